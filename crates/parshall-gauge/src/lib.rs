@@ -1,0 +1,1 @@
+//! Records and shows what parshall channels say of themselves.

@@ -1,0 +1,76 @@
+//! How many handles there are.
+
+use crate::sync::{AtomicUsize, Ordering};
+
+/// Strong senders (an owned permit is one) and weak ones.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    strong: AtomicUsize,
+    weak: AtomicUsize,
+}
+
+/// As `Arc`'s limit: a count beyond it can only come from forgotten clones.
+const MAX_HANDLES: usize = isize::MAX as usize;
+
+impl Counts {
+    /// One sender, as a channel begins.
+    pub(crate) fn new() -> Self {
+        Self { strong: AtomicUsize::new(1), weak: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn strong(&self) -> usize {
+        // ORDERING(N1): Acquire. Pairs with N1 in `drop_strong`: who sees 0 sees what senders did.
+        self.strong.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn weak(&self) -> usize {
+        // ORDERING(N2): Relaxed. A gauge; pairs with N2 in `add_weak` and `drop_weak`.
+        self.weak.load(Ordering::Relaxed)
+    }
+
+    /// A clone of a sender, which the caller has.
+    pub(crate) fn add_strong(&self) {
+        // ORDERING(N1): Relaxed. The caller's own sender keeps the count above 0.
+        if self.strong.fetch_add(1, Ordering::Relaxed) > MAX_HANDLES {
+            std::process::abort();
+        }
+    }
+
+    /// A sender from a weak one; false if none is left. 0 is final.
+    pub(crate) fn upgrade(&self) -> bool {
+        let mut strong = self.strong();
+        while strong != 0 {
+            // ORDERING(N1): AcqRel. Pairs with N1 in `drop_strong`: of the last drop and an
+            // upgrade, one comes first in this word, and a drop to 0 lets no upgrade through.
+            match self.strong.compare_exchange(
+                strong,
+                strong + 1,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return true,
+                Err(now) => strong = now,
+            }
+        }
+        false
+    }
+
+    /// True: that was the last sender, and the caller closes.
+    pub(crate) fn drop_strong(&self) -> bool {
+        // ORDERING(N1): AcqRel. Release: what this sender did is visible to the last one, who
+        // publishes it with CLOSED (D1 in `ring`). Acquire: the last one sees it all.
+        self.strong.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    pub(crate) fn add_weak(&self) {
+        // ORDERING(N2): Relaxed. A gauge; the channel's memory is the `Arc`'s business.
+        if self.weak.fetch_add(1, Ordering::Relaxed) > MAX_HANDLES {
+            std::process::abort();
+        }
+    }
+
+    pub(crate) fn drop_weak(&self) {
+        // ORDERING(N2): Relaxed. As `add_weak`.
+        self.weak.fetch_sub(1, Ordering::Relaxed);
+    }
+}

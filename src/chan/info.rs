@@ -1,0 +1,208 @@
+//! What a channel says of itself beyond its words: birth, refusals, closure, its receiver's wait.
+//!
+//! All of it is written on slow paths with relaxed atomics; no hand-over relies on it.
+
+use core::panic::Location;
+
+use crate::sync::plain::{Arc, AtomicU8, AtomicU64, OnceLock, Ordering};
+use crate::telemetry::clock;
+use crate::telemetry::task::{self, TaskRef};
+
+use super::Shared;
+
+/// What ended a channel first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// The last sender was dropped.
+    SendersDropped,
+    /// `Receiver::close` was called.
+    ReceiverClosed,
+    /// The receiver was dropped.
+    ReceiverDropped,
+}
+
+impl CloseCause {
+    /// `senders_dropped`, `receiver_closed` or `receiver_dropped`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SendersDropped => "senders_dropped",
+            Self::ReceiverClosed => "receiver_closed",
+            Self::ReceiverDropped => "receiver_dropped",
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        [Self::SendersDropped, Self::ReceiverClosed, Self::ReceiverDropped]
+            .into_iter()
+            .find(|cause| *cause as u8 + 1 == code)
+    }
+}
+
+/// A place in the registry of live channels, and how to leave it.
+pub(crate) struct Registration {
+    pub(crate) slot: u32,
+    /// The entry of the channel's name, none when names ran out.
+    pub(crate) name: Option<u32>,
+    /// The n-th channel of this name, from 1.
+    pub(crate) ordinal: u64,
+    /// Called when the channel's last handle goes.
+    pub(crate) leave: fn(&Shared, &Registration),
+}
+
+/// The cold part of a channel.
+pub(crate) struct Info {
+    pub(crate) channel_id: u64,
+    /// The user's name for it, if any.
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) payload: &'static str,
+    /// On the telemetry clock.
+    pub(crate) created_at: u64,
+    pub(crate) creator: Option<TaskRef>,
+    pub(crate) registration: OnceLock<Registration>,
+    full: AtomicU64,
+    closed: AtomicU64,
+    /// Largest occupancy that was ever reported; the ring's own mark counts only published messages.
+    reported: AtomicU64,
+    /// Messages received before the receiver began to throw away what is left; `u64::MAX` until then.
+    received: AtomicU64,
+    /// Messages sent through a permit after the receiver had gone.
+    late: AtomicU64,
+    /// `CloseCause` + 1 of the first cause; 0 while open.
+    cause: AtomicU8,
+    receiver_closed: AtomicU8,
+    /// Since when the receiver's last poll waits; 0: it does not.
+    receiver_since: AtomicU64,
+    /// The task that last polled the receiver on a slow path.
+    receiver_task: AtomicU64,
+}
+
+/// The next channel's number.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+impl Info {
+    pub(crate) fn new(
+        name: Option<Arc<str>>,
+        location: &'static Location<'static>,
+        payload: &'static str,
+    ) -> Self {
+        Self {
+            channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            location,
+            payload,
+            created_at: clock::now(),
+            creator: task::current(None),
+            registration: OnceLock::new(),
+            full: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            reported: AtomicU64::new(0),
+            received: AtomicU64::new(u64::MAX),
+            late: AtomicU64::new(0),
+            cause: AtomicU8::new(0),
+            receiver_closed: AtomicU8::new(0),
+            receiver_since: AtomicU64::new(0),
+            receiver_task: AtomicU64::new(0),
+        }
+    }
+
+    /// The name, or for a nameless channel where it was created.
+    pub(crate) fn display_name(&self) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None => format!("{}:{}", self.location.file(), self.location.line()),
+        }
+    }
+
+    #[cold]
+    pub(crate) fn count_full(&self) {
+        self.full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cold]
+    pub(crate) fn count_closed(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn full(&self) -> u64 {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn closed(&self) -> u64 {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Notes that `len` is about to be reported. Returns the largest report so far, this included.
+    pub(crate) fn report(&self, len: u64) -> u64 {
+        let largest = self.reported.load(Ordering::Relaxed);
+        if len <= largest {
+            return largest;
+        }
+        self.reported.fetch_max(len, Ordering::Relaxed).max(len)
+    }
+
+    /// A message that a permit delivered to nobody.
+    pub(crate) fn count_late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// From `popped` on, messages leave the ring to be thrown away.
+    pub(crate) fn begin_discard(&self, popped: u64) {
+        // The head's release publishes this to whoever sees a later head.
+        self.received.store(popped, Ordering::Relaxed);
+    }
+
+    /// How many of `popped` messages were received.
+    pub(crate) fn received(&self, popped: u64) -> u64 {
+        self.received.load(Ordering::Relaxed).min(popped)
+    }
+
+    /// Notes a cause; the first one stays.
+    pub(crate) fn note_close(&self, cause: CloseCause) {
+        if cause != CloseCause::SendersDropped {
+            self.receiver_closed.store(1, Ordering::Relaxed);
+        }
+        let _ =
+            self.cause.compare_exchange(0, cause as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub(crate) fn close_cause(&self) -> Option<CloseCause> {
+        CloseCause::from_code(self.cause.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn is_receiver_closed(&self) -> bool {
+        self.receiver_closed.load(Ordering::Relaxed) != 0
+    }
+
+    /// The receiver's poll is about to wait.
+    pub(crate) fn receive_wait_begins(&self, task: Option<TaskRef>, now: u64) {
+        self.note_receiver(task);
+        self.receiver_since.store(now, Ordering::Relaxed);
+    }
+
+    /// The receiver's wait was given up.
+    pub(crate) fn receive_wait_abandoned(&self) {
+        self.receiver_since.store(0, Ordering::Relaxed);
+    }
+
+    /// Who polled the receiver just now.
+    pub(crate) fn note_receiver(&self, task: Option<TaskRef>) {
+        let word = TaskRef::word(task);
+        if self.receiver_task.load(Ordering::Relaxed) != word {
+            self.receiver_task.store(word, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn receiver_since(&self) -> Option<u64> {
+        Some(self.receiver_since.load(Ordering::Relaxed)).filter(|&since| since != 0)
+    }
+
+    pub(crate) fn receiver_task(&self) -> Option<TaskRef> {
+        TaskRef::from_word(self.receiver_task.load(Ordering::Relaxed))
+    }
+}

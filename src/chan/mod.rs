@@ -1,0 +1,223 @@
+//! A channel: the ring, its waiters and its handles put together.
+//!
+//! `ring` and `wait` return facts; this layer acts on them: who is woken, when the queue is served,
+//! what closing means. A channel's state is one type, [`Shared`], whatever it carries; [`Chan`] is the
+//! typed handle to it. Capacity goes back in one function, [`Shared::release`].
+
+mod counts;
+mod info;
+mod receive;
+mod send;
+mod stats;
+
+use core::marker::PhantomData;
+use core::panic::Location;
+
+use crossbeam_utils::CachePadded;
+
+use crate::ring::{Reader, Ring};
+use crate::sync::{Arc, plain};
+use crate::telemetry::clock;
+use crate::wait::{FirstPanic, RxWaker, Source, WaitQueue};
+
+use counts::Counts;
+use info::Info;
+
+pub use info::CloseCause;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub(crate) use info::Registration;
+pub(crate) use receive::{Consumer, Nothing};
+
+pub use stats::ChannelStats;
+
+/// Everything of a channel but the type of its messages.
+pub(crate) struct Shared {
+    ring: Ring,
+    receiver: CachePadded<RxWaker>,
+    /// Sends and reserves that wait for room.
+    senders: WaitQueue,
+    /// Callers of `Sender::closed`. It is never served, only closed.
+    on_close: WaitQueue,
+    pub(crate) counts: Counts,
+    pub(crate) info: Info,
+}
+
+/// A typed handle to a channel.
+pub(crate) struct Chan<T> {
+    shared: Arc<Shared>,
+    /// Invariant in `T`, and `Send` and `Sync` if `T: Send`: as a mutex around the messages.
+    messages: PhantomData<plain::Mutex<T>>,
+}
+
+impl<T> Clone for Chan<T> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), messages: PhantomData }
+    }
+}
+
+impl<T> core::ops::Deref for Chan<T> {
+    type Target = Shared;
+
+    #[inline]
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// The settings of a new channel.
+pub(crate) struct Settings {
+    pub(crate) name: Option<plain::Arc<str>>,
+    pub(crate) capacity: u64,
+    pub(crate) location: &'static Location<'static>,
+    /// The number of the first message, 0 but in tests of the wrap.
+    pub(crate) start: u64,
+}
+
+impl<T> Chan<T> {
+    /// A channel with one sender and its receiving end.
+    #[track_caller]
+    pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
+        let Settings { name, capacity, location, start } = settings;
+        let (ring, reader): (_, Reader) = Ring::new::<T>(capacity, start);
+        let shared = Arc::new(Shared {
+            ring,
+            receiver: CachePadded::new(RxWaker::new()),
+            senders: WaitQueue::new(),
+            on_close: WaitQueue::new(),
+            counts: Counts::new(),
+            info: Info::new(name, location, core::any::type_name::<T>()),
+        });
+        let chan = Self { shared, messages: PhantomData };
+        (chan.clone(), Consumer::new(chan, reader))
+    }
+
+    #[cfg(all(feature = "introspect", not(parshall_loom)))]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Shared {
+    /// Gives `n` permits back, wakes a receiver that waited only for them, and serves who waits for
+    /// room. Every road by which capacity returns without a message ends here.
+    pub(crate) fn release(&self, n: u64) {
+        if n == 0 {
+            return;
+        }
+        let (before, after) = self.ring.release(n);
+        let mut panic = FirstPanic::default();
+        if before.is_parked() && !after.is_parked() {
+            self.wake_receiver(&mut panic);
+        }
+        if before.is_queued() {
+            self.serve(&mut panic);
+        }
+        panic.resume();
+    }
+
+    #[cold]
+    fn serve(&self, panic: &mut FirstPanic) {
+        self.senders.serve(clock::now(), &self.ring, panic);
+    }
+
+    /// Wakes the receiver. The caller's step on the tail ended its park.
+    #[cold]
+    fn wake_receiver(&self, panic: &mut FirstPanic) {
+        // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
+        if let Some(waker) = unsafe { self.receiver.take() } {
+            panic.run(|| waker.wake());
+        }
+    }
+
+    /// The receiver will take nothing that is not sent or permitted yet.
+    fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
+        self.info.note_close(cause);
+        self.ring.close();
+        let now = clock::now();
+        self.senders.close(now, &self.ring, panic);
+        self.on_close.close(now, &NeverServed, panic);
+    }
+
+    /// One sender less; the last one closes.
+    pub(crate) fn drop_sender(&self) {
+        if !self.counts.drop_strong() {
+            return;
+        }
+        self.info.note_close(CloseCause::SendersDropped);
+        let before = self.ring.close_by_senders();
+        let mut panic = FirstPanic::default();
+        if before.is_parked() {
+            self.wake_receiver(&mut panic);
+        }
+        if before.is_queued() {
+            // Only forgotten futures can still be queued; they must get no capacity.
+            self.senders.close(clock::now(), &self.ring, &mut panic);
+        }
+        panic.resume();
+    }
+
+    /// Closed by either side. Once true, true for ever.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.ring.tail().is_closed()
+    }
+
+    /// Messages in the channel. May change at any time; never above the capacity.
+    pub(crate) fn len(&self) -> u64 {
+        let len = self.ring.occupancy().len;
+        self.info.report(len);
+        len
+    }
+
+    pub(crate) fn max_capacity(&self) -> u64 {
+        self.ring.capacity()
+    }
+
+    /// What a send could take right now: 0 while anybody waits.
+    pub(crate) fn capacity(&self) -> u64 {
+        let now = self.ring.occupancy();
+        if now.tail.is_queued() {
+            return 0;
+        }
+        self.ring.capacity().saturating_sub(now.len + now.tail.reserved())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(registration) = self.info.registration.get() {
+            (registration.leave)(self, registration);
+        }
+    }
+}
+
+/// The queue takes room straight from the ring.
+impl Source for Ring {
+    fn take(&self, want: u64) -> u64 {
+        self.reserve_up_to(want)
+    }
+
+    fn set_waiting(&self) {
+        Ring::set_waiting(self);
+    }
+
+    fn clear_waiting(&self) {
+        Ring::clear_waiting(self);
+    }
+}
+
+/// Nobody is ever served: the waiters of `Sender::closed`.
+struct NeverServed;
+
+impl Source for NeverServed {
+    fn take(&self, _want: u64) -> u64 {
+        0
+    }
+
+    fn set_waiting(&self) {}
+
+    fn clear_waiting(&self) {}
+}

@@ -1,0 +1,205 @@
+//! The receiving side: pop, park, close, and the drop that leaves nothing behind.
+
+use core::task::{Context, Poll, Waker};
+
+use super::{Chan, CloseCause};
+use crate::ring::{Park, Reader};
+use crate::sync::Backoff;
+use crate::telemetry::{clock, task};
+use crate::wait::FirstPanic;
+
+/// The one receiving end of a channel.
+pub(crate) struct Consumer<T> {
+    pub(crate) chan: Chan<T>,
+    reader: Reader,
+    /// The last park succeeded; somebody may have ended it since.
+    parked: bool,
+}
+
+/// Why nothing was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nothing {
+    /// Nothing yet.
+    Empty,
+    /// Nothing ever again.
+    Drained,
+}
+
+impl<T> Consumer<T> {
+    pub(super) fn new(chan: Chan<T>, reader: Reader) -> Self {
+        Self { chan, reader, parked: false }
+    }
+
+    /// Takes the next published message and lets the next sender in.
+    #[inline]
+    fn pop(&mut self) -> Option<T> {
+        // SAFETY: this channel's ring was made for `T`, with this reader.
+        let (value, waited_for) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
+        if waited_for {
+            self.serve_senders(None);
+        }
+        Some(value)
+    }
+
+    /// Hands the room just made to those who wait for it. A sender's waker that panics must not
+    /// cost the receiver its message: the panic hook has reported it, and it ends here.
+    #[cold]
+    fn serve_senders(&self, waker: Option<&Waker>) {
+        if let Some(task) = task::current(waker) {
+            self.chan.info.note_receiver(Some(task));
+        }
+        let mut panic = FirstPanic::default();
+        self.chan.serve(&mut panic);
+        panic.forget();
+    }
+
+    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        loop {
+            if let Some(value) = self.pop() {
+                return Poll::Ready(Some(value));
+            }
+            match self.park(cx.waker()) {
+                Some(Nothing::Empty) => return Poll::Pending,
+                Some(Nothing::Drained) => return Poll::Ready(None),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        if limit == 0 {
+            return Poll::Ready(0);
+        }
+        loop {
+            // SAFETY: this channel's ring was made for `T`, with this reader.
+            let (n, waited_for) =
+                unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
+            if waited_for {
+                self.serve_senders(Some(cx.waker()));
+            }
+            if n > 0 {
+                return Poll::Ready(n);
+            }
+            match self.park(cx.waker()) {
+                Some(Nothing::Empty) => return Poll::Pending,
+                Some(Nothing::Drained) => return Poll::Ready(0),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
+        let backoff = Backoff::new();
+        loop {
+            if let Some(value) = self.pop() {
+                return Ok(value);
+            }
+            // The tail decides; a message published since the look above moves it.
+            let tail = self.chan.ring.tail();
+            if tail.pos() == self.reader.pos() {
+                let drained = tail.is_final();
+                return Err(if drained { Nothing::Drained } else { Nothing::Empty });
+            }
+            // Claimed and on its way: a send that completed may lie behind it, so never Empty.
+            backoff.snooze();
+        }
+    }
+
+    /// Parks under `waker`. `None`: there is something to pop.
+    #[cold]
+    fn park(&mut self, waker: &Waker) -> Option<Nothing> {
+        let shared = &*self.chan;
+        let backoff = Backoff::new();
+        if self.parked {
+            // A poll that was not woken takes its own park back and parks anew: so that each
+            // Pending rests on one swap that saw the newest tail, with this waker in the cell.
+            if shared.ring.unpark() {
+                shared.receiver.reclaim();
+            } else {
+                while !shared.receiver.is_returned() {
+                    if backoff.is_completed() {
+                        waker.wake_by_ref();
+                        return Some(Nothing::Empty);
+                    }
+                    backoff.snooze();
+                }
+            }
+            self.parked = false;
+        }
+        // SAFETY: not parked, and the cell is returned: the receiver owns it.
+        let old = unsafe { shared.receiver.set(waker) };
+        shared.info.receive_wait_begins(task::current(Some(waker)), clock::now());
+        shared.receiver.lend();
+        let result = match shared.ring.park(&self.reader) {
+            Park::Parked => {
+                self.parked = true;
+                Some(Nothing::Empty)
+            }
+            Park::Drained => Some(Nothing::Drained),
+            Park::InFlight => None,
+        };
+        if !self.parked {
+            shared.receiver.reclaim();
+            shared.info.receive_wait_abandoned();
+        }
+        // Last: dropping a waker may run user code.
+        drop(old);
+        if result.is_none() {
+            // Claimed, and published in a moment: a short spin, then let others run.
+            // SAFETY: this channel's ring was made for `T`, with this reader.
+            while !unsafe { shared.ring.is_published::<T>(&self.reader) } {
+                if backoff.is_completed() {
+                    waker.wake_by_ref();
+                    return Some(Nothing::Empty);
+                }
+                backoff.snooze();
+            }
+        }
+        result
+    }
+
+    /// The future that last returned `Pending` is dropped: nobody waits, though the park may stand.
+    pub(crate) fn abandon_wait(&self) {
+        self.chan.info.receive_wait_abandoned();
+    }
+
+    pub(crate) fn close(&self) {
+        let mut panic = FirstPanic::default();
+        self.chan.close_by_receiver(CloseCause::ReceiverClosed, &mut panic);
+        panic.resume();
+    }
+}
+
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        let shared = &*self.chan;
+        let mut panic = FirstPanic::default();
+        shared.close_by_receiver(CloseCause::ReceiverDropped, &mut panic);
+        // The waker goes now: it may keep alive the very task that owns a sender.
+        if !self.parked || shared.ring.unpark() {
+            // SAFETY: not parked, or taken back: the receiver owns the cell.
+            let waker = unsafe { shared.receiver.take() };
+            panic.run(|| drop(waker));
+        }
+        // Throw away what is left, on past panicking drops, until nothing more can come: a claim
+        // that is on its way is awaited, and later permits see that the receiver is gone.
+        shared.info.begin_discard(shared.ring.occupancy().popped);
+        let backoff = Backoff::new();
+        loop {
+            // SAFETY: this channel's ring was made for `T`, with this reader.
+            while let Some((value, _)) = unsafe { shared.ring.pop::<T>(&mut self.reader) } {
+                panic.run(|| drop(value));
+            }
+            if shared.ring.try_abandon(&self.reader) {
+                break;
+            }
+            backoff.snooze();
+        }
+        panic.resume();
+    }
+}

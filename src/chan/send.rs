@@ -1,0 +1,150 @@
+//! The sending side: claim and publish at once, or wait for a permit and use it.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::{Chan, NeverServed, Shared};
+use crate::ring::{Claim, Refused};
+use crate::telemetry::{clock, task};
+use crate::wait::{FirstPanic, Key, Ticket, Wait};
+
+/// The receiver takes nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+impl<T> Chan<T> {
+    /// Sends without waiting, or gives the message back.
+    #[inline]
+    pub(crate) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
+        match self.ring.claim() {
+            Ok(claim) => {
+                self.publish(claim, value);
+                Ok(())
+            }
+            Err(refused) => Err((refused, value)),
+        }
+    }
+
+    /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
+    /// gone the message is dropped at once.
+    pub(crate) fn send_reserved(&self, value: T) {
+        if let Some(claim) = self.ring.claim_reserved() {
+            self.publish(claim, value);
+        } else {
+            self.info.count_late();
+            self.release(1);
+            drop(value);
+        }
+    }
+
+    #[inline]
+    fn publish(&self, claim: Claim, value: T) {
+        // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
+        unsafe { self.ring.publish(&claim, value) };
+        if claim.was_parked {
+            let mut panic = FirstPanic::default();
+            self.wake_receiver(&mut panic);
+            panic.resume();
+        }
+    }
+}
+
+impl Shared {
+    /// Takes `n` permits without waiting.
+    pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
+        self.ring.reserve(n)
+    }
+
+    /// Counts a refusal that a caller of a `try_` method sees.
+    #[cold]
+    pub(crate) fn count_refusal(&self, refused: Refused) {
+        match refused {
+            Refused::Full => self.info.count_full(),
+            Refused::Closed => self.info.count_closed(),
+        }
+    }
+
+    /// Waits for `n` permits behind everybody who waits already.
+    pub(crate) fn acquire(&self, n: u64) -> Acquire<'_> {
+        Acquire { shared: self, need: n, key: None, until: Until::Granted }
+    }
+
+    /// Waits until the receiver closes.
+    pub(crate) fn closed(&self) -> Acquire<'_> {
+        Acquire { shared: self, need: u64::MAX, key: None, until: Until::Closed }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Until {
+    Granted,
+    Closed,
+}
+
+/// A wait for permits, or for closure. Dropping it gives up the place and hands on what it held.
+pub(crate) struct Acquire<'a> {
+    shared: &'a Shared,
+    need: u64,
+    key: Option<Key>,
+    until: Until,
+}
+
+impl Acquire<'_> {
+    fn poll_wait(&mut self, cx: &mut Context<'_>, panic: &mut FirstPanic) -> Wait {
+        let Self { shared, need, ref mut key, until } = *self;
+        let queue = match until {
+            Until::Granted => &shared.senders,
+            Until::Closed => &shared.on_close,
+        };
+        if key.is_some() {
+            return queue.poll(key, cx.waker(), panic);
+        }
+        let waker = cx.waker().clone();
+        let task = task::TaskRef::word(task::current(Some(&waker)));
+        let ticket = Ticket { task, since: clock::now(), need };
+        match until {
+            Until::Granted => queue.register(key, ticket, waker, &shared.ring, panic),
+            Until::Closed => queue.register(key, ticket, waker, &NeverServed, panic),
+        }
+    }
+}
+
+impl Future for Acquire<'_> {
+    type Output = Result<(), Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut panic = FirstPanic::default();
+        let wait = self.poll_wait(cx, &mut panic);
+        // Somebody else's waker panicked; the hook has reported it, and this wait is not lost for it.
+        panic.forget();
+        match wait {
+            Wait::Pending => Poll::Pending,
+            Wait::Closed(assigned) => {
+                self.shared.release(assigned);
+                Poll::Ready(Err(Closed))
+            }
+            Wait::Granted if self.shared.is_closed() => {
+                // Granted, but closed before it was polled: as Tokio, closure wins.
+                self.shared.release(self.need);
+                Poll::Ready(Err(Closed))
+            }
+            Wait::Granted => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Acquire<'_> {
+    fn drop(&mut self) {
+        let Some(key) = self.key.take() else { return };
+        let shared = self.shared;
+        let mut panic = FirstPanic::default();
+        let now = clock::now();
+        let assigned = match self.until {
+            Until::Granted => shared.senders.cancel(key, now, &shared.ring, &mut panic),
+            Until::Closed => shared.on_close.cancel(key, now, &NeverServed, &mut panic),
+        };
+        panic.forget();
+        shared.release(assigned);
+    }
+}

@@ -1,0 +1,156 @@
+//! What a channel reports of itself.
+
+use super::{CloseCause, Shared};
+use crate::telemetry::clock;
+use crate::telemetry::task::TaskRef;
+use crate::wait::Waiting;
+
+/// The state of a channel at one moment, and its sums since creation.
+///
+/// From [`Sender::stats`](crate::mpsc::Sender::stats) and [`Receiver::stats`](crate::mpsc::Receiver::stats).
+/// `queue_len`, `reserved`, the totals and `utilization` belong to one reading of the channel's words and agree
+/// with each other: `sent_total == recv_total + queue_len + discarded`. The other fields are read beside
+/// it, each true at some moment of the call. Everything may have changed when the call returns,
+/// but totals and `high_watermark` never fall, and closure is final.
+///
+/// # Examples
+/// ```
+/// let (tx, mut rx) = parshall::mpsc::channel(4);
+/// tx.try_send("a")?;
+/// tx.try_send("b")?;
+/// rx.try_recv()?;
+/// let stats = tx.stats();
+/// assert_eq!((stats.queue_len, stats.sent_total, stats.recv_total), (1, 2, 1));
+/// assert_eq!((stats.high_watermark, stats.utilization), (2, Some(0.25)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChannelStats {
+    /// The channel's number in this process, never used again.
+    pub channel_id: u64,
+    /// The name given to the builder, or `file:line` of the creation.
+    pub name: String,
+    /// `file:line:column` of the creation.
+    pub location: String,
+    /// The type of the messages, as the compiler names it: for people, not for comparing.
+    pub payload: &'static str,
+    /// Whether there is a capacity.
+    pub bounded: bool,
+    /// Largest possible `queue_len`, in messages; none if unbounded.
+    pub capacity: Option<u64>,
+    /// Messages in the channel, those a sender is just putting in included.
+    pub queue_len: u64,
+    /// Permits that are out: capacity that is taken and carries no message yet.
+    pub reserved: u64,
+    /// Largest `queue_len` since creation, in messages. Never below any `queue_len` reported
+    /// before. Exact if no message was on its way in at the peak, else at most too low by those.
+    pub high_watermark: u64,
+    /// `queue_len / capacity`, 0.0 to 1.0; none if unbounded.
+    pub utilization: Option<f64>,
+    /// Strong senders; an owned permit counts as one.
+    pub sender_count: u64,
+    /// Weak senders.
+    pub weak_sender_count: u64,
+    /// Sends and reserves that wait for room and have not been granted it.
+    pub send_waiters: u64,
+    /// Sends and reserves that were granted room and have not been polled since. One that stays
+    /// holds capacity that nobody uses: its future is not polled, or was forgotten.
+    pub granted_waiters: u64,
+    /// 1 while the receiver's last poll waits for a message, else 0.
+    pub recv_waiters: u64,
+    /// How long the first send in line has waited, in nanoseconds; none if nobody waits.
+    pub oldest_send_wait_ns: Option<u64>,
+    /// How long the receiver has waited, in nanoseconds; none if it does not.
+    pub oldest_recv_wait_ns: Option<u64>,
+    /// Time that sends and reserves have waited, ended and unended waits together, in nanoseconds.
+    pub send_wait_total_ns: u64,
+    /// Sends and reserves that had to wait.
+    pub send_waits_total: u64,
+    /// `try_` calls that were refused because the channel was full.
+    pub full_total: u64,
+    /// Sends and reserves that were refused because the channel was closed.
+    pub closed_total: u64,
+    /// Messages that were sent and will never be received: the receiver was dropped.
+    pub discarded: u64,
+    /// All senders are gone.
+    pub sender_closed: bool,
+    /// The receiver was closed or dropped.
+    pub receiver_closed: bool,
+    /// What closed the channel first.
+    pub close_cause: Option<CloseCause>,
+    /// Messages sent since creation.
+    pub sent_total: u64,
+    /// Messages received since creation.
+    pub recv_total: u64,
+    /// When the channel was created, in nanoseconds since the Unix epoch.
+    pub created_at_ns: i64,
+    /// The node id of the task that created the channel; none if no task is known.
+    pub creator_task_id: Option<String>,
+}
+
+/// A channel's attributes and its waits, read together.
+pub(crate) struct View {
+    pub(crate) stats: ChannelStats,
+    pub(crate) send_waits: Vec<Waiting>,
+    pub(crate) receiver_since: Option<u64>,
+    pub(crate) receiver_task: Option<TaskRef>,
+}
+
+impl Shared {
+    /// The attributes alone.
+    pub(crate) fn stats(&self) -> ChannelStats {
+        self.view().stats
+    }
+
+    /// Reads everything. Takes the wait queue's lock for a moment, never stores into a word.
+    pub(crate) fn view(&self) -> View {
+        let Self { ring, info, senders, counts, .. } = self;
+        let now = clock::now();
+        let (waits, send_waits) = senders.visit(now);
+        let receiver_since = info.receiver_since();
+        let receiver_task = info.receiver_task();
+        let occupancy = ring.occupancy();
+        // The wait is real if the park stands, and one and the same if its beginning does.
+        let receiver_since = receiver_since
+            .filter(|_| occupancy.tail.is_parked())
+            .filter(|_| info.receiver_since() == receiver_since);
+        let late = info.late();
+        let received = info.received(occupancy.popped);
+        let reported = info.report(occupancy.len);
+        let capacity = ring.capacity();
+        let strong = counts.strong() as u64;
+        let stats = ChannelStats {
+            channel_id: info.channel_id,
+            name: info.display_name(),
+            location: info.location.to_string(),
+            payload: info.payload,
+            bounded: true,
+            capacity: Some(capacity),
+            queue_len: occupancy.len,
+            reserved: occupancy.tail.reserved(),
+            high_watermark: ring.watermark().max(reported),
+            utilization: Some(occupancy.len as f64 / capacity as f64),
+            sender_count: strong,
+            weak_sender_count: counts.weak() as u64,
+            send_waiters: waits.waiting,
+            granted_waiters: waits.granted,
+            recv_waiters: receiver_since.is_some().into(),
+            oldest_send_wait_ns: waits.oldest.map(|since| now.saturating_sub(since)),
+            oldest_recv_wait_ns: receiver_since.map(|since| now.saturating_sub(since)),
+            send_wait_total_ns: waits.waited_ns,
+            send_waits_total: waits.waits,
+            full_total: info.full(),
+            closed_total: info.closed(),
+            discarded: occupancy.popped - received + late,
+            sender_closed: strong == 0,
+            receiver_closed: info.is_receiver_closed(),
+            close_cause: info.close_cause(),
+            sent_total: occupancy.popped + occupancy.len + late,
+            recv_total: received,
+            created_at_ns: clock::unix_ns(info.created_at),
+            creator_task_id: info.creator.map(TaskRef::node_id),
+        };
+        View { stats, send_waits, receiver_since, receiver_task }
+    }
+}

@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+// What only introspection reads is dead without it.
+#![cfg_attr(any(parshall_loom, not(feature = "introspect")), allow(dead_code))]
+
+mod chan;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub mod introspect;
+pub mod mpsc;
+mod ring;
+mod sync;
+mod telemetry;
+mod wait;
+
+pub use chan::{ChannelStats, CloseCause};
+pub use telemetry::process::{process, set_process};
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub use telemetry::registry::Retired;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub use telemetry::snapshot::{
+    ChannelSnapshot, RetiredSnapshot, Snapshot, TaskSnapshot, WaitSnapshot, snapshot,
+};
+pub use telemetry::task;

@@ -1,0 +1,125 @@
+//! Why a message was not sent or received. A refused message comes back inside the error.
+
+use core::fmt;
+use std::error::Error;
+
+/// The channel is closed; the message comes back.
+///
+/// # Examples
+/// ```
+/// use parshall::mpsc::{self, error::SendError};
+/// let (tx, rx) = mpsc::channel(1);
+/// drop(rx);
+/// assert_eq!(tx.blocking_send("kept"), Err(SendError("kept")));
+/// ```
+#[derive(PartialEq, Eq, Clone, Copy)]
+pub struct SendError<T>(pub T);
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendError").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("channel closed")
+    }
+}
+
+impl<T> Error for SendError<T> {}
+
+/// A `try_` method could not send at once; the message, or the sender, comes back.
+///
+/// # Examples
+/// ```
+/// use parshall::mpsc::{self, error::TrySendError};
+/// let (tx, rx) = mpsc::channel(1);
+/// tx.try_send(1)?;
+/// assert_eq!(tx.try_send(2), Err(TrySendError::Full(2)));
+/// drop(rx);
+/// assert_eq!(tx.try_send(3).unwrap_err().into_inner(), 3);
+/// # Ok::<(), TrySendError<i32>>(())
+/// ```
+#[derive(PartialEq, Eq, Clone, Copy)]
+pub enum TrySendError<T> {
+    /// No capacity is free, or others wait for it already.
+    Full(T),
+    /// The receiver was closed or dropped.
+    Closed(T),
+}
+
+impl<T> TrySendError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Closed(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // With quotes, as Tokio prints it: programs compare such texts.
+        fmt::Debug::fmt(
+            match self {
+                Self::Full(_) => "Full(..)",
+                Self::Closed(_) => "Closed(..)",
+            },
+            f,
+        )
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "no available capacity",
+            Self::Closed(_) => "channel closed",
+        })
+    }
+}
+
+impl<T> Error for TrySendError<T> {}
+
+impl<T> From<SendError<T>> for TrySendError<T> {
+    fn from(SendError(value): SendError<T>) -> Self {
+        Self::Closed(value)
+    }
+}
+
+/// `try_recv` found nothing.
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub enum TryRecvError {
+    /// Nothing yet: a sender or a permit may still bring something.
+    Empty,
+    /// Nothing ever again.
+    Disconnected,
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "receiving on an empty channel",
+            Self::Disconnected => "receiving on a closed channel",
+        })
+    }
+}
+
+impl Error for TryRecvError {}
+
+/// Never made: `recv` returns an [`Option`]. It is here because Tokio's module has it.
+#[derive(Debug, Clone)]
+#[doc(hidden)]
+#[deprecated(note = "This type is unused because recv returns an Option.")]
+pub struct RecvError(());
+
+#[allow(deprecated)]
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("channel closed")
+    }
+}
+
+#[allow(deprecated)]
+impl Error for RecvError {}

@@ -1,0 +1,68 @@
+//! A bounded multi-producer, single-consumer channel: `tokio::sync::mpsc`'s interface and promises.
+//!
+//! ```
+//! use parshall::mpsc; // was: use tokio::sync::mpsc;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let (tx, mut rx) = mpsc::channel(32);
+//! tokio::spawn(async move {
+//!     for i in 0..10 {
+//!         tx.send(i).await.expect("the receiver is there");
+//!     }
+//! });
+//! let mut sum = 0;
+//! while let Some(i) = rx.recv().await {
+//!     sum += i;
+//! }
+//! assert_eq!(sum, 45);
+//! # }
+//! ```
+//!
+//! # Waiting and fairness
+//!
+//! A send that finds the channel full waits in line. Room goes to the first in line, as a permit that
+//! nobody else can take; `try_send` cannot overtake. A send that is dropped while it waits was not sent,
+//! and its place and room go to the next. A granted send that is not polled keeps its room
+//! and holds up others: [`ChannelStats::granted_waiters`](crate::ChannelStats::granted_waiters) shows it.
+//!
+//! # Disconnection
+//!
+//! When all senders and owned permits are gone, `recv` gives what is left and then `None`, for ever. When the
+//! receiver is closed, sends fail, also those that waited; messages in the channel and permits that
+//! are out still arrive, then `None`. When the receiver is dropped, what is left is dropped at once.
+//!
+//! # Async, blocking and `try_`
+//!
+//! All three mix freely on one channel, from any runtime and from plain threads. A `blocking_` call
+//! parks its thread: never make one inside an async task.
+//!
+//! # Allocation
+//!
+//! The ring is one allocation of `capacity.next_power_of_two()` slots of `size_of::<T>()` plus 4 bytes,
+//! rounded up to the alignment. It is not touched before it is used, so a large capacity costs address
+//! space only. The line of waiting senders is a slab that grows to the longest line and goes when it is empty.
+//!
+//! # Beyond Tokio
+//!
+//! [`Builder`] (names), [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on both handles,
+//! and [`Stream`](futures_core::Stream) for [`Receiver`]. A value sent through a permit after the receiver was dropped
+//! is dropped at once, not when the last handle goes. Dropping the receiver goes on past any number of
+//! panicking drops and then resumes the first panic.
+
+mod builder;
+pub mod error;
+mod permit;
+mod receiver;
+mod sender;
+mod weak;
+
+pub use builder::{Builder, channel};
+pub use permit::{OwnedPermit, Permit, PermitIterator};
+pub use receiver::Receiver;
+pub use sender::Sender;
+pub use weak::WeakSender;
+
+/// Runs a blocking call on this thread, which telemetry then shows as the one that waits.
+fn block_on<F: Future>(future: F) -> F::Output {
+    crate::telemetry::task::as_thread(|| crate::wait::block_on(future))
+}

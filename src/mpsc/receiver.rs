@@ -1,0 +1,238 @@
+//! The receiving handle.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use super::block_on;
+use super::error::TryRecvError;
+use crate::chan::{ChannelStats, Consumer, Nothing};
+
+/// Receives the messages of its channel, in the order in which they were claimed.
+///
+/// Dropping it closes the channel and drops what is left. From [`channel`](super::channel) or a
+/// [`Builder`](super::Builder).
+pub struct Receiver<T> {
+    consumer: Consumer<T>,
+}
+
+/// A receive in progress; dropped while it waits, it says that nobody waits any more.
+struct Waiting<'a, T> {
+    consumer: &'a mut Consumer<T>,
+    pending: bool,
+}
+
+impl<T> Waiting<'_, T> {
+    fn note<P>(&mut self, poll: Poll<P>) -> Poll<P> {
+        self.pending = poll.is_pending();
+        poll
+    }
+}
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        if self.pending {
+            self.consumer.abandon_wait();
+        }
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(super) fn new(consumer: Consumer<T>) -> Self {
+        Self { consumer }
+    }
+
+    fn waiting(&mut self) -> Waiting<'_, T> {
+        Waiting { consumer: &mut self.consumer, pending: false }
+    }
+
+    /// Waits for the next message. `None`: the channel is closed, nothing is left, and no permit is out;
+    /// it stays so.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: dropped before it is ready, no message was taken.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(1);
+    /// tx.send("one").await.unwrap();
+    /// drop(tx);
+    /// assert_eq!((rx.recv().await, rx.recv().await), (Some("one"), None));
+    /// # }
+    /// ```
+    pub async fn recv(&mut self) -> Option<T> {
+        let mut wait = self.waiting();
+        poll_fn(|cx| {
+            let poll = wait.consumer.poll_recv(cx);
+            wait.note(poll)
+        })
+        .await
+    }
+
+    /// Waits for messages and appends up to `limit` of them to `buffer`; returns how many. It never
+    /// waits for more than the first. 0: `limit` is 0, or nothing will ever come, as for
+    /// [`Receiver::recv`].
+    ///
+    /// # Cancel safety
+    /// As [`Receiver::recv`].
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(4);
+    /// for i in 0..3 {
+    ///     tx.send(i).await.unwrap();
+    /// }
+    /// let mut got = Vec::new();
+    /// assert_eq!(rx.recv_many(&mut got, 8).await, 3);
+    /// assert_eq!(got, [0, 1, 2]);
+    /// # }
+    /// ```
+    pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let mut wait = self.waiting();
+        poll_fn(|cx| {
+            let poll = wait.consumer.poll_recv_many(cx, buffer, limit);
+            wait.note(poll)
+        })
+        .await
+    }
+
+    /// Takes a message if one is there. Messages whose send has returned are never missed: if an
+    /// earlier one is still on its way in, this call yields the thread until it is there.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] if something may still come, else [`TryRecvError::Disconnected`].
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        self.consumer.try_recv().map_err(|nothing| match nothing {
+            Nothing::Empty => TryRecvError::Empty,
+            Nothing::Drained => TryRecvError::Disconnected,
+        })
+    }
+
+    /// [`Receiver::recv`], blocking this thread.
+    #[track_caller]
+    #[doc(alias = "recv_blocking")]
+    pub fn blocking_recv(&mut self) -> Option<T> {
+        match self.consumer.try_recv() {
+            Ok(value) => Some(value),
+            Err(Nothing::Drained) => None,
+            Err(Nothing::Empty) => block_on(self.recv()),
+        }
+    }
+
+    /// [`Receiver::recv_many`], blocking this thread.
+    #[track_caller]
+    #[doc(alias = "recv_many_blocking")]
+    pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        block_on(self.recv_many(buffer, limit))
+    }
+
+    /// Closes the channel: sends fail from now on, also those that wait. Messages in the channel and
+    /// permits that are out still arrive. Closing again does nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, mut rx) = parshall::mpsc::channel(2);
+    /// tx.try_send("in time")?;
+    /// rx.close();
+    /// assert!(tx.try_send("too late").is_err());
+    /// assert_eq!((rx.blocking_recv(), rx.blocking_recv()), (Some("in time"), None));
+    /// # Ok::<(), parshall::mpsc::error::TrySendError<&str>>(())
+    /// ```
+    pub fn close(&mut self) {
+        self.consumer.close();
+    }
+
+    /// Whether the channel is closed: by [`Receiver::close`], or because no sender and no owned permit is left.
+    /// Messages may still be there. Once true, true for ever.
+    pub fn is_closed(&self) -> bool {
+        self.consumer.chan.is_closed()
+    }
+
+    /// Whether there are no messages. A message whose send has returned is there. `true` may change at
+    /// any time; `false` cannot be changed by another thread.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Messages in the channel, at most [`Receiver::max_capacity`]. May grow at any time; only this receiver
+    /// makes it fall.
+    pub fn len(&self) -> usize {
+        self.consumer.chan.len() as usize
+    }
+
+    /// Room for further messages: capacity less messages and permits, 0 while anybody waits for
+    /// room. May change at any time.
+    pub fn capacity(&self) -> usize {
+        self.consumer.chan.capacity() as usize
+    }
+
+    /// The capacity the channel was made with. Never changes.
+    pub fn max_capacity(&self) -> usize {
+        self.consumer.chan.max_capacity() as usize
+    }
+
+    /// [`Receiver::recv`] as a poll. Pending: the waker of the last poll will be woken. It may also be woken
+    /// though nothing is there.
+    ///
+    /// Telemetry shows the wait until the next poll: it cannot know that a caller has lost interest.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.consumer.poll_recv(cx)
+    }
+
+    /// [`Receiver::recv_many`] as a poll; see [`Receiver::poll_recv`].
+    pub fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        self.consumer.poll_recv_many(cx, buffer, limit)
+    }
+
+    /// Senders and owned permits of this channel. May change at any time, but 0 is final.
+    pub fn sender_strong_count(&self) -> usize {
+        self.consumer.chan.counts.strong()
+    }
+
+    /// Weak senders of this channel. May change at any time.
+    pub fn sender_weak_count(&self) -> usize {
+        self.consumer.chan.counts.weak()
+    }
+
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
+    /// Tokio's interface.
+    pub fn stats(&self) -> ChannelStats {
+        self.consumer.chan.stats()
+    }
+}
+
+/// The messages until `None`. An addition to Tokio's interface.
+impl<T> Stream for Receiver<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_recv(cx)
+    }
+
+    /// At least what is there now.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len(), None)
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("chan", &format_args!("..")).finish()
+    }
+}
+
+// A panic elsewhere leaves no channel half-changed: see `FirstPanic`.
+impl<T> UnwindSafe for Receiver<T> {}
+impl<T> RefUnwindSafe for Receiver<T> {}
+impl<T> Unpin for Receiver<T> {}

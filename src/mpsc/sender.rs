@@ -1,0 +1,328 @@
+//! The sending handle.
+
+use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+
+use super::error::{SendError, TrySendError};
+use super::{OwnedPermit, Permit, PermitIterator, WeakSender, block_on};
+use crate::chan::{Chan, ChannelStats};
+use crate::ring::Refused;
+
+/// Sends messages to the one [`Receiver`](super::Receiver) of its channel.
+///
+/// Cloning is cheap; the channel closes when the last sender and owned permit are dropped. From
+/// [`channel`](super::channel) or a [`Builder`](super::Builder).
+pub struct Sender<T> {
+    chan: Chan<T>,
+}
+
+impl<T> Sender<T> {
+    /// A sender that the counts know already.
+    pub(super) fn new(chan: Chan<T>) -> Self {
+        Self { chan }
+    }
+
+    pub(super) fn chan(&self) -> &Chan<T> {
+        &self.chan
+    }
+
+    /// Sends a message, waiting in line for room.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if the receiver is closed or dropped, also while waiting.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the message was not sent, and is dropped; the place in line is
+    /// lost. To keep the message, use [`Sender::reserve`].
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(1);
+    /// tx.send(1).await.unwrap();
+    /// assert_eq!(rx.recv().await, Some(1));
+    /// # }
+    /// ```
+    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        match self.chan.try_send(value) {
+            Ok(()) => Ok(()),
+            Err((Refused::Closed, value)) => Err(self.closed_error(value)),
+            Err((Refused::Full, value)) => match self.chan.acquire(1).await {
+                Ok(()) => {
+                    self.chan.send_reserved(value);
+                    Ok(())
+                }
+                Err(_) => Err(self.closed_error(value)),
+            },
+        }
+    }
+
+    fn closed_error<V>(&self, value: V) -> SendError<V> {
+        self.chan.count_refusal(Refused::Closed);
+        SendError(value)
+    }
+
+    /// Waits until the receiver is closed or dropped; returns at once if it is.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, rx) = parshall::mpsc::channel::<u8>(1);
+    /// drop(rx);
+    /// tx.closed().await;
+    /// # }
+    /// ```
+    pub async fn closed(&self) {
+        if !self.chan.is_closed() {
+            // Its wait ends by closure only.
+            let _ = self.chan.closed().await;
+        }
+    }
+
+    /// Sends a message if there is room and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] or [`TrySendError::Closed`], with the message.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.chan.try_send(message).map_err(|(refused, message)| self.refused(refused, message))
+    }
+
+    #[cold]
+    fn refused<V>(&self, refused: Refused, value: V) -> TrySendError<V> {
+        self.chan.count_refusal(refused);
+        match refused {
+            Refused::Full => TrySendError::Full(value),
+            Refused::Closed => TrySendError::Closed(value),
+        }
+    }
+
+    /// Sends a message, blocking this thread while it waits in line for room.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if the receiver is closed or dropped, also while waiting.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, mut rx) = parshall::mpsc::channel(1);
+    /// let worker = std::thread::spawn(move || (0..3).try_for_each(|i| tx.blocking_send(i)));
+    /// assert_eq!((rx.blocking_recv(), rx.blocking_recv()), (Some(0), Some(1)));
+    /// drop(rx);
+    /// worker.join().unwrap().unwrap_or_else(|refused| assert_eq!(refused.0, 2));
+    /// ```
+    #[track_caller]
+    #[doc(alias = "send_blocking")]
+    pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
+        match self.chan.try_send(value) {
+            Ok(()) => Ok(()),
+            Err((Refused::Closed, value)) => Err(self.closed_error(value)),
+            Err((Refused::Full, value)) => match block_on(self.chan.acquire(1)) {
+                Ok(()) => {
+                    self.chan.send_reserved(value);
+                    Ok(())
+                }
+                Err(_) => Err(self.closed_error(value)),
+            },
+        }
+    }
+
+    /// Whether the receiver was closed or dropped. Once true, true for ever.
+    pub fn is_closed(&self) -> bool {
+        self.chan.is_closed()
+    }
+
+    /// Waits in line for room for one message.
+    ///
+    /// # Errors
+    /// [`SendError`] if the receiver is closed or dropped, also while waiting.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, its place in line is lost, and what it was granted goes to the next.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(1);
+    /// let permit = tx.reserve().await.unwrap();
+    /// assert!(tx.try_send("no room").is_err());
+    /// permit.send("mine");
+    /// assert_eq!(rx.recv().await, Some("mine"));
+    /// # }
+    /// ```
+    pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
+        self.wait_for(1).await?;
+        Ok(Permit::new(self))
+    }
+
+    /// Waits in line for room for `n` messages at once. `n` may be 0.
+    ///
+    /// Room is collected as it comes, and nobody behind is served meanwhile.
+    ///
+    /// # Errors
+    /// [`SendError`] if the receiver is closed or dropped, also while waiting, and at once if `n` is more
+    /// than [`Sender::max_capacity`].
+    ///
+    /// # Cancel safety
+    /// As [`Sender::reserve`].
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(4);
+    /// for (permit, word) in tx.reserve_many(2).await.unwrap().zip(["a", "b"]) {
+    ///     permit.send(word);
+    /// }
+    /// assert_eq!((rx.recv().await, rx.recv().await), (Some("a"), Some("b")));
+    /// # }
+    /// ```
+    pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
+        if n > self.max_capacity() {
+            return Err(self.closed_error(()));
+        }
+        self.wait_for(n as u64).await?;
+        Ok(PermitIterator::new(self, n))
+    }
+
+    async fn wait_for(&self, n: u64) -> Result<(), SendError<()>> {
+        let granted = match self.chan.try_reserve(n) {
+            Err(Refused::Full) => self.chan.acquire(n).await.is_ok(),
+            other => other.is_ok(),
+        };
+        if granted { Ok(()) } else { Err(self.closed_error(())) }
+    }
+
+    /// [`Sender::reserve`], by value: the permit keeps the sender, and gives it back when it is used.
+    ///
+    /// # Errors
+    /// As [`Sender::reserve`]; the sender is dropped. Clone it first to keep one.
+    ///
+    /// # Cancel safety
+    /// As [`Sender::reserve`]; the sender is dropped.
+    pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
+        self.wait_for(1).await?;
+        Ok(OwnedPermit::new(self))
+    }
+
+    /// Takes room for one message if there is some and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] or [`TrySendError::Closed`].
+    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
+        match self.chan.try_reserve(1) {
+            Ok(()) => Ok(Permit::new(self)),
+            Err(refused) => Err(self.refused(refused, ())),
+        }
+    }
+
+    /// Takes room for `n` messages at once, if there is that much and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`], also for an `n` of more than [`Sender::max_capacity`], or
+    /// [`TrySendError::Closed`].
+    pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
+        if n > self.max_capacity() {
+            return Err(self.refused(Refused::Full, ()));
+        }
+        match self.chan.try_reserve(n as u64) {
+            Ok(()) => Ok(PermitIterator::new(self, n)),
+            Err(refused) => Err(self.refused(refused, ())),
+        }
+    }
+
+    /// [`Sender::try_reserve`], by value: the permit keeps the sender.
+    ///
+    /// # Errors
+    /// As [`Sender::try_reserve`], with the sender.
+    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
+        match self.chan.try_reserve(1) {
+            Ok(()) => Ok(OwnedPermit::new(self)),
+            Err(refused) => {
+                self.chan.count_refusal(refused);
+                Err(match refused {
+                    Refused::Full => TrySendError::Full(self),
+                    Refused::Closed => TrySendError::Closed(self),
+                })
+            }
+        }
+    }
+
+    /// Whether both send to the same receiver. Never changes.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.chan.same_channel(&other.chan)
+    }
+
+    /// Room for further messages: capacity less messages and permits, 0 while anybody waits for
+    /// room. May change at any time.
+    pub fn capacity(&self) -> usize {
+        self.chan.capacity() as usize
+    }
+
+    /// The capacity the channel was made with. Never changes.
+    pub fn max_capacity(&self) -> usize {
+        self.chan.max_capacity() as usize
+    }
+
+    /// Messages in the channel, at most [`Sender::max_capacity`]. May change at any time. An addition to
+    /// Tokio's interface.
+    pub fn len(&self) -> usize {
+        self.chan.len() as usize
+    }
+
+    /// Whether the channel has no messages. May change at any time. An addition to Tokio's interface.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether `try_send` would say `Full`: messages and permits fill the channel, or somebody waits
+    /// for room. May change at any time. An addition to Tokio's interface.
+    pub fn is_full(&self) -> bool {
+        self.capacity() == 0
+    }
+
+    /// A handle that does not keep the channel open.
+    #[must_use = "Downgrade creates a WeakSender without destroying the original non-weak sender."]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender::new(self.chan.clone())
+    }
+
+    /// Senders and owned permits of this channel. May change at any time; at least 1.
+    pub fn strong_count(&self) -> usize {
+        self.chan.counts.strong()
+    }
+
+    /// Weak senders of this channel. May change at any time.
+    pub fn weak_count(&self) -> usize {
+        self.chan.counts.weak()
+    }
+
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
+    /// Tokio's interface.
+    pub fn stats(&self) -> ChannelStats {
+        self.chan.stats()
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.chan.counts.add_strong();
+        Self { chan: self.chan.clone() }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        self.chan.drop_sender();
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("chan", &format_args!("..")).finish()
+    }
+}
+
+// A panic elsewhere leaves no channel half-changed: see `FirstPanic`.
+impl<T> UnwindSafe for Sender<T> {}
+impl<T> RefUnwindSafe for Sender<T> {}

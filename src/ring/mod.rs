@@ -1,0 +1,88 @@
+//! The ring: where messages lie, and the two words that say everything about them.
+//!
+//! A bounded multi-producer single-consumer queue after Vyukov's array queue (stamped slots), with three
+//! differences: capacity is *counted* in the words and not derived from the stamps, so that any number is
+//! exact and permits need no slot; the receiver never writes a slot; and closure, parking and queueing
+//! are bits of the producers' word, so that one compare-and-swap decides them together.
+//!
+//! # Words
+//!
+//! ```text
+//! producers' line   T = [ pos | res | RX_GONE | TX_QUEUED | RX_PARKED | CLOSED ]   head_cache
+//! receiver's line   H = [ count | TX_WAITING ]                                     watermark
+//! read only         slots, capacity
+//! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
+//! ```
+//!
+//! `pos` counts claims, `count` counts messages taken, `res` counts permits. The bit layout is in [`pos`].
+//!
+//! | bit | meaning | set by | cleared by |
+//! |---|---|---|---|
+//! | CLOSED | no claim and no permit any more; permits that are out still deliver | receiver, last sender | never |
+//! | RX_PARKED | the receiver sleeps on an empty ring | receiver | the step that brings news |
+//! | TX_QUEUED | somebody waits for room: nobody may overtake | wait queue | wait queue |
+//! | RX_GONE | the receiver was dropped and has drained the ring | receiver | never |
+//! | TX_WAITING | as TX_QUEUED, told to the receiver | wait queue | wait queue |
+//!
+//! # Protocol
+//!
+//! **Send** claims (swap on T: `pos + 1`), writes the value, and publishes (store of the stamp). A claim
+//! needs an open, unqueued T and `pos + res - head < capacity`. Between claim and publish there is no
+//! user code and nothing that can panic.
+//!
+//! **Reserve** swaps `res + n` under the same condition. A permit is capacity, not a place: sending through it
+//! swaps `pos + 1, res - 1`, and giving it back swaps `res - 1`.
+//!
+//! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and adds 1 to H.
+//! If not, it parks, from a T in which nothing is claimed beyond the head.
+//!
+//! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and `res` is 0:
+//! one load of T tells.
+//!
+//! A message costs two locked instructions: the claim and the head's step. Each is needed, since
+//! neither side can do with plain loads and stores alone (Attiya et al., "Laws of Order", POPL 2011).
+//!
+//! # Invariants
+//!
+//! * I1: RX_PARKED implies `pos` = head, and nothing is published beyond it.
+//! * I2: RX_PARKED goes from 1 to 0 in exactly one step per park, whose owner wakes the receiver.
+//! * I3: `pos + res - head <= capacity` at every instant.
+//! * I4: T and H change only by read-modify-write steps. Of any two steps on a word one comes first, and the
+//!   later sees it: the hand-overs need no fence and no sequential consistency.
+//!
+//! # Ordering map
+//!
+//! | tag | from | to | makes visible |
+//! |---|---|---|---|
+//! | P1 | stamp, Release, in `publish` | stamp, Acquire, in `is_published` | the value |
+//! | C1 | H, Release, in `advance`; `head_cache`, Release | H or `head_cache`, Acquire, before a claim | that the slot was read |
+//! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
+//! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
+//! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
+//! | W1 | H, AcqRel, in `set_waiting` | H, AcqRel, in `advance` | of registration and pop, the earlier to the later |
+//! | W2 | T, AcqRel, in `set_waiting` | T, AcqRel, in `release` | of registration and release, likewise |
+//! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
+//!
+//! P0, M1, N2, K3 and B1 are local: before sharing, gauges, private notes, the blocking caller's flag.
+//!
+//! # Progress
+//!
+//! Claim, reserve and release retry only when another step on T succeeded: lock-free. Pop is wait-free. But
+//! a producer stopped between claim and publish delays the receiver behind its slot: `recv` yields to
+//! its executor meanwhile, `try_recv` and the receiver's drop yield the thread. Waiting for room takes a
+//! short mutex (see `wait::queue`).
+//!
+//! # Not guaranteed
+//!
+//! `pos` wraps after 2^36 messages. A producer that is stopped between its load of T and its swap, while a
+//! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
+//! million messages a second one lap takes eleven minutes, and it must resume within one message of it.
+//!
+//! Checked by `loom-tests/tests/{ring,receiver,senders,close}.rs`, `fuzz/fuzz_targets/ops.rs` and the property
+//! tests of [`pos`].
+
+mod bounded;
+mod pos;
+mod slot;
+
+pub(crate) use bounded::{Claim, Park, Reader, Refused, Ring};

@@ -1,0 +1,103 @@
+//! Where the crate's atomics, cells, locks and threads come from.
+//!
+//! This is the only file that names `std`'s or `loom`'s. `--cfg parshall_loom` selects loom, so that
+//! the very code that ships is the code that is checked. `plain` is `std`'s in both builds: for
+//! telemetry and process-wide tables, which no hand-over relies on.
+
+pub(crate) use imp::*;
+
+/// `std`'s primitives whatever the build; never part of a hand-over between threads.
+pub(crate) mod plain {
+    pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+    pub(crate) use std::sync::{Arc, OnceLock};
+
+    #[cfg(all(feature = "introspect", not(parshall_loom)))]
+    pub(crate) use std::sync::{LazyLock, Weak};
+
+    /// A mutex that ignores poisoning: no user code runs while one of ours is held.
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+
+    /// The name of the calling thread, if it has one.
+    pub(crate) fn thread_name() -> Option<String> {
+        std::thread::current().name().map(str::to_owned)
+    }
+
+    /// Whether the calling thread is unwinding.
+    pub(crate) fn panicking() -> bool {
+        std::thread::panicking()
+    }
+}
+
+#[cfg(not(parshall_loom))]
+mod imp {
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+    pub(crate) use std::thread;
+
+    pub(crate) use crossbeam_utils::Backoff;
+
+    /// `std`'s cell behind loom's interface: access only inside a closure.
+    #[derive(Debug)]
+    #[repr(transparent)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
+        }
+
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+}
+
+#[cfg(parshall_loom)]
+mod imp {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::future::block_on;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+    pub(crate) use loom::thread;
+
+    /// Under loom every wait is a yield: the scheduler decides who goes on.
+    #[derive(Debug)]
+    pub(crate) struct Backoff(core::cell::Cell<u32>);
+
+    impl Backoff {
+        pub(crate) fn new() -> Self {
+            Self(core::cell::Cell::new(0))
+        }
+
+        pub(crate) fn spin(&self) {
+            thread::yield_now();
+        }
+
+        pub(crate) fn snooze(&self) {
+            self.0.set(self.0.get() + 1);
+            thread::yield_now();
+        }
+
+        /// True at once: a model explores the yield, not the spinning before it.
+        pub(crate) fn is_completed(&self) -> bool {
+            true
+        }
+    }
+}

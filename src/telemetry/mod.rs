@@ -1,0 +1,12 @@
+//! Who waits, since when, on which channel: read from the channels' own words, on demand.
+//!
+//! Nothing here is called from inside an operation that does not wait, and nothing here stores into
+//! a channel's words.
+
+pub(crate) mod clock;
+pub(crate) mod process;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub(crate) mod registry;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub(crate) mod snapshot;
+pub mod task;

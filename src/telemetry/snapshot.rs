@@ -1,0 +1,193 @@
+//! All live channels at (nearly) one moment, as plain data.
+
+use std::collections::BTreeMap;
+
+use super::clock;
+use super::process::{encode, process};
+use super::registry::{self, Retired};
+use super::task::{self, TaskKind, TaskRef, TaskState};
+use crate::chan::{ChannelStats, Shared};
+
+/// What [`snapshot`] saw.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The name of this process in ids.
+    pub process: String,
+    /// The process id.
+    pub pid: u32,
+    /// When it was begun, in nanoseconds since the Unix epoch.
+    pub taken_at_ns: i64,
+    /// When it was complete, in nanoseconds since the Unix epoch.
+    pub completed_at_ns: i64,
+    /// Every tracked channel that lives, by channel id.
+    pub channels: Vec<ChannelSnapshot>,
+    /// Every named task that lives, and everybody else who waits or last received.
+    pub tasks: Vec<TaskSnapshot>,
+    /// Sums of the tracked channels that died, by name; `__other__` for names too many to remember.
+    pub retired: Vec<RetiredSnapshot>,
+}
+
+/// One channel.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChannelSnapshot {
+    /// `mpsc:{process}:{name}`, with `#n` behind the n-th channel of a name: never used again in this
+    /// process. `:tx` and `:rx` behind it make the ids of the two nodes.
+    pub id: String,
+    /// Its attributes.
+    pub stats: ChannelStats,
+    /// Who waits to send, in line, then who was granted room and has not been polled since.
+    pub send_waits: Vec<WaitSnapshot>,
+    /// Who waits to receive.
+    pub recv_wait: Option<WaitSnapshot>,
+    /// The task that last polled the receiver, as far as a poll that waited or let a waiting
+    /// sender in has told. None for a task known only by a waker that it no longer waits with.
+    pub last_receiver: Option<TaskRef>,
+}
+
+/// One wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitSnapshot {
+    /// Who waits; none if that could not be told.
+    pub task: Option<TaskRef>,
+    /// Since when, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+    /// For how much room, in messages. For a receive 1.
+    pub need: u64,
+    /// When all of it was granted, in nanoseconds since the Unix epoch; the wait has not been
+    /// polled since. None: still waiting.
+    pub granted_at_ns: Option<i64>,
+}
+
+/// A task, a thread, or a waker.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskSnapshot {
+    /// Which.
+    pub task: TaskRef,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What it is doing, for named tasks; for a thread in a blocking call `Idle`.
+    pub state: Option<TaskState>,
+    /// How often it was polled, for named tasks.
+    pub polls: Option<u64>,
+    /// Since when its oldest wait lasts, in nanoseconds since the Unix epoch.
+    pub waiting_since_ns: Option<i64>,
+}
+
+/// The sums of the dead channels of one name.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RetiredSnapshot {
+    /// The name.
+    pub name: String,
+    /// The sums.
+    pub sums: Retired,
+}
+
+/// Looks at every live channel.
+///
+/// Each channel is read consistently (see [`ChannelStats`]), one after the other: across channels the
+/// moments differ, so a conclusion about several should rest on two snapshots. Nobody is stopped: a
+/// wait queue's lock is held to copy its entries, the registry's for a thousand channels at a time.
+/// Not listed are untracked channels, and unbounded waits such as `Sender::closed`.
+///
+/// # Examples
+/// ```
+/// let (tx, _rx) = parshall::mpsc::Builder::new().name("jobs").capacity(2).build();
+/// tx.try_send(1)?;
+/// let snapshot = parshall::snapshot();
+/// let jobs = snapshot.channels.iter().find(|c| c.stats.name == "jobs").unwrap();
+/// assert_eq!((jobs.stats.queue_len, jobs.stats.capacity), (1, Some(2)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn snapshot() -> Snapshot {
+    let taken_at = clock::now();
+    let mut channels: Vec<_> =
+        registry::live().iter().filter_map(|shared| channel(shared)).collect();
+    channels.sort_unstable_by_key(|channel| channel.stats.channel_id);
+    let tasks = tasks(&channels);
+    let (retired, other) = registry::retired();
+    let retired =
+        retired.into_iter().chain((other.channels > 0).then(|| ("__other__".into(), other)));
+    Snapshot {
+        process: process().to_owned(),
+        pid: std::process::id(),
+        taken_at_ns: clock::unix_ns(taken_at),
+        channels,
+        tasks,
+        retired: retired.map(|(name, sums)| RetiredSnapshot { name, sums }).collect(),
+        completed_at_ns: clock::unix_ns(clock::now()),
+    }
+}
+
+/// `None`: the channel is just being listed.
+fn channel(shared: &Shared) -> Option<ChannelSnapshot> {
+    let registration = shared.info.registration.get()?;
+    let name = encode(&shared.info.display_name());
+    let suffix = match (registration.name, registration.ordinal) {
+        (Some(_), 1) => String::new(),
+        (Some(_), n) => format!("#{n}"),
+        (None, _) => format!("#c{}", shared.info.channel_id),
+    };
+    let view = shared.view();
+    let send_waits = view.send_waits.iter().map(|wait| WaitSnapshot {
+        task: TaskRef::from_word(wait.ticket.task),
+        since_ns: clock::unix_ns(wait.ticket.since),
+        need: wait.ticket.need,
+        granted_at_ns: wait.granted_at.map(clock::unix_ns),
+    });
+    let recv_wait = view.receiver_since.map(|since| WaitSnapshot {
+        task: view.receiver_task,
+        since_ns: clock::unix_ns(since),
+        need: 1,
+        granted_at_ns: None,
+    });
+    // A waker's address means something only while the wait lasts.
+    let last_receiver =
+        view.receiver_task.filter(|task| recv_wait.is_some() || task.kind() != TaskKind::Waker);
+    Some(ChannelSnapshot {
+        id: format!("mpsc:{}:{name}{suffix}", process()),
+        send_waits: send_waits.collect(),
+        recv_wait,
+        last_receiver,
+        stats: view.stats,
+    })
+}
+
+/// Everybody the channels name, and every named task.
+fn tasks(channels: &[ChannelSnapshot]) -> Vec<TaskSnapshot> {
+    let mut since: BTreeMap<TaskRef, Option<i64>> = BTreeMap::new();
+    for channel in channels {
+        let waits = channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none());
+        for wait in waits.chain(&channel.recv_wait) {
+            let Some(task) = wait.task else { continue };
+            let oldest = since.entry(task).or_default();
+            *oldest = Some(oldest.map_or(wait.since_ns, |known| known.min(wait.since_ns)));
+        }
+        let others =
+            channel.send_waits.iter().filter_map(|wait| wait.task).chain(channel.last_receiver);
+        for task in others {
+            since.entry(task).or_default();
+        }
+    }
+    let mut cells: BTreeMap<_, _> =
+        task::named_tasks().into_iter().map(|cell| (cell.task, cell)).collect();
+    for &task in cells.keys() {
+        since.entry(task).or_default();
+    }
+    let describe = |(task, waiting_since_ns): (TaskRef, Option<i64>)| {
+        let cell = cells.remove(&task);
+        let (name, state) = match (&cell, task.kind()) {
+            (Some(cell), _) => (Some(cell.name.clone()), Some(cell.state())),
+            (None, TaskKind::Thread) => {
+                (task::thread_name(task), waiting_since_ns.map(|_| TaskState::Idle))
+            }
+            (None, _) => (None, None),
+        };
+        TaskSnapshot { task, name, state, polls: cell.map(|cell| cell.polls()), waiting_since_ns }
+    };
+    since.into_iter().map(describe).collect()
+}

@@ -1,0 +1,329 @@
+//! Who is waiting: a task, a thread, or at least a waker.
+//!
+//! Resolved when a wait is registered or a channel is created, never per message. In this order:
+//! a task wrapped by [`named`]; the thread of a blocking call; with feature `tokio`, the Tokio task;
+//! otherwise the waker, whose address means something only while the wait lasts.
+
+use core::cell::Cell;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use std::collections::BTreeMap;
+use std::task::Wake;
+
+use atomic_waker::AtomicWaker;
+
+use super::process::process;
+use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Mutex, Ordering};
+
+/// A task, thread or waker in one word, so that a wait stores it at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskRef(u64);
+
+/// What a [`TaskRef`] refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskKind {
+    /// A future wrapped by [`named`].
+    Named,
+    /// A Tokio task (feature `tokio`).
+    Tokio,
+    /// A thread in a blocking call.
+    Thread,
+    /// A waker: its number is an address, which another task may have later.
+    Waker,
+}
+
+const KIND_SHIFT: u32 = 61;
+
+impl TaskRef {
+    fn new(kind: TaskKind, number: u64) -> Self {
+        let tag = match kind {
+            TaskKind::Named => 1,
+            TaskKind::Tokio => 2,
+            TaskKind::Thread => 3,
+            TaskKind::Waker => 4,
+        };
+        Self(tag << KIND_SHIFT | number & ((1 << KIND_SHIFT) - 1))
+    }
+
+    /// The word of a [`TaskRef`], or none for 0.
+    pub(crate) fn from_word(word: u64) -> Option<Self> {
+        (word != 0).then_some(Self(word))
+    }
+
+    pub(crate) fn word(this: Option<Self>) -> u64 {
+        this.map_or(0, |task| task.0)
+    }
+
+    /// What this refers to.
+    pub fn kind(self) -> TaskKind {
+        match self.0 >> KIND_SHIFT {
+            1 => TaskKind::Named,
+            2 => TaskKind::Tokio,
+            3 => TaskKind::Thread,
+            _ => TaskKind::Waker,
+        }
+    }
+
+    /// The number of the task, of its kind. Never used again in this process, but for wakers.
+    pub fn number(self) -> u64 {
+        self.0 & ((1 << KIND_SHIFT) - 1)
+    }
+
+    /// The id of this task's node in a graph.
+    pub fn node_id(self) -> String {
+        let number = self.number();
+        match self.kind() {
+            TaskKind::Named => format!("task:{}:{number}", process()),
+            TaskKind::Tokio => format!("task:{}:tokio-{number}", process()),
+            TaskKind::Thread => format!("thread:{}:{number}", process()),
+            TaskKind::Waker => format!("waker:{}:{number:x}", process()),
+        }
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({})", self.kind(), self.number())
+    }
+}
+
+/// What a named task is doing. True at the moment of the snapshot only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Woken, and not polled since.
+    Scheduled,
+    /// Being polled.
+    Running,
+    /// Waiting to be woken.
+    Idle,
+}
+
+impl TaskState {
+    /// `scheduled`, `running` or `idle`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Running => "running",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+const IDLE: u8 = 0;
+const SCHEDULED: u8 = 1;
+const RUNNING: u8 = 2;
+
+/// The shared part of a named task: what telemetry reads, and the waker handed to its future.
+#[derive(Debug)]
+pub(crate) struct TaskCell {
+    pub(crate) task: TaskRef,
+    pub(crate) name: String,
+    state: AtomicU8,
+    polls: AtomicU64,
+    /// The waker of the executor that polled last.
+    executor: AtomicWaker,
+}
+
+impl TaskCell {
+    pub(crate) fn state(&self) -> TaskState {
+        // ORDERING: Relaxed. A gauge.
+        match self.state.load(Ordering::Relaxed) {
+            IDLE => TaskState::Idle,
+            RUNNING => TaskState::Running,
+            _ => TaskState::Scheduled,
+        }
+    }
+
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for TaskCell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.state.store(SCHEDULED, Ordering::Relaxed);
+        self.executor.wake();
+    }
+}
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+static TASKS: Mutex<BTreeMap<TaskRef, Arc<TaskCell>>> = Mutex::new(BTreeMap::new());
+static THREADS: Mutex<BTreeMap<TaskRef, Option<String>>> = Mutex::new(BTreeMap::new());
+
+/// All named tasks that live now, by number.
+pub(crate) fn named_tasks() -> Vec<Arc<TaskCell>> {
+    TASKS.lock().values().cloned().collect()
+}
+
+/// The name of a thread that has waited, if it lives and has one.
+pub(crate) fn thread_name(thread: TaskRef) -> Option<String> {
+    THREADS.lock().get(&thread).cloned().flatten()
+}
+
+/// Gives `future` a name under which its waits appear in snapshots, on whatever runtime it runs.
+///
+/// The name need not be unique: the task has a number of its own. The future is polled with a waker
+/// that notes the wake-up and passes it on. Nested names: the innermost wins.
+///
+/// # Cancel safety
+/// As that of `future`: dropping the wrapper drops it.
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let (tx, mut rx) = parshall::mpsc::channel::<u32>(8);
+/// tokio::spawn(parshall::task::named("writer", async move { tx.send(7).await }));
+/// assert_eq!(rx.recv().await, Some(7));
+/// # }
+/// ```
+pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let cell = Arc::new(TaskCell {
+        task: TaskRef::new(TaskKind::Named, number),
+        name: name.into(),
+        state: AtomicU8::new(SCHEDULED),
+        polls: AtomicU64::new(0),
+        executor: AtomicWaker::new(),
+    });
+    TASKS.lock().insert(cell.task, cell.clone());
+    Named { waker: cell.clone().into(), cell, future }
+}
+
+/// A future with a name; see [`named`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Named<F> {
+    cell: Arc<TaskCell>,
+    waker: Waker,
+    future: F,
+}
+
+impl<F> Named<F> {
+    /// The task as waits and edges refer to it.
+    pub fn task(&self) -> TaskRef {
+        self.cell.task
+    }
+}
+
+impl<F> fmt::Debug for Named<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Named").field("name", &self.cell.name).finish_non_exhaustive()
+    }
+}
+
+impl<F: Future> Future for Named<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: `future` is pinned with `self`: it is never moved out, `Named` has no way to
+        // move it, and its drop is the compiler's. `cell` and `waker` are not pinned.
+        let (cell, waker, future) = unsafe {
+            let this = self.get_unchecked_mut();
+            (&this.cell, &this.waker, Pin::new_unchecked(&mut this.future))
+        };
+        cell.executor.register(cx.waker());
+        cell.state.store(RUNNING, Ordering::Relaxed);
+        cell.polls.fetch_add(1, Ordering::Relaxed);
+        let entered = enter(cell.task);
+        let poll = future.poll(&mut Context::from_waker(waker));
+        drop(entered);
+        // A wake-up during the poll has set SCHEDULED, which stays.
+        let _ = cell.state.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
+        poll
+    }
+}
+
+impl<F> Drop for Named<F> {
+    fn drop(&mut self) {
+        let cell = TASKS.lock().remove(&self.cell.task);
+        // After the lock: it may be the last to hold the executor's waker.
+        drop(self.cell.executor.take());
+        drop(cell);
+    }
+}
+
+std::thread_local! {
+    /// The task or blocking call that runs on this thread, as a word.
+    static CURRENT: Cell<u64> = const { Cell::new(0) };
+    static THREAD: ThreadCard = ThreadCard::new();
+}
+
+/// Sets the current task until dropped; then the one before is current again.
+struct Entered(u64);
+
+fn enter(task: TaskRef) -> Entered {
+    Entered(CURRENT.replace(task.0))
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
+    }
+}
+
+/// Lists a thread while it lives.
+struct ThreadCard(TaskRef);
+
+impl ThreadCard {
+    fn new() -> Self {
+        let thread = TaskRef::new(TaskKind::Thread, NEXT.fetch_add(1, Ordering::Relaxed));
+        THREADS.lock().insert(thread, crate::sync::plain::thread_name());
+        Self(thread)
+    }
+}
+
+impl Drop for ThreadCard {
+    fn drop(&mut self) {
+        THREADS.lock().remove(&self.0);
+    }
+}
+
+/// Runs `f`, a blocking call, with this thread as the one who waits.
+pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
+    if cfg!(parshall_loom) {
+        return f();
+    }
+    // A thread that is ending has lost its card: it waits without a name.
+    let Ok(thread) = THREAD.try_with(|card| card.0) else { return f() };
+    let _entered = enter(thread);
+    f()
+}
+
+/// Who runs now: the task, or else `waker`.
+pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
+    if cfg!(parshall_loom) {
+        return None;
+    }
+    TaskRef::from_word(CURRENT.get())
+        .or_else(tokio_task)
+        .or_else(|| waker.map(|w| TaskRef::new(TaskKind::Waker, w.data().addr() as u64)))
+}
+
+#[cfg(not(feature = "tokio"))]
+fn tokio_task() -> Option<TaskRef> {
+    None
+}
+
+/// Tokio shows the number of a task only as text; the last one is remembered.
+#[cfg(feature = "tokio")]
+fn tokio_task() -> Option<TaskRef> {
+    std::thread_local! {
+        static LAST: Cell<Option<(tokio::task::Id, TaskRef)>> = const { Cell::new(None) };
+    }
+    let id = tokio::task::try_id()?;
+    if let Some((last, task)) = LAST.get()
+        && last == id
+    {
+        return Some(task);
+    }
+    let task = TaskRef::new(TaskKind::Tokio, id.to_string().parse().ok()?);
+    LAST.set(Some((id, task)));
+    Some(task)
+}

@@ -1,0 +1,79 @@
+//! Wakers collected under a lock and woken after it.
+//!
+//! A waker is user code: it may panic, block, or call back into the channel.
+
+use core::any::Any;
+use core::panic::AssertUnwindSafe;
+use core::task::Waker;
+use std::panic::{catch_unwind, resume_unwind};
+
+/// How many waiters one critical section may grant.
+const BATCH: usize = if cfg!(parshall_loom) { 2 } else { 16 };
+
+/// The first panic of a series of calls to user code, held back until all have been made.
+#[derive(Debug, Default)]
+#[must_use = "resume it, or say why it may be forgotten"]
+pub(crate) struct FirstPanic(Option<Box<dyn Any + Send>>);
+
+impl FirstPanic {
+    /// Runs `f`; a panic is kept if it is the first.
+    pub(crate) fn run(&mut self, f: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+            match self.0 {
+                None => self.0 = Some(payload),
+                // A payload may panic when dropped.
+                Some(_) => core::mem::forget(payload),
+            }
+        }
+    }
+
+    /// Goes on with the first panic, if there was one.
+    pub(crate) fn resume(self) {
+        if let Some(payload) = self.0 {
+            // A second panic while unwinding would abort the process.
+            if crate::sync::plain::panicking() {
+                core::mem::forget(payload);
+            } else {
+                resume_unwind(payload);
+            }
+        }
+    }
+
+    /// The panic hook has reported it; nobody here can do anything about it.
+    pub(crate) fn forget(self) {
+        core::mem::forget(self.0);
+    }
+}
+
+/// Up to [`BATCH`] wakers, to be woken outside any lock.
+#[derive(Debug)]
+pub(crate) struct WakeBatch {
+    wakers: [Option<Waker>; BATCH],
+    len: usize,
+}
+
+impl WakeBatch {
+    pub(crate) fn new() -> Self {
+        Self { wakers: [const { None }; BATCH], len: 0 }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len == BATCH
+    }
+
+    /// Adds a waker, if there is one. The batch must not be full.
+    pub(crate) fn push(&mut self, waker: Option<Waker>) {
+        if waker.is_some() {
+            self.wakers[self.len] = waker;
+            self.len += 1;
+        }
+    }
+
+    /// Wakes all, in order, whatever some of them do.
+    pub(crate) fn wake_all(&mut self, panic: &mut FirstPanic) {
+        for waker in self.wakers[..self.len].iter_mut().filter_map(Option::take) {
+            panic.run(|| waker.wake());
+        }
+        self.len = 0;
+    }
+}

@@ -1,0 +1,406 @@
+//! Senders that wait for room, in the order in which they came.
+//!
+//! A short mutex around a slab of waiters, linked into a FIFO list. The lock guards the list and
+//! orders the two "somebody waits" bits with it: **when the lock is free, the bits are set if and only
+//! if the list is non-empty**. No user code runs under the lock: wakers are cloned before it, and
+//! woken and dropped after it.
+//!
+//! ```text
+//!             register                serve, enough units             poll, cancel
+//! (no entry) ----------> Waiting(n) ------------------> Granted ------------------> (no entry)
+//!                         |  ^  | serve, too few: keeps them
+//!                         |  +--+
+//!                         | close
+//!                         +---------------------------> Closed  ------------------> (no entry)
+//! ```
+//!
+//! `assigned` units stay with an entry until its owner polls or cancels it and gives them back, so
+//! every unit is at any time in the ring, in a permit, or in exactly one entry.
+
+use core::task::Waker;
+
+use super::batch::{FirstPanic, WakeBatch};
+use crate::sync::{Mutex, MutexGuard};
+
+/// Where the queue gets capacity from, and whom it tells that somebody waits.
+pub(crate) trait Source {
+    /// Takes up to `want` units. 0 also when the channel is closed.
+    fn take(&self, want: u64) -> u64;
+    /// Called under the lock when the first waiter comes.
+    fn set_waiting(&self);
+    /// Called under the lock when the last one has gone.
+    fn clear_waiting(&self);
+}
+
+/// Who waits, since when, for how much: what telemetry sees of a waiter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    /// A [`crate::telemetry::task::TaskRef`] in one word.
+    pub(crate) task: u64,
+    /// Nanoseconds on the telemetry clock.
+    pub(crate) since: u64,
+    pub(crate) need: u64,
+}
+
+/// A waiter as [`WaitQueue::visit`] shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) ticket: Ticket,
+    /// When the whole of its need was assigned, if it was: it has not been polled since.
+    pub(crate) granted_at: Option<u64>,
+}
+
+/// Sums over all waiters there ever were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WaitTotals {
+    /// Waiting now, not yet granted.
+    pub(crate) waiting: u64,
+    /// Granted and not polled since.
+    pub(crate) granted: u64,
+    /// Since when the first in line waits.
+    pub(crate) oldest: Option<u64>,
+    /// Waits that ever began.
+    pub(crate) waits: u64,
+    /// Time waited in all of them, those that still wait included.
+    pub(crate) waited_ns: u64,
+}
+
+/// Names an entry of a queue; its owner is the only one who has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Key(u32);
+
+/// What a waiter learns of its wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// All units are its own; the entry is gone.
+    Granted,
+    /// Closed; the entry is gone, and these units are to be released.
+    Closed(u64),
+    Pending,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Granted(u64),
+    Closed,
+}
+
+#[derive(Debug)]
+struct Entry {
+    prev: u32,
+    next: u32,
+    state: State,
+    assigned: u64,
+    ticket: Ticket,
+    waker: Option<Waker>,
+}
+
+/// No entry.
+const NIL: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Inner {
+    entries: Vec<Entry>,
+    /// Vacant entries, linked by `next`.
+    vacant: u32,
+    /// Entries in use, in whatever state.
+    used: u32,
+    first: u32,
+    last: u32,
+    closed: bool,
+    totals: WaitTotals,
+    /// Sum of `since` over those who wait, so that `waited_ns` needs no walk.
+    since_sum: u128,
+    /// The largest `waited_ns` ever reported, so that it never falls.
+    reported_ns: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct WaitQueue {
+    inner: Mutex<Inner>,
+}
+
+impl WaitQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            inner: Mutex::new(Inner {
+                entries: Vec::new(),
+                vacant: NIL,
+                used: 0,
+                first: NIL,
+                last: NIL,
+                closed: false,
+                totals: WaitTotals::default(),
+                since_sum: 0,
+                reported_ns: 0,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No user code runs under the lock, so nothing panics there.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Queues a waiter behind all others, and serves the queue: room that came back before the
+    /// waiter was seen is found here. Sets `key` if the wait is pending.
+    pub(crate) fn register(
+        &self,
+        key: &mut Option<Key>,
+        ticket: Ticket,
+        waker: Waker,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> Wait {
+        let mut wakes = WakeBatch::new();
+        let mut inner = self.lock();
+        if inner.closed {
+            drop(inner);
+            panic.run(|| drop(waker));
+            return Wait::Closed(0);
+        }
+        if inner.first == NIL {
+            source.set_waiting();
+        }
+        let new = inner.push(ticket);
+        let more = inner.serve(ticket.since, source, &mut wakes);
+        let (result, unused) = if inner.entry(&new).state == State::Waiting {
+            inner.entry(&new).waker = Some(waker);
+            *key = Some(new);
+            (Wait::Pending, None)
+        } else {
+            inner.remove(new);
+            (Wait::Granted, Some(waker))
+        };
+        drop(inner);
+        wakes.wake_all(panic);
+        panic.run(|| drop(unused));
+        if more {
+            self.serve(ticket.since, source, panic);
+        }
+        result
+    }
+
+    /// Looks after a registered wait; while it is pending, `waker` is the one to be woken. Takes the
+    /// key when the wait is over. A panic of the waker's `clone` leaves all as it was.
+    pub(crate) fn poll(
+        &self,
+        key: &mut Option<Key>,
+        waker: &Waker,
+        panic: &mut FirstPanic,
+    ) -> Wait {
+        let mut spare: Option<Waker> = None;
+        loop {
+            let Some(owned) = key.as_ref() else { unreachable!("polled after the wait was over") };
+            let mut inner = self.lock();
+            let entry = inner.entry(owned);
+            if entry.state == State::Waiting {
+                let known = entry.waker.as_ref().is_some_and(|w| w.will_wake(waker));
+                if !known && spare.is_none() {
+                    drop(inner);
+                    spare = Some(waker.clone());
+                    continue;
+                }
+                if !known {
+                    core::mem::swap(&mut entry.waker, &mut spare);
+                }
+                drop(inner);
+                panic.run(|| drop(spare));
+                return Wait::Pending;
+            }
+            let entry = inner.remove(key.take().expect("owned above"));
+            drop(inner);
+            panic.run(|| drop((entry.waker, spare)));
+            return match entry.state {
+                State::Closed => Wait::Closed(entry.assigned),
+                _ => Wait::Granted,
+            };
+        }
+    }
+
+    /// Takes a waiter out, wherever it stands. Returns the units that it leaves to be released.
+    pub(crate) fn cancel(
+        &self,
+        key: Key,
+        now: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> u64 {
+        let mut inner = self.lock();
+        if inner.entry(&key).state == State::Waiting {
+            inner.unlink(key.0, now);
+            if inner.first == NIL {
+                source.clear_waiting();
+            }
+        }
+        let Entry { assigned, waker, .. } = inner.remove(key);
+        drop(inner);
+        panic.run(|| drop(waker));
+        assigned
+    }
+
+    /// Hands out whatever room there is, first come, first served. Called by whoever freed room
+    /// and saw that somebody waits.
+    pub(crate) fn serve(&self, now: u64, source: &impl Source, panic: &mut FirstPanic) {
+        let mut wakes = WakeBatch::new();
+        loop {
+            let more = self.lock().serve(now, source, &mut wakes);
+            wakes.wake_all(panic);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Fails all who wait, now and later.
+    pub(crate) fn close(&self, now: u64, source: &impl Source, panic: &mut FirstPanic) {
+        let mut wakes = WakeBatch::new();
+        loop {
+            let mut inner = self.lock();
+            inner.closed = true;
+            while inner.first != NIL && !wakes.is_full() {
+                let index = inner.first;
+                inner.unlink(index, now);
+                let entry = &mut inner.entries[index as usize];
+                entry.state = State::Closed;
+                wakes.push(entry.waker.take());
+                if inner.first == NIL {
+                    source.clear_waiting();
+                }
+            }
+            let more = inner.first != NIL;
+            drop(inner);
+            wakes.wake_all(panic);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// Counts, sums and waiters at one instant: those who wait, in order, then those who were granted
+    /// and have not been polled since.
+    pub(crate) fn visit(&self, now: u64) -> (WaitTotals, Vec<Waiting>) {
+        let mut guard = self.lock();
+        let inner = &mut *guard;
+        let waiting = u128::from(now) * u128::from(inner.totals.waiting);
+        let waited = inner.totals.waited_ns + waiting.saturating_sub(inner.since_sum) as u64;
+        // Clocks are read before the lock: an end may lie a little before the last report.
+        inner.reported_ns = inner.reported_ns.max(waited);
+        let mut seen = Vec::with_capacity(inner.used as usize);
+        let mut next = inner.first;
+        while let Some(entry) = inner.entries.get(next as usize) {
+            seen.push(Waiting { ticket: entry.ticket, granted_at: None });
+            next = entry.next;
+        }
+        let oldest = seen.first().map(|first| first.ticket.since);
+        if inner.totals.granted > 0 {
+            seen.extend(inner.entries.iter().filter_map(|entry| match entry.state {
+                State::Granted(at) => Some(Waiting { ticket: entry.ticket, granted_at: Some(at) }),
+                _ => None,
+            }));
+        }
+        (WaitTotals { oldest, waited_ns: inner.reported_ns, ..inner.totals }, seen)
+    }
+}
+
+impl Inner {
+    fn entry(&mut self, key: &Key) -> &mut Entry {
+        &mut self.entries[key.0 as usize]
+    }
+
+    /// Appends a waiter without a waker.
+    fn push(&mut self, ticket: Ticket) -> Key {
+        let entry = Entry {
+            prev: self.last,
+            next: NIL,
+            state: State::Waiting,
+            assigned: 0,
+            ticket,
+            waker: None,
+        };
+        let index = if self.vacant == NIL {
+            self.entries.push(entry);
+            self.entries.len() as u32 - 1
+        } else {
+            let index = self.vacant;
+            self.vacant = self.entries[index as usize].next;
+            self.entries[index as usize] = entry;
+            index
+        };
+        match self.last {
+            NIL => self.first = index,
+            last => self.entries[last as usize].next = index,
+        }
+        self.last = index;
+        self.used += 1;
+        self.totals.waiting += 1;
+        self.totals.waits += 1;
+        self.since_sum += u128::from(ticket.since);
+        Key(index)
+    }
+
+    /// Takes an entry out of the list: its wait is over, however it ended.
+    fn unlink(&mut self, index: u32, now: u64) {
+        let Entry { prev, next, ticket, .. } = self.entries[index as usize];
+        match prev {
+            NIL => self.first = next,
+            prev => self.entries[prev as usize].next = next,
+        }
+        match next {
+            NIL => self.last = prev,
+            next => self.entries[next as usize].prev = prev,
+        }
+        self.totals.waiting -= 1;
+        self.since_sum -= u128::from(ticket.since);
+        self.totals.waited_ns += now.saturating_sub(ticket.since);
+    }
+
+    /// Gives the slab's entry back. It is not in the list any more.
+    fn remove(&mut self, key: Key) -> Entry {
+        let vacant = Entry {
+            prev: NIL,
+            next: self.vacant,
+            state: State::Closed,
+            assigned: 0,
+            ticket: Ticket { task: 0, since: 0, need: 0 },
+            waker: None,
+        };
+        let entry = core::mem::replace(&mut self.entries[key.0 as usize], vacant);
+        if let State::Granted(_) = entry.state {
+            self.totals.granted -= 1;
+        }
+        self.vacant = key.0;
+        self.used -= 1;
+        if self.used == 0 && self.entries.len() > 64 {
+            // A crowd has gone: give its memory back.
+            self.entries = Vec::new();
+            self.vacant = NIL;
+        }
+        entry
+    }
+
+    /// Grants from the front while there is room. True: the batch is full, look again.
+    fn serve(&mut self, now: u64, source: &impl Source, wakes: &mut WakeBatch) -> bool {
+        while self.first != NIL {
+            if wakes.is_full() {
+                return true;
+            }
+            let index = self.first;
+            let entry = &mut self.entries[index as usize];
+            entry.assigned += source.take(entry.ticket.need - entry.assigned);
+            if entry.assigned < entry.ticket.need {
+                return false;
+            }
+            entry.state = State::Granted(now);
+            wakes.push(entry.waker.take());
+            self.totals.granted += 1;
+            self.unlink(index, now);
+            if self.first == NIL {
+                source.clear_waiting();
+            }
+        }
+        false
+    }
+}

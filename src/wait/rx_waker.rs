@@ -1,0 +1,84 @@
+//! The receiver's waker: a cell whose owner is decided elsewhere.
+//!
+//! The cell has no state machine of its own for arming: RX_PARKED in the tail word already says who
+//! may touch it. While the bit is clear and the cell is not lent, the receiver owns it. By parking
+//! the receiver lends it to whoever ends the park, and exactly one does (see `ring`).
+//!
+//! ```text
+//! lent   owner                      next
+//! false  receiver                   lend(), then park -> true
+//! true   parked: nobody             receiver takes the park back -> reclaim() -> false
+//!        park ended by another: he  take(): waker moved out, then -> false
+//! ```
+//!
+//! The window in which the receiver finds the cell lent though its park is over is the few
+//! instructions of [`RxWaker::take`]; the wake-up itself runs outside it.
+
+use core::task::Waker;
+
+use crate::sync::{AtomicBool, Ordering, UnsafeCell};
+
+/// See the module's table.
+pub(crate) struct RxWaker {
+    lent: AtomicBool,
+    waker: UnsafeCell<Option<Waker>>,
+}
+
+// SAFETY: a `Waker` may go to any thread; the table above makes every access exclusive.
+unsafe impl Send for RxWaker {}
+// SAFETY: as above.
+unsafe impl Sync for RxWaker {}
+
+impl RxWaker {
+    pub(crate) fn new() -> Self {
+        Self { lent: AtomicBool::new(false), waker: UnsafeCell::new(None) }
+    }
+
+    /// Whether the receiver owns the cell again after somebody else ended its park.
+    pub(crate) fn is_returned(&self) -> bool {
+        // ORDERING(K2): Acquire. Pairs with K2 in `take`: the taker is done with the cell.
+        !self.lent.load(Ordering::Acquire)
+    }
+
+    /// The receiver ended its own park: the cell is its own again.
+    pub(crate) fn reclaim(&self) {
+        // ORDERING(K3): Relaxed. The receiver's own note; no other thread may read it now.
+        self.lent.store(false, Ordering::Relaxed);
+    }
+
+    /// Puts `waker` into the cell, ready to be lent by parking. Returns the waker it replaces, for
+    /// the caller to drop when its own state is whole again.
+    ///
+    /// # Safety
+    /// The caller is the receiver and owns the cell.
+    pub(crate) unsafe fn set(&self, waker: &Waker) -> Option<Waker> {
+        // SAFETY: exclusive, the caller's word. A panic in `clone` leaves the old waker in place.
+        let known =
+            self.waker.with(|p| unsafe { &*p }.as_ref().is_some_and(|w| w.will_wake(waker)));
+        if known {
+            return None;
+        }
+        let waker = waker.clone();
+        // SAFETY: as above.
+        self.waker.with_mut(|p| unsafe { (*p).replace(waker) })
+    }
+
+    /// Marks the cell as lent. Called after [`RxWaker::set`] and before the park that publishes it.
+    pub(crate) fn lend(&self) {
+        // ORDERING(K3): Relaxed. Published, with the waker, by the park (K1 in `ring`).
+        self.lent.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes the waker out.
+    ///
+    /// # Safety
+    /// The caller ended the receiver's park, or is the receiver and owns the cell.
+    pub(crate) unsafe fn take(&self) -> Option<Waker> {
+        // SAFETY: exclusive, the caller's word.
+        let waker = self.waker.with_mut(|p| unsafe { (*p).take() });
+        // ORDERING(K2): Release. Pairs with K2 in `is_returned`: the receiver writes the cell only
+        // after the take above. Relaxed would let the two overlap.
+        self.lent.store(false, Ordering::Release);
+        waker
+    }
+}
