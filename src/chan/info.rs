@@ -92,7 +92,7 @@ impl Info {
             name,
             location,
             payload,
-            created_at: clock::now(),
+            created_at: clock::exact(),
             creator: task::current(None),
             registration: OnceLock::new(),
             full: AtomicU64::new(0),

@@ -17,7 +17,6 @@ use crossbeam_utils::CachePadded;
 
 use crate::ring::{Reader, Ring};
 use crate::sync::{Arc, plain};
-use crate::telemetry::clock;
 use crate::wait::{FirstPanic, RxWaker, Source, WaitQueue};
 
 use counts::Counts;
@@ -121,7 +120,7 @@ impl Shared {
 
     #[cold]
     fn serve(&self, panic: &mut FirstPanic) {
-        self.senders.serve(clock::now(), &self.ring, panic);
+        self.senders.serve(&self.ring, panic);
     }
 
     /// Wakes the receiver. The caller's step on the tail ended its park.
@@ -137,9 +136,8 @@ impl Shared {
     fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
         self.info.note_close(cause);
         self.ring.close();
-        let now = clock::now();
-        self.senders.close(now, &self.ring, panic);
-        self.on_close.close(now, &NeverServed, panic);
+        self.senders.close(&self.ring, panic);
+        self.on_close.close(&NeverServed, panic);
     }
 
     /// One sender less; the last one closes.
@@ -155,7 +153,7 @@ impl Shared {
         }
         if before.is_queued() {
             // Only forgotten futures can still be queued; they must get no capacity.
-            self.senders.close(clock::now(), &self.ring, &mut panic);
+            self.senders.close(&self.ring, &mut panic);
         }
         panic.resume();
     }
@@ -196,16 +194,24 @@ impl Drop for Shared {
 
 /// The queue takes room straight from the ring.
 impl Source for Ring {
-    fn take(&self, want: u64) -> u64 {
-        self.reserve_up_to(want)
+    fn take(&self, want: u64, last: bool) -> u64 {
+        self.reserve_up_to(want, last)
     }
 
-    fn set_waiting(&self) {
-        Ring::set_waiting(self);
+    fn queue(&self) {
+        self.set_queued();
     }
 
-    fn clear_waiting(&self) {
-        Ring::clear_waiting(self);
+    fn unqueue(&self) {
+        self.clear_queued();
+    }
+
+    fn call_receiver(&self) {
+        self.set_waiting();
+    }
+
+    fn release_receiver(&self) {
+        self.clear_waiting();
     }
 }
 
@@ -213,11 +219,15 @@ impl Source for Ring {
 struct NeverServed;
 
 impl Source for NeverServed {
-    fn take(&self, _want: u64) -> u64 {
+    fn take(&self, _want: u64, _last: bool) -> u64 {
         0
     }
 
-    fn set_waiting(&self) {}
+    fn queue(&self) {}
 
-    fn clear_waiting(&self) {}
+    fn unqueue(&self) {}
+
+    fn call_receiver(&self) {}
+
+    fn release_receiver(&self) {}
 }

@@ -139,10 +139,9 @@ impl Drop for Acquire<'_> {
         let Some(key) = self.key.take() else { return };
         let shared = self.shared;
         let mut panic = FirstPanic::default();
-        let now = clock::now();
         let assigned = match self.until {
-            Until::Granted => shared.senders.cancel(key, now, &shared.ring, &mut panic),
-            Until::Closed => shared.on_close.cancel(key, now, &NeverServed, &mut panic),
+            Until::Granted => shared.senders.cancel(key, &shared.ring, &mut panic),
+            Until::Closed => shared.on_close.cancel(key, &NeverServed, &mut panic),
         };
         panic.forget();
         shared.release(assigned);

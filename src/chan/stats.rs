@@ -59,11 +59,13 @@ pub struct ChannelStats {
     pub granted_waiters: u64,
     /// 1 while the receiver's last poll waits for a message, else 0.
     pub recv_waiters: u64,
-    /// How long the first send in line has waited, in nanoseconds; none if nobody waits.
+    /// How long the first send in line has waited, in nanoseconds; none if nobody waits. Waits are
+    /// timed by the system's coarse clock: too high by a tick (1 to 10 ms) at most, never too low.
     pub oldest_send_wait_ns: Option<u64>,
-    /// How long the receiver has waited, in nanoseconds; none if it does not.
+    /// How long the receiver has waited, in nanoseconds, as exact as the former; none if it does not.
     pub oldest_recv_wait_ns: Option<u64>,
-    /// Time that sends and reserves have waited, ended and unended waits together, in nanoseconds.
+    /// Time that sends and reserves have waited, ended and unended waits together, in nanoseconds. On
+    /// the coarse clock: over many short waits right on average.
     pub send_wait_total_ns: u64,
     /// Sends and reserves that had to wait.
     pub send_waits_total: u64,
@@ -106,8 +108,8 @@ impl Shared {
     /// Reads everything. Takes the wait queue's lock for a moment, never stores into a word.
     pub(crate) fn view(&self) -> View {
         let Self { ring, info, senders, counts, .. } = self;
-        let now = clock::now();
-        let (waits, send_waits) = senders.visit(now);
+        let (waits, send_waits) = senders.visit();
+        let now = clock::exact();
         let receiver_since = info.receiver_since();
         let receiver_task = info.receiver_task();
         let occupancy = ring.occupancy();

@@ -242,8 +242,9 @@ impl Ring {
         })
     }
 
-    /// Takes up to `want` permits for a waiter. Only the server of the wait queue calls this.
-    pub(crate) fn reserve_up_to(&self, want: u64) -> u64 {
+    /// Takes up to `want` permits for a waiter; with `last`, taking all of them clears TX_QUEUED in the
+    /// same step. Only the server of the wait queue calls this.
+    pub(crate) fn reserve_up_to(&self, want: u64, last: bool) -> u64 {
         let mut tail = self.tail();
         loop {
             let used = tail.used(self.head().pos());
@@ -252,7 +253,9 @@ impl Ring {
                 return 0;
             }
             // A word so old that it lies behind the head fails here and is read anew.
-            match self.swap_tail(tail, tail.reserve(grant)) {
+            let next = tail.reserve(grant);
+            let next = if last && grant == want { next.unqueue() } else { next };
+            match self.swap_tail(tail, next) {
                 Ok(()) => return grant,
                 Err(now) => tail = now,
             }
@@ -261,22 +264,29 @@ impl Ring {
 
     // ---------------------------------------------------------------- waiting and closing
 
-    /// From now on no producer takes capacity without queueing, and each step that frees some
-    /// reports it.
-    pub(crate) fn set_waiting(&self) {
+    /// From now on no producer takes capacity without queueing, and a permit that is given back is
+    /// reported as `is_queued`.
+    pub(crate) fn set_queued(&self) {
         // ORDERING(W2): AcqRel. Pairs with W2 in `release`: a permit given back before this is
         // seen by the server's next look; one given back after it sees the bit.
         self.producers.tail.fetch_or(Tail::TX_QUEUED, Ordering::AcqRel);
-        // ORDERING(W1): AcqRel. Pairs with W1 in `pop`, in the same way.
+    }
+
+    pub(crate) fn clear_queued(&self) {
+        // ORDERING(W2): AcqRel. See `set_queued`; the wait queue's lock orders the two.
+        self.producers.tail.fetch_and(!Tail::TX_QUEUED, Ordering::AcqRel);
+    }
+
+    /// From now on a pop reports that somebody waits.
+    pub(crate) fn set_waiting(&self) {
+        // ORDERING(W1): AcqRel. Pairs with W1 in `advance`: a pop before this is seen by the
+        // server's next look; one after it sees the bit.
         self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::AcqRel);
     }
 
-    /// Nobody waits any more.
     pub(crate) fn clear_waiting(&self) {
         // ORDERING(W1): AcqRel. See `set_waiting`; the wait queue's lock orders the two.
         self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::AcqRel);
-        // ORDERING(W2): AcqRel. See `set_waiting`.
-        self.producers.tail.fetch_and(!Tail::TX_QUEUED, Ordering::AcqRel);
     }
 
     /// The receiver closes: what is in the ring or permitted still arrives. Returns the word before.

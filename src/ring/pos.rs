@@ -144,6 +144,10 @@ impl Tail {
         Self(self.0 - (n << RES_SHIFT))
     }
 
+    pub(crate) fn unqueue(self) -> Self {
+        Self(self.0 & !TX_QUEUED)
+    }
+
     pub(crate) fn close(self) -> Self {
         Self(self.0 | CLOSED)
     }

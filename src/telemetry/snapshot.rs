@@ -104,7 +104,7 @@ pub struct RetiredSnapshot {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn snapshot() -> Snapshot {
-    let taken_at = clock::now();
+    let taken_at = clock::exact();
     let mut channels: Vec<_> =
         registry::live().iter().filter_map(|shared| channel(shared)).collect();
     channels.sort_unstable_by_key(|channel| channel.stats.channel_id);
@@ -119,7 +119,7 @@ pub fn snapshot() -> Snapshot {
         channels,
         tasks,
         retired: retired.map(|(name, sums)| RetiredSnapshot { name, sums }).collect(),
-        completed_at_ns: clock::unix_ns(clock::now()),
+        completed_at_ns: clock::unix_ns(clock::exact()),
     }
 }
 

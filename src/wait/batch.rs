@@ -7,8 +7,8 @@ use core::panic::AssertUnwindSafe;
 use core::task::Waker;
 use std::panic::{catch_unwind, resume_unwind};
 
-/// How many waiters one critical section may grant.
-const BATCH: usize = if cfg!(parshall_loom) { 2 } else { 16 };
+/// How many waiters one critical section may grant. A message makes room for one, so a large batch would mostly be set up in vain.
+const BATCH: usize = if cfg!(parshall_loom) { 2 } else { 4 };
 
 /// The first panic of a series of calls to user code, held back until all have been made.
 #[derive(Debug, Default)]

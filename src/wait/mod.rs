@@ -26,8 +26,9 @@
 //!   look that follows.
 //! * A pop or a release *after* it finds the bit, and its owner serves the queue.
 //!
-//! The bits are set and cleared under the queue's lock: while it is free they are set if and only if
-//! somebody is in the list. While TX_QUEUED is set no claim succeeds, so nobody overtakes.
+//! The bits change under the queue's lock. TX_WAITING may stand from an earlier wait: then the pop before
+//! is one whose owner has served or will serve, under the same lock, and the look sees it or is not
+//! needed. While TX_QUEUED is set no claim succeeds, so nobody overtakes.
 //!
 //! # A wait that ends early takes nothing with it
 //!

@@ -1,9 +1,13 @@
 //! Senders that wait for room, in the order in which they came.
 //!
-//! A short mutex around a slab of waiters, linked into a FIFO list. The lock guards the list and
-//! orders the two "somebody waits" bits with it: **when the lock is free, the bits are set if and only
-//! if the list is non-empty**. No user code runs under the lock: wakers are cloned before it, and
-//! woken and dropped after it.
+//! A short mutex around a slab of waiters, linked into a FIFO list. The lock also orders the two
+//! "somebody waits" bits with the list. While it is free:
+//!
+//! * TX_QUEUED is set if and only if the list is non-empty.
+//! * TX_WAITING is set while the list is non-empty, and beyond, until a serve finds the list
+//!   empty: a sender that waits again and again does not toggle it each time.
+//!
+//! No user code runs under the lock: wakers are cloned before it, and woken and dropped after it.
 //!
 //! ```text
 //!             register                serve, enough units             poll, cancel
@@ -21,15 +25,23 @@ use core::task::Waker;
 
 use super::batch::{FirstPanic, WakeBatch};
 use crate::sync::{Mutex, MutexGuard};
+use crate::telemetry::clock;
 
-/// Where the queue gets capacity from, and whom it tells that somebody waits.
+/// Where the queue gets capacity from, and whom it tells that somebody waits. All of it is called
+/// under the queue's lock.
 pub(crate) trait Source {
-    /// Takes up to `want` units. 0 also when the channel is closed.
-    fn take(&self, want: u64) -> u64;
-    /// Called under the lock when the first waiter comes.
-    fn set_waiting(&self);
-    /// Called under the lock when the last one has gone.
-    fn clear_waiting(&self);
+    /// Takes up to `want` units; 0 also when the channel is closed. With `last`, a take of all of
+    /// them also says what [`Source::unqueue`] says, in the same step.
+    fn take(&self, want: u64, last: bool) -> u64;
+    /// The list is no longer empty: nobody may take units but through the queue, and whoever gives
+    /// some back by a permit serves it.
+    fn queue(&self);
+    /// The list is empty.
+    fn unqueue(&self);
+    /// From now on the receiver serves after each message that it takes.
+    fn call_receiver(&self);
+    /// It need not any more.
+    fn release_receiver(&self);
 }
 
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
@@ -96,6 +108,13 @@ struct Entry {
     waker: Option<Waker>,
 }
 
+/// What an entry leaves behind.
+struct Ended {
+    state: State,
+    assigned: u64,
+    waker: Option<Waker>,
+}
+
 /// No entry.
 const NIL: u32 = u32::MAX;
 
@@ -109,6 +128,8 @@ struct Inner {
     first: u32,
     last: u32,
     closed: bool,
+    /// TX_WAITING is set.
+    receiver_called: bool,
     totals: WaitTotals,
     /// Sum of `since` over those who wait, so that `waited_ns` needs no walk.
     since_sum: u128,
@@ -132,6 +153,7 @@ impl WaitQueue {
                 first: NIL,
                 last: NIL,
                 closed: false,
+                receiver_called: false,
                 totals: WaitTotals::default(),
                 since_sum: 0,
                 reported_ns: 0,
@@ -162,10 +184,14 @@ impl WaitQueue {
             return Wait::Closed(0);
         }
         if inner.first == NIL {
-            source.set_waiting();
+            source.queue();
+        }
+        if !inner.receiver_called {
+            inner.receiver_called = true;
+            source.call_receiver();
         }
         let new = inner.push(ticket);
-        let more = inner.serve(ticket.since, source, &mut wakes);
+        let more = inner.serve(source, &mut wakes);
         let (result, unused) = if inner.entry(&new).state == State::Waiting {
             inner.entry(&new).waker = Some(waker);
             *key = Some(new);
@@ -176,9 +202,11 @@ impl WaitQueue {
         };
         drop(inner);
         wakes.wake_all(panic);
-        panic.run(|| drop(unused));
+        if unused.is_some() {
+            panic.run(|| drop(unused));
+        }
         if more {
-            self.serve(ticket.since, source, panic);
+            self.serve(source, panic);
         }
         result
     }
@@ -207,14 +235,18 @@ impl WaitQueue {
                     core::mem::swap(&mut entry.waker, &mut spare);
                 }
                 drop(inner);
-                panic.run(|| drop(spare));
+                if spare.is_some() {
+                    panic.run(|| drop(spare));
+                }
                 return Wait::Pending;
             }
-            let entry = inner.remove(key.take().expect("owned above"));
+            let ended = inner.remove(key.take().expect("owned above"));
             drop(inner);
-            panic.run(|| drop((entry.waker, spare)));
-            return match entry.state {
-                State::Closed => Wait::Closed(entry.assigned),
+            if ended.waker.is_some() || spare.is_some() {
+                panic.run(|| drop((ended.waker, spare)));
+            }
+            return match ended.state {
+                State::Closed => Wait::Closed(ended.assigned),
                 _ => Wait::Granted,
             };
         }
@@ -224,18 +256,17 @@ impl WaitQueue {
     pub(crate) fn cancel(
         &self,
         key: Key,
-        now: u64,
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> u64 {
         let mut inner = self.lock();
         if inner.entry(&key).state == State::Waiting {
-            inner.unlink(key.0, now);
+            inner.unlink(key.0, clock::now());
             if inner.first == NIL {
-                source.clear_waiting();
+                source.unqueue();
             }
         }
-        let Entry { assigned, waker, .. } = inner.remove(key);
+        let Ended { assigned, waker, .. } = inner.remove(key);
         drop(inner);
         panic.run(|| drop(waker));
         assigned
@@ -243,10 +274,10 @@ impl WaitQueue {
 
     /// Hands out whatever room there is, first come, first served. Called by whoever freed room
     /// and saw that somebody waits.
-    pub(crate) fn serve(&self, now: u64, source: &impl Source, panic: &mut FirstPanic) {
+    pub(crate) fn serve(&self, source: &impl Source, panic: &mut FirstPanic) {
         let mut wakes = WakeBatch::new();
         loop {
-            let more = self.lock().serve(now, source, &mut wakes);
+            let more = self.lock().serve(source, &mut wakes);
             wakes.wake_all(panic);
             if !more {
                 return;
@@ -255,19 +286,19 @@ impl WaitQueue {
     }
 
     /// Fails all who wait, now and later.
-    pub(crate) fn close(&self, now: u64, source: &impl Source, panic: &mut FirstPanic) {
+    pub(crate) fn close(&self, source: &impl Source, panic: &mut FirstPanic) {
         let mut wakes = WakeBatch::new();
         loop {
             let mut inner = self.lock();
             inner.closed = true;
             while inner.first != NIL && !wakes.is_full() {
                 let index = inner.first;
-                inner.unlink(index, now);
+                inner.unlink(index, clock::now());
                 let entry = &mut inner.entries[index as usize];
                 entry.state = State::Closed;
                 wakes.push(entry.waker.take());
                 if inner.first == NIL {
-                    source.clear_waiting();
+                    source.unqueue();
                 }
             }
             let more = inner.first != NIL;
@@ -281,12 +312,12 @@ impl WaitQueue {
 
     /// Counts, sums and waiters at one instant: those who wait, in order, then those who were granted
     /// and have not been polled since.
-    pub(crate) fn visit(&self, now: u64) -> (WaitTotals, Vec<Waiting>) {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
+    pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
+        let mut inner = self.lock();
+        let now = clock::exact();
         let waiting = u128::from(now) * u128::from(inner.totals.waiting);
         let waited = inner.totals.waited_ns + waiting.saturating_sub(inner.since_sum) as u64;
-        // Clocks are read before the lock: an end may lie a little before the last report.
+        // Waits end on the coarse clock: an end may lie a tick before the last report.
         inner.reported_ns = inner.reported_ns.max(waited);
         let mut seen = Vec::with_capacity(inner.used as usize);
         let mut next = inner.first;
@@ -358,48 +389,45 @@ impl Inner {
     }
 
     /// Gives the slab's entry back. It is not in the list any more.
-    fn remove(&mut self, key: Key) -> Entry {
-        let vacant = Entry {
-            prev: NIL,
-            next: self.vacant,
-            state: State::Closed,
-            assigned: 0,
-            ticket: Ticket { task: 0, since: 0, need: 0 },
-            waker: None,
-        };
-        let entry = core::mem::replace(&mut self.entries[key.0 as usize], vacant);
-        if let State::Granted(_) = entry.state {
-            self.totals.granted -= 1;
-        }
+    fn remove(&mut self, key: Key) -> Ended {
+        let entry = &mut self.entries[key.0 as usize];
+        let ended = Ended { state: entry.state, assigned: entry.assigned, waker: entry.waker.take() };
+        entry.state = State::Closed;
+        entry.next = self.vacant;
         self.vacant = key.0;
         self.used -= 1;
+        if let State::Granted(_) = ended.state {
+            self.totals.granted -= 1;
+        }
         if self.used == 0 && self.entries.len() > 64 {
             // A crowd has gone: give its memory back.
             self.entries = Vec::new();
             self.vacant = NIL;
         }
-        entry
+        ended
     }
 
     /// Grants from the front while there is room. True: the batch is full, look again.
-    fn serve(&mut self, now: u64, source: &impl Source, wakes: &mut WakeBatch) -> bool {
+    fn serve(&mut self, source: &impl Source, wakes: &mut WakeBatch) -> bool {
+        if self.first == NIL && self.receiver_called {
+            self.receiver_called = false;
+            source.release_receiver();
+        }
         while self.first != NIL {
             if wakes.is_full() {
                 return true;
             }
-            let index = self.first;
+            let (index, last) = (self.first, self.first == self.last);
             let entry = &mut self.entries[index as usize];
-            entry.assigned += source.take(entry.ticket.need - entry.assigned);
+            entry.assigned += source.take(entry.ticket.need - entry.assigned, last);
             if entry.assigned < entry.ticket.need {
                 return false;
             }
+            let now = clock::now();
             entry.state = State::Granted(now);
             wakes.push(entry.waker.take());
             self.totals.granted += 1;
             self.unlink(index, now);
-            if self.first == NIL {
-                source.clear_waiting();
-            }
         }
         false
     }
