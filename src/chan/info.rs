@@ -92,7 +92,7 @@ impl Info {
             name,
             location,
             payload,
-            created_at: clock::exact(),
+            created_at: clock::now(),
             creator: task::current(None),
             registration: OnceLock::new(),
             full: AtomicU64::new(0),

@@ -20,14 +20,16 @@ use crate::sync::{Arc, plain};
 use crate::wait::{FirstPanic, RxWaker, Source, WaitQueue};
 
 use counts::Counts;
-use info::Info;
 
 pub use info::CloseCause;
+pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub(crate) use info::Registration;
 pub(crate) use receive::{Consumer, Nothing};
 
 pub use stats::ChannelStats;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub(crate) use stats::Sums;
 
 /// Everything of a channel but the type of its messages.
 pub(crate) struct Shared {

@@ -115,6 +115,8 @@ impl<T> Consumer<T> {
     fn park(&mut self, waker: &Waker) -> Option<Nothing> {
         let shared = &*self.chan;
         let backoff = Backoff::new();
+        // Before anything changes: a clone that panics leaves an earlier park as it stands.
+        let lent = waker.clone();
         if self.parked {
             // A poll that was not woken takes its own park back and parks anew: so that each
             // Pending rests on one swap that saw the newest tail, with this waker in the cell.
@@ -131,10 +133,9 @@ impl<T> Consumer<T> {
             }
             self.parked = false;
         }
-        // SAFETY: not parked, and the cell is returned: the receiver owns it.
-        let old = unsafe { shared.receiver.set(waker) };
         shared.info.receive_wait_begins(task::current(Some(waker)), clock::now());
-        shared.receiver.lend();
+        // SAFETY: not parked, and the cell is returned: the receiver owns it.
+        let old = unsafe { shared.receiver.lend(lent) };
         let result = match shared.ring.park(&self.reader) {
             Park::Parked => {
                 self.parked = true;
@@ -174,6 +175,9 @@ impl<T> Consumer<T> {
         panic.resume();
     }
 }
+
+// As the receiver; a receive future borrows this alone. A panic leaves no channel half-changed.
+impl<T> core::panic::RefUnwindSafe for Consumer<T> {}
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {

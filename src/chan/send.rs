@@ -40,9 +40,10 @@ impl<T> Chan<T> {
 
     #[inline]
     fn publish(&self, claim: Claim, value: T) {
+        let was_parked = claim.was_parked;
         // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
-        unsafe { self.ring.publish(&claim, value) };
-        if claim.was_parked {
+        unsafe { self.ring.publish(claim, value) };
+        if was_parked {
             let mut panic = FirstPanic::default();
             self.wake_receiver(&mut panic);
             panic.resume();
@@ -97,11 +98,11 @@ impl Acquire<'_> {
             Until::Granted => &shared.senders,
             Until::Closed => &shared.on_close,
         };
+        let task = task::TaskRef::word(task::current(Some(cx.waker())));
         if key.is_some() {
-            return queue.poll(key, cx.waker(), panic);
+            return queue.poll(key, task, cx.waker(), panic);
         }
         let waker = cx.waker().clone();
-        let task = task::TaskRef::word(task::current(Some(&waker)));
         let ticket = Ticket { task, since: clock::now(), need };
         match until {
             Until::Granted => queue.register(key, ticket, waker, &shared.ring, panic),

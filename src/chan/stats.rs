@@ -3,7 +3,8 @@
 use super::{CloseCause, Shared};
 use crate::telemetry::clock;
 use crate::telemetry::task::TaskRef;
-use crate::wait::Waiting;
+use crate::ring::Occupancy;
+use crate::wait::{WaitTotals, Waiting};
 
 /// The state of a channel at one moment, and its sums since creation.
 ///
@@ -99,7 +100,35 @@ pub(crate) struct View {
     pub(crate) receiver_task: Option<TaskRef>,
 }
 
+/// The sums of a channel: what is left to tell when it is gone.
+pub(crate) struct Sums {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) discarded: u64,
+    pub(crate) full: u64,
+    pub(crate) closed: u64,
+    pub(crate) waits: WaitTotals,
+}
+
 impl Shared {
+    /// The sums, without a word of text: for the end of a channel.
+    pub(crate) fn sums(&self) -> Sums {
+        self.sums_at(self.ring.occupancy(), self.senders.totals())
+    }
+
+    fn sums_at(&self, now: Occupancy, waits: WaitTotals) -> Sums {
+        let late = self.info.late();
+        let received = self.info.received(now.popped);
+        Sums {
+            sent: now.popped + now.len + late,
+            received,
+            discarded: now.popped - received + late,
+            full: self.info.full(),
+            closed: self.info.closed(),
+            waits,
+        }
+    }
+
     /// The attributes alone.
     pub(crate) fn stats(&self) -> ChannelStats {
         self.view().stats
@@ -113,12 +142,12 @@ impl Shared {
         let receiver_since = info.receiver_since();
         let receiver_task = info.receiver_task();
         let occupancy = ring.occupancy();
+        let receiver_task = receiver_task.filter(|_| !occupancy.tail.is_receiver_gone());
         // The wait is real if the park stands, and one and the same if its beginning does.
         let receiver_since = receiver_since
             .filter(|_| occupancy.tail.is_parked())
             .filter(|_| info.receiver_since() == receiver_since);
-        let late = info.late();
-        let received = info.received(occupancy.popped);
+        let sums = self.sums_at(occupancy, waits);
         let reported = info.report(occupancy.len);
         let capacity = ring.capacity();
         let strong = counts.strong() as u64;
@@ -142,14 +171,14 @@ impl Shared {
             oldest_recv_wait_ns: receiver_since.map(|since| now.saturating_sub(since)),
             send_wait_total_ns: waits.waited_ns,
             send_waits_total: waits.waits,
-            full_total: info.full(),
-            closed_total: info.closed(),
-            discarded: occupancy.popped - received + late,
+            full_total: sums.full,
+            closed_total: sums.closed,
+            discarded: sums.discarded,
             sender_closed: strong == 0,
             receiver_closed: info.is_receiver_closed(),
             close_cause: info.close_cause(),
-            sent_total: occupancy.popped + occupancy.len + late,
-            recv_total: received,
+            sent_total: sums.sent,
+            recv_total: sums.received,
             created_at_ns: clock::unix_ns(info.created_at),
             creator_task_id: info.creator.map(TaskRef::node_id),
         };

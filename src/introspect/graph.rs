@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::task::{TaskKind, TaskRef};
-use crate::{ChannelSnapshot, ChannelStats, RetiredSnapshot, Snapshot, TaskSnapshot, WaitSnapshot};
+use crate::task::{TaskKind, TaskRef, TaskState};
+use crate::{ChannelSnapshot, ChannelStats, CloseCause, RetiredSnapshot, Snapshot, TaskSnapshot, WaitSnapshot};
 
 /// The name and version of the JSON form. `schema/parshall.snapshot.1.schema.json` describes it.
 pub const SCHEMA: &str = "parshall.snapshot/1";
@@ -194,7 +194,7 @@ fn channel_attrs(stats: &ChannelStats) -> Map<String, Value> {
         "reserved": stats.reserved,
         "sender_closed": stats.sender_closed,
         "receiver_closed": stats.receiver_closed,
-        "close_cause": stats.close_cause.map(|cause| cause.as_str()),
+        "close_cause": stats.close_cause.map(CloseCause::as_str),
         "sent_total": stats.sent_total,
         "recv_total": stats.recv_total,
         "discarded": stats.discarded,
@@ -256,7 +256,7 @@ fn task_node(task: &TaskSnapshot) -> Node {
         },
         attrs: object(json!({
             "name": task.name,
-            "state": task.state.map(|state| state.as_str()),
+            "state": task.state.map(TaskState::as_str),
             "since": task.waiting_since_ns,
             "polls": task.polls,
         })),

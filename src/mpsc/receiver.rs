@@ -27,7 +27,10 @@ struct Waiting<'a, T> {
 }
 
 impl<T> Waiting<'_, T> {
-    fn note<P>(&mut self, poll: Poll<P>) -> Poll<P> {
+    fn poll<P>(&mut self, poll: impl FnOnce(&mut Consumer<T>) -> Poll<P>) -> Poll<P> {
+        // First: the poll may park and then panic, when it drops an older waker.
+        self.pending = true;
+        let poll = poll(self.consumer);
         self.pending = poll.is_pending();
         poll
     }
@@ -67,11 +70,7 @@ impl<T> Receiver<T> {
     /// ```
     pub async fn recv(&mut self) -> Option<T> {
         let mut wait = self.waiting();
-        poll_fn(|cx| {
-            let poll = wait.consumer.poll_recv(cx);
-            wait.note(poll)
-        })
-        .await
+        poll_fn(|cx| wait.poll(|consumer| consumer.poll_recv(cx))).await
     }
 
     /// Waits for messages and appends up to `limit` of them to `buffer`; returns how many. It never
@@ -95,11 +94,7 @@ impl<T> Receiver<T> {
     /// ```
     pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         let mut wait = self.waiting();
-        poll_fn(|cx| {
-            let poll = wait.consumer.poll_recv_many(cx, buffer, limit);
-            wait.note(poll)
-        })
-        .await
+        poll_fn(|cx| wait.poll(|consumer| consumer.poll_recv_many(cx, buffer, limit))).await
     }
 
     /// Takes a message if one is there. Messages whose send has returned are never missed: if an

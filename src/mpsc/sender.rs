@@ -179,7 +179,7 @@ impl<T> Sender<T> {
     /// ```
     pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
         if n > self.max_capacity() {
-            return Err(self.closed_error(()));
+            return Err(SendError(()));
         }
         self.wait_for(n as u64).await?;
         Ok(PermitIterator::new(self, n))

@@ -195,9 +195,10 @@ impl Ring {
         let head = self.head();
         let room = tail.used(head.pos()) + n <= self.capacity;
         if room {
-            // ORDERING(C1): Release. Pairs with C1 in `has_room`. It may go back when two
-            // producers race: an older head only hides room, and hiding it leads here again.
-            self.producers.head_cache.store(head.0, Ordering::Release);
+            // ORDERING(C1): Release. Pairs with C1 in `has_room`. The maximum, so that it never goes
+            // back: a producer stopped here for a lap of `pos` could otherwise show others a
+            // head that looks ahead of the tail by less than the capacity.
+            self.producers.head_cache.fetch_max(head.0, Ordering::Release);
         }
         room
     }
@@ -228,8 +229,8 @@ impl Ring {
     /// # Safety
     /// `T` is the type of this ring, and the claim is of this ring.
     #[inline]
-    pub(crate) unsafe fn publish<T>(&self, claim: &Claim, value: T) {
-        // SAFETY: the claim is exclusive, and `chan` publishes it once, by consuming it.
+    pub(crate) unsafe fn publish<T>(&self, claim: Claim, value: T) {
+        // SAFETY: the claim is exclusive, and is consumed here.
         unsafe { self.slots.slot::<T>(claim.pos).publish(claim.pos, value) }
     }
 

@@ -85,4 +85,4 @@ mod bounded;
 mod pos;
 mod slot;
 
-pub(crate) use bounded::{Claim, Park, Reader, Refused, Ring};
+pub(crate) use bounded::{Claim, Occupancy, Park, Reader, Refused, Ring};

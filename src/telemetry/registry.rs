@@ -4,10 +4,9 @@
 //! thousand channels at a time. No user code runs under it, and no message ever meets it.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::MutexGuard;
 
-use crate::chan::{ChannelStats, Registration, Shared};
+use crate::chan::{Info, Registration, Shared, Sums};
 use crate::sync::Arc as SharedArc;
 use crate::sync::plain::{Arc, LazyLock, Mutex, Weak};
 
@@ -23,8 +22,10 @@ static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
 struct Registry {
     live: Vec<Slot>,
     vacant: Option<u32>,
-    by_name: HashMap<Key, u32, BuildHasherDefault<DefaultHasher>>,
     names: Vec<Name>,
+    by_text: HashMap<Arc<str>, u32>,
+    /// Shortcut for nameless channels: the place of creation, by the address of its file's name.
+    by_place: HashMap<(usize, u32), u32>,
     /// Dead channels of names beyond [`MAX_NAMES`].
     other: Retired,
 }
@@ -34,24 +35,8 @@ enum Slot {
     Vacant(Option<u32>),
 }
 
-/// What makes two channels share a name: the text, or for nameless ones the place of creation.
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Text(Arc<str>),
-    Place(&'static str, u32),
-}
-
-impl core::fmt::Display for Key {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Place(file, line) => write!(f, "{file}:{line}"),
-        }
-    }
-}
-
 struct Name {
-    key: Key,
+    text: Arc<str>,
     created: u64,
     retired: Retired,
 }
@@ -79,15 +64,15 @@ pub struct Retired {
 }
 
 impl Retired {
-    fn add(&mut self, stats: &ChannelStats) {
+    fn add(&mut self, sums: &Sums) {
         self.channels += 1;
-        self.sent_total += stats.sent_total;
-        self.recv_total += stats.recv_total;
-        self.discarded += stats.discarded;
-        self.full_total += stats.full_total;
-        self.closed_total += stats.closed_total;
-        self.send_waits_total += stats.send_waits_total;
-        self.send_wait_total_ns += stats.send_wait_total_ns;
+        self.sent_total += sums.sent;
+        self.recv_total += sums.received;
+        self.discarded += sums.discarded;
+        self.full_total += sums.full;
+        self.closed_total += sums.closed;
+        self.send_waits_total += sums.waits.waits;
+        self.send_wait_total_ns += sums.waits.waited_ns;
     }
 }
 
@@ -98,13 +83,9 @@ fn lock() -> MutexGuard<'static, Registry> {
 /// Lists a new channel, before its handles are given out.
 pub(crate) fn enter(shared: &SharedArc<Shared>) {
     let info = &shared.info;
-    let key = match &info.name {
-        Some(name) => Key::Text(name.clone()),
-        None => Key::Place(info.location.file(), info.location.line()),
-    };
     let live = SharedArc::downgrade(shared);
     let mut registry = lock();
-    let (name, ordinal) = registry.name(key);
+    let (name, ordinal) = registry.name(info);
     let slot = registry.occupy(live);
     drop(registry);
     let registration = Registration { slot, name, ordinal, leave };
@@ -113,31 +94,51 @@ pub(crate) fn enter(shared: &SharedArc<Shared>) {
 
 /// Strikes a channel off, as the last of its handles goes.
 fn leave(shared: &Shared, registration: &Registration) {
-    let stats = shared.stats();
+    let sums = shared.sums();
     let mut registry = lock();
     let slot = registry.vacate(registration.slot);
     match registration.name {
-        Some(name) => registry.names[name as usize].retired.add(&stats),
-        None => registry.other.add(&stats),
+        Some(name) => registry.names[name as usize].retired.add(&sums),
+        None => registry.other.add(&sums),
     }
     drop(registry);
     drop(slot);
 }
 
 impl Registry {
-    fn name(&mut self, key: Key) -> (Option<u32>, u64) {
-        if let Some(&index) = self.by_name.get(&key) {
-            let name = &mut self.names[index as usize];
-            name.created += 1;
-            return (Some(index), name.created);
-        }
-        if self.names.len() == MAX_NAMES {
+    /// The entry of a new channel's name, and the how-manieth of that name it is.
+    fn name(&mut self, info: &Info) -> (Option<u32>, u64) {
+        let place = (info.location.file().as_ptr().addr(), info.location.line());
+        let known = match &info.name {
+            Some(text) => self.by_text.get(text),
+            None => self.by_place.get(&place),
+        };
+        let Some(index) = known.copied().or_else(|| self.new_name(info, place)) else {
             return (None, 0);
+        };
+        let name = &mut self.names[index as usize];
+        name.created += 1;
+        (Some(index), name.created)
+    }
+
+    /// Nameless channels are numbered with those that have their text for a name: ids never meet.
+    #[cold]
+    fn new_name(&mut self, info: &Info, place: (usize, u32)) -> Option<u32> {
+        let text = info.name.clone().unwrap_or_else(|| info.display_name().into());
+        let index = match self.by_text.get(&text) {
+            Some(&index) => index,
+            None if self.names.len() == MAX_NAMES => return None,
+            None => {
+                let index = self.names.len() as u32;
+                self.names.push(Name { text: text.clone(), created: 0, retired: Retired::default() });
+                self.by_text.insert(text, index);
+                index
+            }
+        };
+        if info.name.is_none() {
+            self.by_place.insert(place, index);
         }
-        let index = self.names.len() as u32;
-        self.names.push(Name { key: key.clone(), created: 1, retired: Retired::default() });
-        self.by_name.insert(key, index);
-        (Some(index), 1)
+        Some(index)
     }
 
     fn occupy(&mut self, live: Weak<Shared>) -> u32 {
@@ -159,17 +160,33 @@ impl Registry {
 }
 
 /// All live channels. Others may come and go meanwhile: each that lived throughout is there, once.
+/// One that is held here does not die, so sums of the dead that are read before it is let go do not
+/// count it a second time.
 pub(crate) fn live() -> Vec<SharedArc<Shared>> {
     let mut all = Vec::new();
     let mut next = 0;
     loop {
+        let mut chunk = Vec::with_capacity(CHUNK);
         let registry = lock();
         let end = registry.live.len().min(next + CHUNK);
-        all.extend(registry.live[next..end].iter().filter_map(|slot| match slot {
-            Slot::Live(live) => live.upgrade(),
-            Slot::Vacant(_) => None,
-        }));
-        if end == registry.live.len() {
+        let mut dying = false;
+        for slot in &registry.live[next..end] {
+            let Slot::Live(live) = slot else { continue };
+            let live = live.upgrade();
+            dying |= live.is_none();
+            chunk.extend(live);
+        }
+        let done = end == registry.live.len();
+        drop(registry);
+        if dying {
+            // Its last handle has gone, and its sums are on their way to the retired: were they in
+            // neither, totals would fall.
+            drop(chunk);
+            crate::sync::thread::yield_now();
+            continue;
+        }
+        all.append(&mut chunk);
+        if done {
             return all;
         }
         next = end;
@@ -182,7 +199,7 @@ pub(crate) fn retired() -> (Vec<(String, Retired)>, Retired) {
     let registry = lock();
     let named = registry.names.iter().filter(|name| name.retired.channels > 0);
     (
-        named.map(|name| (name.key.to_string(), name.retired.clone())).collect(),
+        named.map(|name| (name.text.to_string(), name.retired.clone())).collect(),
         registry.other.clone(),
     )
 }

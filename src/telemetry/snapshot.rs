@@ -105,11 +105,12 @@ pub struct RetiredSnapshot {
 /// ```
 pub fn snapshot() -> Snapshot {
     let taken_at = clock::exact();
-    let mut channels: Vec<_> =
-        registry::live().iter().filter_map(|shared| channel(shared)).collect();
+    let live = registry::live();
+    let mut channels: Vec<_> = live.iter().filter_map(|shared| channel(shared)).collect();
     channels.sort_unstable_by_key(|channel| channel.stats.channel_id);
     let tasks = tasks(&channels);
     let (retired, other) = registry::retired();
+    drop(live);
     let retired =
         retired.into_iter().chain((other.channels > 0).then(|| ("__other__".into(), other)));
     Snapshot {

@@ -1,8 +1,9 @@
 //! Who is waiting: a task, a thread, or at least a waker.
 //!
 //! Resolved when a wait is registered or a channel is created, never per message. In this order:
-//! a task wrapped by [`named`]; the thread of a blocking call; with feature `tokio`, the Tokio task;
-//! otherwise the waker, whose address means something only while the wait lasts.
+//! the task wrapped by [`named`] or the thread in a blocking call, whichever was entered last; with
+//! feature `tokio`, the Tokio task; otherwise the waker, whose address means something only while the
+//! wait lasts.
 
 use core::cell::Cell;
 use core::fmt;
@@ -12,10 +13,8 @@ use core::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
 use std::task::Wake;
 
-use atomic_waker::AtomicWaker;
-
 use super::process::process;
-use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Mutex, Ordering};
+use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Mutex, Ordering, Weak};
 
 /// A task, thread or waker in one word, so that a wait stores it at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -117,20 +116,18 @@ const IDLE: u8 = 0;
 const SCHEDULED: u8 = 1;
 const RUNNING: u8 = 2;
 
-/// The shared part of a named task: what telemetry reads, and the waker handed to its future.
+/// What telemetry reads of a named task.
 #[derive(Debug)]
 pub(crate) struct TaskCell {
     pub(crate) task: TaskRef,
     pub(crate) name: String,
     state: AtomicU8,
     polls: AtomicU64,
-    /// The waker of the executor that polled last.
-    executor: AtomicWaker,
 }
 
 impl TaskCell {
     pub(crate) fn state(&self) -> TaskState {
-        // ORDERING: Relaxed. A gauge.
+        // A gauge.
         match self.state.load(Ordering::Relaxed) {
             IDLE => TaskState::Idle,
             RUNNING => TaskState::Running,
@@ -143,14 +140,23 @@ impl TaskCell {
     }
 }
 
-impl Wake for TaskCell {
+/// The waker that a named future sees: it notes the wake-up and passes it on. Only wakers own it: were
+/// it kept by the task, an executor whose idle tasks live through their wakers alone could never
+/// free one.
+#[derive(Debug)]
+struct Hook {
+    cell: Arc<TaskCell>,
+    executor: Waker,
+}
+
+impl Wake for Hook {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.state.store(SCHEDULED, Ordering::Relaxed);
-        self.executor.wake();
+        self.cell.state.store(SCHEDULED, Ordering::Relaxed);
+        self.executor.wake_by_ref();
     }
 }
 
@@ -171,7 +177,8 @@ pub(crate) fn thread_name(thread: TaskRef) -> Option<String> {
 /// Gives `future` a name under which its waits appear in snapshots, on whatever runtime it runs.
 ///
 /// The name need not be unique: the task has a number of its own. The future is polled with a waker
-/// that notes the wake-up and passes it on. Nested names: the innermost wins.
+/// that notes the wake-up and passes it on; a poll after which no clone of it is left costs one allocation.
+/// Nested names: the innermost wins.
 ///
 /// # Cancel safety
 /// As that of `future`: dropping the wrapper drops it.
@@ -191,17 +198,17 @@ pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
         name: name.into(),
         state: AtomicU8::new(SCHEDULED),
         polls: AtomicU64::new(0),
-        executor: AtomicWaker::new(),
     });
     TASKS.lock().insert(cell.task, cell.clone());
-    Named { waker: cell.clone().into(), cell, future }
+    Named { cell, hook: Weak::new(), future }
 }
 
 /// A future with a name; see [`named`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Named<F> {
     cell: Arc<TaskCell>,
-    waker: Waker,
+    /// The last hook, for as long as some waker keeps it.
+    hook: Weak<Hook>,
     future: F,
 }
 
@@ -223,16 +230,21 @@ impl<F: Future> Future for Named<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: `future` is pinned with `self`: it is never moved out, `Named` has no way to
-        // move it, and its drop is the compiler's. `cell` and `waker` are not pinned.
-        let (cell, waker, future) = unsafe {
+        // move it, and its drop is the compiler's. `cell` and `hook` are not pinned.
+        let (cell, last, future) = unsafe {
             let this = self.get_unchecked_mut();
-            (&this.cell, &this.waker, Pin::new_unchecked(&mut this.future))
+            (&this.cell, &mut this.hook, Pin::new_unchecked(&mut this.future))
         };
-        cell.executor.register(cx.waker());
         cell.state.store(RUNNING, Ordering::Relaxed);
         cell.polls.fetch_add(1, Ordering::Relaxed);
+        let known = last.upgrade().filter(|hook| hook.executor.will_wake(cx.waker()));
+        let hook = known.unwrap_or_else(|| {
+            let hook = Arc::new(Hook { cell: cell.clone(), executor: cx.waker().clone() });
+            *last = Arc::downgrade(&hook);
+            hook
+        });
         let entered = enter(cell.task);
-        let poll = future.poll(&mut Context::from_waker(waker));
+        let poll = future.poll(&mut Context::from_waker(&Waker::from(hook)));
         drop(entered);
         // A wake-up during the poll has set SCHEDULED, which stays.
         let _ = cell.state.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
@@ -242,10 +254,7 @@ impl<F: Future> Future for Named<F> {
 
 impl<F> Drop for Named<F> {
     fn drop(&mut self) {
-        let cell = TASKS.lock().remove(&self.cell.task);
-        // After the lock: it may be the last to hold the executor's waker.
-        drop(self.cell.executor.take());
-        drop(cell);
+        TASKS.lock().remove(&self.cell.task);
     }
 }
 
@@ -274,7 +283,8 @@ struct ThreadCard(TaskRef);
 impl ThreadCard {
     fn new() -> Self {
         let thread = TaskRef::new(TaskKind::Thread, NEXT.fetch_add(1, Ordering::Relaxed));
-        THREADS.lock().insert(thread, crate::sync::plain::thread_name());
+        let name = crate::sync::plain::thread_name();
+        THREADS.lock().insert(thread, name);
         Self(thread)
     }
 }

@@ -48,7 +48,7 @@ mod rx_waker;
 pub(crate) use batch::FirstPanic;
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::block_on;
-pub(crate) use queue::{Key, Source, Ticket, Wait, WaitQueue, Waiting};
+pub(crate) use queue::{Key, Source, Ticket, Wait, WaitQueue, WaitTotals, Waiting};
 pub(crate) use rx_waker::RxWaker;
 
 #[cfg(parshall_loom)]

@@ -130,8 +130,12 @@ struct Inner {
     closed: bool,
     /// TX_WAITING is set.
     receiver_called: bool,
-    totals: WaitTotals,
-    /// Sum of `since` over those who wait, so that `waited_ns` needs no walk.
+    waiting: u64,
+    granted: u64,
+    waits: u64,
+    /// Time waited in waits that have ended.
+    ended_ns: u64,
+    /// Sum of `since` over those who wait, so that their time needs no walk.
     since_sum: u128,
     /// The largest `waited_ns` ever reported, so that it never falls.
     reported_ns: u64,
@@ -154,7 +158,10 @@ impl WaitQueue {
                 last: NIL,
                 closed: false,
                 receiver_called: false,
-                totals: WaitTotals::default(),
+                waiting: 0,
+                granted: 0,
+                waits: 0,
+                ended_ns: 0,
                 since_sum: 0,
                 reported_ns: 0,
             }),
@@ -211,11 +218,12 @@ impl WaitQueue {
         result
     }
 
-    /// Looks after a registered wait; while it is pending, `waker` is the one to be woken. Takes the
+    /// Looks after a registered wait; while it is pending, it is `task`'s, and `waker` is woken. Takes the
     /// key when the wait is over. A panic of the waker's `clone` leaves all as it was.
     pub(crate) fn poll(
         &self,
         key: &mut Option<Key>,
+        task: u64,
         waker: &Waker,
         panic: &mut FirstPanic,
     ) -> Wait {
@@ -231,6 +239,8 @@ impl WaitQueue {
                     spare = Some(waker.clone());
                     continue;
                 }
+                // The future may have moved to another task, under the same waker even.
+                entry.ticket.task = task;
                 if !known {
                     core::mem::swap(&mut entry.waker, &mut spare);
                 }
@@ -310,33 +320,46 @@ impl WaitQueue {
         }
     }
 
+    /// Counts and sums at one instant.
+    pub(crate) fn totals(&self) -> WaitTotals {
+        self.lock().totals()
+    }
+
     /// Counts, sums and waiters at one instant: those who wait, in order, then those who were granted
     /// and have not been polled since.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
         let mut inner = self.lock();
-        let now = clock::exact();
-        let waiting = u128::from(now) * u128::from(inner.totals.waiting);
-        let waited = inner.totals.waited_ns + waiting.saturating_sub(inner.since_sum) as u64;
-        // Waits end on the coarse clock: an end may lie a tick before the last report.
-        inner.reported_ns = inner.reported_ns.max(waited);
         let mut seen = Vec::with_capacity(inner.used as usize);
         let mut next = inner.first;
         while let Some(entry) = inner.entries.get(next as usize) {
             seen.push(Waiting { ticket: entry.ticket, granted_at: None });
             next = entry.next;
         }
-        let oldest = seen.first().map(|first| first.ticket.since);
-        if inner.totals.granted > 0 {
+        if inner.granted > 0 {
             seen.extend(inner.entries.iter().filter_map(|entry| match entry.state {
                 State::Granted(at) => Some(Waiting { ticket: entry.ticket, granted_at: Some(at) }),
                 _ => None,
             }));
         }
-        (WaitTotals { oldest, waited_ns: inner.reported_ns, ..inner.totals }, seen)
+        (inner.totals(), seen)
     }
 }
 
 impl Inner {
+    fn totals(&mut self) -> WaitTotals {
+        let now = if self.waiting > 0 { clock::exact() } else { 0 };
+        let waiting_ns = (u128::from(now) * u128::from(self.waiting)).saturating_sub(self.since_sum);
+        // Waits end on the coarse clock: an end may lie a tick before the last report.
+        self.reported_ns = self.reported_ns.max(self.ended_ns + waiting_ns as u64);
+        WaitTotals {
+            waiting: self.waiting,
+            granted: self.granted,
+            oldest: self.entries.get(self.first as usize).map(|first| first.ticket.since),
+            waits: self.waits,
+            waited_ns: self.reported_ns,
+        }
+    }
+
     fn entry(&mut self, key: &Key) -> &mut Entry {
         &mut self.entries[key.0 as usize]
     }
@@ -366,8 +389,8 @@ impl Inner {
         }
         self.last = index;
         self.used += 1;
-        self.totals.waiting += 1;
-        self.totals.waits += 1;
+        self.waiting += 1;
+        self.waits += 1;
         self.since_sum += u128::from(ticket.since);
         Key(index)
     }
@@ -383,9 +406,9 @@ impl Inner {
             NIL => self.last = prev,
             next => self.entries[next as usize].prev = prev,
         }
-        self.totals.waiting -= 1;
+        self.waiting -= 1;
         self.since_sum -= u128::from(ticket.since);
-        self.totals.waited_ns += now.saturating_sub(ticket.since);
+        self.ended_ns += now.saturating_sub(ticket.since);
     }
 
     /// Gives the slab's entry back. It is not in the list any more.
@@ -397,7 +420,7 @@ impl Inner {
         self.vacant = key.0;
         self.used -= 1;
         if let State::Granted(_) = ended.state {
-            self.totals.granted -= 1;
+            self.granted -= 1;
         }
         if self.used == 0 && self.entries.len() > 64 {
             // A crowd has gone: give its memory back.
@@ -426,7 +449,7 @@ impl Inner {
             let now = clock::now();
             entry.state = State::Granted(now);
             wakes.push(entry.waker.take());
-            self.totals.granted += 1;
+            self.granted += 1;
             self.unlink(index, now);
         }
         false

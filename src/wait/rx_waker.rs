@@ -46,27 +46,17 @@ impl RxWaker {
         self.lent.store(false, Ordering::Relaxed);
     }
 
-    /// Puts `waker` into the cell, ready to be lent by parking. Returns the waker it replaces, for
-    /// the caller to drop when its own state is whole again.
+    /// Puts `waker` into the cell and marks it as lent, for the park that follows and publishes both.
+    /// Returns the waker it replaces, for the caller to drop when its own state is whole again.
     ///
     /// # Safety
     /// The caller is the receiver and owns the cell.
-    pub(crate) unsafe fn set(&self, waker: &Waker) -> Option<Waker> {
-        // SAFETY: exclusive, the caller's word. A panic in `clone` leaves the old waker in place.
-        let known =
-            self.waker.with(|p| unsafe { &*p }.as_ref().is_some_and(|w| w.will_wake(waker)));
-        if known {
-            return None;
-        }
-        let waker = waker.clone();
-        // SAFETY: as above.
-        self.waker.with_mut(|p| unsafe { (*p).replace(waker) })
-    }
-
-    /// Marks the cell as lent. Called after [`RxWaker::set`] and before the park that publishes it.
-    pub(crate) fn lend(&self) {
+    pub(crate) unsafe fn lend(&self, waker: Waker) -> Option<Waker> {
+        // SAFETY: exclusive, the caller's word.
+        let old = self.waker.with_mut(|p| unsafe { (*p).replace(waker) });
         // ORDERING(K3): Relaxed. Published, with the waker, by the park (K1 in `ring`).
         self.lent.store(true, Ordering::Relaxed);
+        old
     }
 
     /// Takes the waker out.
