@@ -4,11 +4,11 @@
 
 use core::panic::Location;
 
-use crate::sync::plain::{Arc, AtomicU8, AtomicU64, OnceLock, Ordering};
+use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Ordering};
 use crate::telemetry::clock;
 use crate::telemetry::task::{self, TaskRef};
 
-use super::Shared;
+use super::{Shared, Sums};
 
 /// What ended a channel first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,15 +39,14 @@ impl CloseCause {
     }
 }
 
-/// A place in the registry of live channels, and how to leave it.
+/// A place in the registry of live channels.
+#[derive(Clone, Copy)]
 pub(crate) struct Registration {
     pub(crate) slot: u32,
     /// The entry of the channel's name, none when names ran out.
     pub(crate) name: Option<u32>,
     /// The n-th channel of this name, from 1.
     pub(crate) ordinal: u64,
-    /// Called when the channel's last handle goes.
-    pub(crate) leave: fn(&Shared, &Registration),
 }
 
 /// The cold part of a channel.
@@ -60,7 +59,11 @@ pub(crate) struct Info {
     /// On the telemetry clock.
     pub(crate) created_at: u64,
     pub(crate) creator: Option<TaskRef>,
-    pub(crate) registration: OnceLock<Registration>,
+    /// Slot and name of the [`Registration`], a half each; `UNLISTED` if there is none.
+    place: AtomicU64,
+    ordinal: AtomicU64,
+    /// Called when the channel's last handle goes.
+    pub(crate) on_drop: Option<fn(&Shared, Sums)>,
     full: AtomicU64,
     closed: AtomicU64,
     /// Largest occupancy that was ever reported; the ring's own mark counts only published messages.
@@ -78,6 +81,9 @@ pub(crate) struct Info {
     receiver_task: AtomicU64,
 }
 
+/// No place in the registry.
+const UNLISTED: u64 = u64::MAX;
+
 /// The next channel's number.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -86,6 +92,7 @@ impl Info {
         name: Option<Arc<str>>,
         location: &'static Location<'static>,
         payload: &'static str,
+        on_drop: Option<fn(&Shared, Sums)>,
     ) -> Self {
         Self {
             channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -94,7 +101,9 @@ impl Info {
             payload,
             created_at: clock::now(),
             creator: task::current(None),
-            registration: OnceLock::new(),
+            place: AtomicU64::new(UNLISTED),
+            ordinal: AtomicU64::new(0),
+            on_drop,
             full: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             reported: AtomicU64::new(0),
@@ -105,6 +114,24 @@ impl Info {
             receiver_since: AtomicU64::new(0),
             receiver_task: AtomicU64::new(0),
         }
+    }
+
+    /// Notes the channel's place, before any other thread can see the channel but by that place.
+    pub(crate) fn list(&self, at: Registration) {
+        self.ordinal.store(at.ordinal, Ordering::Relaxed);
+        let place = u64::from(at.slot) << 32 | u64::from(at.name.unwrap_or(u32::MAX));
+        // A snapshot may see the place at once, and then the ordinal with it.
+        self.place.store(place, Ordering::Release);
+    }
+
+    /// The channel's place, if it has one.
+    pub(crate) fn registration(&self) -> Option<Registration> {
+        let place = self.place.load(Ordering::Acquire);
+        (place != UNLISTED).then(|| Registration {
+            slot: (place >> 32) as u32,
+            name: Some(place as u32).filter(|&name| name != u32::MAX),
+            ordinal: self.ordinal.load(Ordering::Relaxed),
+        })
     }
 
     /// The name, or for a nameless channel where it was created.

@@ -28,7 +28,6 @@ pub(crate) use info::Registration;
 pub(crate) use receive::{Consumer, Nothing};
 
 pub use stats::ChannelStats;
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub(crate) use stats::Sums;
 
 /// Everything of a channel but the type of its messages.
@@ -70,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) name: Option<plain::Arc<str>>,
     pub(crate) capacity: u64,
     pub(crate) location: &'static Location<'static>,
+    /// What telemetry does when the channel ends.
+    pub(crate) on_drop: Option<fn(&Shared, Sums)>,
     /// The number of the first message, 0 but in tests of the wrap.
     pub(crate) start: u64,
 }
@@ -78,7 +79,7 @@ impl<T> Chan<T> {
     /// A channel with one sender and its receiving end.
     #[track_caller]
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, capacity, location, start } = settings;
+        let Settings { name, capacity, location, on_drop, start } = settings;
         let (ring, reader): (_, Reader) = Ring::new::<T>(capacity, start);
         let shared = Arc::new(Shared {
             ring,
@@ -86,13 +87,12 @@ impl<T> Chan<T> {
             senders: WaitQueue::new(),
             on_close: WaitQueue::new(),
             counts: Counts::new(),
-            info: Info::new(name, location, core::any::type_name::<T>()),
+            info: Info::new(name, location, core::any::type_name::<T>(), on_drop),
         });
         let chan = Self { shared, messages: PhantomData };
         (chan.clone(), Consumer::new(chan, reader))
     }
 
-    #[cfg(all(feature = "introspect", not(parshall_loom)))]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -188,8 +188,9 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(registration) = self.info.registration.get() {
-            (registration.leave)(self, registration);
+        if let Some(on_drop) = self.info.on_drop {
+            let waits = self.senders.final_totals();
+            on_drop(self, self.sums_at(self.ring.occupancy(), waits));
         }
     }
 }

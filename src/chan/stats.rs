@@ -1,9 +1,9 @@
 //! What a channel reports of itself.
 
 use super::{CloseCause, Shared};
+use crate::ring::Occupancy;
 use crate::telemetry::clock;
 use crate::telemetry::task::TaskRef;
-use crate::ring::Occupancy;
 use crate::wait::{WaitTotals, Waiting};
 
 /// The state of a channel at one moment, and its sums since creation.
@@ -111,12 +111,7 @@ pub(crate) struct Sums {
 }
 
 impl Shared {
-    /// The sums, without a word of text: for the end of a channel.
-    pub(crate) fn sums(&self) -> Sums {
-        self.sums_at(self.ring.occupancy(), self.senders.totals())
-    }
-
-    fn sums_at(&self, now: Occupancy, waits: WaitTotals) -> Sums {
+    pub(super) fn sums_at(&self, now: Occupancy, waits: WaitTotals) -> Sums {
         let late = self.info.late();
         let received = self.info.received(now.popped);
         Sums {

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::task::{TaskKind, TaskRef, TaskState};
-use crate::{ChannelSnapshot, ChannelStats, CloseCause, RetiredSnapshot, Snapshot, TaskSnapshot, WaitSnapshot};
+use crate::{
+    ChannelSnapshot, ChannelStats, CloseCause, RetiredSnapshot, Snapshot, TaskSnapshot,
+    WaitSnapshot,
+};
 
 /// The name and version of the JSON form. `schema/parshall.snapshot.1.schema.json` describes it.
 pub const SCHEMA: &str = "parshall.snapshot/1";

@@ -5,6 +5,7 @@ use core::panic::Location;
 use super::{Receiver, Sender};
 use crate::chan::{Chan, Settings};
 use crate::sync::plain::Arc;
+use crate::telemetry::registry;
 
 /// Makes a bounded channel for `buffer` messages.
 ///
@@ -99,18 +100,19 @@ impl Builder {
     #[track_caller]
     pub fn build<T>(self) -> (Sender<T>, Receiver<T>) {
         assert!(self.capacity > 0, "mpsc bounded channel requires buffer > 0");
+        let on_drop: fn(&_, _) = registry::leave;
         let (chan, consumer) = Chan::create(Settings {
             name: self.name,
             capacity: self.capacity as u64,
             location: Location::caller(),
+            on_drop: self.tracked.then_some(on_drop),
             #[cfg(any(test, parshall_loom, fuzzing))]
             start: self.start,
             #[cfg(not(any(test, parshall_loom, fuzzing)))]
             start: 0,
         });
-        #[cfg(all(feature = "introspect", not(parshall_loom)))]
         if self.tracked {
-            crate::telemetry::registry::enter(chan.shared());
+            registry::enter(chan.shared());
         }
         (Sender::new(chan), Receiver::new(consumer))
     }

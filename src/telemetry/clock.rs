@@ -75,7 +75,8 @@ pub(crate) fn exact() -> u64 {
 pub(crate) fn unix_ns(reading: u64) -> i64 {
     static OFFSET: OnceLock<i64> = OnceLock::new();
     let offset = OFFSET.get_or_init(|| {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         since_epoch.as_nanos() as i64 - exact() as i64
     });
     offset.saturating_add(reading as i64)
@@ -100,7 +101,8 @@ mod tests {
 
     #[test]
     fn unix_time_is_that_of_the_system() {
-        let system = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as i64;
+        let system =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as i64;
         assert!((unix_ns(exact()) - system).abs() < 60_000_000_000);
     }
 }

@@ -1,5 +1,7 @@
 //! The process part of every id.
 
+use core::fmt::Write as _;
+
 use crate::sync::plain::OnceLock;
 
 static PROCESS: OnceLock<String> = OnceLock::new();
@@ -49,7 +51,7 @@ pub(crate) fn encode(text: &str) -> String {
     for c in text.chars() {
         if matches!(c, ':' | '%' | '#') || c.is_control() {
             for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                out.push_str(&format!("%{byte:02X}"));
+                let _ = write!(out, "%{byte:02X}");
             }
         } else {
             out.push(c);

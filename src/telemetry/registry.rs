@@ -88,16 +88,15 @@ pub(crate) fn enter(shared: &SharedArc<Shared>) {
     let (name, ordinal) = registry.name(info);
     let slot = registry.occupy(live);
     drop(registry);
-    let registration = Registration { slot, name, ordinal, leave };
-    assert!(info.registration.set(registration).is_ok(), "a channel is listed once");
+    info.list(Registration { slot, name, ordinal });
 }
 
 /// Strikes a channel off, as the last of its handles goes.
-fn leave(shared: &Shared, registration: &Registration) {
-    let sums = shared.sums();
+pub(crate) fn leave(shared: &Shared, sums: Sums) {
+    let Some(Registration { slot, name, .. }) = shared.info.registration() else { return };
     let mut registry = lock();
-    let slot = registry.vacate(registration.slot);
-    match registration.name {
+    let slot = registry.vacate(slot);
+    match name {
         Some(name) => registry.names[name as usize].retired.add(&sums),
         None => registry.other.add(&sums),
     }
@@ -130,7 +129,11 @@ impl Registry {
             None if self.names.len() == MAX_NAMES => return None,
             None => {
                 let index = self.names.len() as u32;
-                self.names.push(Name { text: text.clone(), created: 0, retired: Retired::default() });
+                self.names.push(Name {
+                    text: text.clone(),
+                    created: 0,
+                    retired: Retired::default(),
+                });
                 self.by_text.insert(text, index);
                 index
             }

@@ -126,7 +126,7 @@ pub fn snapshot() -> Snapshot {
 
 /// `None`: the channel is just being listed.
 fn channel(shared: &Shared) -> Option<ChannelSnapshot> {
-    let registration = shared.info.registration.get()?;
+    let registration = shared.info.registration()?;
     let name = encode(&shared.info.display_name());
     let suffix = match (registration.name, registration.ordinal) {
         (Some(_), 1) => String::new(),

@@ -263,12 +263,7 @@ impl WaitQueue {
     }
 
     /// Takes a waiter out, wherever it stands. Returns the units that it leaves to be released.
-    pub(crate) fn cancel(
-        &self,
-        key: Key,
-        source: &impl Source,
-        panic: &mut FirstPanic,
-    ) -> u64 {
+    pub(crate) fn cancel(&self, key: Key, source: &impl Source, panic: &mut FirstPanic) -> u64 {
         let mut inner = self.lock();
         if inner.entry(&key).state == State::Waiting {
             inner.unlink(key.0, clock::now());
@@ -320,8 +315,15 @@ impl WaitQueue {
         }
     }
 
-    /// Counts and sums at one instant.
-    pub(crate) fn totals(&self) -> WaitTotals {
+    /// Counts and sums when nobody can wait any more.
+    #[cfg(not(parshall_loom))]
+    pub(crate) fn final_totals(&mut self) -> WaitTotals {
+        self.inner.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).totals()
+    }
+
+    /// As above; loom's mutex has no `get_mut`.
+    #[cfg(parshall_loom)]
+    pub(crate) fn final_totals(&mut self) -> WaitTotals {
         self.lock().totals()
     }
 
@@ -348,7 +350,8 @@ impl WaitQueue {
 impl Inner {
     fn totals(&mut self) -> WaitTotals {
         let now = if self.waiting > 0 { clock::exact() } else { 0 };
-        let waiting_ns = (u128::from(now) * u128::from(self.waiting)).saturating_sub(self.since_sum);
+        let waiting_ns =
+            (u128::from(now) * u128::from(self.waiting)).saturating_sub(self.since_sum);
         // Waits end on the coarse clock: an end may lie a tick before the last report.
         self.reported_ns = self.reported_ns.max(self.ended_ns + waiting_ns as u64);
         WaitTotals {
@@ -414,7 +417,8 @@ impl Inner {
     /// Gives the slab's entry back. It is not in the list any more.
     fn remove(&mut self, key: Key) -> Ended {
         let entry = &mut self.entries[key.0 as usize];
-        let ended = Ended { state: entry.state, assigned: entry.assigned, waker: entry.waker.take() };
+        let ended =
+            Ended { state: entry.state, assigned: entry.assigned, waker: entry.waker.take() };
         entry.state = State::Closed;
         entry.next = self.vacant;
         self.vacant = key.0;
