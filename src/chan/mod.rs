@@ -55,6 +55,9 @@ impl<T> Clone for Chan<T> {
     }
 }
 
+// A handle is a pointer: moving it moves no message.
+impl<T> Unpin for Chan<T> {}
+
 impl<T> core::ops::Deref for Chan<T> {
     type Target = Shared;
 

@@ -44,6 +44,7 @@ impl<T> Consumer<T> {
     /// Hands the room just made to those who wait for it. A sender's waker that panics must not
     /// cost the receiver its message: the panic hook has reported it, and it ends here.
     #[cold]
+    #[inline(never)]
     fn serve_senders(&self, waker: Option<&Waker>) {
         if let Some(task) = task::current(waker) {
             self.chan.info.note_receiver(Some(task));
@@ -53,6 +54,7 @@ impl<T> Consumer<T> {
         panic.forget();
     }
 
+    #[inline(always)]
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         loop {
             if let Some(value) = self.pop() {
@@ -93,17 +95,23 @@ impl<T> Consumer<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
+        self.pop().map_or_else(|| self.try_recv_slow(), Ok)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_recv_slow(&mut self) -> Result<T, Nothing> {
         let backoff = Backoff::new();
         loop {
-            if let Some(value) = self.pop() {
-                return Ok(value);
-            }
-            // The tail decides; a message published since the look above moves it.
+            // The tail decides; a message published since the last look moves it.
             let tail = self.chan.ring.tail();
             if tail.pos() == self.reader.pos() {
-                let drained = tail.is_final();
-                return Err(if drained { Nothing::Drained } else { Nothing::Empty });
+                return Err(if tail.is_final() { Nothing::Drained } else { Nothing::Empty });
+            }
+            if let Some(value) = self.pop() {
+                return Ok(value);
             }
             // Claimed and on its way: a send that completed may lie behind it, so never Empty.
             backoff.snooze();
@@ -112,6 +120,7 @@ impl<T> Consumer<T> {
 
     /// Parks under `waker`. `None`: there is something to pop.
     #[cold]
+    #[inline(never)]
     fn park(&mut self, waker: &Waker) -> Option<Nothing> {
         let shared = &*self.chan;
         let backoff = Backoff::new();

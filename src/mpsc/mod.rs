@@ -61,8 +61,3 @@ pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use weak::WeakSender;
-
-/// Runs a blocking call on this thread, which telemetry then shows as the one that waits.
-fn block_on<F: Future>(future: F) -> F::Output {
-    crate::telemetry::task::as_thread(|| crate::wait::block_on(future))
-}

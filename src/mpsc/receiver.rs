@@ -1,16 +1,16 @@
 //! The receiving handle.
 
 use core::fmt;
-use core::future::poll_fn;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::block_on;
 use super::error::TryRecvError;
 use crate::chan::{ChannelStats, Consumer, Nothing};
+use crate::telemetry::task::as_thread;
+use crate::wait::block_on;
 
 /// Receives the messages of its channel, in the order in which they were claimed.
 ///
@@ -21,22 +21,39 @@ pub struct Receiver<T> {
 }
 
 /// A receive in progress; dropped while it waits, it says that nobody waits any more.
-struct Waiting<'a, T> {
+struct Receive<'a, T, F> {
     consumer: &'a mut Consumer<T>,
+    poll: F,
     pending: bool,
 }
 
-impl<T> Waiting<'_, T> {
-    fn poll<P>(&mut self, poll: impl FnOnce(&mut Consumer<T>) -> Poll<P>) -> Poll<P> {
+impl<'a, T, P, F> Receive<'a, T, F>
+where
+    F: FnMut(&mut Consumer<T>, &mut Context<'_>) -> Poll<P> + Unpin,
+{
+    fn new(consumer: &'a mut Consumer<T>, poll: F) -> Self {
+        Self { consumer, poll, pending: false }
+    }
+}
+
+impl<T, P, F> Future for Receive<'_, T, F>
+where
+    F: FnMut(&mut Consumer<T>, &mut Context<'_>) -> Poll<P> + Unpin,
+{
+    type Output = P;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<P> {
+        let this = self.get_mut();
         // First: the poll may park and then panic, when it drops an older waker.
-        self.pending = true;
-        let poll = poll(self.consumer);
-        self.pending = poll.is_pending();
+        this.pending = true;
+        let poll = (this.poll)(this.consumer, cx);
+        this.pending = poll.is_pending();
         poll
     }
 }
 
-impl<T> Drop for Waiting<'_, T> {
+impl<T, F> Drop for Receive<'_, T, F> {
     fn drop(&mut self) {
         if self.pending {
             self.consumer.abandon_wait();
@@ -47,10 +64,6 @@ impl<T> Drop for Waiting<'_, T> {
 impl<T> Receiver<T> {
     pub(super) fn new(consumer: Consumer<T>) -> Self {
         Self { consumer }
-    }
-
-    fn waiting(&mut self) -> Waiting<'_, T> {
-        Waiting { consumer: &mut self.consumer, pending: false }
     }
 
     /// Waits for the next message. `None`: the channel is closed, nothing is left, and no permit is out;
@@ -69,8 +82,7 @@ impl<T> Receiver<T> {
     /// # }
     /// ```
     pub async fn recv(&mut self) -> Option<T> {
-        let mut wait = self.waiting();
-        poll_fn(|cx| wait.poll(|consumer| consumer.poll_recv(cx))).await
+        Receive::new(&mut self.consumer, Consumer::poll_recv).await
     }
 
     /// Waits for messages and appends up to `limit` of them to `buffer`; returns how many. It never
@@ -93,8 +105,10 @@ impl<T> Receiver<T> {
     /// # }
     /// ```
     pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let mut wait = self.waiting();
-        poll_fn(|cx| wait.poll(|consumer| consumer.poll_recv_many(cx, buffer, limit))).await
+        Receive::new(&mut self.consumer, |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
+            consumer.poll_recv_many(cx, buffer, limit)
+        })
+        .await
     }
 
     /// Takes a message if one is there. Messages whose send has returned are never missed: if an
@@ -102,6 +116,7 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] if something may still come, else [`TryRecvError::Disconnected`].
+    #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.consumer.try_recv().map_err(|nothing| match nothing {
             Nothing::Empty => TryRecvError::Empty,
@@ -113,18 +128,19 @@ impl<T> Receiver<T> {
     #[track_caller]
     #[doc(alias = "recv_blocking")]
     pub fn blocking_recv(&mut self) -> Option<T> {
-        match self.consumer.try_recv() {
+        // This thread is the one that drains, also when it need not wait.
+        as_thread(|| match self.consumer.try_recv() {
             Ok(value) => Some(value),
             Err(Nothing::Drained) => None,
             Err(Nothing::Empty) => block_on(self.recv()),
-        }
+        })
     }
 
     /// [`Receiver::recv_many`], blocking this thread.
     #[track_caller]
     #[doc(alias = "recv_many_blocking")]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        block_on(self.recv_many(buffer, limit))
+        as_thread(|| block_on(self.recv_many(buffer, limit)))
     }
 
     /// Closes the channel: sends fail from now on, also those that wait. Messages in the channel and

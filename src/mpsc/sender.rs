@@ -4,9 +4,11 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::error::{SendError, TrySendError};
-use super::{OwnedPermit, Permit, PermitIterator, WeakSender, block_on};
+use super::{OwnedPermit, Permit, PermitIterator, WeakSender};
 use crate::chan::{Chan, ChannelStats};
 use crate::ring::Refused;
+use crate::telemetry::task::as_thread;
+use crate::wait::block_on;
 
 /// Sends messages to the one [`Receiver`](super::Receiver) of its channel.
 ///
@@ -86,6 +88,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`TrySendError::Full`] or [`TrySendError::Closed`], with the message.
+    #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.chan.try_send(message).map_err(|(refused, message)| self.refused(refused, message))
     }
@@ -118,7 +121,7 @@ impl<T> Sender<T> {
         match self.chan.try_send(value) {
             Ok(()) => Ok(()),
             Err((Refused::Closed, value)) => Err(self.closed_error(value)),
-            Err((Refused::Full, value)) => match block_on(self.chan.acquire(1)) {
+            Err((Refused::Full, value)) => match as_thread(|| block_on(self.chan.acquire(1))) {
                 Ok(()) => {
                     self.chan.send_reserved(value);
                     Ok(())

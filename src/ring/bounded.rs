@@ -6,7 +6,7 @@
 use crossbeam_utils::CachePadded;
 
 use super::pos::{Head, MAX_CAPACITY, Pos, Tail};
-use super::slot::Storage;
+use super::slot::{Place, Slots, Storage};
 use crate::sync::{AtomicU64, Backoff, Ordering};
 
 /// The shared state of a bounded ring; the receiver's private part is [`Reader`].
@@ -38,13 +38,15 @@ struct ConsumerLine {
 pub(crate) struct Reader {
     head: u64,
     watermark: u64,
+    /// The next place at which a message could raise the watermark.
+    beyond: Place,
 }
 
 impl Reader {
     /// The position of the next message to be taken.
     #[inline]
     pub(crate) fn pos(&self) -> Pos {
-        Head::at(self.head).pos()
+        Pos::of(self.head)
     }
 }
 
@@ -96,6 +98,9 @@ impl Ring {
             "capacity {capacity} is beyond {MAX_CAPACITY}, the largest bounded channel that is built so far"
         );
         let head = Head::at(start);
+        let slots = Storage::new::<T>((capacity as usize).next_power_of_two(), head.pos());
+        // SAFETY: made for `T`.
+        let beyond = unsafe { slots.of::<T>() }.place(head.pos());
         let ring = Self {
             producers: CachePadded::new(ProducerLine {
                 tail: AtomicU64::new(Tail::at(head.pos()).0),
@@ -105,11 +110,11 @@ impl Ring {
                 head: AtomicU64::new(head.0),
                 watermark: AtomicU64::new(0),
             }),
-            slots: Storage::new::<T>((capacity as usize).next_power_of_two(), head.pos()),
+            slots,
             capacity,
             start,
         };
-        (ring, Reader { head: start, watermark: 0 })
+        (ring, Reader { head: start, watermark: 0, beyond })
     }
 
     #[inline]
@@ -141,33 +146,59 @@ impl Ring {
 
     #[inline]
     fn take_capacity(&self, n: u64, to: impl Fn(Tail) -> Tail) -> Result<Tail, Refused> {
-        let backoff = Backoff::new();
         let mut tail = self.tail();
+        let backoff = Backoff::new();
         loop {
-            if tail.is_closed() {
-                return Err(Refused::Closed);
-            }
-            if n > 0 {
-                if tail.is_queued() {
-                    return Err(Refused::Full);
+            let now = self.with_room(tail, n)?;
+            if now == tail {
+                match self.swap_tail(tail, to(tail)) {
+                    Ok(()) => return Ok(tail),
+                    Err(now) => tail = now,
                 }
-                if !self.has_room(tail, n) {
-                    // A tail read before that head may be old: Full only if it still stands.
-                    let again = self.tail();
-                    if again == tail && tail.used(self.head().pos()) <= self.capacity {
-                        return Err(Refused::Full);
-                    }
-                    tail = again;
-                    backoff.spin();
-                    continue;
-                }
-            }
-            match self.swap_tail(tail, to(tail)) {
-                Ok(()) => return Ok(tail),
-                Err(now) => tail = now,
+            } else {
+                tail = now;
             }
             backoff.spin();
         }
+    }
+
+    /// `tail` itself if `n` units may be taken from it, or else a newer word to be asked again.
+    #[inline]
+    fn with_room(&self, tail: Tail, n: u64) -> Result<Tail, Refused> {
+        if tail.is_closed() {
+            return Err(Refused::Closed);
+        }
+        // Nothing is always to be had.
+        if n == 0 {
+            return Ok(tail);
+        }
+        if tail.is_queued() {
+            return Err(Refused::Full);
+        }
+        // ORDERING(C1): Acquire. Pairs with C1 in `refresh_room`, and through it with C1 in `advance`:
+        // whoever relies on a head sees that the receiver is done with the slots behind it.
+        let known = Head(self.producers.head_cache.load(Ordering::Acquire));
+        if tail.used(known.pos()) + n <= self.capacity {
+            return Ok(tail);
+        }
+        self.refresh_room(tail, n)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refresh_room(&self, tail: Tail, n: u64) -> Result<Tail, Refused> {
+        let head = self.head();
+        let used = tail.used(head.pos());
+        if used + n <= self.capacity {
+            // ORDERING(C1): Release. Pairs with C1 in `with_room`. The maximum, so that it never goes
+            // back: a producer stopped here for a lap of `pos` could otherwise show others a
+            // head that looks ahead of the tail by less than the capacity.
+            self.producers.head_cache.fetch_max(head.0, Ordering::Release);
+            return Ok(tail);
+        }
+        // A tail read before that head may be old: Full only if it still stands.
+        let again = self.tail();
+        if again == tail && used <= self.capacity { Err(Refused::Full) } else { Ok(again) }
     }
 
     /// The compare-and-swap that every step on T is made of. It gives back the newer word.
@@ -182,30 +213,8 @@ impl Ring {
     }
 
     #[inline]
-    fn has_room(&self, tail: Tail, n: u64) -> bool {
-        // ORDERING(C1): Acquire. Pairs with C1 in `refresh_room`, and through it with C1 in `pop`:
-        // whoever relies on a head sees that the receiver is done with the slots behind it.
-        let known = Head(self.producers.head_cache.load(Ordering::Acquire));
-        tail.used(known.pos()) + n <= self.capacity || self.refresh_room(tail, n)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refresh_room(&self, tail: Tail, n: u64) -> bool {
-        let head = self.head();
-        let room = tail.used(head.pos()) + n <= self.capacity;
-        if room {
-            // ORDERING(C1): Release. Pairs with C1 in `has_room`. The maximum, so that it never goes
-            // back: a producer stopped here for a lap of `pos` could otherwise show others a
-            // head that looks ahead of the tail by less than the capacity.
-            self.producers.head_cache.fetch_max(head.0, Ordering::Release);
-        }
-        room
-    }
-
-    #[inline]
     fn head(&self) -> Head {
-        // ORDERING(C1): Acquire. Pairs with C1 in `pop`: the slots behind this head are free.
+        // ORDERING(C1): Acquire. Pairs with C1 in `advance`: the slots behind this head are free.
         Head(self.consumer.head.load(Ordering::Acquire))
     }
 
@@ -230,8 +239,8 @@ impl Ring {
     /// `T` is the type of this ring, and the claim is of this ring.
     #[inline]
     pub(crate) unsafe fn publish<T>(&self, claim: Claim, value: T) {
-        // SAFETY: the claim is exclusive, and is consumed here.
-        unsafe { self.slots.slot::<T>(claim.pos).publish(claim.pos, value) }
+        // SAFETY: the type is the caller's word; the claim is exclusive, and is consumed here.
+        unsafe { self.slots.of::<T>().at(claim.pos).publish(claim.pos, value) }
     }
 
     /// Gives `n` permits back: the one place where permits fall without a message.
@@ -319,7 +328,7 @@ impl Ring {
     /// As [`Ring::pop`].
     pub(crate) unsafe fn is_published<T>(&self, reader: &Reader) -> bool {
         // SAFETY: the type is the caller's word.
-        unsafe { self.slots.slot::<T>(reader.pos()) }.is_published(reader.pos())
+        unsafe { self.slots.of::<T>() }.at(reader.pos()).is_published(reader.pos())
     }
 
     /// Takes the next message, if it is published, and says whether a sender waits for its room.
@@ -328,14 +337,14 @@ impl Ring {
     /// `T` is the type of this ring, and `reader` its reader.
     #[inline]
     pub(crate) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, bool)> {
-        let pos = reader.pos();
         // SAFETY: the type is the caller's word.
-        let slot = unsafe { self.slots.slot::<T>(pos) };
+        let slots = unsafe { self.slots.of::<T>() };
+        let pos = reader.pos();
+        let slot = slots.at(pos);
         if !slot.is_published(pos) {
             return None;
         }
-        // SAFETY: as above.
-        unsafe { self.probe_watermark::<T>(reader) };
+        self.probe_watermark(slots, reader);
         // SAFETY: published, at the head, and the head moves on right below.
         let value = unsafe { slot.read() };
         Some((value, self.advance(reader, 1)))
@@ -352,21 +361,19 @@ impl Ring {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> (usize, bool) {
+        // SAFETY: the type is the caller's word.
+        let slots = unsafe { self.slots.of::<T>() };
         let claimed = self.tail().pos().since(reader.pos());
         let limit = limit.min(claimed as usize);
         // All that may panic or call out comes before the first read.
         buffer.reserve(limit);
+        self.probe_watermark(slots, reader);
         let mut n = 0;
         while n < limit {
             let pos = reader.pos().plus(n as u64);
-            // SAFETY: the type is the caller's word.
-            let slot = unsafe { self.slots.slot::<T>(pos) };
+            let slot = slots.at(pos);
             if !slot.is_published(pos) {
                 break;
-            }
-            if n == 0 {
-                // SAFETY: as above.
-                unsafe { self.probe_watermark::<T>(reader) };
             }
             // SAFETY: published, at or ahead of the head with all before it read, and the head
             // moves past it below: nothing in between can unwind.
@@ -388,30 +395,44 @@ impl Ring {
         Head(old).is_waiting()
     }
 
-    /// Raises the high watermark while one more published message lies beyond it. Occupancy peaks
-    /// just before a pop, so looking before each move of the head misses no peak of published
-    /// messages, at the price of one load.
+    /// Keeps the high watermark: the largest run of published messages that a pop has found.
     ///
-    /// # Safety
-    /// `T` is the type of this ring.
+    /// Occupancy peaks just before a pop, so looking before each move of the head misses no peak. A pop
+    /// at `head` raises the mark if the message at `head + watermark` is published. As long as one
+    /// that lies before it is not, nothing need be worked out: `beyond` is such a place, and one
+    /// load of its stamp is all that most pops pay.
     #[inline]
-    unsafe fn probe_watermark<T>(&self, reader: &mut Reader) {
+    fn probe_watermark<T>(&self, slots: Slots<'_, T>, reader: &mut Reader) {
         if cfg!(parshall_no_watermark) {
             return;
         }
-        let before = reader.watermark;
-        while reader.watermark < self.capacity {
+        // SAFETY: a reader's place is made for its ring.
+        if unsafe { !slots.seems_published(reader.beyond) } {
+            return;
+        }
+        let next = reader.pos().plus(reader.watermark);
+        if slots.at(next).seems_published(next) {
+            self.raise_watermark(slots, reader);
+        }
+        // `head + watermark` is not published, and the next pop asks for the one behind it.
+        reader.beyond = slots.place(reader.pos().plus(reader.watermark + 1));
+    }
+
+    /// The mark stops at the capacity by itself: what lies a whole capacity ahead of the head cannot
+    /// be claimed yet.
+    #[cold]
+    #[inline(never)]
+    fn raise_watermark<T>(&self, slots: Slots<'_, T>, reader: &mut Reader) {
+        loop {
+            reader.watermark += 1;
             let pos = reader.pos().plus(reader.watermark);
-            // SAFETY: the type is the caller's word.
-            if !unsafe { self.slots.slot::<T>(pos) }.is_published(pos) {
+            if !slots.at(pos).seems_published(pos) {
                 break;
             }
-            reader.watermark += 1;
         }
-        if reader.watermark != before {
-            // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
-            self.consumer.watermark.store(reader.watermark, Ordering::Relaxed);
-        }
+        debug_assert!(reader.watermark <= self.capacity);
+        // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
+        self.consumer.watermark.store(reader.watermark, Ordering::Relaxed);
     }
 
     /// Parks the receiver if nothing is claimed beyond its head. Its waker must be in place.

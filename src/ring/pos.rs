@@ -28,15 +28,31 @@ const POS_MASK: u64 = (1 << POS_BITS) - 1;
 /// The largest capacity that the permit count of a [`Tail`] can hold.
 pub(crate) const MAX_CAPACITY: u64 = RES_MASK;
 
-/// A slot's position in the endless sequence of messages, modulo 2^36.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+/// A slot's position in the endless sequence of messages, modulo 2^36. Any number of that class may
+/// stand for it: the mask is applied where positions are compared, not where they are computed.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Pos(u64);
 
+impl PartialEq for Pos {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.since(*other) == 0
+    }
+}
+
+impl Eq for Pos {}
+
 impl Pos {
+    /// The position of message number `count`, counted from 0.
+    #[inline]
+    pub(crate) fn of(count: u64) -> Self {
+        Self(count)
+    }
+
     /// The position `n` after this one.
     #[inline]
     pub(crate) fn plus(self, n: u64) -> Self {
-        Self(self.0.wrapping_add(n) & POS_MASK)
+        Self(self.0.wrapping_add(n))
     }
 
     /// How far this position lies ahead of `earlier`, modulo 2^36: a stale pair looks absurdly far.
@@ -61,7 +77,7 @@ impl Pos {
 
 impl fmt::Debug for Pos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pos({})", self.0)
+        write!(f, "Pos({})", self.0 & POS_MASK)
     }
 }
 
@@ -204,7 +220,7 @@ impl Head {
 
     #[inline]
     pub(crate) fn pos(self) -> Pos {
-        Pos(self.count() & POS_MASK)
+        Pos::of(self.count())
     }
 
     #[inline]

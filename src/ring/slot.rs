@@ -5,6 +5,7 @@
 //! one lap later when the head has passed it. The receiver never writes a slot.
 
 use core::alloc::Layout;
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
@@ -35,6 +36,13 @@ impl<T> Slot<T> {
         self.stamp.load(Ordering::Acquire) == pos.stamp()
     }
 
+    /// As [`Slot::is_published`], for counting only: nothing may be read on its word.
+    #[inline]
+    pub(super) fn seems_published(&self, pos: Pos) -> bool {
+        // ORDERING(M2): Relaxed. The high watermark counts stamps and reads no value.
+        self.stamp.load(Ordering::Relaxed) == pos.stamp()
+    }
+
     /// # Safety
     /// The caller is the receiver, its head is at this slot's position, [`Slot::is_published`] said
     /// yes, and the value has not been read yet.
@@ -53,7 +61,7 @@ pub(super) struct Storage {
     free: unsafe fn(NonNull<u8>, usize),
 }
 
-// SAFETY: a `Storage` is memory; messages are reached only through `slot`, whose callers answer for
+// SAFETY: a `Storage` is memory; messages are reached only through `of`, whose callers answer for
 // their type, `Send` included.
 unsafe impl Send for Storage {}
 // SAFETY: as above; slots are shared under the protocol of `Slot`.
@@ -70,12 +78,62 @@ impl Storage {
         Self { base: allocate::<T>(len, start), mask: len - 1, free: free::<T> }
     }
 
+    /// The slots, with their type.
+    ///
     /// # Safety
     /// `T` is the type this storage was made for.
     #[inline]
-    pub(super) unsafe fn slot<T>(&self, pos: Pos) -> &Slot<T> {
-        // SAFETY: the base points to `mask + 1` slots of `T`, and the index is within the mask.
-        unsafe { self.base.cast::<Slot<T>>().add(pos.index(self.mask)).as_ref() }
+    pub(super) unsafe fn of<T>(&self) -> Slots<'_, T> {
+        Slots { base: self.base.cast(), mask: self.mask, storage: PhantomData }
+    }
+}
+
+/// A position's slot and stamp, worked out in advance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Within the mask of the storage it was made with.
+    index: usize,
+    stamp: u32,
+}
+
+/// Typed access to a [`Storage`].
+pub(super) struct Slots<'a, T> {
+    base: NonNull<Slot<T>>,
+    mask: usize,
+    storage: PhantomData<&'a Storage>,
+}
+
+impl<T> Clone for Slots<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Slots<'_, T> {}
+
+impl<'a, T> Slots<'a, T> {
+    #[inline]
+    pub(super) fn at(self, pos: Pos) -> &'a Slot<T> {
+        // SAFETY: the base points to `mask + 1` slots of `T` (see `Storage::of`), which live as long
+        // as the storage, and the index is within the mask.
+        unsafe { self.base.add(pos.index(self.mask)).as_ref() }
+    }
+
+    #[inline]
+    pub(super) fn place(self, pos: Pos) -> Place {
+        Place { index: pos.index(self.mask), stamp: pos.stamp() }
+    }
+
+    /// Whether a message seems to be published at `place`; see [`Slot::seems_published`].
+    ///
+    /// # Safety
+    /// `place` was made for this storage.
+    #[inline]
+    pub(super) unsafe fn seems_published(self, place: Place) -> bool {
+        // SAFETY: as in `at`; the index was masked when the place was made.
+        let slot = unsafe { self.base.add(place.index).as_ref() };
+        // ORDERING(M2): Relaxed. As `Slot::seems_published`.
+        slot.stamp.load(Ordering::Relaxed) == place.stamp
     }
 }
 
@@ -171,13 +229,11 @@ mod tests {
             for len in [1, 2, 4, 64] {
                 let start = Head::at(start).pos();
                 let storage = Storage::new::<String>(len, start);
+                // SAFETY: made for `String`.
+                let slots = unsafe { storage.of::<String>() };
                 for i in 0..len as u64 {
                     let pos = start.plus(i);
-                    // SAFETY: made for `String`.
-                    assert!(
-                        !unsafe { storage.slot::<String>(pos) }.is_published(pos),
-                        "{pos:?} of {len}"
-                    );
+                    assert!(!slots.at(pos).is_published(pos), "{pos:?} of {len}");
                 }
             }
         }
@@ -191,12 +247,12 @@ mod tests {
         let storage = Storage::new::<Wide>(2, pos);
         // SAFETY: made for `Wide`; position 0 is ours and is read once.
         unsafe {
-            let slot = storage.slot::<Wide>(pos);
+            let slot = storage.of::<Wide>().at(pos);
             slot.publish(pos, Wide(7));
             assert!(slot.is_published(pos) && slot.read().0 == 7);
         }
         let storage = Storage::new::<()>(2, pos);
         // SAFETY: made for `()`.
-        unsafe { storage.slot::<()>(pos).publish(pos, ()) };
+        unsafe { storage.of::<()>().at(pos).publish(pos, ()) };
     }
 }
