@@ -1,0 +1,219 @@
+//! Sending: order, fairness, who gets room that comes back, and what errors carry.
+
+mod support;
+
+use parshall::mpsc::error::{SendError, TrySendError};
+use parshall::mpsc::{self, Sender};
+use support::{now, pending, task};
+
+fn full(capacity: usize) -> (Sender<usize>, mpsc::Receiver<usize>) {
+    let (tx, rx) = mpsc::channel(capacity);
+    (0..capacity).for_each(|i| tx.try_send(i).unwrap());
+    (tx, rx)
+}
+
+#[test]
+fn capacity_is_exact_and_order_is_kept_over_many_laps() {
+    for capacity in [1, 2, 3, 7, 128, 65_536] {
+        let (tx, mut rx) = mpsc::channel(capacity);
+        assert_eq!(
+            (tx.capacity(), tx.max_capacity(), rx.max_capacity()),
+            (capacity, capacity, capacity)
+        );
+        for lap in 0..3 {
+            for i in 0..capacity {
+                tx.try_send(lap * capacity + i).unwrap();
+                assert_eq!((tx.capacity(), tx.len(), rx.len()), (capacity - 1 - i, i + 1, i + 1));
+            }
+            assert!(tx.is_full());
+            assert_eq!(tx.try_send(0), Err(TrySendError::Full(0)));
+            for i in 0..capacity {
+                assert_eq!(rx.try_recv(), Ok(lap * capacity + i));
+            }
+            assert!(tx.is_empty() && rx.is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_largest_capacity_is_accepted() {
+    let (tx, _rx) = mpsc::channel::<u8>(16_777_215);
+    let permits = tx.try_reserve_many(16_777_215).unwrap();
+    assert_eq!((tx.capacity(), permits.len()), (0, 16_777_215));
+    drop(permits);
+    assert_eq!(tx.capacity(), 16_777_215);
+}
+
+#[test]
+fn waiting_sends_are_served_strictly_in_line() {
+    let (tx, mut rx) = full(1);
+    let mut sends: Vec<_> = (1..=20).map(|i| pending(tx.send(i))).collect();
+    for i in 0..20 {
+        assert_eq!(rx.try_recv(), Ok(i));
+        let wakes: Vec<_> = sends.iter().map(support::Task::wakes).collect();
+        let expected: Vec<_> = (0..20).map(|k| usize::from(k <= i)).collect();
+        assert_eq!(wakes, expected, "one message out wakes one send, the next in line");
+        sends[i].ready().unwrap();
+    }
+    assert_eq!(rx.try_recv(), Ok(20));
+}
+
+#[test]
+fn room_for_many_wakes_many_in_line() {
+    let (tx, mut rx) = full(40);
+    let mut sends: Vec<_> = (40..100).map(|i| pending(tx.send(i))).collect();
+    let mut got = Vec::new();
+    assert_eq!(now(rx.recv_many(&mut got, 100)), 40);
+    let woken = sends.iter().take_while(|send| send.wakes() == 1).count();
+    assert_eq!((woken, sends.iter().filter(|send| send.wakes() > 0).count()), (40, 40));
+    sends[..40].iter_mut().for_each(|send| send.ready().unwrap());
+    sends[40..].iter_mut().for_each(support::Task::still_pending);
+    assert_eq!(now(rx.recv_many(&mut got, 100)), 40);
+    sends[40..].iter_mut().for_each(|send| send.ready().unwrap());
+    assert_eq!(now(rx.recv_many(&mut got, 100)), 20);
+    assert_eq!(got, (0..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn try_send_does_not_overtake_who_waits_nor_who_was_granted() {
+    let (tx, mut rx) = full(2);
+    let mut first = pending(tx.send(10));
+    let mut second = pending(tx.reserve_many(2));
+    rx.try_recv().unwrap();
+    // The first is granted the room, the second waits for two; nobody takes either's.
+    assert_eq!((first.wakes(), second.wakes(), tx.capacity()), (1, 0, 0));
+    assert_eq!(tx.try_send(99), Err(TrySendError::Full(99)));
+    rx.try_recv().unwrap();
+    assert_eq!((tx.capacity(), rx.len()), (0, 0), "one unit is the first's, one the second's");
+    assert_eq!(tx.try_send(99), Err(TrySendError::Full(99)));
+    assert!(matches!(tx.try_reserve(), Err(TrySendError::Full(()))));
+    assert!(tx.is_full() && tx.is_empty());
+    first.ready().unwrap();
+    assert_eq!(rx.try_recv(), Ok(10));
+    second.ready().unwrap().for_each(|permit| permit.send(20));
+    assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(20), Ok(20)));
+}
+
+#[test]
+fn a_new_send_waits_behind_a_granted_one_that_is_not_polled() {
+    let (tx, mut rx) = full(1);
+    let mut granted = pending(tx.send(1));
+    rx.try_recv().unwrap();
+    let mut late = pending(tx.send(2));
+    assert_eq!((granted.wakes(), late.wakes()), (1, 0));
+    granted.ready().unwrap();
+    late.still_pending();
+    assert_eq!(rx.try_recv(), Ok(1));
+    late.ready().unwrap();
+    assert_eq!(rx.try_recv(), Ok(2));
+}
+
+#[test]
+fn a_send_that_need_not_wait_is_ready_at_its_first_poll() {
+    let (tx, mut rx) = mpsc::channel(1);
+    let send = task(tx.send(1));
+    assert_eq!((rx.len(), tx.capacity()), (0, 1), "nothing happens before the first poll");
+    drop(send);
+    now(tx.send(2)).unwrap();
+    assert_eq!(now(rx.recv()), Some(2));
+}
+
+#[test]
+fn each_error_gives_back_the_very_message() {
+    let (tx, rx) = mpsc::channel::<Box<u32>>(1);
+    tx.try_send(Box::new(0)).unwrap();
+    let message = Box::new(1);
+    let address = std::ptr::from_ref::<u32>(&message);
+    let Err(TrySendError::Full(message)) = tx.try_send(message) else { panic!("full") };
+    assert!(std::ptr::eq(&raw const *message, address));
+    let mut waiting = pending(tx.send(message));
+    drop(rx);
+    let SendError(message) = waiting.ready().unwrap_err();
+    assert!(std::ptr::eq(&raw const *message, address));
+    let SendError(message) = now(tx.send(message)).unwrap_err();
+    let SendError(message) = tx.blocking_send(message).unwrap_err();
+    let Err(TrySendError::Closed(message)) = tx.try_send(message) else { panic!("closed") };
+    assert!(std::ptr::eq(&raw const *message, address));
+}
+
+#[test]
+fn try_calls_alone_never_wedge_the_channel() {
+    let (tx, mut rx) = mpsc::channel(1);
+    for i in 0..10_000 {
+        assert_eq!(tx.try_send(i), Ok(()));
+        assert!(tx.try_send(i).is_err());
+        assert_eq!(rx.try_recv(), Ok(i));
+        assert!(rx.try_recv().is_err());
+    }
+}
+
+#[test]
+fn blocking_async_and_try_calls_mix_on_one_channel() {
+    let (tx, mut rx) = mpsc::channel(2);
+    let threads: Vec<_> = (0..3)
+        .map(|t| {
+            let tx = tx.clone();
+            std::thread::spawn(move || {
+                for i in 0..500 {
+                    if i % 2 == 0 {
+                        tx.blocking_send((t, i)).unwrap();
+                    } else {
+                        let runtime =
+                            tokio::runtime::Builder::new_current_thread().build().unwrap();
+                        runtime.block_on(tx.send((t, i))).unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    drop(tx);
+    let mut next = [0; 3];
+    while let Some((t, i)) = rx.blocking_recv() {
+        assert_eq!(next[t], i, "sender {t} in order");
+        next[t] += 1;
+        let mut more = Vec::new();
+        rx.try_recv().into_iter().for_each(|message| more.push(message));
+        for (t, i) in more {
+            assert_eq!(next[t], i, "sender {t} in order");
+            next[t] += 1;
+        }
+    }
+    assert_eq!(next, [500; 3]);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn weak_senders_upgrade_only_while_a_strong_one_lives() {
+    let (tx, mut rx) = mpsc::channel::<u8>(1);
+    let weak = tx.downgrade();
+    let other = weak.clone();
+    assert_eq!((tx.strong_count(), tx.weak_count(), rx.sender_weak_count()), (1, 2, 2));
+    let second = weak.upgrade().unwrap();
+    assert!(second.same_channel(&tx));
+    drop(tx);
+    assert_eq!((weak.strong_count(), rx.sender_strong_count()), (1, 1));
+    let permit = second.try_reserve_owned().unwrap();
+    assert_eq!(weak.strong_count(), 1, "an owned permit counts as a sender");
+    let third = weak.upgrade().expect("an owned permit keeps the channel open");
+    drop(third);
+    drop(permit);
+    assert!(weak.upgrade().is_none() && other.upgrade().is_none());
+    assert_eq!((weak.strong_count(), weak.weak_count()), (0, 2));
+    assert_eq!(now(rx.recv()), None);
+    drop((weak, other));
+    assert_eq!(rx.sender_weak_count(), 0);
+}
+
+#[test]
+fn same_channel_tells_channels_apart() {
+    let (a, _rx_a) = mpsc::channel::<u8>(2);
+    let (b, _rx_b) = mpsc::channel::<u8>(2);
+    assert!(a.same_channel(&a.clone()) && !a.same_channel(&b));
+    let permit = a.clone().try_reserve_owned().unwrap();
+    let other = b.clone().try_reserve_owned().unwrap();
+    let same = a.clone().try_reserve_owned().unwrap();
+    assert!(permit.same_channel(&same) && !permit.same_channel(&other));
+    assert!(permit.same_channel_as_sender(&a) && !permit.same_channel_as_sender(&b));
+}

@@ -1,0 +1,127 @@
+//! What the tests share: futures polled by hand, wakers that count, messages that note their drop.
+#![allow(dead_code)] // no test uses all of it
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// A waker that counts.
+#[derive(Debug, Default)]
+pub(crate) struct Wakes(AtomicUsize);
+
+impl Wakes {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
+        let wakes = Arc::<Self>::default();
+        (wakes.clone(), wakes.into())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A future that is polled by hand, with a waker of its own.
+pub(crate) struct Task<F> {
+    future: Pin<Box<F>>,
+    wakes: Arc<Wakes>,
+    waker: Waker,
+}
+
+/// A future to be polled by hand; not polled yet.
+pub(crate) fn task<F: Future>(future: F) -> Task<F> {
+    let (wakes, waker) = Wakes::new();
+    Task { future: Box::pin(future), wakes, waker }
+}
+
+/// A future that is pending after its first poll.
+pub(crate) fn pending<F: Future<Output: Debug>>(future: F) -> Task<F> {
+    let mut task = task(future);
+    task.still_pending();
+    task
+}
+
+impl<F: Future<Output: Debug>> Task<F> {
+    pub(crate) fn poll(&mut self) -> Poll<F::Output> {
+        self.poll_with(&self.waker.clone())
+    }
+
+    pub(crate) fn poll_with(&mut self, waker: &Waker) -> Poll<F::Output> {
+        self.future.as_mut().poll(&mut Context::from_waker(waker))
+    }
+
+    pub(crate) fn still_pending(&mut self) {
+        let poll = self.poll();
+        assert!(poll.is_pending(), "expected to wait, got {poll:?}");
+    }
+
+    pub(crate) fn ready(&mut self) -> F::Output {
+        match self.poll() {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("expected to be ready"),
+        }
+    }
+
+    /// How often it was woken since it was made.
+    pub(crate) fn wakes(&self) -> usize {
+        self.wakes.count()
+    }
+
+    /// Leaks the future as it stands.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self.future);
+    }
+}
+
+/// What a future gives at its first poll.
+pub(crate) fn now<F: Future<Output: Debug>>(future: F) -> F::Output {
+    task(future).ready()
+}
+
+/// Counts its own drops.
+#[derive(Debug, Clone)]
+pub(crate) struct Drops(Arc<AtomicUsize>);
+
+impl Drops {
+    pub(crate) fn new() -> (Counter, Self) {
+        let count = Arc::<AtomicUsize>::default();
+        (Counter(count.clone()), Self(count))
+    }
+}
+
+impl Drop for Drops {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Reads how often something happened.
+#[derive(Debug, Clone)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Waits for what becomes true when no other test's snapshot holds a dead channel any more.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = std::time::Instant::now();
+    while !holds() {
+        assert!(begin.elapsed().as_secs() < 10, "never: {what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,4 @@
+//! The same source compiled against Tokio's channel and against ours.
+
+pub(crate) mod ours;
+pub(crate) mod theirs;
