@@ -1,1 +1,50 @@
-//! Records and shows what parshall channels say of themselves.
+//! Records what [`parshall`] channels say of themselves, in SQLite.
+//!
+//! [`SqliteRecorder`] writes a snapshot of all live channels into a database, in one transaction;
+//! [`Sampler`] does so at an interval, on a thread of its own, and shows each snapshot to whoever
+//! wants to see it. Afterwards, SQL answers what was full, who waited, and for whom.
+//!
+//! ```
+//! use std::time::Duration;
+//! use parshall_gauge::{Sampler, SqliteRecorder};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("app.db");
+//! let sampler = Sampler::every(Duration::from_millis(100))
+//!     .record(SqliteRecorder::open(&path)?)
+//!     .start()?;
+//!
+//! let (tx, _rx) = parshall::mpsc::Builder::new().name("jobs").capacity(4).build();
+//! tx.try_send("one")?;
+//! sampler.submit(parshall::snapshot());
+//!
+//! let status = sampler.stop();
+//! assert_eq!(status.errors, 0);
+//! assert!(status.recorded >= 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The database
+//!
+//! | table | one row for |
+//! |---|---|
+//! | `snapshots` | each snapshot that is kept |
+//! | `snapshot_processes` | each process in it |
+//! | `nodes` | each end of a channel (`mpsc_tx`, `mpsc_rx`), each channel (`mpsc`), each task, thread or waker |
+//! | `edges` | each "cannot go on before": kind `needs` |
+//! | `waits` | each send or receive that waits, in line |
+//! | `channels` | a view: each `mpsc` node with its attributes as columns |
+//!
+//! The graph of a snapshot has the two ends of a channel only; the row of kind `mpsc` is the
+//! recorder's, so that a query need not pick one of them.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod recorder;
+mod sampler;
+mod schema;
+
+pub use error::{RecordError, RecordErrorKind};
+pub use recorder::SqliteRecorder;
+pub use sampler::{Sample, Sampler, SamplerBuilder, SamplerStatus};

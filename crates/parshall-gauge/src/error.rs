@@ -1,0 +1,186 @@
+//! Why a snapshot was not recorded.
+
+use std::error::Error;
+use std::fmt;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// A snapshot was not recorded, and nothing of it is in the file.
+///
+/// Its text names the file, what was being done and the cause; [`Error::source`] is SQLite's own
+/// error, if it was SQLite that refused.
+///
+/// # Examples
+/// ```
+/// use parshall_gauge::{RecordErrorKind, SqliteRecorder};
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes.txt");
+/// std::fs::write(&path, "these are notes, and they stay")?;
+/// let error = SqliteRecorder::open(&path).unwrap_err();
+/// assert_eq!(error.kind(), RecordErrorKind::NotADatabase);
+/// assert!(error.to_string().contains("notes.txt"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct RecordError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    doing: Doing,
+    kind: RecordErrorKind,
+    cause: String,
+    source: Option<rusqlite::Error>,
+}
+
+/// What sort of cause stopped the recorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecordErrorKind {
+    /// The file cannot be opened or created for writing.
+    Unwritable,
+    /// The file holds something that is not an SQLite database. It is left as it is.
+    NotADatabase,
+    /// The file is a database of another program. It is left as it is.
+    ForeignDatabase,
+    /// The file was made by a newer version of this crate.
+    NewerVersion,
+    /// Another connection held the file locked for longer than the busy timeout.
+    Locked,
+    /// The disk is full, or the file may not grow further.
+    Full,
+    /// The file is a database and damaged.
+    Corrupt,
+    /// Anything else; see the text and the source.
+    Other,
+}
+
+/// The step that failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Doing {
+    Open,
+    Write,
+}
+
+/// A failed step, before it is known which file it is about.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Sqlite(rusqlite::Error),
+    /// A device, a pipe: something that is neither a folder nor a file.
+    NoFile,
+    NotADatabase,
+    Foreign,
+    Newer {
+        found: i64,
+        known: i64,
+    },
+}
+
+const NOT_A_DATABASE: &str = "it is not a database, and is left as it is";
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl RecordError {
+    pub(crate) fn new(path: &Path, doing: Doing, failure: Failure) -> Self {
+        let (kind, cause, source) = match failure {
+            Failure::NoFile => {
+                (RecordErrorKind::Unwritable, "it is not a regular file".to_owned(), None)
+            }
+            Failure::NotADatabase => {
+                (RecordErrorKind::NotADatabase, NOT_A_DATABASE.to_owned(), None)
+            }
+            Failure::Foreign => (
+                RecordErrorKind::ForeignDatabase,
+                "it is a database of another program, which is left as it is".to_owned(),
+                None,
+            ),
+            Failure::Newer { found, known } => (
+                RecordErrorKind::NewerVersion,
+                format!("its schema has version {found}, and this program knows up to {known}"),
+                None,
+            ),
+            Failure::Sqlite(error) => {
+                let kind = kind(&error);
+                (kind, cause(kind, &error, path), Some(error))
+            }
+        };
+        Self(Box::new(Inner { path: path.to_owned(), doing, kind, cause, source }))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// The sort of cause.
+    pub fn kind(&self) -> RecordErrorKind {
+        self.0.kind
+    }
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { path, doing, cause, .. } = &*self.0;
+        let doing = match doing {
+            Doing::Open => "open the recording",
+            Doing::Write => "record a snapshot in",
+        };
+        write!(f, "cannot {doing} {}: {cause}", path.display())
+    }
+}
+
+impl Error for RecordError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_ref().map(|error| error as _)
+    }
+}
+
+fn kind(error: &rusqlite::Error) -> RecordErrorKind {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::AuthorizationForStatementDenied,
+        ) => RecordErrorKind::Unwritable,
+        Some(ErrorCode::NotADatabase) => RecordErrorKind::NotADatabase,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => RecordErrorKind::Locked,
+        Some(ErrorCode::DiskFull) => RecordErrorKind::Full,
+        Some(ErrorCode::DatabaseCorrupt) => RecordErrorKind::Corrupt,
+        _ => RecordErrorKind::Other,
+    }
+}
+
+fn cause(kind: RecordErrorKind, error: &rusqlite::Error, path: &Path) -> String {
+    match kind {
+        RecordErrorKind::Unwritable => unwritable(path),
+        RecordErrorKind::NotADatabase => NOT_A_DATABASE.to_owned(),
+        RecordErrorKind::Locked => "another connection keeps it locked".to_owned(),
+        RecordErrorKind::Full => "the disk, or the room it may take there, is full".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// SQLite says "unable to open" whatever the reason; the system, asked again, tells it.
+fn unwritable(path: &Path) -> String {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() {
+        return "it is a folder".to_owned();
+    }
+    if let Some(folder) = folder
+        && let Err(error) = folder.metadata()
+    {
+        return format!("its folder is not there: {error}");
+    }
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if path.exists() => error.to_string(),
+        Err(_) => "it cannot be created in its folder".to_owned(),
+        Ok(_) => "it is, or its folder is, read-only".to_owned(),
+    }
+}

@@ -1,0 +1,309 @@
+//! From a snapshot to rows.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use parshall::introspect::{Edge, Graph, NodeKind};
+use parshall::task::TaskRef;
+use parshall::{ChannelSnapshot, Snapshot, WaitSnapshot};
+use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
+
+use crate::error::{Doing, Failure, RecordError};
+use crate::schema;
+
+/// Writes snapshots into an SQLite database, each in one transaction: all of it, or nothing.
+///
+/// The latest [500](Self::DEFAULT_KEEP) snapshots are kept; see [`keep`](Self::keep). Several
+/// processes may record into one file.
+///
+/// After an error the file is closed, and the next [`record`](Self::record) opens it anew: it works
+/// once the cause is gone. It also notices if the file was deleted or replaced.
+///
+/// # Examples
+/// ```
+/// use parshall_gauge::SqliteRecorder;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.db");
+/// let (_tx, _rx) = parshall::mpsc::Builder::new().name("wal").capacity(8).build::<u8>();
+///
+/// let mut recorder = SqliteRecorder::open(&path)?;
+/// let id = recorder.record(&parshall::snapshot())?;
+///
+/// let db = rusqlite::Connection::open(&path)?;
+/// let wal: (i64, i64) = db.query_row(
+///     "SELECT q, cap FROM channels WHERE snapshot_id = ?1 AND name = 'wal'",
+///     [id],
+///     |row| Ok((row.get(0)?, row.get(1)?)),
+/// )?;
+/// assert_eq!(wal, (0, 8));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct SqliteRecorder {
+    path: PathBuf,
+    keep: u64,
+    busy_timeout: Duration,
+    open: Option<Open>,
+}
+
+/// A connection, and the file that it is to.
+struct Open {
+    connection: Connection,
+    file: Option<FileId>,
+}
+
+impl SqliteRecorder {
+    /// How many snapshots are kept by default: 25 seconds at 20 a second.
+    pub const DEFAULT_KEEP: u64 = 500;
+
+    /// How long a record waits by default for others who have locked the file.
+    pub const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
+
+    /// A recorder into `path`. The file is opened, and created if it is not there, by the first
+    /// record.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            keep: Self::DEFAULT_KEEP,
+            busy_timeout: Self::DEFAULT_BUSY_TIMEOUT,
+            open: None,
+        }
+    }
+
+    /// [`SqliteRecorder::new`], and opens the file at once.
+    ///
+    /// # Errors
+    /// As [`SqliteRecorder::record`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, RecordError> {
+        let mut recorder = Self::new(path);
+        recorder.connect()?;
+        Ok(recorder)
+    }
+
+    /// Keeps the latest `snapshots`, of all processes together; those before are deleted with the
+    /// record that makes them too many. 0 keeps all.
+    #[must_use]
+    pub fn keep(mut self, snapshots: u64) -> Self {
+        self.keep = snapshots;
+        self
+    }
+
+    /// Waits so long for others who have locked the file. Takes effect when it is opened next.
+    #[must_use]
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self.open = None;
+        self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Records `snapshot` and returns its id in the file, larger than all ids there before.
+    ///
+    /// # Errors
+    /// Nothing of the snapshot was recorded: the file cannot be opened or created, is not a
+    /// recording of a version known here, is locked, or cannot grow. The recorder can be used on.
+    pub fn record(&mut self, snapshot: &Snapshot) -> Result<i64, RecordError> {
+        let keep = self.keep;
+        let connection = self.connect()?;
+        write(connection, snapshot, keep).map_err(|error| {
+            // Whatever was wrong with the connection or the file, the next record begins afresh.
+            self.open = None;
+            RecordError::new(&self.path, Doing::Write, Failure::Sqlite(error))
+        })
+    }
+
+    fn connect(&mut self) -> Result<&mut Connection, RecordError> {
+        if let Some(moved) = self.open.take_if(|open| open.file != FileId::of(&self.path)) {
+            // Its log still lies beside the path, and must not be taken for that of the new file.
+            let _ = moved.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+        }
+        let open = if let Some(open) = self.open.take() {
+            open
+        } else {
+            let connection = schema::open(&self.path, self.busy_timeout)
+                .map_err(|failure| RecordError::new(&self.path, Doing::Open, failure))?;
+            Open { connection, file: FileId::of(&self.path) }
+        };
+        Ok(&mut self.open.insert(open).connection)
+    }
+}
+
+impl fmt::Debug for SqliteRecorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteRecorder")
+            .field("path", &self.path)
+            .field("keep", &self.keep)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("open", &self.open.is_some())
+            .finish()
+    }
+}
+
+/// Which file a path leads to.
+#[derive(PartialEq, Eq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = path.metadata().ok()?;
+        Some(Self(metadata.dev(), metadata.ino()))
+    }
+
+    /// Elsewhere an open file cannot be replaced.
+    #[cfg(not(unix))]
+    fn of(_path: &Path) -> Option<Self> {
+        None
+    }
+}
+
+fn write(connection: &mut Connection, snapshot: &Snapshot, keep: u64) -> rusqlite::Result<i64> {
+    let graph = snapshot.graph();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let id = write_header(&transaction, &graph)?;
+    write_nodes(&transaction, id, &graph)?;
+    write_edges(&transaction, id, &graph)?;
+    write_waits(&transaction, id, &snapshot.channels)?;
+    if keep > 0 {
+        forget(&transaction, keep)?;
+    }
+    transaction.commit()?;
+    Ok(id)
+}
+
+fn write_header(transaction: &Transaction<'_>, graph: &Graph) -> rusqlite::Result<i64> {
+    // No other process was asked, so nothing could time out: 0.
+    transaction
+        .prepare_cached(
+            "INSERT INTO snapshots (requested_at_ns, completed_at_ns, timeout_ms)
+             VALUES (?1, ?2, 0)",
+        )?
+        .execute((graph.taken_at_ns, graph.completed_at_ns))?;
+    let id = transaction.last_insert_rowid();
+    transaction
+        .prepare_cached(
+            "INSERT INTO snapshot_processes
+                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text)
+             VALUES (?1, ?2, ?3, ?2, 'ok', ?4, NULL)",
+        )?
+        .execute((id, &graph.process, graph.pid, graph.completed_at_ns))?;
+    Ok(id)
+}
+
+fn write_nodes(transaction: &Transaction<'_>, id: i64, graph: &Graph) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO nodes (snapshot_id, id, kind, process, proc_key, attrs_json)
+         VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+    )?;
+    for node in &graph.nodes {
+        let attrs = json(&node.attrs);
+        insert.execute(params![id, node.id, node.kind.as_str(), graph.process, attrs])?;
+        // The channel itself, beside its ends.
+        if node.kind == NodeKind::MpscTx
+            && let Some(channel) = node.id.strip_suffix(":tx")
+        {
+            insert.execute(params![id, channel, "mpsc", graph.process, attrs])?;
+        }
+    }
+    Ok(())
+}
+
+fn write_edges(transaction: &Transaction<'_>, id: i64, graph: &Graph) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO edges (snapshot_id, src_id, dst_id, kind, attrs_json)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for edge in &graph.edges {
+        insert.execute((id, &edge.src, &edge.dst, Edge::KIND, json(&edge.attrs)))?;
+    }
+    Ok(())
+}
+
+fn write_waits(
+    transaction: &Transaction<'_>,
+    id: i64,
+    channels: &[ChannelSnapshot],
+) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO waits
+             (snapshot_id, channel_id, side, place, task_id, since_ns, need, granted_at_ns)
+         VALUES (:id, :channel, :side, :place, :task, :since, :need, :granted)",
+    )?;
+    let mut row = |channel: &str, side: &str, place: usize, wait: &WaitSnapshot| {
+        insert.execute(named_params! {
+            ":id": id,
+            ":channel": channel,
+            ":side": side,
+            ":place": place as i64,
+            ":task": wait.task.map(TaskRef::node_id),
+            ":since": wait.since_ns,
+            ":need": wait.need as i64,
+            ":granted": wait.granted_at_ns,
+        })
+    };
+    for channel in channels {
+        for (place, wait) in channel.send_waits.iter().enumerate() {
+            row(&channel.id, "send", place, wait)?;
+        }
+        if let Some(wait) = &channel.recv_wait {
+            row(&channel.id, "recv", 0, wait)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes all but the latest `keep` snapshots.
+fn forget(transaction: &Transaction<'_>, keep: u64) -> rusqlite::Result<()> {
+    let oldest = transaction
+        .prepare_cached(
+            "SELECT snapshot_id FROM snapshots ORDER BY snapshot_id DESC LIMIT 1 OFFSET ?1",
+        )?
+        .query_map([i64::try_from(keep - 1).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))?
+        .next()
+        .transpose()?;
+    let Some(oldest) = oldest else { return Ok(()) };
+    for table in ["snapshots", "snapshot_processes", "nodes", "edges", "waits"] {
+        transaction
+            .prepare_cached(&format!("DELETE FROM {table} WHERE snapshot_id < ?1"))?
+            .execute([oldest])?;
+    }
+    Ok(())
+}
+
+fn json(attrs: &serde_json::Map<String, serde_json::Value>) -> String {
+    serde_json::to_string(attrs).expect("a map with text keys is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RecordErrorKind;
+
+    #[test]
+    fn a_full_disk_is_an_error_until_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("full.db");
+        let name = "x".repeat(200_000);
+        let _live = parshall::mpsc::Builder::new().name(name).build::<u8>();
+        let snapshot = parshall::snapshot();
+        let mut recorder = SqliteRecorder::open(&path).unwrap();
+        // The file may not grow, as on a full disk; the limit lasts as long as the connection.
+        let connection = recorder.connect().unwrap();
+        let pages: i64 = connection.query_row("PRAGMA page_count", (), |row| row.get(0)).unwrap();
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(())).unwrap();
+        let error = recorder.record(&snapshot).unwrap_err();
+        assert_eq!(error.kind(), RecordErrorKind::Full, "{error}");
+        assert!(error.to_string().contains("full.db"), "{error}");
+        let count = |db: &Connection| -> i64 {
+            db.query_row("SELECT count(*) FROM snapshots", (), |row| row.get(0)).unwrap()
+        };
+        assert_eq!(count(&Connection::open(&path).unwrap()), 0);
+        recorder.record(&snapshot).unwrap();
+        assert_eq!(count(&Connection::open(&path).unwrap()), 1);
+    }
+}

@@ -1,0 +1,337 @@
+//! The recorder from outside: what is in the file, and what happens when there can be none.
+
+use std::fs;
+use std::path::PathBuf;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use parshall::mpsc::{Builder, Receiver, Sender};
+use parshall::task::named;
+use parshall_gauge::{RecordErrorKind, SqliteRecorder};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// The queries of the telemetry's design, to the letter.
+const CHANNELS: &str = "
+SELECT id, json_extract(attrs_json, '$.queue_len') AS q, json_extract(attrs_json, '$.capacity') AS cap
+FROM nodes WHERE snapshot_id = ?1 AND kind = 'mpsc' ORDER BY q DESC;
+";
+const EDGES: &str = "
+SELECT src_id, dst_id FROM edges WHERE snapshot_id = ?1 AND kind = 'needs'
+  AND src_id LIKE 'mpsc:%:tx' AND dst_id LIKE 'mpsc:%:rx' LIMIT 100;
+";
+
+const TABLES: [&str; 5] = ["snapshots", "snapshot_processes", "nodes", "edges", "waits"];
+
+fn folder() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    (folder, path)
+}
+
+/// A channel with `len` messages in it.
+fn channel(name: &str, capacity: usize, len: u8) -> (Sender<u8>, Receiver<u8>) {
+    let (tx, rx) = Builder::new().name(name).capacity(capacity).build();
+    (0..len).for_each(|i| tx.try_send(i).unwrap());
+    (tx, rx)
+}
+
+fn quick(path: &std::path::Path) -> SqliteRecorder {
+    SqliteRecorder::new(path).busy_timeout(Duration::from_millis(20))
+}
+
+fn rows(db: &Connection, table: &str) -> i64 {
+    db.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn both_queries_return_the_right_rows_verbatim() {
+    let (_folder, path) = folder();
+    let long = "x".repeat(100_000);
+    // (name, what the id has of it)
+    let weird = [
+        ("", ""),
+        (&*long, &*long),
+        ("quotes ' \" \\ `", "quotes ' \" \\ `"),
+        ("a:b::tx", "a%3Ab%3A%3Atx"),
+        ("50% of #2", "50%25 of %232"),
+        ("line\nbreak\tnul\0", "line%0Abreak%09nul%00"),
+        ("🦀 канал 管道", "🦀 канал 管道"),
+        ("twin", "twin"),
+        ("twin", "twin#2"),
+        ("twin", "twin#3"),
+        ("LIKE _ * [a]", "LIKE _ * [a]"),
+    ];
+    let live: Vec<_> =
+        (0..).zip(weird).map(|(n, (name, _))| channel(name, 16 + usize::from(n), n)).collect();
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    let id = recorder.record(&parshall::snapshot()).unwrap();
+
+    let db = Connection::open(&path).unwrap();
+    // Other tests of this process have channels too: all of ours are in the order asked for.
+    let process = parshall::process();
+    let of_ours =
+        |id: &str| weird.iter().position(|(_, name)| id == format!("mpsc:{process}:{name}"));
+    let mut statement = db.prepare(CHANNELS).unwrap();
+    let found: Vec<(String, i64, i64)> = statement
+        .query_map([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert!(found.is_sorted_by(|a, b| a.1 >= b.1));
+    let ours: Vec<_> =
+        found.iter().filter_map(|(id, q, cap)| Some((of_ours(id)?, *q, *cap))).collect();
+    let expected: Vec<_> = (0..weird.len()).rev().map(|n| (n, n as i64, 16 + n as i64)).collect();
+    assert_eq!(ours, expected);
+
+    let mut statement = db.prepare(EDGES).unwrap();
+    let edges: Vec<(String, String)> = statement
+        .query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    for (_, name) in weird {
+        let expected = (format!("mpsc:{process}:{name}:tx"), format!("mpsc:{process}:{name}:rx"));
+        assert_eq!(edges.iter().filter(|edge| **edge == expected).count(), 1, "{name}");
+    }
+    assert_eq!(edges.len(), found.len());
+
+    // The attributes keep the user's text.
+    let mut statement = db.prepare("SELECT attrs_json FROM nodes WHERE id = ?1").unwrap();
+    for (name, encoded) in weird {
+        for end in ["", ":tx", ":rx"] {
+            let id = format!("mpsc:{process}:{encoded}{end}");
+            let attrs: String = statement.query_row([id], |row| row.get(0)).unwrap();
+            let attrs: serde_json::Value = serde_json::from_str(&attrs).unwrap();
+            assert_eq!(attrs["name"], name);
+        }
+    }
+    drop(live);
+}
+
+#[test]
+fn waits_nodes_and_the_view_tell_who_waits() {
+    let (_folder, path) = folder();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (tx, mut rx) = channel("who waits", 1, 1);
+    let mut first = Box::pin(named("first", async { tx.send(1).await }));
+    let mut second = Box::pin(named("second", async { tx.reserve().await.is_ok() }));
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    assert!(second.as_mut().poll(&mut cx).is_pending());
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    let waiting = recorder.record(&parshall::snapshot()).unwrap();
+    // Lets the first in; it is not polled.
+    rx.try_recv().unwrap();
+    let granted = recorder.record(&parshall::snapshot()).unwrap();
+    assert_eq!(granted, waiting + 1);
+
+    let db = Connection::open(&path).unwrap();
+    let waits = |snapshot: i64| -> Vec<(i64, String, bool)> {
+        let sql = "SELECT place, json_extract(attrs_json, '$.name'), granted_at_ns NOT NULL
+            FROM waits JOIN nodes ON nodes.snapshot_id = waits.snapshot_id AND nodes.id = task_id
+            WHERE waits.snapshot_id = ?1 AND channel_id LIKE 'mpsc:%:who waits' AND side = 'send'
+            ORDER BY place";
+        let mut statement = db.prepare(sql).unwrap();
+        let rows =
+            statement.query_map([snapshot], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    };
+    let row = |place, name: &str, granted| (place, name.to_owned(), granted);
+    assert_eq!(waits(waiting), [row(0, "first", false), row(1, "second", false)]);
+    let mut after = waits(granted);
+    after.sort_by(|a, b| a.1.cmp(&b.1));
+    assert_eq!(
+        after.iter().map(|(_, name, granted)| (&**name, *granted)).collect::<Vec<_>>(),
+        [("first", true), ("second", false)]
+    );
+
+    let sql =
+        "SELECT q, cap, send_waiters FROM channels WHERE snapshot_id = ?1 AND name = 'who waits'";
+    let seen: (i64, i64, i64) =
+        db.query_row(sql, [waiting], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!(seen, (1, 1, 2));
+    let process: (String, String, i64, String) = db
+        .query_row(
+            "SELECT process, proc_key, pid, status FROM snapshot_processes WHERE snapshot_id = ?1",
+            [waiting],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .unwrap();
+    let name = parshall::process().to_owned();
+    assert_eq!(process, (name.clone(), name, std::process::id().into(), "ok".to_owned()));
+}
+
+#[test]
+fn only_the_latest_snapshots_are_kept() {
+    let (_folder, path) = folder();
+    let _live = channel("kept", 4, 1);
+    let mut recorder = SqliteRecorder::new(&path).keep(3);
+    let ids: Vec<_> = (0..8).map(|_| recorder.record(&parshall::snapshot()).unwrap()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b));
+    let db = Connection::open(&path).unwrap();
+    for table in TABLES {
+        let sql = format!("SELECT count(*) FROM {table} WHERE snapshot_id < ?1");
+        let old: i64 = db.query_row(&sql, [ids[5]], |row| row.get(0)).unwrap();
+        assert_eq!(old, 0, "{table}");
+    }
+    assert_eq!(rows(&db, "snapshots"), 3);
+    // A recorder that keeps all deletes nothing.
+    let mut all = SqliteRecorder::new(&path).keep(0);
+    (0..3).for_each(|_| _ = all.record(&parshall::snapshot()).unwrap());
+    assert_eq!(rows(&db, "snapshots"), 6);
+}
+
+#[test]
+fn a_record_that_fails_leaves_nothing_behind() {
+    let (_folder, path) = folder();
+    let _live = channel("all or nothing", 4, 1);
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+    let db = Connection::open(&path).unwrap();
+    let before = TABLES.map(|table| rows(&db, table));
+    // Fails after the nodes are written.
+    db.execute_batch(
+        "CREATE TRIGGER no_edges BEFORE INSERT ON edges BEGIN SELECT raise(ABORT, 'no edges'); END",
+    )
+    .unwrap();
+    let error = recorder.record(&parshall::snapshot()).unwrap_err();
+    assert!(error.to_string().contains("no edges"), "{error}");
+    assert_eq!(TABLES.map(|table| rows(&db, table)), before);
+    db.execute_batch("DROP TRIGGER no_edges").unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+    assert_eq!(rows(&db, "snapshots"), 2);
+}
+
+#[test]
+fn a_file_that_is_no_database_stays_as_it_is() {
+    for content in
+        [&b"x"[..], b"SQLite format 3", &[7; 10_000], "no database ".repeat(99).as_bytes()]
+    {
+        let (folder, path) = folder();
+        fs::write(&path, content).unwrap();
+        let mut recorder = quick(&path);
+        for _ in 0..2 {
+            let error = recorder.record(&parshall::snapshot()).unwrap_err();
+            assert_eq!(error.kind(), RecordErrorKind::NotADatabase, "{error}");
+            assert_eq!(error.path(), path);
+            assert!(error.to_string().contains("test.db"), "{error}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), content);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something lies beside it");
+        fs::remove_file(&path).unwrap();
+        recorder.record(&parshall::snapshot()).unwrap();
+    }
+}
+
+#[test]
+fn the_database_of_another_program_stays_as_it_is() {
+    for foreign in
+        ["CREATE TABLE theirs (x)", "PRAGMA user_version = 1", "PRAGMA application_id = 7"]
+    {
+        let (folder, path) = folder();
+        Connection::open(&path).unwrap().execute_batch(foreign).unwrap();
+        let before = fs::read(&path).unwrap();
+        let error = SqliteRecorder::open(&path).unwrap_err();
+        assert_eq!(error.kind(), RecordErrorKind::ForeignDatabase, "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let (_folder, path) = folder();
+    drop(SqliteRecorder::open(&path).unwrap());
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("PRAGMA user_version = 99").unwrap();
+    let mut recorder = quick(&path);
+    let error = recorder.record(&parshall::snapshot()).unwrap_err();
+    assert_eq!(error.kind(), RecordErrorKind::NewerVersion);
+    let text = error.to_string();
+    assert!(text.contains("test.db") && text.contains("version 99"), "{text}");
+    db.execute_batch("PRAGMA user_version = 1").unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+}
+
+#[test]
+fn a_locked_database_is_an_error_until_it_is_free() {
+    let (_folder, path) = folder();
+    let mut recorder = quick(&path);
+    recorder.record(&parshall::snapshot()).unwrap();
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("BEGIN IMMEDIATE").unwrap();
+    for _ in 0..2 {
+        let error = recorder.record(&parshall::snapshot()).unwrap_err();
+        assert_eq!(error.kind(), RecordErrorKind::Locked, "{error}");
+        assert!(error.to_string().contains("test.db"), "{error}");
+    }
+    db.execute_batch("ROLLBACK").unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+    assert_eq!(rows(&db, "snapshots"), 2);
+}
+
+#[test]
+fn an_unwritable_path_is_an_error_until_it_can_be_written() {
+    let (folder, _) = folder();
+    let below = folder.path().join("later/test.db");
+    let mut recorder = quick(&below);
+    let error = recorder.record(&parshall::snapshot()).unwrap_err();
+    assert_eq!(error.kind(), RecordErrorKind::Unwritable);
+    let text = error.to_string();
+    assert!(text.contains("later/test.db") && text.contains("its folder is not there"), "{text}");
+    fs::create_dir(folder.path().join("later")).unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+
+    let error = SqliteRecorder::open(folder.path()).unwrap_err();
+    assert_eq!(error.kind(), RecordErrorKind::Unwritable);
+    assert!(error.to_string().contains("it is a folder"), "{error}");
+}
+
+#[test]
+fn a_file_deleted_or_replaced_while_it_is_open_is_opened_anew() {
+    let (folder, path) = folder();
+    let _live = channel("replaced", 4, 1);
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+    fs::remove_file(&path).unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+    let db = Connection::open(&path).unwrap();
+    assert_eq!(rows(&db, "snapshots"), 1);
+    drop(db);
+
+    // By another recording: the old one's log must not get into it.
+    let other = folder.path().join("other.db");
+    let mut recorder_of_other = SqliteRecorder::open(&other).unwrap();
+    (0..5).for_each(|_| _ = recorder_of_other.record(&parshall::snapshot()).unwrap());
+    drop(recorder_of_other);
+    fs::rename(&other, &path).unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+    let db = Connection::open(&path).unwrap();
+    let check: String = db.query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    assert_eq!((&*check, rows(&db, "snapshots")), ("ok", 6));
+    drop(db);
+
+    let text = folder.path().join("text");
+    fs::write(&text, "not a database").unwrap();
+    fs::rename(&text, &path).unwrap();
+    let error = recorder.record(&parshall::snapshot()).unwrap_err();
+    assert_eq!(error.kind(), RecordErrorKind::NotADatabase, "{error}");
+    assert_eq!(fs::read(&path).unwrap(), b"not a database");
+}
+
+#[test]
+fn names_that_mean_something_to_sqlite_are_files() {
+    let here = std::env::current_dir().unwrap();
+    let (folder, _) = folder();
+    // Relative to the folder tests run in, so by way of the names alone.
+    let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+    let below = folder.path().strip_prefix("/").unwrap_or(folder.path());
+    for name in [":memory:", "file:x?mode=memory", "a b'c\"d%", "🦀.db"] {
+        let path = up.join(below).join(name);
+        SqliteRecorder::open(&path).unwrap().record(&parshall::snapshot()).unwrap();
+        assert!(folder.path().join(name).is_file(), "{name}");
+    }
+    assert!(SqliteRecorder::open("").is_err());
+    #[cfg(unix)]
+    assert!(SqliteRecorder::open("/dev/null").is_err());
+}

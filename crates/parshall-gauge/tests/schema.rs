@@ -1,0 +1,96 @@
+//! The JSON of a snapshot is what its schema file says, and the schema is strict.
+
+use std::path::Path;
+use std::task::{Context, Waker};
+
+use parshall::mpsc::Builder;
+use parshall::task::named;
+use serde_json::{Value, json};
+
+fn schema() -> Value {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/parshall.snapshot.1.schema.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Runs `look` while there is a node and an edge of every sort but a thread's.
+fn with_everything(look: impl FnOnce(&Value)) {
+    let mut cx = Context::from_waker(Waker::noop());
+    // A full channel with a waiting sender of a named task, and a permit in another.
+    let (tx, mut rx) = Builder::new().name("full").capacity(1).build();
+    tx.try_send(1).unwrap();
+    let mut send = Box::pin(named("sender", async { tx.send(2).await }));
+    assert!(send.as_mut().poll(&mut cx).is_pending());
+    // Polled once by a named task: the edge from its receiver.
+    let (_empty_tx, mut empty) = Builder::new().name("empty").capacity(1).build::<u8>();
+    let mut receive = Box::pin(named("receiver", async { empty.recv().await }));
+    assert!(receive.as_mut().poll(&mut cx).is_pending());
+    // A wait of which only the waker is known.
+    let (_waker_tx, mut by_waker) = Builder::new().name("a:b%c#d\n\u{1f980}").build::<u8>();
+    assert!(by_waker.poll_recv(&mut cx).is_pending());
+    // Closed in each way, nameless, and dead.
+    let (closed_tx, mut closed) = parshall::mpsc::channel::<u8>(1);
+    closed.close();
+    assert!(closed_tx.try_send(1).is_err());
+    let (senderless, _rx) = Builder::new().name("").build::<u8>();
+    drop(senderless);
+    drop(Builder::new().name("dead").build::<u8>());
+
+    look(&parshall::snapshot().graph().to_json());
+    drop(send);
+    rx.close();
+}
+
+#[test]
+fn a_snapshot_is_valid() {
+    let schema = schema();
+    jsonschema::meta::validate(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    with_everything(|snapshot| {
+        let errors: Vec<_> = validator
+            .iter_errors(snapshot)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}\n{snapshot:#}");
+        let kinds: Vec<_> =
+            snapshot["nodes"].as_array().unwrap().iter().map(|node| &node["kind"]).collect();
+        for kind in ["mpsc_tx", "mpsc_rx", "task", "waker"] {
+            assert!(kinds.contains(&&json!(kind)), "no {kind} in {snapshot:#}");
+        }
+        assert!(snapshot["retired"].as_array().unwrap().iter().any(|r| r["name"] == "dead"));
+    });
+}
+
+#[test]
+fn what_is_missing_or_not_in_the_schema_is_refused() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    with_everything(|snapshot| {
+        let spoilt = |spoil: &dyn Fn(&mut Value)| {
+            let mut copy = snapshot.clone();
+            spoil(&mut copy);
+            assert!(copy != *snapshot, "nothing was spoilt");
+            !validator.is_valid(&copy)
+        };
+        for key in snapshot.as_object().unwrap().keys() {
+            assert!(spoilt(&|s| drop(s.as_object_mut().unwrap().remove(key))), "{key}");
+        }
+        assert!(spoilt(&|s| s["extra"] = json!(1)));
+        assert!(spoilt(&|s| s["schema"] = json!("parshall.snapshot/2")));
+        for (n, node) in snapshot["nodes"].as_array().unwrap().iter().enumerate() {
+            for key in node["attrs"].as_object().unwrap().keys() {
+                let missing = |s: &mut Value| {
+                    s["nodes"][n]["attrs"].as_object_mut().unwrap().remove(key);
+                };
+                assert!(spoilt(&missing), "{key} of {node}");
+                assert!(spoilt(&|s| s["nodes"][n]["attrs"][key] = json!([])), "{key} of {node}");
+            }
+            assert!(spoilt(&|s| s["nodes"][n]["attrs"]["extra"] = json!(1)), "{node}");
+            assert!(spoilt(&|s| s["nodes"][n]["kind"] = json!("mpsc")), "{node}");
+        }
+        for (n, edge) in snapshot["edges"].as_array().unwrap().iter().enumerate() {
+            assert!(spoilt(&|s| s["edges"][n]["kind"] = json!("holds")), "{edge}");
+            assert!(spoilt(&|s| s["edges"][n]["dst"] = json!("nobody")), "{edge}");
+            assert!(spoilt(&|s| s["edges"][n]["attrs"]["extra"] = json!(1)), "{edge}");
+        }
+    });
+}
