@@ -8,13 +8,15 @@ pub(crate) use imp::*;
 
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {
+    pub(crate) use core::cell::Cell;
     pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
     pub(crate) use std::sync::{Arc, OnceLock, Weak};
+    pub(crate) use std::thread_local;
 
     #[cfg(all(feature = "introspect", not(parshall_loom)))]
-    pub(crate) use std::sync::LazyLock;
+    pub(crate) use std::sync::{LazyLock, MutexGuard};
 
-    /// A mutex that ignores poisoning: no user code runs while one of ours is held.
+    /// `std`'s mutex without poisoning: no user code runs while one of ours is held.
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 
@@ -25,6 +27,11 @@ pub(crate) mod plain {
 
         pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+
+        #[cfg(not(parshall_loom))]
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
         }
     }
 
@@ -42,8 +49,10 @@ pub(crate) mod plain {
 #[cfg(not(parshall_loom))]
 mod imp {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-    pub(crate) use std::sync::{Arc, Mutex, MutexGuard};
+    pub(crate) use std::sync::{Arc, MutexGuard};
     pub(crate) use std::thread;
+
+    pub(crate) use super::plain::Mutex;
 
     pub(crate) use crossbeam_utils::Backoff;
 
@@ -74,8 +83,27 @@ mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::future::block_on;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+    pub(crate) use loom::sync::{Arc, MutexGuard};
     pub(crate) use loom::thread;
+
+    /// Loom's mutex behind the interface of [`super::plain::Mutex`].
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+
+        /// Loom's has none; the lock does as well.
+        pub(crate) fn get_mut(&mut self) -> MutexGuard<'_, T> {
+            self.lock()
+        }
+    }
 
     /// Under loom every wait is a yield: the scheduler decides who goes on.
     #[derive(Debug)]

@@ -5,7 +5,8 @@ use core::task::{Context, Poll, Waker};
 use super::{Chan, CloseCause};
 use crate::ring::{Park, Reader};
 use crate::sync::Backoff;
-use crate::telemetry::{clock, task};
+use crate::telemetry::clock;
+use crate::telemetry::task;
 use crate::wait::FirstPanic;
 
 /// The one receiving end of a channel.

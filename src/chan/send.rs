@@ -6,7 +6,8 @@ use core::task::{Context, Poll};
 
 use super::{Chan, NeverServed, Shared};
 use crate::ring::{Claim, Refused};
-use crate::telemetry::{clock, task};
+use crate::telemetry::clock;
+use crate::telemetry::task;
 use crate::wait::{FirstPanic, Key, Ticket, Wait};
 
 /// The receiver takes nothing more.

@@ -5,6 +5,8 @@
 //!
 //! [`Snapshot::graph`]: crate::Snapshot::graph
 
+#![forbid(unsafe_code)]
+
 mod graph;
 
 pub use graph::{Edge, Graph, Node, NodeKind, SCHEMA};

@@ -49,6 +49,8 @@
 //! is dropped at once, not when the last handle goes. Dropping the receiver goes on past any number of
 //! panicking drops and then resumes the first panic.
 
+#![forbid(unsafe_code)]
+
 mod builder;
 pub mod error;
 mod permit;

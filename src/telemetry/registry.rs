@@ -4,11 +4,10 @@
 //! thousand channels at a time. No user code runs under it, and no message ever meets it.
 
 use std::collections::HashMap;
-use std::sync::MutexGuard;
 
 use crate::chan::{Info, Registration, Shared, Sums};
 use crate::sync::Arc as SharedArc;
-use crate::sync::plain::{Arc, LazyLock, Mutex, Weak};
+use crate::sync::plain::{Arc, LazyLock, Mutex, MutexGuard, Weak};
 
 /// Distinct names that are remembered; channels of further names are numbered by their own id.
 const MAX_NAMES: usize = 65_536;

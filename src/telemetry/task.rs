@@ -5,7 +5,6 @@
 //! feature `tokio`, the Tokio task; otherwise the waker, whose address means something only while the
 //! wait lasts.
 
-use core::cell::Cell;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -14,7 +13,7 @@ use std::collections::BTreeMap;
 use std::task::Wake;
 
 use super::process::process;
-use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Mutex, Ordering, Weak};
+use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Cell, Mutex, Ordering, Weak, thread_local};
 
 /// A task, thread or waker in one word, so that a wait stores it at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -258,7 +257,7 @@ impl<F> Drop for Named<F> {
     }
 }
 
-std::thread_local! {
+thread_local! {
     /// The task or blocking call that runs on this thread, as a word.
     static CURRENT: Cell<u64> = const { Cell::new(0) };
     static THREAD: ThreadCard = ThreadCard::new();
@@ -324,7 +323,7 @@ fn tokio_task() -> Option<TaskRef> {
 /// Tokio shows the number of a task only as text; the last one is remembered.
 #[cfg(feature = "tokio")]
 fn tokio_task() -> Option<TaskRef> {
-    std::thread_local! {
+    thread_local! {
         static LAST: Cell<Option<(tokio::task::Id, TaskRef)>> = const { Cell::new(None) };
     }
     let id = tokio::task::try_id()?;

@@ -169,8 +169,7 @@ impl WaitQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // No user code runs under the lock, so nothing panics there.
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner.lock()
     }
 
     /// Queues a waiter behind all others, and serves the queue: room that came back before the
@@ -316,15 +315,8 @@ impl WaitQueue {
     }
 
     /// Counts and sums when nobody can wait any more.
-    #[cfg(not(parshall_loom))]
     pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        self.inner.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).totals()
-    }
-
-    /// As above; loom's mutex has no `get_mut`.
-    #[cfg(parshall_loom)]
-    pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        self.lock().totals()
+        self.inner.get_mut().totals()
     }
 
     /// Counts, sums and waiters at one instant: those who wait, in order, then those who were granted

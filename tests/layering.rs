@@ -1,0 +1,196 @@
+//! The architecture as rules: who may import whom, who may be unsafe, and what each atomic must say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each layer, and what it may import. `telemetry` has two floors: `clock`, `process` and `task`
+/// know no channel; `registry` and `snapshot` look at channels from above.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("sync", &[]),
+    ("telemetry/clock", &["sync"]),
+    ("telemetry/process", &["sync"]),
+    ("telemetry/task", &["sync", "telemetry/process"]),
+    ("ring", &["sync"]),
+    ("wait", &["sync", "telemetry/clock"]),
+    ("chan", &["sync", "ring", "wait", "telemetry/clock", "telemetry/task"]),
+    ("telemetry/registry", &["sync", "chan"]),
+    (
+        "telemetry/snapshot",
+        &["chan", "telemetry/registry", "telemetry/clock", "telemetry/process", "telemetry/task"],
+    ),
+    // Without introspection the registry is an empty module in here.
+    ("telemetry", &["sync", "chan"]),
+    ("mpsc", &["sync", "ring", "wait", "chan", "telemetry/task", "telemetry/registry"]),
+    // Snapshots only, by their public names; never a live channel.
+    ("introspect", &["root", "telemetry/task"]),
+    ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),
+    ("lib", &[]),
+];
+
+/// Files that may contain the word.
+const UNSAFE: &[&str] = &[
+    "ring/slot.rs",       // the slots' memory
+    "ring/bounded.rs",    // passes the type of the messages on to them
+    "wait/rx_waker.rs",   // the receiver's cell
+    "chan/mod.rs",        // ends a park, so owns the cell
+    "chan/send.rs",       // knows the type of the messages
+    "chan/receive.rs",    // knows the type of the messages, owns the cell
+    "telemetry/task.rs",  // a pin projection
+    "telemetry/clock.rs", // one call into the C library
+    "model.rs",           // what the loom models see of all that
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every source file: its path below `src`, and its text without unit tests.
+fn files() -> Vec<(String, String)> {
+    fn walk(dir: &Path, out: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, out);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let name = path.strip_prefix(source()).unwrap().to_str().unwrap().to_owned();
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                out.push((name, code));
+            }
+        }
+    }
+    let mut out = Vec::new();
+    walk(&source(), &mut out);
+    assert!(out.len() > 20, "the sources are not where this test looks");
+    out
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with("//")
+}
+
+fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().filter(|(_, line)| !is_comment(line) && !line.trim().is_empty())
+}
+
+/// The layer a path below `src` (or below `crate::`, with slashes) belongs to.
+fn layer(path: &str) -> &'static str {
+    let path = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    let known = LAYERS.iter().filter(|(name, _)| {
+        path == *name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'))
+    });
+    known.map(|(name, _)| *name).max_by_key(|name| name.len()).unwrap_or("root")
+}
+
+/// The layers that a file names as `crate::...` or, in a `mod.rs`'s child, `super::...`.
+fn imports(file: &str, text: &str) -> BTreeSet<&'static str> {
+    // At the top, `super` is the file itself, seen from a module in it.
+    let dir = file.rsplit_once('/').map_or(file.trim_end_matches(".rs"), |(dir, _)| dir);
+    let mut found = BTreeSet::new();
+    for (_, line) in code_lines(text) {
+        for (marker, base) in [("crate::", ""), ("super::", dir)] {
+            for (at, _) in line.match_indices(marker) {
+                let rest = &line[at + marker.len()..];
+                let path: String =
+                    rest.chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+                let path = format!("{base}/{}", path.replace("::", "/"));
+                found.insert(layer(path.trim_start_matches('/')));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_point_down() {
+    let allowed: BTreeMap<_, _> = LAYERS.iter().copied().collect();
+    let mut wrong = Vec::new();
+    for (file, text) in files() {
+        let own = layer(&file);
+        for imported in imports(&file, &text) {
+            let fine = imported == own || allowed[own].contains(&imported) || own == "lib";
+            if !fine {
+                wrong.push(format!("{file} ({own}) imports {imported}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "against the layers of DESIGN.md:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_code_stays_where_it_is_argued() {
+    for (file, text) in files() {
+        let has = code_lines(&text).any(|(_, line)| {
+            line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe")
+        });
+        let may = UNSAFE.contains(&file.as_str());
+        assert!(may || !has, "{file} has unsafe code; list it with a reason, or do without");
+    }
+}
+
+#[test]
+fn only_sync_names_the_primitives() {
+    const NAMES: &[&str] =
+        &["std::sync", "core::sync", "std::thread", "core::cell", "std::cell", "loom::"];
+    for (file, text) in files().iter().filter(|(file, _)| file != "sync.rs") {
+        for (n, line) in code_lines(text) {
+            let named = NAMES.iter().find(|name| line.contains(**name));
+            assert!(
+                named.is_none(),
+                "{file}:{} names {}: take it from crate::sync",
+                n + 1,
+                named.unwrap()
+            );
+        }
+    }
+}
+
+/// The tags in `ORDERING(A, B)`.
+fn tags(line: &str) -> Vec<String> {
+    let Some((_, rest)) = line.split_once("ORDERING(") else { return Vec::new() };
+    let inside = rest.split_once(')').map_or("", |(inside, _)| inside);
+    inside.split(',').map(|tag| tag.trim().to_owned()).collect()
+}
+
+#[test]
+fn every_atomic_operation_names_its_pair() {
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for (file, text) in files() {
+        // Gauges, as its header says: no hand-over relies on them.
+        let algorithm = ["ring", "wait", "chan"].contains(&layer(&file)) && file != "chan/info.rs";
+        if !algorithm {
+            continue;
+        }
+        let lines: Vec<_> = text.lines().collect();
+        for line in &lines {
+            for tag in tags(line) {
+                *uses.entry(tag).or_default() += 1;
+            }
+        }
+        for (n, line) in code_lines(&text).filter(|(_, line)| line.contains("Ordering::")) {
+            if line.contains("use ") {
+                continue;
+            }
+            let above = &lines[n.saturating_sub(9)..n];
+            let tagged = above.iter().any(|line| line.contains("ORDERING("));
+            assert!(tagged, "{file}:{} has no ORDERING(tag) above it: {}", n + 1, line.trim());
+        }
+    }
+    let map = fs::read_to_string(source().join("ring/mod.rs")).unwrap();
+    assert!(uses.len() > 8, "the tags are not where this test looks");
+    for (tag, count) in uses {
+        assert!(map.contains(&tag), "tag {tag} is not in the ordering map of ring/mod.rs");
+        // P0 pairs with nothing: it comes before sharing. Both ends of K1 are the one swap on T.
+        let one_place = ["P0", "K1"].contains(&tag.as_str());
+        assert!(count > 1 || one_place, "tag {tag} has one end only");
+    }
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    for (file, text) in files() {
+        let lines = code_lines(&text).count();
+        assert!(lines <= 500, "{file} has {lines} lines of code; 500 are the limit");
+    }
+}
