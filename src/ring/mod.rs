@@ -36,6 +36,10 @@
 //! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and adds 1 to H.
 //! If not, it parks, from a T in which nothing is claimed beyond the head.
 //!
+//! **High watermark**: before it moves the head, the receiver looks whether a message lies published
+//! `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a pop, so no peak of
+//! published messages is missed; a report adds the occupancy of its own moment.
+//!
 //! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and `res` is 0:
 //! one load of T tells.
 //!
@@ -55,7 +59,7 @@
 //! | tag | from | to | makes visible |
 //! |---|---|---|---|
 //! | P1 | stamp, Release, in `publish` | stamp, Acquire, in `is_published` | the value |
-//! | C1 | H, Release, in `advance`; `head_cache`, Release | H or `head_cache`, Acquire, before a claim | that the slot was read |
+//! | C1 | H, Release, in `advance`; `head_cache`, Release, in `refresh_room` | H or `head_cache`, Acquire, before a claim | that the slot was read |
 //! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
@@ -63,7 +67,8 @@
 //! | W2 | T, AcqRel, in `set_waiting` | T, AcqRel, in `release` | of registration and release, likewise |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
-//! P0, M1, N2, K3 and B1 are local: before sharing, gauges, private notes, the blocking caller's flag.
+//! P0, M1, M2, N2, K3 and B1 are local: before sharing, the watermark and its probe, the count of weak senders,
+//! the receiver's own note, the blocking caller's flag.
 //!
 //! # Progress
 //!
