@@ -1,0 +1,204 @@
+#!/usr/bin/env bash
+# Weakens one atomic ordering, or breaks one step of the protocol, at a time, on a copy of the tree, and
+# reports which loom models notice.
+#
+#   loom-tests/mutants.sh [-j WORKERS] [-o REPORT.tsv] [-p PATCH] [-l | -c] [ID-REGEX]
+#
+# -l lists the mutants; -c only checks that each edit still applies; -p patches the copy first. SEED names a target directory to start from. Needs bash, awk, sed and cargo. ORDERINGS.md keeps the result. The tree itself is
+# not touched. Each model has LIMIT seconds (default 90), and a mutant is done after four kills. It is
+#   killed    by the models named; a `!` behind one says that it ran out of time, not that it failed
+#   survived  all models pass
+#   stale     the edit did not apply: the source has changed, correct this script (exit code 1)
+#   broken    the mutant does not compile (exit code 1)
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+jobs=2 report=/dev/stdout list='' try='' patch='' LIMIT=${LIMIT:-90}
+while getopts 'j:o:p:lc' flag; do
+  case $flag in j) jobs=$OPTARG ;; o) report=$OPTARG ;; p) patch=$(realpath "$OPTARG") ;; l) list=1 ;; c) try=1 ;; *) exit 2 ;; esac
+done
+shift $((OPTIND - 1))
+only=${1:-.}
+
+B=src/ring/bounded.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs
+N=src/chan/counts.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs
+
+# id | file | start of the function | sed expression on that function's lines | what it is
+mutants() {
+  ord() { # id file fn from to what
+    echo "$1|$2|$3|s/Ordering::$4/Ordering::$5/|$6: $4 -> $5"
+  }
+  ord P1-publish $S 'fn publish(' Release Relaxed 'stamp store in publish'
+  ord P1-look $S 'fn is_published(' Acquire Relaxed 'stamp load in is_published'
+  ord D1-tail-load $B 'fn tail(' Acquire Relaxed 'T load in tail'
+  ord T-swap-acq $B 'fn swap_tail(' AcqRel Acquire 'T swap, all callers'
+  ord T-swap-rel $B 'fn swap_tail(' AcqRel Release 'T swap, all callers'
+  ord T-swap-rlx $B 'fn swap_tail(' AcqRel Relaxed 'T swap, all callers'
+  ord T-swap-fail $B 'fn swap_tail(' Acquire Relaxed 'T swap, failure, all callers'
+  for f in take_capacity claim_reserved update_tail reserve_up_to park unpark try_abandon; do
+    for o in Acquire Release; do
+      echo "T-$f-$o|$B|fn $f(|s/self.swap_tail(/self.swap_tail_$o(/|T swap in $f alone: AcqRel -> $o"
+    done
+  done
+  ord C1-cache-load $B 'fn with_room(' Acquire Relaxed 'head_cache load in with_room'
+  ord C1-cache-max $B 'fn refresh_room(' Release Relaxed 'head_cache fetch_max in refresh_room'
+  ord C1-head-load $B 'fn head(' Acquire Relaxed 'H load in head'
+  ord C1W1-advance-acq $B 'fn advance(' AcqRel Acquire 'H fetch_add in advance'
+  ord C1W1-advance-rel $B 'fn advance(' AcqRel Release 'H fetch_add in advance'
+  ord C1W1-advance-rlx $B 'fn advance(' AcqRel Relaxed 'H fetch_add in advance'
+  ord W2-set $B 'fn set_queued(' AcqRel Relaxed 'T fetch_or in set_queued'
+  ord W2-clear $B 'fn clear_queued(' AcqRel Relaxed 'T fetch_and in clear_queued'
+  ord W1-set $B 'fn set_waiting(' AcqRel Relaxed 'H fetch_or in set_waiting'
+  ord W1-clear $B 'fn clear_waiting(' AcqRel Relaxed 'H fetch_and in clear_waiting'
+  ord K2-returned $W 'fn is_returned(' Acquire Relaxed 'lent load in is_returned'
+  ord K2-take $W 'fn take(' Release Relaxed 'lent store in take'
+  ord N1-count $N 'fn strong(' Acquire Relaxed 'count load in strong'
+  ord N1-upgrade $N 'fn upgrade(' AcqRel Relaxed 'count swap in upgrade'
+  ord N1-upgrade-fail $N 'fn upgrade(' 'Acquire,$' 'Relaxed,' 'count swap in upgrade, failure'
+  ord N1-drop-acq $N 'fn drop_strong(' AcqRel Acquire 'count fetch_sub in drop_strong'
+  ord N1-drop-rel $N 'fn drop_strong(' AcqRel Release 'count fetch_sub in drop_strong'
+  ord N1-drop-rlx $N 'fn drop_strong(' AcqRel Relaxed 'count fetch_sub in drop_strong'
+  cat <<LIST
+bug-second-look|$Q|fn register(|s/let more = inner.serve(.*;/let more = false;/|register does not look for room again
+bug-late-queue|$Q|fn register(|/source.queue();/d;s/let more = inner.serve(.*;/&source.queue();/|TX_QUEUED is set after the second look
+bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/let more = inner.serve(.*;/&source.call_receiver();/|TX_WAITING is set after the second look
+bug-recall|$Q|fn serve(&mut self|s/self.receiver_called = false;//|TX_WAITING is cleared, and believed to stand
+bug-uncall|$Q|fn serve(&mut self|s/if self.first == NIL .. self.receiver_called/if self.receiver_called/|TX_WAITING is cleared while somebody waits
+bug-head-store|$B|fn advance(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
+bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
+bug-no-tx-queued|$B|fn set_queued(|/self.producers.tail.fetch_or/d|TX_QUEUED is not set
+bug-unqueue-early|$B|fn reserve_up_to(|s/if last .. grant == want/if last/|the last in line clears TX_QUEUED with part of its need
+bug-overtake|$B|fn with_room(|s/if tail.is_queued()/if false/|claims ignore TX_QUEUED
+bug-claim-closed|$B|fn with_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
+bug-stale-full|$B|fn refresh_room(|s/if again == tail .*<= self.capacity/if true/|Full is said from an old tail
+bug-capacity|$B|fn with_room(|s/<= self.capacity/<= self.capacity + 1/|one too many by the head cache
+bug-grant-closed|$B|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
+bug-park-unseen|$B|fn park(|s/if tail.pos() != reader.pos()/if false/|park without the test that pos is the head
+bug-park-drained|$B|fn park(|s/if tail.is_final()/if false/|park on a drained channel
+bug-claim-parked|$P|fn claim(|s/ & !RX_PARKED//|a claim leaves RX_PARKED set
+bug-release-parked|$B|fn release(|s/if next.is_final() .*/next/|the last permit does not end the park
+bug-close-parked|$B|fn close_by_senders(|s/.close().unpark()/.close()/|the last sender leaves RX_PARKED set
+bug-gone-unseen|$B|fn claim_reserved(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|permits ignore RX_GONE
+bug-abandon-early|$B|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
+bug-occupancy|$B|fn occupancy(|s/if head.count() == before.count()/if true/;s/let head = self.head();/let head = before;/|a length from an old head
+bug-watermark|$B|fn probe_watermark|s/if slots.at(next).seems_published(next)/if true/|the watermark counts unpublished slots
+bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.store(pos.stamp(), Ordering::Release); &/|the stamp is stored before the value
+bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
+bug-returned|$W|fn is_returned(|s/!self.lent.load(Ordering::Acquire)/true/|the receiver does not await the cell
+bug-not-lent|$W|fn lend(|/self.lent.store/d|park does not mark the cell as lent
+bug-no-wake-claim|$T|fn publish(|s/if was_parked/if false/|a claim that ended the park does not wake
+bug-no-wake-release|$C|fn release(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
+bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
+bug-release-unserved|$C|fn release(|s/if before.is_queued()/if false/|a release does not serve the queue
+bug-pop-unserved|$R|fn pop(|s/if waited_for/if false/|a pop does not serve the queue
+bug-many-unserved|$R|fn poll_recv_many(|s/if waited_for/if false/|a batch does not serve the queue
+bug-repoll|$R|fn park(|s/if self.parked {/if self.parked { if shared.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
+bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
+bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
+bug-drop-early|$R|fn drop(|s/if shared.ring.try_abandon(&self.reader)/let _ = shared.ring.try_abandon(\&self.reader); if true/|the dropped receiver does not await claims in flight
+bug-batch|$Q|fn serve(&mut self|s/return true/return false/|a full batch of wakers is not followed by another
+bug-granted-bits|$B|fn reserve_up_to(|s/if last .. grant == want/if false/|the last grant leaves TX_QUEUED set
+bug-cancel-bits|$Q|pub(crate) fn cancel(|s/source.unqueue();//|the last cancellation leaves TX_QUEUED set
+bug-cancel-units|$T|fn drop(|s/shared.release(assigned);//|a cancelled wait keeps its units
+bug-cancel-linked|$Q|pub(crate) fn cancel(|s/inner.unlink(key.0, clock::now());//|a cancelled wait stays in line
+bug-old-waker|$Q|pub(crate) fn poll(|s/core::mem::swap(&mut entry.waker, &mut spare);//|a waiting sender's new waker is ignored
+bug-register-closed|$Q|fn register(|s/if inner.closed/if false/|a wait begins after close
+bug-close-waiters|$C|fn close_by_receiver(|/self.senders.close/d|close leaves senders asleep
+bug-closed-units|$T|fn poll(|s/self.shared.release(assigned);/let _ = assigned;/|a wait that close ended keeps its units
+bug-closed-grant|$T|fn poll(|s/self.shared.release(self.need);//|a grant that close overtook keeps its units
+bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
+bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an upgrade from 0 succeeds
+LIST
+}
+
+if [ -n "$list" ]; then mutants | grep -E "$only" | awk -F'|' '{ printf "%-24s %s\n", $1, $5 }'; exit; fi
+
+# Applies one mutant to a copy; fails if nothing changed.
+apply() { # dir file fn expr
+  local range
+  range=$(awk -v fn="$3" '!a && index($0, fn) { a = NR } a && /^ ? ? ? ?}$/ { print a "," NR; exit }' "$1/$2")
+  [ -n "$range" ] && sed -i "${range}{$4}" "$1/$2" && ! cmp -s "$1/$2" "$1/pristine/${2#src/}"
+}
+
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+export RUSTFLAGS="--cfg parshall_loom" CARGO_PROFILE_LOOM_DEBUG=0 CARGO_PROFILE_LOOM_OPT_LEVEL=1 RUST_BACKTRACE=0 CARGO_TERM_COLOR=never
+# The slow half, tried only on those that survive the quick half.
+slow='l1_|l3_|l9_ping|l10_|l11_|l22_|l24_|close_against|permit_reuses|l6_|l16_|l17_|bits_'
+
+prepare() { # worker
+  local dir=$work/$1
+  mkdir -p "$dir"
+  (cd "$root" && tar cf - --exclude=./target --exclude=./.git --exclude=./fuzz .) | tar xf - -C "$dir"
+  # One copy of the swap for each weaker ordering, for mutants of one caller alone.
+  local extra='' o
+  for o in Acquire Release; do
+    extra+="    #[allow(dead_code)] fn swap_tail_$o(\&self, from: Tail, to: Tail) -> Result<(), Tail> {\n"
+    extra+="        self.producers.tail.compare_exchange(from.0, to.0, Ordering::$o, Ordering::Acquire).map(drop).map_err(Tail)\n    }\n"
+  done
+  sed -i "0,/^impl Ring {/s//impl Ring {\n$extra/" "$dir/$B"
+  if [ -n "$patch" ]; then patch -d "$dir" -p1 -s <"$patch" || exit 2; fi
+  cp -r "$dir/src" "$dir/pristine"
+  # All models in one binary: compiling is most of the work.
+  (cd "$dir/loom-tests" && printf '\n[[test]]\nname = "all"\npath = "tests/all.rs"\n' >>Cargo.toml &&
+    sed -i 's/^publish = false/&\nautotests = false/' Cargo.toml &&
+    for file in tests/*.rs; do m=$(basename "$file" .rs); echo "#[path = \"$m.rs\"] mod $m;"; done >all.rs &&
+    { printf '//! All models.\n#![cfg(parshall_loom)]\n'; cat all.rs; } >tests/all.rs)
+  if [ -n "${SEED:-}" ]; then cp -a "$SEED" "$dir/target"; fi
+}
+
+build() { # dir -> lines "binary"
+  (cd "$1" && CARGO_TARGET_DIR=$1/target timeout 600 \
+    cargo test --offline -p loom-tests --test all --profile loom --no-run 2>&1) |
+    awk -v dir="$1" '/^error/ { bad = 1 } /Executable tests/ { gsub(/[()]/, "", $NF); print dir "/" $NF } END { exit bad }'
+}
+
+# Runs models one by one, until four have failed; prints those.
+models() { # which binary...
+  local which=$1 binary test status kills=0
+  shift
+  for binary in "$@"; do
+    for test in $("$binary" --list 2>/dev/null | sed -n 's/: test$//p'); do
+      if [[ $test =~ ::($slow) ]]; then [ "$which" = slow ] || continue; else [ "$which" = quick ] || continue; fi
+      timeout -k 5 "$LIMIT" "$binary" --exact "$test" >/dev/null 2>&1
+      status=$?
+      case $status in
+        0) continue ;;
+        124 | 137) echo "${test##*::}!" ;;
+        *) echo "${test##*::}" ;;
+      esac
+      kills=$((kills + 1))
+      [ $kills -lt 4 ] || return
+    done
+  done
+}
+
+worker() { # number: its share of the mutants
+  local dir=$work/$1 id file fn expr what binaries failed verdict half
+  prepare "$1"
+  while IFS='|' read -r id file fn expr what; do
+    if ! apply "$dir" "$file" "$fn" "$expr"; then
+      verdict=stale failed=''
+    elif [ -n "$try" ]; then
+      verdict=applies failed=''
+    elif ! binaries=$(build "$dir"); then
+      verdict=broken failed=''
+    else
+      # shellcheck disable=SC2086
+      for half in quick slow; do
+        failed=$(models $half $binaries | xargs)
+        [ -z "$failed" ] || break
+      done
+      verdict=killed
+      [ -n "$failed" ] || verdict=survived
+    fi
+    printf '%s\t%s\t%s\t%s\t%s\n' "$id" "$file" "$what" "$verdict" "$failed" >>"$work/report"
+    printf '%-24s %-9s %s\n' "$id" "$verdict" "$failed" >&2
+    cp "$dir/pristine/${file#src/}" "$dir/$file"
+  done < <(mutants | grep -E "^[^|]*($only)" | awk -v n="$1" -v jobs="$jobs" 'NR % jobs == n')
+}
+
+: >"$work/report"
+for ((n = 0; n < jobs; n++)); do worker "$n" & done
+wait
+sort "$work/report" >"$report"
+! grep -qP '\t(stale|broken)\t' "$work/report"
