@@ -511,3 +511,36 @@ impl Ring {
         self.consumer.watermark.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
+        for capacity in 1..=6u64 {
+            for script in 0u32..1 << 12 {
+                let (ring, mut reader) = Ring::new::<u32>(capacity, (1 << 32) - 3);
+                let (mut len, mut peak) = (0, 0);
+                for step in 0..12 {
+                    if script >> step & 1 == 0 {
+                        if let Ok(claim) = ring.claim() {
+                            // SAFETY: the ring was made for `u32`.
+                            unsafe { ring.publish(claim, step) };
+                            len += 1;
+                        }
+                        continue;
+                    }
+                    // SAFETY: the ring was made for `u32`, with this reader.
+                    let popped = unsafe { ring.pop::<u32>(&mut reader) };
+                    assert_eq!(popped.is_some(), len > 0);
+                    if popped.is_some() {
+                        peak = peak.max(len);
+                        len -= 1;
+                    }
+                    assert_eq!(ring.watermark(), peak, "capacity {capacity}, script {script:b}");
+                }
+            }
+        }
+    }
+}
