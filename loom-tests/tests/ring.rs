@@ -162,3 +162,29 @@ fn room_is_learnt_from_another_producer() {
         assert_eq!(ledger.alive(), 0);
     });
 }
+
+/// Full is never said on the ground of an old tail: here the channel is never full, while three messages
+/// pass beside a producer that may have read the tail before all of them. Tag C1.
+#[test]
+fn full_is_not_said_from_an_old_tail() {
+    check("old tail", Bound::Preemptions(3), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(2, POS_WRAP);
+        let producer = spawn({
+            let (tx, msg) = (tx.clone(), ledger.msg(9));
+            move || tx.try_send(msg).expect("never more than one other message")
+        });
+        let mut got = Vec::new();
+        for id in 1..=3 {
+            tx.try_send(ledger.msg(id)).expect("never more than one other message");
+            // The other producer's message may be the one that comes out.
+            got.push(rx.try_recv().unwrap().id);
+        }
+        producer.join().unwrap();
+        drop(tx);
+        got.extend(rest(&mut rx));
+        assert!(got.iter().filter(|id| **id != 9).eq([1, 2, 3].iter()), "{got:?}");
+        assert_eq!(got.len(), 4);
+        assert_eq!(ledger.alive(), 0);
+    });
+}

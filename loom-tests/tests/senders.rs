@@ -275,6 +275,25 @@ fn bits_follow_the_line() {
     });
 }
 
+/// The only one in line leaves while the receiver makes room: afterwards nobody waits, and a claim is not
+/// refused for one who has gone. Tags W1, W2.
+#[test]
+fn bits_are_clear_when_the_line_is_empty() {
+    check("bits clear", Bound::Exhaustive, || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(1, 0);
+        tx.try_send(ledger.msg(0)).unwrap();
+        let leaver = begin(send(tx.clone(), ledger.msg(1)));
+        let quitter = spawn(move || drop(leaver));
+        assert_eq!(rx.try_recv().unwrap().id, 0);
+        quitter.join().unwrap();
+        assert_eq!(tx.capacity(), 1);
+        tx.try_send(ledger.msg(2)).expect("nobody waits, and there is room");
+        drop((tx, rx));
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
 struct Reentrant(Sender<Msg>, Ledger);
 
 impl Wake for Reentrant {
