@@ -2,19 +2,20 @@
 # Weakens one atomic ordering, or breaks one step of the protocol, at a time, on a copy of the tree, and
 # reports which loom models notice.
 #
-#   loom-tests/mutants.sh [-j WORKERS] [-o REPORT.tsv] [-p PATCH] [-l | -c] [ID-REGEX]
+#   loom-tests/mutants.sh [-j WORKERS] [-o REPORT.tsv] [-l | -c] [ID-REGEX]
 #
-# -l lists the mutants; -c only checks that each edit still applies; -p patches the copy first. SEED names a target directory to start from. Needs bash, awk, sed and cargo. ORDERINGS.md keeps the result. The tree itself is
-# not touched. Each model has LIMIT seconds (default 90), and a mutant is done after four kills. It is
+# -l lists the mutants; -c only checks that each edit still applies; SEED names a target directory to
+# start from. Needs bash, awk, sed and cargo. ORDERINGS.md keeps the result. The tree itself is not touched.
+# Each model has LIMIT seconds (default 90), and a mutant is done after four kills. It is
 #   killed    by the models named; a `!` behind one says that it ran out of time, not that it failed
 #   survived  all models pass
 #   stale     the edit did not apply: the source has changed, correct this script (exit code 1)
 #   broken    the mutant does not compile (exit code 1)
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
-jobs=2 report=/dev/stdout list='' try='' patch='' LIMIT=${LIMIT:-90}
-while getopts 'j:o:p:lc' flag; do
-  case $flag in j) jobs=$OPTARG ;; o) report=$OPTARG ;; p) patch=$(realpath "$OPTARG") ;; l) list=1 ;; c) try=1 ;; *) exit 2 ;; esac
+jobs=2 report=/dev/stdout list='' try='' LIMIT=${LIMIT:-90}
+while getopts 'j:o:lc' flag; do
+  case $flag in j) jobs=$OPTARG ;; o) report=$OPTARG ;; l) list=1 ;; c) try=1 ;; *) exit 2 ;; esac
 done
 shift $((OPTIND - 1))
 only=${1:-.}
@@ -136,7 +137,6 @@ prepare() { # worker
     extra+="        self.producers.tail.compare_exchange(from.0, to.0, Ordering::$o, Ordering::Acquire).map(drop).map_err(Tail)\n    }\n"
   done
   sed -i "0,/^impl Ring {/s//impl Ring {\n$extra/" "$dir/$B"
-  if [ -n "$patch" ]; then patch -d "$dir" -p1 -s <"$patch" || exit 2; fi
   cp -r "$dir/src" "$dir/pristine"
   # All models in one binary: compiling is most of the work.
   (cd "$dir/loom-tests" && printf '\n[[test]]\nname = "all"\npath = "tests/all.rs"\n' >>Cargo.toml &&

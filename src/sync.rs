@@ -82,7 +82,7 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::future::block_on;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     pub(crate) use loom::sync::{Arc, MutexGuard};
     pub(crate) use loom::thread;
 
@@ -104,6 +104,46 @@ mod imp {
             self.lock()
         }
     }
+
+    /// Loom's atomic with a shadow that every load touches first, by a relaxed swap that orders
+    /// nothing. Loom remembers one last access per object: a thread's own load would hide an earlier
+    /// load of another thread from its swap, and loom would never try the swap before that load.
+    /// The shadows make the two loads collide instead.
+    macro_rules! with_shadow {
+        ($name:ident, $int:ty) => {
+            #[derive(Debug)]
+            pub(crate) struct $name {
+                word: loom::sync::atomic::$name,
+                shadow: AtomicBool,
+            }
+
+            impl $name {
+                pub(crate) fn new(value: $int) -> Self {
+                    Self {
+                        word: loom::sync::atomic::$name::new(value),
+                        shadow: AtomicBool::new(false),
+                    }
+                }
+
+                #[track_caller]
+                pub(crate) fn load(&self, order: Ordering) -> $int {
+                    self.shadow.swap(true, Ordering::Relaxed);
+                    self.word.load(order)
+                }
+            }
+
+            impl core::ops::Deref for $name {
+                type Target = loom::sync::atomic::$name;
+
+                fn deref(&self) -> &Self::Target {
+                    &self.word
+                }
+            }
+        };
+    }
+
+    with_shadow!(AtomicU64, u64);
+    with_shadow!(AtomicUsize, usize);
 
     /// Under loom every wait is a yield: the scheduler decides who goes on.
     #[derive(Debug)]

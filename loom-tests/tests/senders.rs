@@ -308,7 +308,7 @@ impl Wake for Reentrant {
 /// A waiting sender's waker calls back into the channel: no lock is held, nothing is lost. Tag W1.
 #[test]
 fn l22_waker_re_enters() {
-    check("L22", Bound::Preemptions(3), || {
+    check("L22", Bound::Preemptions(2), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = channel(1, 0);
         tx.try_send(ledger.msg(0)).unwrap();

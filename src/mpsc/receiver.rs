@@ -144,7 +144,9 @@ impl<T> Receiver<T> {
     }
 
     /// Closes the channel: sends fail from now on, also those that wait. Messages in the channel and
-    /// permits that are out still arrive. Closing again does nothing.
+    /// permits that are out still arrive, and `None` comes after the last of them is used or
+    /// dropped; that includes room granted to a reserve that has not been polled since. Closing again does
+    /// nothing.
     ///
     /// # Examples
     /// ```

@@ -203,7 +203,8 @@ impl Ring {
             self.producers.head_cache.fetch_max(head.0, Ordering::Release);
             return Ok(tail);
         }
-        // A tail read before that head may be old: Full only if it still stands.
+        // A tail read before that head may be old: Full only if it still stands. One that lies behind
+        // the head is old for sure; if it is read once more, the swap that follows fails.
         let again = self.tail();
         if again == tail && used <= self.capacity { Err(Refused::Full) } else { Ok(again) }
     }
