@@ -63,4 +63,12 @@ fn main() {
             median(ratios),
         );
     }
+    if filter.is_empty() {
+        let (alone, watched): (Vec<_>, Vec<_>) =
+            (0..ROUNDS).map(|_| rows::unwatched_and_watched()).unzip();
+        let (alone, watched) = (median(alone), median(watched));
+        println!(
+            "\nparshall, multi thread, 2 p, cap 128: {alone:.1}ns, with 10 snapshots a second {watched:.1}ns"
+        );
+    }
 }

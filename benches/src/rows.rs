@@ -1,7 +1,8 @@
 //! The shapes that are measured. Each is written once and instantiated for each channel.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::Row;
 
@@ -162,6 +163,27 @@ fn pause(tries: &mut u32) {
 
 subject!(tokio_mpsc, tokio::sync::mpsc);
 subject!(parshall_mpsc, parshall::mpsc);
+
+/// Two producer tasks and a consumer at full speed, alone and while another thread takes ten snapshots a
+/// second: nanoseconds a message, in this order.
+pub(crate) fn unwatched_and_watched() -> (f64, f64) {
+    let alone = parshall_mpsc::multi::<2, 128>();
+    let done = AtomicBool::new(false);
+    let watched = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                black_box(parshall::snapshot());
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        // Long enough for several snapshots.
+        let runs = 20;
+        let total: f64 = (0..runs).map(|_| parshall_mpsc::multi::<2, 128>()).sum();
+        done.store(true, Ordering::Relaxed);
+        total / f64::from(runs)
+    });
+    (alone, watched)
+}
 
 /// All rows, in the order of the table in the README.
 #[rustfmt::skip]

@@ -92,7 +92,8 @@ pub struct RetiredSnapshot {
 /// Each channel is read consistently (see [`ChannelStats`]), one after the other: across channels the
 /// moments differ, so a conclusion about several should rest on two snapshots. Nobody is stopped: a
 /// wait queue's lock is held to copy its entries, the registry's for a thousand channels at a time.
-/// Not listed are untracked channels, and unbounded waits such as `Sender::closed`.
+/// Not listed are untracked channels, and callers of `Sender::closed`. A channel whose last handle goes
+/// while a snapshot is taken lives until that is done.
 ///
 /// # Examples
 /// ```
