@@ -22,7 +22,7 @@
 //! | RX_PARKED | the receiver sleeps on an empty ring | receiver | the step that brings news |
 //! | TX_QUEUED | somebody waits for room: nobody may overtake | wait queue | wait queue |
 //! | RX_GONE | the receiver was dropped and has drained the ring | receiver | never |
-//! | TX_WAITING | as TX_QUEUED, told to the receiver | wait queue | wait queue |
+//! | TX_WAITING | somebody waits, or did a moment ago: a pop serves the queue | wait queue | wait queue, at leisure |
 //!
 //! # Protocol
 //!

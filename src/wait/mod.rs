@@ -26,9 +26,11 @@
 //!   look that follows.
 //! * A pop or a release *after* it finds the bit, and its owner serves the queue.
 //!
-//! The bits change under the queue's lock. TX_WAITING may stand from an earlier wait: then the pop before
-//! is one whose owner has served or will serve, under the same lock, and the look sees it or is not
-//! needed. While TX_QUEUED is set no claim succeeds, so nobody overtakes.
+//! The bits change under the queue's lock. TX_WAITING may still stand from an earlier wait, and is then
+//! not set anew. Every pop finds it, and serves the queue under the lock: if it does so before the
+//! registration, the look under the same lock sees its step on H; if after, it serves the new waiter.
+//!
+//! While TX_QUEUED is set no claim succeeds, so nobody overtakes.
 //!
 //! # A wait that ends early takes nothing with it
 //!
