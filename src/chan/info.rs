@@ -66,7 +66,7 @@ pub(crate) struct Info {
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
     full: AtomicU64,
     closed: AtomicU64,
-    /// Largest occupancy that was ever reported; the ring's own mark counts only published messages.
+    /// Largest occupancy that was ever reported; the ring's own mark counts no claim that is not published.
     reported: AtomicU64,
     /// Messages received before the receiver began to throw away what is left; `u64::MAX` until then.
     received: AtomicU64,

@@ -38,7 +38,8 @@
 //!
 //! **High watermark**: before it moves the head, the receiver looks whether a message lies published
 //! `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a pop, so no peak of
-//! published messages is missed; a report adds the occupancy of its own moment.
+//! published messages is missed; a report adds the occupancy of its own moment. The mark is never
+//! above what was claimed.
 //!
 //! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and `res` is 0:
 //! one load of T tells.
@@ -53,6 +54,7 @@
 //! * I3: `pos + res - head <= capacity` at every instant.
 //! * I4: T and H change only by read-modify-write steps. Of any two steps on a word one comes first, and the
 //!   later sees it: the hand-overs need no fence and no sequential consistency.
+//! * I5: `head_cache` lies less than 2^36 behind the tail, so that their distance is never mistaken by a lap.
 //!
 //! # Ordering map
 //!
@@ -64,7 +66,7 @@
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
 //! | W1 | H, AcqRel, in `set_waiting` | H, AcqRel, in `advance` | of registration and pop, the earlier to the later |
-//! | W2 | T, AcqRel, in `set_waiting` | T, AcqRel, in `release` | of registration and release, likewise |
+//! | W2 | T, AcqRel, in `set_queued` | T, AcqRel, in `release` | of registration and release, likewise |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
 //! P0, M1, M2, N2, K3 and B1 are local: before sharing, the watermark and its probe, the count of weak senders,

@@ -55,7 +55,8 @@ impl Pos {
         Self(self.0.wrapping_add(n))
     }
 
-    /// How far this position lies ahead of `earlier`, modulo 2^36: a stale pair looks absurdly far.
+    /// How far this position lies ahead of `earlier`, modulo 2^36. A pair in the wrong order, up to a
+    /// capacity apart, looks absurdly far; one a whole lap apart looks near, which I5 excludes.
     #[inline]
     pub(crate) fn since(self, earlier: Pos) -> u64 {
         self.0.wrapping_sub(earlier.0) & POS_MASK
