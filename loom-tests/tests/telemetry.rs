@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Waker};
 
 use loom_tests::{Bound, Ledger, STAMP_WRAP, block_on, channel, check, spawn};
 use parshall::ChannelStats;
@@ -107,6 +108,37 @@ fn l17_watermark_against_the_true_peak() {
         assert!(!popped || now >= left, "{left} lay there, and the mark is {now}");
         assert!(now <= ghost.peak.load(Relaxed).min(3) && now >= mark);
         drop(rx);
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
+/// A batch reads what is published while it is being read: the high watermark is never below the batch, and the
+/// next batch still raises it. Tags P1, M2.
+#[test]
+fn a_batch_is_never_larger_than_the_watermark() {
+    check("batch watermark", Bound::Preemptions(2), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(2, STAMP_WRAP);
+        let producer = spawn({
+            let ledger = ledger.clone();
+            move || (0..4).filter(|&id| tx.try_send(ledger.msg(id)).is_ok()).count()
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut received = Vec::new();
+        for _ in 0..2 {
+            let before = received.len();
+            let _ = rx.poll_recv_many(&mut cx, &mut received, 2);
+            let batch = (received.len() - before) as u64;
+            let stats = rx.stats();
+            // What is reported now raises the mark by itself: only an empty channel tests the batch.
+            assert!(stats.high_watermark >= batch, "a batch of {batch}: {stats:?}");
+        }
+        let sent = producer.join().unwrap();
+        let left = sent - received.len();
+        let _ = rx.poll_recv_many(&mut cx, &mut received, 2);
+        assert_eq!(received.len(), sent);
+        assert!(rx.stats().high_watermark >= left as u64);
+        drop((received, rx));
         assert_eq!(ledger.alive(), 0);
     });
 }

@@ -566,42 +566,6 @@ mod tests {
         }
     }
 
-    /// A batch may read a message that was published after the batch began.
-    #[test]
-    fn a_batch_never_leaves_the_watermark_behind() {
-        let (ring, mut reader) = Ring::new::<u32>(4, 0);
-        let mut buffer = Vec::new();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for i in 0..40_000 {
-                    let claim = loop {
-                        match ring.claim() {
-                            Ok(claim) => break claim,
-                            Err(_) => std::hint::spin_loop(),
-                        }
-                    };
-                    // SAFETY: the ring was made for `u32`.
-                    unsafe { ring.publish(claim, i) };
-                }
-            });
-            let mut largest = 0;
-            while buffer.len() < 40_000 {
-                // SAFETY: the ring was made for `u32`, with this reader.
-                let (n, _) = unsafe { ring.pop_many::<u32>(&mut reader, &mut buffer, 4) };
-                largest = largest.max(n as u64);
-                assert!(
-                    ring.watermark() >= largest,
-                    "a batch of {n}, watermark {}",
-                    ring.watermark()
-                );
-                if n == 0 {
-                    std::thread::yield_now();
-                }
-            }
-        });
-        assert!(buffer.iter().copied().eq(0..40_000));
-    }
-
     #[test]
     fn the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
         for capacity in 1..=6u64 {
