@@ -198,7 +198,7 @@ impl<T> Drop for Consumer<T> {
         if !self.parked || shared.ring.unpark() {
             // SAFETY: not parked, or taken back: the receiver owns the cell.
             let waker = unsafe { shared.receiver.take() };
-            panic.run(|| drop(waker));
+            panic.discard(waker);
         }
         // Throw away what is left, on past panicking drops, until nothing more can come: a claim
         // that is on its way is awaited, and later permits see that the receiver is gone.

@@ -27,6 +27,13 @@ impl FirstPanic {
         }
     }
 
+    /// Drops a waker, if there is one: its drop is user code.
+    pub(crate) fn discard(&mut self, waker: Option<Waker>) {
+        if waker.is_some() {
+            self.run(|| drop(waker));
+        }
+    }
+
     /// Goes on with the first panic, if there was one.
     pub(crate) fn resume(self) {
         if let Some(payload) = self.0 {

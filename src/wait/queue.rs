@@ -186,7 +186,7 @@ impl WaitQueue {
         let mut inner = self.lock();
         if inner.closed {
             drop(inner);
-            panic.run(|| drop(waker));
+            panic.discard(Some(waker));
             return Wait::Closed(0);
         }
         if inner.first == NIL {
@@ -208,9 +208,7 @@ impl WaitQueue {
         };
         drop(inner);
         wakes.wake_all(panic);
-        if unused.is_some() {
-            panic.run(|| drop(unused));
-        }
+        panic.discard(unused);
         if more {
             self.serve(source, panic);
         }
@@ -244,16 +242,13 @@ impl WaitQueue {
                     core::mem::swap(&mut entry.waker, &mut spare);
                 }
                 drop(inner);
-                if spare.is_some() {
-                    panic.run(|| drop(spare));
-                }
+                panic.discard(spare);
                 return Wait::Pending;
             }
             let ended = inner.remove(key.take().expect("owned above"));
             drop(inner);
-            if ended.waker.is_some() || spare.is_some() {
-                panic.run(|| drop((ended.waker, spare)));
-            }
+            // The entry's own waker went with its wake-up.
+            panic.discard(spare);
             return match ended.state {
                 State::Closed => Wait::Closed(ended.assigned),
                 _ => Wait::Granted,
@@ -272,7 +267,7 @@ impl WaitQueue {
         }
         let Ended { assigned, waker, .. } = inner.remove(key);
         drop(inner);
-        panic.run(|| drop(waker));
+        panic.discard(waker);
         assigned
     }
 
