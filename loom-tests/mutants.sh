@@ -42,6 +42,8 @@ mutants() {
   done
   ord C1-cache-load $B 'fn with_room(' Acquire Relaxed 'head_cache load in with_room'
   ord C1-cache-max $B 'fn refresh_room(' Release Relaxed 'head_cache fetch_max in refresh_room'
+  ord C1-keep-up $B 'fn keep_up(' Release Relaxed 'head_cache fetch_max in keep_up'
+  ord C1-keep-up-load $B 'fn keep_up(' Acquire Relaxed 'head_cache load in keep_up'
   ord C1-head-load $B 'fn head(' Acquire Relaxed 'H load in head'
   ord C1W1-advance-acq $B 'fn advance(' AcqRel Acquire 'H fetch_add in advance'
   ord C1W1-advance-rel $B 'fn advance(' AcqRel Release 'H fetch_add in advance'
