@@ -1,4 +1,5 @@
-//! Memory: flat over a million cancelled sends, given back after a crowd, untouched at creation.
+//! Memory: flat over a million cancelled sends, given back after a crowd and after a burst, the same at
+//! creation whatever the capacity.
 //!
 //! The allocator counts by thread: the test harness allocates beside us on its own.
 
@@ -8,19 +9,20 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use parshall::mpsc;
-use support::pending;
+use support::{now, pending};
 
 struct Counting;
 
 std::thread_local! {
     /// Bytes this thread allocated, less those it freed, whoever allocated them.
     static LIVE: Cell<isize> = const { Cell::new(0) };
-    /// Bytes that were handed out as zeroed, so that the system need not touch them.
-    static ZEROED: Cell<usize> = const { Cell::new(0) };
+    /// How often it allocated.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
 fn count(by: isize) {
     LIVE.set(LIVE.get() + by);
+    ALLOCATIONS.set(ALLOCATIONS.get() + u64::from(by > 0));
 }
 
 // SAFETY: all work is the system allocator's.
@@ -33,7 +35,6 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        ZEROED.set(ZEROED.get() + layout.size());
         // SAFETY: the caller's word.
         unsafe { System.alloc_zeroed(layout) }
     }
@@ -73,13 +74,18 @@ fn memory_stays_flat_and_comes_back() {
     drop(crowd);
     assert!(live() <= one + 16 * 1024, "{} bytes are left of a crowd", live() - one);
 
-    // A large channel is not touched at its creation: its ring comes zeroed from the system.
-    let (before, zeroed) = (live(), ZEROED.get());
-    let large = mpsc::Builder::new().name("memory large").capacity(65_536).build::<[u64; 4]>();
-    let ring = 65_536 * (32 + 8);
-    assert_eq!(ZEROED.get() - zeroed, ring as usize);
-    assert!(live() - before < ring + 8 * 1024, "and nothing else of that size is allocated");
-    drop(large);
+    // What a channel takes at its creation does not depend on its capacity.
+    let [small, large, largest] = [1_000, 1_000_000, usize::MAX >> 3].map(|capacity| {
+        drop(mpsc::Builder::new().name("memory large").capacity(capacity).build::<[u64; 4]>());
+        let before = live();
+        let channel =
+            mpsc::Builder::new().name("memory large").capacity(capacity).build::<[u64; 4]>();
+        let taken = live() - before;
+        drop(channel);
+        taken
+    });
+    assert_eq!((small, small), (large, largest));
+    assert!(small < 4 * 1024, "{small} bytes");
 
     // Nothing of a channel is left when its handles are gone, but its name.
     drop((tx, rx));
@@ -89,4 +95,54 @@ fn memory_stays_flat_and_comes_back() {
     }
     assert_eq!(live(), names, "channels of a known name leave nothing behind");
     assert!(names - start < 64 * 1024, "{} bytes", names - start);
+}
+
+/// A block of 32 messages of 8 bytes each, with what goes with it.
+const BLOCK: isize = 32 * (8 + 4) + 64;
+
+/// Ten million messages, drained in turn by each way of receiving, leave a few blocks behind.
+#[test]
+fn b23_a_burst_is_given_back() {
+    const MESSAGES: u64 = 10_000_000;
+    let (tx, mut rx) = mpsc::Builder::new().name("burst").build_unbounded();
+    (0..1000).for_each(|i| tx.send(i).unwrap());
+    (0..1000).for_each(|i| assert_eq!(rx.try_recv(), Ok(i)));
+    let before = live();
+    (0..MESSAGES).for_each(|i| tx.send(i).unwrap());
+    assert!(live() - before >= MESSAGES as isize * 8, "the allocator counts blocks");
+    (0..MESSAGES).for_each(|i| assert_eq!(rx.try_recv(), Ok(i)));
+    assert!(live() - before <= 4 * BLOCK, "{} bytes are left", live() - before);
+
+    (0..MESSAGES / 10).for_each(|i| tx.send(i).unwrap());
+    let (mut got, mut buffer) = (0, Vec::with_capacity(1000));
+    while got < MESSAGES / 10 {
+        got += now(rx.recv_many(&mut buffer, 1000)) as u64;
+        buffer.clear();
+    }
+    drop(buffer);
+    assert!(live() - before <= 4 * BLOCK, "{} bytes are left", live() - before);
+
+    // Dropped with the receiver, while a sender lives on.
+    (0..MESSAGES / 10).for_each(|i| tx.send(i).unwrap());
+    drop(rx);
+    assert!(live() - before <= 4 * BLOCK, "{} bytes are left", live() - before);
+}
+
+/// In a steady flow drained blocks are reused: nothing is allocated any more.
+#[test]
+fn a_steady_flow_allocates_nothing() {
+    for occupancy in [1, 31, 32, 33, 1000] {
+        let (tx, mut rx) = mpsc::Builder::new().name("steady").build_unbounded();
+        (0..occupancy).for_each(|i| tx.send(i).unwrap());
+        let mut flow = |messages: u64| {
+            for i in 0..messages {
+                tx.send(i).unwrap();
+                rx.try_recv().unwrap();
+            }
+        };
+        flow(200);
+        let (before, allocations) = (live(), ALLOCATIONS.get());
+        flow(10_000);
+        assert_eq!((live(), ALLOCATIONS.get()), (before, allocations), "{occupancy} messages");
+    }
 }

@@ -36,12 +36,40 @@ fn capacity_is_exact_and_order_is_kept_over_many_laps() {
 }
 
 #[test]
-fn the_largest_capacity_is_accepted() {
-    let (tx, _rx) = mpsc::channel::<u8>(16_777_215);
-    let permits = tx.try_reserve_many(16_777_215).unwrap();
-    assert_eq!((tx.capacity(), permits.len()), (0, 16_777_215));
-    drop(permits);
-    assert_eq!(tx.capacity(), 16_777_215);
+fn any_capacity_is_exact_up_to_tokios_limit() {
+    for capacity in [16_777_215, 16_777_216, 100_000_000, 1 << 40, usize::MAX >> 3] {
+        let (tx, mut rx) = mpsc::channel(capacity);
+        assert_eq!(
+            (tx.max_capacity(), tx.capacity(), rx.capacity()),
+            (capacity, capacity, capacity)
+        );
+        tx.try_send(7).unwrap();
+        let permits = tx.try_reserve_many(1000).unwrap();
+        assert_eq!((tx.capacity(), permits.len()), (capacity - 1001, 1000));
+        drop(permits);
+        assert_eq!((rx.try_recv(), rx.capacity()), (Ok(7), capacity));
+    }
+}
+
+/// The words count 16,777,215 permits. More are refused, or waited for, though the channel has room: the one
+/// limit that Tokio's does not have.
+#[test]
+fn as_many_permits_as_the_word_counts() {
+    const MOST: usize = 16_777_215;
+    let (tx, _rx) = mpsc::channel::<u8>(100_000_000);
+    assert!(matches!(tx.try_reserve_many(MOST + 1), Err(TrySendError::Full(()))));
+    assert!(now(tx.reserve_many(MOST + 1)).is_err());
+    let permits = tx.try_reserve_many(MOST).unwrap();
+    assert_eq!(tx.capacity(), 100_000_000 - MOST);
+    assert!(matches!(tx.try_reserve(), Err(TrySendError::Full(()))));
+    tx.try_send(1).expect("room for messages");
+    let mut waiting = pending(tx.reserve());
+    assert!(tx.try_send(2).is_err(), "nobody overtakes");
+    let mut permits = permits;
+    permits.next().unwrap().send(3);
+    assert_eq!(waiting.wakes(), 1);
+    drop(waiting.ready().unwrap());
+    tx.try_send(4).unwrap();
 }
 
 #[test]

@@ -88,6 +88,104 @@ macro_rules! subject {
                 tasks::<P, CAP>(&multi_thread())
             }
 
+            /// `send` and `try_recv` in turn on one thread, without a capacity.
+            pub(super) fn unbounded() -> f64 {
+                const N: u32 = 1_000_000;
+                let (tx, mut rx) = mpsc::unbounded_channel::<u64>();
+                per_unit(N, || {
+                    for i in 0..N {
+                        tx.send(black_box(u64::from(i))).expect("open");
+                        black_box(rx.try_recv().expect("a message"));
+                    }
+                })
+            }
+
+            /// Many messages sent, then all received, without a capacity.
+            pub(super) fn unbounded_burst<const N: u32>() -> f64 {
+                let rounds = (1 << 20) / N;
+                let (tx, mut rx) = mpsc::unbounded_channel::<u64>();
+                per_unit(rounds * N, || {
+                    for _ in 0..rounds {
+                        for i in 0..N {
+                            tx.send(black_box(u64::from(i))).expect("open");
+                        }
+                        for _ in 0..N {
+                            black_box(rx.try_recv().expect("a message"));
+                        }
+                    }
+                })
+            }
+
+            /// `P` tasks that send, and yield after each 64, to one `recv().await` task, without a capacity.
+            fn unbounded_tasks<const P: u32>(runtime: &tokio::runtime::Runtime) -> f64 {
+                const N: u32 = 400_000;
+                per_unit(N / P * P, || {
+                    runtime.block_on(async {
+                        let (tx, mut rx) = mpsc::unbounded_channel::<u64>();
+                        let consumer = tokio::spawn(async move {
+                            while let Some(value) = rx.recv().await {
+                                black_box(value);
+                            }
+                        });
+                        for _ in 0..P {
+                            let tx = tx.clone();
+                            tokio::spawn(async move {
+                                for i in 0..N / P {
+                                    tx.send(black_box(u64::from(i))).expect("open");
+                                    if i % 64 == 63 {
+                                        tokio::task::yield_now().await;
+                                    }
+                                }
+                            });
+                        }
+                        drop(tx);
+                        consumer.await.expect("no panic");
+                    });
+                })
+            }
+
+            pub(super) fn unbounded_current<const P: u32>() -> f64 {
+                unbounded_tasks::<P>(&current_thread())
+            }
+
+            pub(super) fn unbounded_multi<const P: u32>() -> f64 {
+                unbounded_tasks::<P>(&multi_thread())
+            }
+
+            /// Producer threads that send at full speed, this thread with `try_recv`, without a capacity.
+            pub(super) fn unbounded_threads<const P: u32>() -> f64 {
+                const N: u32 = 1_000_000;
+                let (tx, mut rx) = mpsc::unbounded_channel::<u64>();
+                per_unit(N / P * P, || {
+                    std::thread::scope(|scope| {
+                        for _ in 0..P {
+                            let tx = tx.clone();
+                            scope.spawn(move || {
+                                for i in 0..N / P {
+                                    tx.send(u64::from(i)).expect("open");
+                                }
+                            });
+                        }
+                        let mut tries = 0;
+                        for _ in 0..N / P * P {
+                            while rx.try_recv().map(black_box).is_err() {
+                                pause(&mut tries);
+                            }
+                        }
+                    });
+                })
+            }
+
+            /// An unbounded channel made and dropped.
+            pub(super) fn create_unbounded() -> f64 {
+                const N: u32 = 20_000;
+                per_unit(N, || {
+                    for _ in 0..N {
+                        black_box(mpsc::unbounded_channel::<u64>());
+                    }
+                })
+            }
+
             /// A message there and one back, over two channels of capacity 1.
             pub(super) fn ping_pong() -> f64 {
                 const N: u32 = 100_000;
@@ -209,6 +307,17 @@ pub(crate) fn all() -> Vec<Row> {
         row!("ping-pong, cap 1, round trip", None, ping_pong),
         row!("threads try, 1 p, cap 1024", None, threads::<1>),
         row!("threads try, 2 p, cap 1024", None, threads::<2>),
+        row!("unbounded, 1 thread", Some(2.5), unbounded),
+        row!("unbounded burst of 1,024", Some(2.5), unbounded_burst::<1024>),
+        row!("unbounded burst of 1,048,576", None, unbounded_burst::<1_048_576>),
+        row!("unbounded, current thread, 1 p", None, unbounded_current::<1>),
+        row!("unbounded, current thread, 4 p", None, unbounded_current::<4>),
+        row!("unbounded, multi thread, 1 p", None, unbounded_multi::<1>),
+        row!("unbounded, multi thread, 4 p", Some(2.0), unbounded_multi::<4>),
+        row!("unbounded, 4 threads", Some(2.0), unbounded_threads::<4>),
+        row!("create and drop, unbounded", None, create_unbounded),
+        row!("create and drop, cap 1,000", None, create::<1_000>),
+        row!("create and drop, cap 1,000,000", None, create::<1_000_000>),
         row!("create and drop, cap 128", Some(0.5), create::<128>),
         row!("create and drop, cap 65536", None, create::<65536>),
         row!("create and drop among 300,000", Some(0.5), create_in_a_crowd),

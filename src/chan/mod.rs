@@ -15,12 +15,13 @@ use core::panic::Location;
 
 use crossbeam_utils::CachePadded;
 
-use crate::ring::{Reader, Ring};
+use crate::ring::Ring;
 use crate::sync::{Arc, plain};
 use crate::wait::{FirstPanic, RxWaker, Source, WaitQueue};
 
 use counts::Counts;
 
+pub(crate) use crate::ring::Shape;
 pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
@@ -70,20 +71,17 @@ impl<T> core::ops::Deref for Chan<T> {
 /// The settings of a new channel.
 pub(crate) struct Settings {
     pub(crate) name: Option<plain::Arc<str>>,
-    pub(crate) capacity: u64,
+    pub(crate) shape: Shape,
     pub(crate) location: &'static Location<'static>,
     /// What telemetry does when the channel ends.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
-    /// The number of the first message, 0 but in tests of the wrap.
-    pub(crate) start: u64,
 }
 
 impl<T> Chan<T> {
     /// A channel with one sender and its receiving end.
-    #[track_caller]
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, capacity, location, on_drop, start } = settings;
-        let (ring, reader): (_, Reader) = Ring::new::<T>(capacity, start);
+        let Settings { name, shape, location, on_drop } = settings;
+        let (ring, reader) = Ring::new::<T>(shape);
         let shared = Arc::new(Shared {
             ring,
             receiver: CachePadded::new(RxWaker::new()),
@@ -175,8 +173,9 @@ impl Shared {
         len
     }
 
+    /// That of an unbounded channel is without limit.
     pub(crate) fn max_capacity(&self) -> u64 {
-        self.ring.capacity()
+        self.ring.capacity().unwrap_or(u64::MAX)
     }
 
     /// What a send could take right now: 0 while anybody waits.
@@ -185,7 +184,7 @@ impl Shared {
         if now.tail.is_queued() {
             return 0;
         }
-        self.ring.capacity().saturating_sub(now.len + now.tail.reserved())
+        self.max_capacity().saturating_sub(now.len + now.tail.reserved())
     }
 }
 

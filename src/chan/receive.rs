@@ -163,7 +163,7 @@ impl<T> Consumer<T> {
         if result.is_none() {
             // Claimed, and published in a moment: a short spin, then let others run.
             // SAFETY: this channel's ring was made for `T`, with this reader.
-            while !unsafe { shared.ring.is_published::<T>(&self.reader) } {
+            while unsafe { shared.ring.peek::<T>(&mut self.reader) }.is_none() {
                 if backoff.is_completed() {
                     waker.wake_by_ref();
                     return Some(Nothing::Empty);
@@ -206,8 +206,12 @@ impl<T> Drop for Consumer<T> {
         let backoff = Backoff::new();
         loop {
             // SAFETY: this channel's ring was made for `T`, with this reader.
-            while let Some((value, _)) = unsafe { shared.ring.pop::<T>(&mut self.reader) } {
-                panic.run(|| drop(value));
+            while let Some(message) = unsafe { shared.ring.peek::<T>(&mut self.reader) } {
+                // Where it lies: a large one must not pass over the stack.
+                // SAFETY: published, at the head, and skipped below whatever its drop does.
+                panic.run(|| unsafe { message.drop_in_place() });
+                // SAFETY: as above.
+                unsafe { shared.ring.skip::<T>(&mut self.reader) };
             }
             if shared.ring.try_abandon(&self.reader) {
                 break;

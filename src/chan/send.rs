@@ -31,7 +31,11 @@ impl<T> Chan<T> {
     /// gone the message is dropped at once.
     pub(crate) fn send_reserved(&self, value: T) {
         if let Some(claim) = self.ring.claim_reserved() {
-            self.publish(claim, value);
+            if claim.freed_permit {
+                self.serve_after(|| self.publish(claim, value));
+            } else {
+                self.publish(claim, value);
+            }
         } else {
             self.info.count_late();
             self.release(1);
@@ -53,9 +57,23 @@ impl<T> Chan<T> {
 }
 
 impl Shared {
+    /// Serves the queue after `f`, which may wake and so panic.
+    #[cold]
+    fn serve_after(&self, f: impl FnOnce()) {
+        let mut panic = FirstPanic::default();
+        panic.run(f);
+        self.serve(&mut panic);
+        panic.resume();
+    }
+
     /// Takes `n` permits without waiting.
     pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
         self.ring.reserve(n)
+    }
+
+    /// The most permits that one reserve can get.
+    pub(crate) fn max_reserved(&self) -> u64 {
+        self.ring.max_reserved()
     }
 
     /// Counts a refusal that a caller of a `try_` method sees.
@@ -72,9 +90,13 @@ impl Shared {
         Acquire { shared: self, need: n, key: None, until: Until::Granted }
     }
 
-    /// Waits until the receiver closes.
-    pub(crate) fn closed(&self) -> Acquire<'_> {
-        Acquire { shared: self, need: u64::MAX, key: None, until: Until::Closed }
+    /// Waits until the channel is closed.
+    pub(crate) async fn until_closed(&self) {
+        if !self.is_closed() {
+            // This wait ends by closure only.
+            let closed = Acquire { shared: self, need: u64::MAX, key: None, until: Until::Closed };
+            let _ = closed.await;
+        }
     }
 }
 

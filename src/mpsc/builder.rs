@@ -2,18 +2,19 @@
 
 use core::panic::Location;
 
-use super::{Receiver, Sender};
-use crate::chan::{Chan, Settings};
+use super::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
+use crate::chan::{Chan, Consumer, Settings, Shape};
 use crate::sync::plain::Arc;
 use crate::telemetry::registry;
 
 /// Makes a bounded channel for `buffer` messages.
 ///
-/// The capacity is exact for any number from 1 up to 16,777,215. The channel's name in telemetry is the
-/// place of this call; see [`Builder`] to give it one.
+/// The capacity is exact for any number from 1 up to `usize::MAX >> 3`, and creating a channel takes as long
+/// for a large one as for a small one: memory is taken as messages come. The channel's name in telemetry is
+/// the place of this call; see [`Builder`] to give it one.
 ///
 /// # Panics
-/// If `buffer` is 0, or larger than the limit above, or if the ring's memory cannot be had.
+/// If `buffer` is 0 or larger than `usize::MAX >> 3`.
 ///
 /// # Examples
 /// ```
@@ -26,6 +27,26 @@ use crate::telemetry::registry;
 pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
     Builder::new().capacity(buffer).build()
 }
+
+/// Makes an unbounded channel: a send never waits, and memory is the only limit.
+///
+/// The channel's name in telemetry is the place of this call; see [`Builder`] to give it one. Memory is
+/// taken by blocks of 32 messages as they come, and given back as they are received.
+///
+/// # Examples
+/// ```
+/// let (tx, mut rx) = parshall::mpsc::unbounded_channel();
+/// tx.send("hello")?;
+/// assert_eq!(rx.blocking_recv(), Some("hello"));
+/// # Ok::<(), parshall::mpsc::error::SendError<&str>>(())
+/// ```
+#[track_caller]
+pub fn unbounded_channel<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
+    Builder::new().build_unbounded()
+}
+
+/// As Tokio's semaphore, whose limit this is.
+const MAX_CAPACITY: usize = usize::MAX >> 3;
 
 /// A channel with a name, or one that telemetry does not list. An addition to Tokio's interface.
 ///
@@ -40,8 +61,8 @@ pub struct Builder {
     name: Option<Arc<str>>,
     capacity: usize,
     tracked: bool,
-    #[cfg(any(test, parshall_loom, fuzzing))]
     start: u64,
+    in_blocks: bool,
 }
 
 impl Default for Builder {
@@ -60,8 +81,8 @@ impl Builder {
             name: None,
             capacity: Self::DEFAULT_CAPACITY,
             tracked: true,
-            #[cfg(any(test, parshall_loom, fuzzing))]
             start: 0,
+            in_blocks: false,
         }
     }
 
@@ -73,7 +94,8 @@ impl Builder {
         self
     }
 
-    /// The number of messages and permits that the channel holds at most.
+    /// The number of messages and permits that the channel holds at most. Of them at most 16,777,215 can be
+    /// permits that are out at the same time; a reserve beyond that finds the channel full.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
@@ -93,27 +115,60 @@ impl Builder {
         self
     }
 
-    /// Makes the channel.
+    /// For tests: the storage of a large channel, whatever the capacity.
+    #[cfg(any(test, parshall_loom, fuzzing))]
+    #[doc(hidden)]
+    pub fn in_blocks(mut self) -> Self {
+        self.in_blocks = true;
+        self
+    }
+
+    /// Makes a bounded channel.
     ///
     /// # Panics
     /// As [`channel`].
     #[track_caller]
     pub fn build<T>(self) -> (Sender<T>, Receiver<T>) {
         assert!(self.capacity > 0, "mpsc bounded channel requires buffer > 0");
+        assert!(
+            self.capacity <= MAX_CAPACITY,
+            "a semaphore may not have more than MAX_PERMITS permits ({MAX_CAPACITY})"
+        );
+        let capacity = Some(self.capacity as u64);
+        let (chan, consumer) = self.create(capacity, Location::caller());
+        (Sender::new(chan), Receiver::new(consumer))
+    }
+
+    /// Makes an unbounded channel; the builder's capacity counts for nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = parshall::mpsc::Builder::new().name("events").build_unbounded();
+    /// tx.send("started")?;
+    /// assert_eq!((rx.stats().name.as_str(), rx.stats().capacity), ("events", None));
+    /// # Ok::<(), parshall::mpsc::error::SendError<&str>>(())
+    /// ```
+    #[track_caller]
+    pub fn build_unbounded<T>(self) -> (UnboundedSender<T>, UnboundedReceiver<T>) {
+        let (chan, consumer) = self.create(None, Location::caller());
+        (UnboundedSender::new(chan), UnboundedReceiver::new(Receiver::new(consumer)))
+    }
+
+    fn create<T>(
+        self,
+        capacity: Option<u64>,
+        location: &'static Location<'static>,
+    ) -> (Chan<T>, Consumer<T>) {
         let on_drop: fn(&_, _) = registry::leave;
         let (chan, consumer) = Chan::create(Settings {
             name: self.name,
-            capacity: self.capacity as u64,
-            location: Location::caller(),
+            shape: Shape { capacity, start: self.start, in_blocks: self.in_blocks },
+            location,
             on_drop: self.tracked.then_some(on_drop),
-            #[cfg(any(test, parshall_loom, fuzzing))]
-            start: self.start,
-            #[cfg(not(any(test, parshall_loom, fuzzing)))]
-            start: 0,
         });
         if self.tracked {
             registry::enter(chan.shared());
         }
-        (Sender::new(chan), Receiver::new(consumer))
+        (chan, consumer)
     }
 }

@@ -56,10 +56,12 @@ pub mod error;
 mod permit;
 mod receiver;
 mod sender;
+mod unbounded;
 mod weak;
 
-pub use builder::{Builder, channel};
+pub use builder::{Builder, channel, unbounded_channel};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::Receiver;
 pub use sender::Sender;
+pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender};
 pub use weak::WeakSender;

@@ -78,10 +78,7 @@ impl<T> Sender<T> {
     /// # }
     /// ```
     pub async fn closed(&self) {
-        if !self.chan.is_closed() {
-            // Its wait ends by closure only.
-            let _ = self.chan.closed().await;
-        }
+        self.chan.until_closed().await;
     }
 
     /// Sends a message if there is room and nobody waits for it.
@@ -181,7 +178,7 @@ impl<T> Sender<T> {
     /// # }
     /// ```
     pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
-        if n > self.max_capacity() {
+        if n as u64 > self.chan.max_reserved() {
             return Err(SendError(()));
         }
         self.wait_for(n as u64).await?;
@@ -225,7 +222,7 @@ impl<T> Sender<T> {
     /// [`TrySendError::Full`], also for an `n` of more than [`Sender::max_capacity`], or
     /// [`TrySendError::Closed`].
     pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
-        if n > self.max_capacity() {
+        if n as u64 > self.chan.max_reserved() {
             return Err(self.refused(Refused::Full, ()));
         }
         match self.chan.try_reserve(n as u64) {

@@ -1,16 +1,20 @@
 //! The ring: where messages lie, and the two words that say everything about them.
 //!
-//! A bounded multi-producer single-consumer queue after Vyukov's array queue (stamped slots), with three
+//! A multi-producer single-consumer queue after Vyukov's array queue (stamped slots), with three
 //! differences: capacity is *counted* in the words and not derived from the stamps, so that any number is
 //! exact and permits need no slot; the receiver never writes a slot; and closure, parking and queueing
 //! are bits of the producers' word, so that one compare-and-swap decides them together.
 //!
+//! The words know nothing of memory. Slots lie in an array while the capacity is small ([`array`]), else in a
+//! list of blocks that grows and shrinks with the messages ([`blocks`], with an argument of its own).
+//! An unbounded channel is one whose capacity is what the words can count.
+//!
 //! # Words
 //!
 //! ```text
-//! producers' line   T = [ pos | res | RX_GONE | TX_QUEUED | RX_PARKED | CLOSED ]   head_cache
-//! receiver's line   H = [ count | TX_WAITING ]                                     watermark
-//! read only         slots, capacity
+//! producers' line   T = [ pos | res | RX_GONE | TX_QUEUED | RX_PARKED | CLOSED ]   head_cache   hint
+//! receiver's line   H = [ count | TX_WAITING ]                                     watermark    front
+//! read only         array or kind of block, capacity
 //! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
 //! ```
 //!
@@ -45,14 +49,15 @@
 //! one load of T tells.
 //!
 //! A message costs two locked instructions: the claim and the head's step. Each is needed, since
-//! neither side can do with plain loads and stores alone (Attiya et al., "Laws of Order", POPL 2011).
+//! neither side can do with plain loads and stores alone (Attiya et al., "Laws of Order", POPL 2011). The
+//! receiver of an unbounded channel can, for it tells nobody of room: it stores H.
 //!
 //! # Invariants
 //!
 //! * I1: RX_PARKED implies `pos` = head, and nothing is published beyond it.
 //! * I2: RX_PARKED goes from 1 to 0 in exactly one step per park, whose owner wakes the receiver.
 //! * I3: `pos + res - head <= capacity` at every instant.
-//! * I4: T and H change only by read-modify-write steps. Of any two steps on a word one comes first, and the
+//! * I4: T and H change only by read-modify-write steps (H of a bounded channel). Of any two steps on a word one comes first, and the
 //!   later sees it: the hand-overs need no fence and no sequential consistency.
 //! * I5: `head_cache` lies less than 2^36 behind the tail, so that their distance is never mistaken by a lap.
 //!
@@ -61,20 +66,26 @@
 //! | tag | from | to | makes visible |
 //! |---|---|---|---|
 //! | P1 | stamp, Release, in `publish` | stamp, Acquire, in `is_published` | the value |
-//! | C1 | H, Release, in `advance`; `head_cache`, Release, in `refresh_room` | H or `head_cache`, Acquire, before a claim | that the slot was read |
+//! | C1 | H, Release, in `move_head`; `head_cache`, Release, in `refresh_room` | H or `head_cache`, Acquire, before a claim | that the slot was read |
 //! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
-//! | W1 | H, AcqRel, in `set_waiting` | H, AcqRel, in `advance` | of registration and pop, the earlier to the later |
+//! | W1 | H, AcqRel, in `set_waiting` | H, AcqRel, in `move_head` | of registration and pop, the earlier to the later |
 //! | W2 | T, AcqRel, in `set_queued` | T, AcqRel, in `release` | of registration and release, likewise |
+//! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
+//! | L2 | `hint`, Release, in `move_hint` | the same, Acquire, in `hint` | the block it names, set up |
+//! | L3 | a block's `passed`, Release, in `move_hint` | the same, Acquire, in `leave_behind` | that the mover is done with it |
+//! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | the hint beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
-//! P0, M1, M2, N2, K3 and B1 are local: before sharing, the watermark and its probe, the count of weak senders,
-//! the receiver's own note, the blocking caller's flag.
+//! P0, M1, M2, N2, K3, L4 and B1 are local: before sharing, the watermark and its probe, the count of weak
+//! senders, the receiver's own note and its end of the list of blocks, the blocking caller's flag.
 //!
 //! # Progress
 //!
-//! Claim, reserve and release retry only when another step on T succeeded: lock-free. Pop is wait-free. But
+//! Claim, reserve and release retry only when another step on T succeeded: lock-free. Publishing into a list
+//! of blocks may allocate, and links a block or finds one linked: lock-free but for the allocator. Pop is
+//! wait-free, likewise. But
 //! a producer stopped between claim and publish delays the receiver behind its slot: `recv` yields to
 //! its executor meanwhile, `try_recv` and the receiver's drop yield the thread. Waiting for room takes a
 //! short mutex (see `wait::queue`).
@@ -88,8 +99,11 @@
 //! Checked by `loom-tests/tests/{ring,receiver,senders,close}.rs`, `fuzz/fuzz_targets/ops.rs` and the property
 //! tests of [`pos`].
 
-mod bounded;
+mod array;
+mod blocks;
 mod pos;
+mod protocol;
 mod slot;
+mod store;
 
-pub(crate) use bounded::{Claim, Occupancy, Park, Reader, Refused, Ring};
+pub(crate) use protocol::{Claim, Occupancy, Park, Reader, Refused, Ring, Shape};

@@ -10,7 +10,7 @@
 //!
 //! `pos` counts claimed slots modulo 2^36, `res` counts permits that are out. They share one word, so
 //! that one compare-and-swap decides room, closure, queueing and parking together. Differences of
-//! positions are taken modulo 2^36 and are meaningful while they are at most [`MAX_CAPACITY`].
+//! positions are taken modulo 2^36 and are meaningful while they are at most [`MAX_LEN`].
 
 use core::fmt;
 
@@ -25,8 +25,12 @@ const POS_SHIFT: u32 = RES_SHIFT + RES_BITS;
 const POS_BITS: u32 = u64::BITS - POS_SHIFT;
 const POS_MASK: u64 = (1 << POS_BITS) - 1;
 
-/// The largest capacity that the permit count of a [`Tail`] can hold.
-pub(crate) const MAX_CAPACITY: u64 = RES_MASK;
+/// The most permits that can be out at once: 16,777,215.
+pub(crate) const MAX_RESERVED: u64 = RES_MASK;
+
+/// The most messages that can be in a channel at once: half a lap, so that of two positions it is
+/// always known which comes first. Their slots alone would take more than 128 GiB.
+pub(crate) const MAX_LEN: u64 = 1 << (POS_BITS - 1);
 
 /// A slot's position in the endless sequence of messages, modulo 2^36. Any number of that class may
 /// stand for it: the mask is applied where positions are compared, not where they are computed.
@@ -60,6 +64,18 @@ impl Pos {
     #[inline]
     pub(crate) fn since(self, earlier: Pos) -> u64 {
         self.0.wrapping_sub(earlier.0) & POS_MASK
+    }
+
+    /// The position as a number below 2^36.
+    #[inline]
+    pub(super) fn number(self) -> u64 {
+        self.0 & POS_MASK
+    }
+
+    /// The first position of its block of `len`, a power of two.
+    #[inline]
+    pub(super) fn in_block(self, len: u64) -> Self {
+        Self(self.0 & POS_MASK & !(len - 1))
     }
 
     /// The slot of this position in a buffer of `mask + 1` slots.
@@ -151,7 +167,7 @@ impl Tail {
 
     #[inline]
     pub(crate) fn reserve(self, n: u64) -> Self {
-        debug_assert!(self.reserved() + n <= MAX_CAPACITY);
+        debug_assert!(self.reserved() + n <= MAX_RESERVED);
         Self(self.0 + (n << RES_SHIFT))
     }
 
@@ -261,24 +277,24 @@ mod tests {
     }
 
     fn tail() -> impl Strategy<Value = Tail> {
-        (near_wrap(), 0..=MAX_CAPACITY - 1, 0u64..16).prop_map(|(count, res, flags)| {
+        (near_wrap(), 0..=MAX_RESERVED - 1, 0u64..16).prop_map(|(count, res, flags)| {
             Tail(Tail::at(Head::at(count).pos()).reserve(res).0 | flags)
         })
     }
 
     proptest! {
         #[test]
-        fn used_is_the_distance_plus_the_permits(start in near_wrap(), len in 0u64..1 << 24, res in 0..1u64 << 23) {
+        fn used_is_the_distance_plus_the_permits(start in near_wrap(), len in 0u64..=MAX_LEN, res in 0..1u64 << 23) {
             let head = Head::at(start).pos();
             let tail = Tail::at(head.plus(len)).reserve(res);
             prop_assert_eq!(tail.used(head), len + res);
         }
 
         #[test]
-        fn a_tail_behind_the_head_looks_fuller_than_any_capacity(start in near_wrap(), behind in 1u64..1 << 24) {
+        fn a_tail_behind_the_head_looks_fuller_than_any_capacity(start in near_wrap(), behind in 1u64..MAX_LEN) {
             let head = Head::at(start).pos();
             let stale = Tail::at(Pos(head.0.wrapping_sub(behind) & POS_MASK));
-            prop_assert!(stale.used(head) > MAX_CAPACITY);
+            prop_assert!(stale.used(head) > MAX_LEN);
         }
 
         #[test]
@@ -289,7 +305,7 @@ mod tests {
 
         #[test]
         fn permits_move_only_res(t in tail(), n in 0u64..1000) {
-            prop_assume!(t.reserved() + n <= MAX_CAPACITY);
+            prop_assume!(t.reserved() + n <= MAX_RESERVED);
             let Fields(pos, res, flags) = fields(t);
             prop_assert_eq!(fields(t.reserve(n)), Fields(pos, res + n, flags));
             prop_assert_eq!(t.reserve(n).unreserve(n), t);

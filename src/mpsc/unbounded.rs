@@ -1,0 +1,319 @@
+//! The handles of a channel without a capacity.
+
+use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use super::Receiver;
+use super::error::{SendError, TryRecvError};
+use crate::chan::{Chan, ChannelStats};
+use crate::ring::Refused;
+
+/// Sends messages to the one [`UnboundedReceiver`] of its channel, never waiting.
+///
+/// Cloning is cheap; the channel closes when the last sender is dropped. From
+/// [`unbounded_channel`](super::unbounded_channel) or a [`Builder`](super::Builder).
+pub struct UnboundedSender<T> {
+    chan: Chan<T>,
+}
+
+impl<T> UnboundedSender<T> {
+    /// A sender that the counts know already.
+    pub(super) fn new(chan: Chan<T>) -> Self {
+        Self { chan }
+    }
+
+    /// Sends a message.
+    ///
+    /// Memory that cannot be had, and more than 2^35 messages in the channel, end the process.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if the receiver is closed or dropped.
+    #[inline]
+    pub fn send(&self, message: T) -> Result<(), SendError<T>> {
+        match self.chan.try_send(message) {
+            Ok(()) => Ok(()),
+            Err((Refused::Closed, message)) => Err(self.closed_error(message)),
+            // 2^35 messages: as Tokio, whose count of messages would overflow.
+            Err((Refused::Full, _)) => std::process::abort(),
+        }
+    }
+
+    #[cold]
+    fn closed_error<V>(&self, value: V) -> SendError<V> {
+        self.chan.count_refusal(Refused::Closed);
+        SendError(value)
+    }
+
+    /// Waits until the receiver is closed or dropped; returns at once if it is.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn closed(&self) {
+        self.chan.until_closed().await;
+    }
+
+    /// Whether the receiver was closed or dropped. Once true, true for ever.
+    pub fn is_closed(&self) -> bool {
+        self.chan.is_closed()
+    }
+
+    /// Whether both send to the same receiver. Never changes.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.chan.same_channel(&other.chan)
+    }
+
+    /// Messages in the channel. May change at any time. An addition to Tokio's interface.
+    pub fn len(&self) -> usize {
+        self.chan.len() as usize
+    }
+
+    /// Whether the channel has no messages. May change at any time. An addition to Tokio's interface.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A handle that does not keep the channel open.
+    #[must_use = "Downgrade creates a WeakSender without destroying the original non-weak sender."]
+    pub fn downgrade(&self) -> WeakUnboundedSender<T> {
+        WeakUnboundedSender::new(self.chan.clone())
+    }
+
+    /// Senders of this channel. May change at any time; at least 1.
+    pub fn strong_count(&self) -> usize {
+        self.chan.counts.strong()
+    }
+
+    /// Weak senders of this channel. May change at any time.
+    pub fn weak_count(&self) -> usize {
+        self.chan.counts.weak()
+    }
+
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
+    /// Tokio's interface.
+    pub fn stats(&self) -> ChannelStats {
+        self.chan.stats()
+    }
+}
+
+impl<T> Clone for UnboundedSender<T> {
+    fn clone(&self) -> Self {
+        self.chan.counts.add_strong();
+        Self { chan: self.chan.clone() }
+    }
+}
+
+impl<T> Drop for UnboundedSender<T> {
+    fn drop(&mut self) {
+        self.chan.drop_sender();
+    }
+}
+
+impl<T> fmt::Debug for UnboundedSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundedSender").field("chan", &format_args!("..")).finish()
+    }
+}
+
+// A panic elsewhere leaves no channel half-changed: see `FirstPanic`.
+impl<T> UnwindSafe for UnboundedSender<T> {}
+impl<T> RefUnwindSafe for UnboundedSender<T> {}
+
+/// An [`UnboundedSender`] that does not count: the channel closes although it is there.
+///
+/// # Examples
+/// ```
+/// let (tx, _rx) = parshall::mpsc::unbounded_channel::<u8>();
+/// let weak = tx.downgrade();
+/// assert!(weak.upgrade().is_some());
+/// drop(tx);
+/// assert!(weak.upgrade().is_none());
+/// ```
+pub struct WeakUnboundedSender<T> {
+    chan: Chan<T>,
+}
+
+impl<T> WeakUnboundedSender<T> {
+    fn new(chan: Chan<T>) -> Self {
+        chan.counts.add_weak();
+        Self { chan }
+    }
+
+    /// A sender, if another one still lives. Once `None`, always `None`.
+    pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
+        self.chan.counts.upgrade().then(|| UnboundedSender::new(self.chan.clone()))
+    }
+
+    /// Senders of this channel. May change at any time, but 0 is final.
+    pub fn strong_count(&self) -> usize {
+        self.chan.counts.strong()
+    }
+
+    /// Weak senders of this channel, this one included. May change at any time.
+    pub fn weak_count(&self) -> usize {
+        self.chan.counts.weak()
+    }
+}
+
+impl<T> Clone for WeakUnboundedSender<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.chan.clone())
+    }
+}
+
+impl<T> Drop for WeakUnboundedSender<T> {
+    fn drop(&mut self) {
+        self.chan.counts.drop_weak();
+    }
+}
+
+impl<T> fmt::Debug for WeakUnboundedSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakUnboundedSender")
+    }
+}
+
+impl<T> UnwindSafe for WeakUnboundedSender<T> {}
+impl<T> RefUnwindSafe for WeakUnboundedSender<T> {}
+
+/// Receives the messages of its channel: a [`Receiver`] without a capacity.
+///
+/// Dropping it closes the channel and drops what is left. From
+/// [`unbounded_channel`](super::unbounded_channel) or a [`Builder`](super::Builder).
+pub struct UnboundedReceiver<T> {
+    inner: Receiver<T>,
+}
+
+impl<T> UnboundedReceiver<T> {
+    pub(super) fn new(inner: Receiver<T>) -> Self {
+        Self { inner }
+    }
+
+    /// Waits for the next message; see [`Receiver::recv`].
+    ///
+    /// # Cancel safety
+    /// Nothing is lost: dropped before it is ready, no message was taken.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::unbounded_channel();
+    /// tx.send("one").unwrap();
+    /// drop(tx);
+    /// assert_eq!((rx.recv().await, rx.recv().await), (Some("one"), None));
+    /// # }
+    /// ```
+    pub async fn recv(&mut self) -> Option<T> {
+        self.inner.recv().await
+    }
+
+    /// Waits for messages and appends up to `limit` of them to `buffer`; see [`Receiver::recv_many`].
+    ///
+    /// # Cancel safety
+    /// As [`UnboundedReceiver::recv`].
+    pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        self.inner.recv_many(buffer, limit).await
+    }
+
+    /// Takes a message if one is there; see [`Receiver::try_recv`].
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`] if something may still come, else [`TryRecvError::Disconnected`].
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        self.inner.try_recv()
+    }
+
+    /// [`UnboundedReceiver::recv`], blocking this thread.
+    #[track_caller]
+    #[doc(alias = "recv_blocking")]
+    pub fn blocking_recv(&mut self) -> Option<T> {
+        self.inner.blocking_recv()
+    }
+
+    /// [`UnboundedReceiver::recv_many`], blocking this thread.
+    #[track_caller]
+    #[doc(alias = "recv_many_blocking")]
+    pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        self.inner.blocking_recv_many(buffer, limit)
+    }
+
+    /// Closes the channel: sends fail from now on. Messages in the channel still arrive, then `None`. Closing
+    /// again does nothing.
+    pub fn close(&mut self) {
+        self.inner.close();
+    }
+
+    /// Whether the channel is closed: by [`UnboundedReceiver::close`], or because no sender is left. Messages
+    /// may still be there. Once true, true for ever.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    /// Whether there are no messages. A message whose send has returned is there. `true` may change at
+    /// any time; `false` cannot be changed by another thread.
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    /// Messages in the channel. May grow at any time; only this receiver makes it fall.
+    pub fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// [`UnboundedReceiver::recv`] as a poll; see [`Receiver::poll_recv`].
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.inner.poll_recv(cx)
+    }
+
+    /// [`UnboundedReceiver::recv_many`] as a poll; see [`Receiver::poll_recv`].
+    pub fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        self.inner.poll_recv_many(cx, buffer, limit)
+    }
+
+    /// Senders of this channel. May change at any time, but 0 is final.
+    pub fn sender_strong_count(&self) -> usize {
+        self.inner.sender_strong_count()
+    }
+
+    /// Weak senders of this channel. May change at any time.
+    pub fn sender_weak_count(&self) -> usize {
+        self.inner.sender_weak_count()
+    }
+
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
+    /// Tokio's interface.
+    pub fn stats(&self) -> ChannelStats {
+        self.inner.stats()
+    }
+}
+
+/// The messages until `None`. An addition to Tokio's interface.
+impl<T> Stream for UnboundedReceiver<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_recv(cx)
+    }
+
+    /// At least what is there now.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl<T> fmt::Debug for UnboundedReceiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnboundedReceiver").field("chan", &format_args!("..")).finish()
+    }
+}
+
+impl<T> Unpin for UnboundedReceiver<T> {}

@@ -1,0 +1,202 @@
+//! A ring of slots in one allocation: small capacities.
+//!
+//! The slot of a position is `pos & mask`. It is free again when the head has passed it, which a
+//! producer learns before it claims (C1): nothing is ever installed, moved or given back.
+
+use core::alloc::Layout;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use super::pos::Pos;
+#[cfg(parshall_loom)]
+use super::slot;
+use super::slot::{Slot, Value};
+use super::store::{Cursor, Store};
+use crate::sync::AtomicU32;
+
+/// Stamp and message side by side: with small messages a send touches one cache line, not two.
+struct Entry<T> {
+    stamp: AtomicU32,
+    value: Value<T>,
+}
+
+/// The memory, with the type of its messages erased. It never drops a message.
+pub(super) struct Array {
+    base: NonNull<u8>,
+    mask: usize,
+    free: unsafe fn(NonNull<u8>, usize),
+}
+
+// SAFETY: an `Array` is memory; messages are reached only through `of`, whose callers answer for
+// their type, `Send` included.
+unsafe impl Send for Array {}
+// SAFETY: as above; slots are shared under the protocol of `Slot`.
+unsafe impl Sync for Array {}
+
+impl Array {
+    /// How many bytes `len` messages take.
+    pub(super) const fn bytes<T>(len: usize) -> usize {
+        len * size_of::<Entry<T>>()
+    }
+
+    /// `len` slots, a power of two, whose first position will be `start`.
+    pub(super) fn new<T>(len: usize, start: Pos) -> Self {
+        debug_assert!(len.is_power_of_two());
+        Self { base: allocate::<T>(len, start), mask: len - 1, free: free::<T> }
+    }
+
+    /// The slots, with their type.
+    ///
+    /// # Safety
+    /// `T` is the type this array was made for.
+    #[inline]
+    pub(super) unsafe fn of<T>(&self) -> Slots<'_, T> {
+        Slots { base: self.base.cast(), mask: self.mask, array: PhantomData }
+    }
+}
+
+impl Drop for Array {
+    fn drop(&mut self) {
+        // SAFETY: `free` was chosen with the type and length of the allocation at `base`.
+        unsafe { (self.free)(self.base, self.mask + 1) }
+    }
+}
+
+/// Typed access to an [`Array`].
+pub(super) struct Slots<'a, T> {
+    base: NonNull<Entry<T>>,
+    mask: usize,
+    array: PhantomData<&'a Array>,
+}
+
+impl<T> Clone for Slots<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Slots<'_, T> {}
+
+impl<'a, T> Slots<'a, T> {
+    #[inline]
+    fn at(self, pos: Pos) -> Slot<'a, T> {
+        // SAFETY: the base points to `mask + 1` slots of `T` (see `Array::of`), which live as long
+        // as the array, and the index is within the mask.
+        let entry: &'a Entry<T> = unsafe { self.base.add(pos.index(self.mask)).as_ref() };
+        Slot { stamp: &entry.stamp, value: &entry.value }
+    }
+}
+
+impl<'a, T> Store<'a, T> for Slots<'a, T> {
+    const IS_LIST: bool = false;
+
+    #[inline]
+    unsafe fn claimed(self, pos: Pos, _observe: impl Fn() -> Pos) -> Slot<'a, T> {
+        self.at(pos)
+    }
+
+    #[inline]
+    unsafe fn seek(self, pos: Pos, _at: &mut Cursor) -> Option<Slot<'a, T>> {
+        Some(self.at(pos))
+    }
+
+    #[inline]
+    unsafe fn leave_behind(self, _head: Pos, _at: Cursor) {}
+}
+
+fn layout_of<T>(len: usize) -> Layout {
+    Layout::array::<Entry<T>>(len).expect("32 messages fit into the address space")
+}
+
+/// Zeroed memory is a ring of which no position is published: position `p < len` has stamp
+/// `p + 1`.
+#[cfg(not(parshall_loom))]
+fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
+    let layout = layout_of::<T>(len);
+    // SAFETY: an entry is never of size zero, it holds a stamp.
+    let Some(base) = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }) else {
+        std::alloc::handle_alloc_error(layout)
+    };
+    if start != Pos::default() {
+        for i in 0..len {
+            let pos = start.plus(i as u64);
+            // SAFETY: index within the allocation, which nobody else has seen yet.
+            let entry = unsafe { base.cast::<Entry<T>>().add(pos.index(len - 1)).as_ref() };
+            // ORDERING(P0): Relaxed. Before the channel is shared; pairs with nothing.
+            entry.stamp.store(previous_lap(pos, len), crate::sync::Ordering::Relaxed);
+        }
+    }
+    base
+}
+
+#[cfg(not(parshall_loom))]
+unsafe fn free<T>(base: NonNull<u8>, len: usize) {
+    // SAFETY: the caller passes what `allocate::<T>(len)` returned. Entries need no drop: no message
+    // is left, and a stamp is an integer.
+    unsafe { std::alloc::dealloc(base.as_ptr(), layout_of::<T>(len)) }
+}
+
+/// Loom's atomics and cells have constructors and destructors: a boxed slice instead.
+#[cfg(parshall_loom)]
+fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
+    let mut entries: Vec<Option<Entry<T>>> = (0..len).map(|_| None).collect();
+    for i in 0..len {
+        let pos = start.plus(i as u64);
+        entries[pos.index(len - 1)] =
+            Some(Entry { stamp: AtomicU32::new(previous_lap(pos, len)), value: slot::vacant() });
+    }
+    let entries: Box<[Entry<T>]> = entries.into_iter().flatten().collect();
+    assert_eq!(layout_of::<T>(len), Layout::for_value(&*entries));
+    NonNull::from(Box::leak(entries)).cast()
+}
+
+#[cfg(parshall_loom)]
+unsafe fn free<T>(base: NonNull<u8>, len: usize) {
+    let entries = core::ptr::slice_from_raw_parts_mut(base.cast::<Entry<T>>().as_ptr(), len);
+    // SAFETY: the caller passes what `allocate::<T>(len)` leaked.
+    drop(unsafe { Box::from_raw(entries) });
+}
+
+/// The stamp that the slot of `pos` carries until `pos` is published.
+fn previous_lap(pos: Pos, len: usize) -> u32 {
+    pos.stamp().wrapping_sub(len as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::pos::Head;
+
+    #[test]
+    fn b10_a_new_ring_has_nothing_published_wherever_it_starts() {
+        for start in [0, (1 << 32) - 1, (1 << 32) - 3, (1 << 36) - 1, (1 << 36) + 5] {
+            for len in [1, 2, 4, 64] {
+                let start = Head::at(start).pos();
+                let array = Array::new::<String>(len, start);
+                // SAFETY: made for `String`.
+                let slots = unsafe { array.of::<String>() };
+                for i in 0..len as u64 {
+                    let pos = start.plus(i);
+                    assert!(!slots.at(pos).is_published(pos), "{pos:?} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn b26_zero_sized_and_over_aligned_messages_have_slots() {
+        #[repr(align(256))]
+        struct Wide(u8);
+        let pos = Pos::default();
+        let array = Array::new::<Wide>(2, pos);
+        // SAFETY: made for `Wide`; position 0 is ours and is read once.
+        unsafe {
+            array.of::<Wide>().at(pos).publish(pos, Wide(7));
+            let slot = array.of::<Wide>().at(pos);
+            assert!(slot.is_published(pos) && slot.read().0 == 7);
+        }
+        let array = Array::new::<()>(2, pos);
+        // SAFETY: made for `()`.
+        unsafe { array.of::<()>().at(pos).publish(pos, ()) };
+    }
+}

@@ -1,0 +1,71 @@
+//! Where slots live: in an array, if the capacity is small, or in a list of blocks.
+//!
+//! Both answer the same three questions ([`Store`]); the protocol does not know which it works on.
+
+use super::array::Array;
+use super::blocks;
+use super::pos::Pos;
+use super::slot::Slot;
+
+/// The kind of a channel's memory, with the type of its messages erased.
+pub(super) enum Storage {
+    Array(Array),
+    Blocks {
+        /// Frees the list that begins at the given block.
+        free: unsafe fn(*mut ()),
+    },
+}
+
+/// Up to so many bytes a channel has an array: it is faster by a few instructions a message, and
+/// creating it costs little more than a block.
+const MAX_ARRAY_BYTES: usize = 4096;
+
+impl Storage {
+    /// The memory for `limit` messages, and the first block if it is a list.
+    pub(super) fn new<T>(limit: u64, first: Pos, in_blocks: bool) -> (Self, *mut ()) {
+        let small = limit <= blocks::LEN as u64
+            || limit <= MAX_ARRAY_BYTES as u64
+                && Array::bytes::<T>((limit as usize).next_power_of_two()) <= MAX_ARRAY_BYTES;
+        if small && !in_blocks {
+            let array = Array::new::<T>((limit as usize).next_power_of_two(), first);
+            (Self::Array(array), core::ptr::null_mut())
+        } else {
+            (Self::Blocks { free: blocks::free::<T> }, blocks::first::<T>(first))
+        }
+    }
+}
+
+/// Where the receiver stands in a list of blocks. In an array it need not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cursor(pub(super) *mut ());
+
+// SAFETY: a cursor is a pointer; who follows it answers for that.
+unsafe impl Send for Cursor {}
+// SAFETY: as above.
+unsafe impl Sync for Cursor {}
+
+/// Typed access to slots. Copying it copies pointers.
+pub(super) trait Store<'a, T>: Copy {
+    /// Whether what lies behind the receiver has to be given back.
+    const IS_LIST: bool;
+
+    /// The slot of a claimed position. `observe` is a step on T that tells how far the claims are.
+    ///
+    /// # Safety
+    /// The caller has claimed `pos` and not published it, and `observe` is what it is said to be.
+    unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T>;
+
+    /// The slot of `pos`, if its memory is there yet. `at` moves to its block, or the last before it.
+    ///
+    /// # Safety
+    /// The caller is the receiver. `at` is the first block of all, or where a call of this left it;
+    /// it is not behind the block of the position just before the head, and not ahead of `pos`.
+    unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>>;
+
+    /// The receiver's head, now `head`, has come to the block `at`: what lies before it may be reused.
+    ///
+    /// # Safety
+    /// The caller is the receiver. It has read all messages before `head`, and keeps no cursor to a
+    /// block that lies before `at` and ends at or before `head`.
+    unsafe fn leave_behind(self, head: Pos, at: Cursor);
+}
