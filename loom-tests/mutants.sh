@@ -20,7 +20,7 @@ done
 shift $((OPTIND - 1))
 only=${1:-.}
 
-B=src/ring/protocol.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs
+B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs
 N=src/chan/counts.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs
 
 # id | file | start of the function | sed expression on that function's lines | what it is
@@ -35,19 +35,21 @@ mutants() {
   ord T-swap-rel $B 'fn swap_tail(' AcqRel Release 'T swap, all callers'
   ord T-swap-rlx $B 'fn swap_tail(' AcqRel Relaxed 'T swap, all callers'
   ord T-swap-fail $B 'fn swap_tail(' Acquire Relaxed 'T swap, failure, all callers'
-  for f in take_capacity claim_reserved update_tail reserve_up_to park unpark try_abandon; do
+  for f in $X:take_capacity $X:claim_up_to $X:claim_reserved $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
+    local file=${f%:*}
+    f=${f#*:}
     for o in Acquire Release; do
-      echo "T-$f-$o|$B|fn $f(|s/self.swap_tail(/self.swap_tail_$o(/|T swap in $f alone: AcqRel -> $o"
+      echo "T-$f-$o|$file|fn $f(|s/self.swap_tail(/self.swap_tail_$o(/|T swap in $f alone: AcqRel -> $o"
     done
   done
-  ord C1-cache-load $B 'fn with_room(' Acquire Relaxed 'head_cache load in with_room'
-  ord C1-cache-max $B 'fn refresh_room(' Release Relaxed 'head_cache fetch_max in refresh_room'
-  ord C1-keep-up $B 'fn keep_up(' Release Relaxed 'head_cache fetch_max in keep_up'
-  ord C1-keep-up-load $B 'fn keep_up(' Acquire Relaxed 'head_cache load in keep_up'
+  ord C1-cache-load $X 'fn with_room(' Acquire Relaxed 'head_cache load in with_room'
+  ord C1-cache-max $X 'fn refresh_room(' Release Relaxed 'head_cache fetch_max in refresh_room'
+  ord C1-keep-up $X 'fn keep_up(' Release Relaxed 'head_cache fetch_max in keep_up'
+  ord C1-keep-up-load $X 'fn keep_up(' Acquire Relaxed 'head_cache load in keep_up'
   ord C1-head-load $B 'fn head(' Acquire Relaxed 'H load in head'
-  ord C1W1-advance-acq $B 'fn move_head(' AcqRel Acquire 'H fetch_add in advance'
-  ord C1W1-advance-rel $B 'fn move_head(' AcqRel Release 'H fetch_add in advance'
-  ord C1W1-advance-rlx $B 'fn move_head(' AcqRel Relaxed 'H fetch_add in advance'
+  ord C1W1-advance-acq $Y 'fn move_head(' AcqRel Acquire 'H fetch_add in advance'
+  ord C1W1-advance-rel $Y 'fn move_head(' AcqRel Release 'H fetch_add in advance'
+  ord C1W1-advance-rlx $Y 'fn move_head(' AcqRel Relaxed 'H fetch_add in advance'
   ord W2-set $B 'fn set_queued(' AcqRel Relaxed 'T fetch_or in set_queued'
   ord W2-clear $B 'fn clear_queued(' AcqRel Relaxed 'T fetch_and in clear_queued'
   ord W1-set $B 'fn set_waiting(' AcqRel Relaxed 'H fetch_or in set_waiting'
@@ -66,24 +68,24 @@ bug-late-queue|$Q|fn register(|/source.queue();/d;s/let more = inner.serve(.*;/&
 bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/let more = inner.serve(.*;/&source.call_receiver();/|TX_WAITING is set after the second look
 bug-recall|$Q|fn serve(&mut self|s/self.receiver_called = false;//|TX_WAITING is cleared, and believed to stand
 bug-uncall|$Q|fn serve(&mut self|s/if self.first == NIL .. self.receiver_called/if self.receiver_called/|TX_WAITING is cleared while somebody waits
-bug-head-store|$B|fn move_head(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
+bug-head-store|$Y|fn move_head(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
 bug-no-tx-queued|$B|fn set_queued(|/self.producers.tail.fetch_or/d|TX_QUEUED is not set
-bug-unqueue-early|$B|fn reserve_up_to(|s/if last .. grant == want/if last/|the last in line clears TX_QUEUED with part of its need
-bug-overtake|$B|fn with_room(|s/if tail.is_queued()/if false/|claims ignore TX_QUEUED
-bug-claim-closed|$B|fn with_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
-bug-stale-full|$B|fn refresh_room(|s/if again == tail .*<= self.limit/if true/|Full is said from an old tail
-bug-capacity|$B|fn with_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
-bug-grant-closed|$B|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
-bug-park-unseen|$B|fn park(|s/if tail.pos() != reader.pos()/if false/|park without the test that pos is the head
-bug-park-drained|$B|fn park(|s/if tail.is_final()/if false/|park on a drained channel
+bug-unqueue-early|$X|fn reserve_up_to(|s/if last .. grant == want/if last/|the last in line clears TX_QUEUED with part of its need
+bug-overtake|$X|fn with_room(|s/if tail.is_queued()/if false/|claims ignore TX_QUEUED
+bug-claim-closed|$X|fn with_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
+bug-stale-full|$X|fn refresh_room(|s/if again == tail .*<= self.limit/if true/|Full is said from an old tail
+bug-capacity|$X|fn with_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
+bug-grant-closed|$X|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
+bug-park-unseen|$Y|fn park(|s/if tail.pos() != reader.pos()/if false/|park without the test that pos is the head
+bug-park-drained|$Y|fn park(|s/if tail.is_final()/if false/|park on a drained channel
 bug-claim-parked|$P|fn claim(|s/ & !RX_PARKED//|a claim leaves RX_PARKED set
-bug-release-parked|$B|fn release(|s/if next.is_final() .*/next/|the last permit does not end the park
+bug-release-parked|$X|fn release(|s/if next.is_final() .*/next/|the last permit does not end the park
 bug-close-parked|$B|fn close_by_senders(|s/.close().unpark()/.close()/|the last sender leaves RX_PARKED set
-bug-gone-unseen|$B|fn claim_reserved(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|permits ignore RX_GONE
-bug-abandon-early|$B|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
+bug-gone-unseen|$X|fn claim_reserved(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|permits ignore RX_GONE
+bug-abandon-early|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
 bug-occupancy|$B|fn occupancy(|s/if head.count() == before.count()/if true/;s/let head = self.head();/let head = before;/|a length from an old head
-bug-watermark|$B|fn probe_watermark|s/is_some_and(.stamp. slot::seems_published(stamp.as_ref(), pos))/is_some() \&\& reader.watermark < self.limit/|the watermark counts unpublished slots
+bug-watermark|$Y|fn probe_watermark|s/is_some_and(.stamp. slot::seems_published(stamp.as_ref(), pos))/is_some() \&\& reader.watermark < self.limit/|the watermark counts unpublished slots
 bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.store(pos.stamp(), Ordering::Release); &/|the stamp is stored before the value
 bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
 bug-returned|$W|fn is_returned(|s/!self.lent.load(Ordering::Acquire)/true/|the receiver does not await the cell
@@ -99,7 +101,7 @@ bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if
 bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|fn drop(|s/if shared.ring.try_abandon(&self.reader)/let _ = shared.ring.try_abandon(\&self.reader); if true/|the dropped receiver does not await claims in flight
 bug-batch|$Q|fn serve(&mut self|s/return true/return false/|a full batch of wakers is not followed by another
-bug-granted-bits|$B|fn reserve_up_to(|s/if last .. grant == want/if false/|the last grant leaves TX_QUEUED set
+bug-granted-bits|$X|fn reserve_up_to(|s/if last .. grant == want/if false/|the last grant leaves TX_QUEUED set
 bug-cancel-bits|$Q|pub(crate) fn cancel(|s/source.unqueue();//|the last cancellation leaves TX_QUEUED set
 bug-cancel-units|$T|fn drop(|s/shared.release(assigned);//|a cancelled wait keeps its units
 bug-cancel-linked|$Q|pub(crate) fn cancel(|s/inner.unlink(key.0, clock::now());//|a cancelled wait stays in line

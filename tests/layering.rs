@@ -35,6 +35,8 @@ const UNSAFE: &[&str] = &[
     "ring/blocks.rs",     // likewise
     "ring/store.rs",      // what both promise
     "ring/protocol.rs",   // passes the type of the messages on to them
+    "ring/producer.rs",   // likewise
+    "ring/consumer.rs",   // likewise
     "wait/rx_waker.rs",   // the receiver's cell
     "chan/mod.rs",        // ends a park, so owns the cell
     "chan/send.rs",       // knows the type of the messages

@@ -27,6 +27,18 @@ impl<T> Chan<T> {
         }
     }
 
+    /// Sends from the front of `messages` as many as there is room for, in one step, or says why there is
+    /// none. Returns how many; the others stay.
+    pub(crate) fn try_send_many(&self, messages: &mut Vec<T>) -> Result<usize, Refused> {
+        let (claim, n) = self.ring.claim_up_to(messages.len() as u64)?;
+        let was_parked = claim.was_parked;
+        // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a vector
+        // runs no user code.
+        unsafe { self.ring.publish_all(claim, messages.drain(..n as usize)) };
+        self.wake_if(was_parked);
+        Ok(n as usize)
+    }
+
     /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
     /// gone the message is dropped at once.
     pub(crate) fn send_reserved(&self, value: T) {
@@ -48,6 +60,12 @@ impl<T> Chan<T> {
         let was_parked = claim.was_parked;
         // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
         unsafe { self.ring.publish(claim, value) };
+        self.wake_if(was_parked);
+    }
+
+    /// Wakes the receiver if a claim that is published now ended its park.
+    #[inline]
+    fn wake_if(&self, was_parked: bool) {
         if was_parked {
             let mut panic = FirstPanic::default();
             self.wake_receiver(&mut panic);

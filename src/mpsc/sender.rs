@@ -99,6 +99,75 @@ impl<T> Sender<T> {
         }
     }
 
+    /// Sends all of `messages`, in order, waiting in line for room. What has been sent leaves the vector.
+    ///
+    /// As many as there is room for go in one step, with nothing between them; while the channel is full, one by
+    /// one, so that nobody behind waits longer than for a single send. An addition to Tokio's interface.
+    ///
+    /// # Errors
+    /// [`SendError`] if the receiver is closed or dropped, also while waiting. The messages that were not sent are
+    /// still in the vector.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the messages that were not sent are still in the vector, in order; the
+    /// place in line is lost.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(8);
+    /// let mut words = vec!["a", "b", "c"];
+    /// tx.send_many(&mut words).await.unwrap();
+    /// assert!(words.is_empty());
+    /// let mut got = Vec::new();
+    /// assert_eq!(rx.recv_many(&mut got, 8).await, 3);
+    /// assert_eq!(got, ["a", "b", "c"]);
+    /// # }
+    /// ```
+    pub async fn send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
+        while !messages.is_empty() {
+            match self.chan.try_send_many(messages) {
+                Ok(_) => {}
+                Err(Refused::Closed) => return Err(self.closed_error(())),
+                Err(Refused::Full) => match self.chan.acquire(1).await {
+                    Ok(()) => self.chan.send_reserved(messages.remove(0)),
+                    Err(_) => return Err(self.closed_error(())),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends as many of `messages`, from the front, as there is room for, and returns how many; they leave the
+    /// vector. All of them go in one step, with nothing between them. An addition to Tokio's interface.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] if there is no room for the first, or others wait for it;
+    /// [`TrySendError::Closed`]. The vector is as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = parshall::mpsc::channel(2);
+    /// let mut numbers = vec![1, 2, 3];
+    /// assert_eq!(tx.try_send_many(&mut numbers), Ok(2));
+    /// assert_eq!((rx.len(), numbers), (2, vec![3]));
+    /// ```
+    pub fn try_send_many(&self, messages: &mut Vec<T>) -> Result<usize, TrySendError<()>> {
+        if messages.is_empty() {
+            return Ok(0);
+        }
+        self.chan.try_send_many(messages).map_err(|refused| self.refused(refused, ()))
+    }
+
+    /// [`Sender::send_many`], blocking this thread. An addition to Tokio's interface.
+    ///
+    /// # Errors
+    /// As [`Sender::send_many`].
+    #[track_caller]
+    pub fn blocking_send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
+        as_thread(|| block_on(self.send_many(messages)))
+    }
+
     /// Sends a message, blocking this thread while it waits in line for room.
     ///
     /// # Errors

@@ -42,6 +42,32 @@ impl<T> UnboundedSender<T> {
         }
     }
 
+    /// Sends all of `messages`, in order and in one step, with nothing between them; the vector is empty then.
+    /// An addition to Tokio's interface.
+    ///
+    /// # Errors
+    /// [`SendError`] if the receiver is closed or dropped. The vector is as it was.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = parshall::mpsc::unbounded_channel();
+    /// let mut words = vec!["a", "b"];
+    /// tx.send_many(&mut words)?;
+    /// assert_eq!((rx.len(), words.len()), (2, 0));
+    /// # Ok::<(), parshall::mpsc::error::SendError<()>>(())
+    /// ```
+    pub fn send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
+        while !messages.is_empty() {
+            match self.chan.try_send_many(messages) {
+                Ok(_) => {}
+                Err(Refused::Closed) => return Err(self.closed_error(())),
+                // As `send`.
+                Err(Refused::Full) => std::process::abort(),
+            }
+        }
+        Ok(())
+    }
+
     #[cold]
     fn closed_error<V>(&self, value: V) -> SendError<V> {
         self.chan.count_refusal(Refused::Closed);

@@ -101,9 +101,13 @@
 
 mod array;
 mod blocks;
+mod consumer;
 mod pos;
+mod producer;
 mod protocol;
 mod slot;
 mod store;
 
-pub(crate) use protocol::{Claim, Occupancy, Park, Reader, Refused, Ring, Shape};
+pub(crate) use consumer::{Park, Reader};
+pub(crate) use producer::{Claim, Refused};
+pub(crate) use protocol::{Occupancy, Ring, Shape};

@@ -153,16 +153,16 @@ impl Tail {
         self.is_closed() && self.reserved() == 0
     }
 
-    /// One slot claimed; whoever installs this owns the wake-up if the receiver was parked.
+    /// `n` slots claimed; whoever installs this owns the wake-up if the receiver was parked.
     #[inline]
-    pub(crate) fn claim(self) -> Self {
-        Self(self.0.wrapping_add(1 << POS_SHIFT) & !RX_PARKED)
+    pub(crate) fn claim(self, n: u64) -> Self {
+        Self(self.0.wrapping_add(n << POS_SHIFT) & !RX_PARKED)
     }
 
     /// One permit turned into a slot.
     #[inline]
     pub(crate) fn claim_reserved(self) -> Self {
-        self.claim().unreserve(1)
+        self.claim(1).unreserve(1)
     }
 
     #[inline]
@@ -298,9 +298,9 @@ mod tests {
         }
 
         #[test]
-        fn claim_moves_only_pos_and_the_park_bit(t in tail()) {
+        fn claim_moves_only_pos_and_the_park_bit(t in tail(), n in 1u64..1000) {
             let Fields(pos, res, [closed, _, queued, gone]) = fields(t);
-            prop_assert_eq!(fields(t.claim()), Fields((pos + 1) & POS_MASK, res, [closed, false, queued, gone]));
+            prop_assert_eq!(fields(t.claim(n)), Fields((pos + n) & POS_MASK, res, [closed, false, queued, gone]));
         }
 
         #[test]
@@ -310,7 +310,7 @@ mod tests {
             prop_assert_eq!(fields(t.reserve(n)), Fields(pos, res + n, flags));
             prop_assert_eq!(t.reserve(n).unreserve(n), t);
             if n > 0 {
-                prop_assert_eq!(t.reserve(n).claim_reserved(), t.claim().reserve(n - 1));
+                prop_assert_eq!(t.reserve(n).claim_reserved(), t.claim(1).reserve(n - 1));
             }
         }
 

@@ -69,3 +69,21 @@ pub(super) trait Store<'a, T>: Copy {
     /// block that lies before `at` and ends at or before `head`.
     unsafe fn leave_behind(self, head: Pos, at: Cursor);
 }
+
+/// Runs `$body` with the slots of `$ring`, whose type is `$T`, as `$store`.
+macro_rules! in_store {
+    ($ring:expr, $T:ty, |$store:ident| $body:expr) => {
+        match &$ring.storage {
+            $crate::ring::store::Storage::Array(array) => {
+                let $store = array.of::<$T>();
+                $body
+            }
+            $crate::ring::store::Storage::Blocks { .. } => {
+                let $store = $ring.list::<$T>();
+                $body
+            }
+        }
+    };
+}
+
+pub(super) use in_store;

@@ -1,0 +1,348 @@
+//! The receiver's steps: pop, park, leave; and the high watermark.
+
+use core::ptr::NonNull;
+
+use super::pos::{Head, Pos};
+use super::protocol::Ring;
+use super::slot;
+use super::store::{Cursor, Store, in_store};
+use crate::sync::{AtomicU32, Ordering};
+
+/// What only the receiver touches: its head in full, and the high watermark.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    head: u64,
+    watermark: u64,
+    /// A place at or ahead of the head: until a message is published there, none can raise the
+    /// watermark.
+    beyond: Place,
+    /// The block of the head, or the one before.
+    at: Cursor,
+    /// The block before which drained ones have been given back, as far as they could be.
+    left: Cursor,
+    /// The block of `beyond`, or the last before it.
+    probe: Cursor,
+}
+
+/// A position and its stamp's address, worked out in advance.
+#[derive(Debug)]
+struct Place {
+    pos: Pos,
+    /// None: its block was not there yet.
+    stamp: Option<NonNull<AtomicU32>>,
+}
+
+// SAFETY: the address is followed by the receiver only, where it says why it may.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
+impl Reader {
+    /// A receiver whose first message has number `start`, and whose list begins with block `first`.
+    pub(super) fn new(start: u64, first: *mut ()) -> Self {
+        Self {
+            head: start,
+            watermark: 0,
+            beyond: Place { pos: Pos::of(start), stamp: None },
+            at: Cursor(first),
+            left: Cursor(first),
+            probe: Cursor(first),
+        }
+    }
+
+    /// The position of the next message to be taken.
+    #[inline]
+    pub(crate) fn pos(&self) -> Pos {
+        Pos::of(self.head)
+    }
+}
+
+/// What a receiver that found nothing to read should do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Park {
+    /// Parked. The next claim wakes it, or the last sender's drop, or after closing the last permit's
+    /// return.
+    Parked,
+    /// A slot is claimed and not yet published, or was published meanwhile: look again.
+    InFlight,
+    /// Closed, empty, and no permit is out: nothing will ever come.
+    Drained,
+}
+
+impl Ring {
+    /// The next message where it lies, if it is published: for who drops it there, and moves on
+    /// with [`Ring::skip`].
+    ///
+    /// # Safety
+    /// As [`Ring::pop`].
+    pub(crate) unsafe fn peek<T>(&self, reader: &mut Reader) -> Option<NonNull<T>> {
+        let pos = reader.pos();
+        // SAFETY: the caller's word.
+        unsafe {
+            in_store!(self, T, |store| {
+                let slot = store.seek(pos, &mut reader.at)?;
+                slot.is_published(pos).then(|| slot.message())
+            })
+        }
+    }
+
+    /// Moves on over a message that [`Ring::peek`] found, and that was dropped there. Nobody waits for
+    /// its room: the channel is closed.
+    ///
+    /// # Safety
+    /// As [`Ring::pop`]; the message is gone.
+    pub(crate) unsafe fn skip<T>(&self, reader: &mut Reader) {
+        // SAFETY: the caller's word.
+        unsafe {
+            in_store!(self, T, |store| {
+                self.probe_watermark(store, reader);
+                self.advance(store, reader, 1)
+            });
+        }
+    }
+
+    /// Takes the next message, if it is published, and says whether a sender waits for its room.
+    ///
+    /// # Safety
+    /// `T` is the type of this ring, and `reader` its reader.
+    #[inline]
+    pub(crate) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, bool)> {
+        let pos = reader.pos();
+        // SAFETY: the type is the caller's word. Published, at the head, and the head moves on.
+        unsafe {
+            in_store!(self, T, |store| {
+                let slot = store.seek(pos, &mut reader.at)?;
+                if !slot.is_published(pos) {
+                    return None;
+                }
+                self.probe_watermark(store, reader);
+                let value = slot.read();
+                Some((value, self.advance(store, reader, 1)))
+            })
+        }
+    }
+
+    /// Appends up to `limit` published messages to `buffer` and moves the head once. Returns how
+    /// many, and whether a sender waits for their room.
+    ///
+    /// # Safety
+    /// As [`Ring::pop`].
+    pub(crate) unsafe fn pop_many<T>(
+        &self,
+        reader: &mut Reader,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> (usize, bool) {
+        let claimed = self.tail().pos().since(reader.pos());
+        let limit = limit.min(claimed as usize);
+        // All that may panic or call out comes before the first read.
+        buffer.reserve(limit);
+        let mut n = 0;
+        // SAFETY: the caller's word; below.
+        unsafe {
+            in_store!(self, T, |store| {
+                while n < limit {
+                    let pos = reader.pos().plus(n as u64);
+                    let Some(slot) = store.seek(pos, &mut reader.at) else { break };
+                    if !slot.is_published(pos) {
+                        break;
+                    }
+                    // Published, at or ahead of the head with all before it read, and the head
+                    // moves past it below: nothing in between can unwind.
+                    buffer.push(slot.read());
+                    n += 1;
+                }
+                if n == 0 {
+                    return (0, false);
+                }
+                // After the reads, so that `beyond` lies ahead of where the head goes. It cannot panic.
+                self.probe_watermark(store, reader);
+                (n, self.advance(store, reader, n as u64))
+            })
+        }
+    }
+
+    /// Moves the head over `n` messages that were read. True: somebody waits for their room.
+    ///
+    /// # Safety
+    /// `reader` is this ring's, `store` its slots, and [`Ring::probe_watermark`] was called.
+    #[inline]
+    unsafe fn advance<'a, T: 'a, S: Store<'a, T>>(
+        &self,
+        store: S,
+        reader: &mut Reader,
+        n: u64,
+    ) -> bool {
+        reader.head += n;
+        let waited_for = self.move_head(reader.head, n);
+        if S::IS_LIST && reader.left != reader.at {
+            reader.left = reader.at;
+            // SAFETY: all before `at` was read, and `probe` is not there any more: `beyond` is ahead of
+            // the head, or in a block that was not linked when we looked.
+            unsafe { store.leave_behind(reader.pos(), reader.at) };
+        }
+        waited_for
+    }
+
+    #[inline]
+    fn move_head(&self, head: u64, n: u64) -> bool {
+        if self.capacity.is_none() {
+            // Nobody waits for room, so nothing has to be noticed in the same step.
+            // ORDERING(C1): Release. Pairs with C1 in `head`.
+            self.consumer.head.store(Head::at(head).0, Ordering::Release);
+            return false;
+        }
+        // ORDERING(C1, W1): AcqRel. Release: pairs with C1 in `head`; producers write these slots
+        // only after our reads. Acquire and the RMW itself: pairs with W1 in `set_waiting`; of a
+        // registration and a pop, the later one in this word sees the other. A store could sit
+        // unseen while we read "nobody waits", and leave a sender asleep beside a free slot.
+        let old = self.consumer.head.fetch_add(Head::step(n), Ordering::AcqRel);
+        Head(old).is_waiting()
+    }
+
+    /// Keeps the high watermark: how far ahead of the head a published message has been found.
+    ///
+    /// Occupancy peaks just before the head moves, so looking before each move misses no peak of
+    /// published messages. The mark rises if the message at `head + watermark` is published: it is never
+    /// below the published run, and never above what is claimed. As long as a place before that one
+    /// is not published, nothing need be worked out: `beyond` is such a place, never behind the
+    /// head, and one load of its stamp is all that most pops pay.
+    ///
+    /// # Safety
+    /// `reader` is this ring's, and `store` its slots.
+    #[inline]
+    unsafe fn probe_watermark<'a, T: 'a, S: Store<'a, T>>(&self, store: S, reader: &mut Reader) {
+        if cfg!(parshall_no_watermark) {
+            return;
+        }
+        if let Some(stamp) = reader.beyond.stamp {
+            // SAFETY: `beyond` is not behind the head, so its block is neither reused nor freed.
+            if !slot::seems_published(unsafe { stamp.as_ref() }, reader.beyond.pos) {
+                return;
+            }
+        } else {
+            // SAFETY: the caller's word; `probe` follows `beyond`, which never goes back.
+            reader.beyond.stamp =
+                unsafe { Self::stamp_at(store, reader.beyond.pos, &mut reader.probe) };
+            if !reader.beyond.stamp.is_some_and(|stamp| {
+                // SAFETY: as above.
+                slot::seems_published(unsafe { stamp.as_ref() }, reader.beyond.pos)
+            }) {
+                return;
+            }
+        }
+        // SAFETY: the caller's word; from `beyond` on forward.
+        unsafe {
+            let mut pos = reader.pos().plus(reader.watermark);
+            let before = reader.watermark;
+            while Self::stamp_at(store, pos, &mut reader.probe)
+                .is_some_and(|stamp| slot::seems_published(stamp.as_ref(), pos))
+            {
+                reader.watermark += 1;
+                pos = pos.plus(1);
+            }
+            if reader.watermark != before {
+                // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
+                self.consumer.watermark.store(reader.watermark, Ordering::Relaxed);
+            }
+            // `pos` is not published, and the next pop asks for the one behind it.
+            let pos = pos.plus(1);
+            let stamp = Self::stamp_at(store, pos, &mut reader.probe);
+            reader.beyond = Place { pos, stamp };
+        }
+    }
+
+    /// # Safety
+    /// As [`Store::seek`].
+    #[inline]
+    unsafe fn stamp_at<'a, T: 'a, S: Store<'a, T>>(
+        store: S,
+        pos: Pos,
+        probe: &mut Cursor,
+    ) -> Option<NonNull<AtomicU32>> {
+        // SAFETY: the caller's word.
+        unsafe { store.seek(pos, probe) }.map(|slot| NonNull::from(slot.stamp))
+    }
+
+    /// Parks the receiver if nothing is claimed beyond its head. Its waker must be in place.
+    pub(crate) fn park(&self, reader: &Reader) -> Park {
+        let mut tail = self.tail();
+        loop {
+            if tail.pos() != reader.pos() {
+                return Park::InFlight;
+            }
+            if tail.is_final() {
+                return Park::Drained;
+            }
+            // INVARIANT(I1): RX_PARKED implies pos == head. The swap holds only if `tail` is the
+            // newest word, so the first claim after it clears the bit and owns the wake-up.
+            match self.swap_tail(tail, tail.park()) {
+                Ok(()) => return Park::Parked,
+                Err(now) => tail = now,
+            }
+        }
+    }
+
+    /// Takes the receiver's own park back. False: somebody else ended it and owns the wake-up.
+    pub(crate) fn unpark(&self) -> bool {
+        let mut tail = self.tail();
+        while tail.is_parked() {
+            match self.swap_tail(tail, tail.unpark()) {
+                Ok(()) => return true,
+                Err(now) => tail = now,
+            }
+        }
+        false
+    }
+
+    /// Says that no receiver will come back, if the ring is empty. False: a message is still there
+    /// or on its way. The channel must be closed, and stays empty from then on.
+    pub(crate) fn try_abandon(&self, reader: &Reader) -> bool {
+        let mut tail = self.tail();
+        while tail.pos() == reader.pos() {
+            match self.swap_tail(tail, tail.receiver_gone()) {
+                Ok(()) => return true,
+                Err(now) => tail = now,
+            }
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::Shape;
+
+    #[test]
+    fn the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
+        for (capacity, in_blocks) in (1..=6u64).flat_map(|n| [(n, false), (n, true)]) {
+            for script in 0u32..1 << 12 {
+                let (ring, mut reader) = Ring::new::<u32>(Shape {
+                    capacity: Some(capacity),
+                    start: (1 << 32) - 3,
+                    in_blocks,
+                });
+                let (mut len, mut peak) = (0, 0);
+                for step in 0..12 {
+                    if script >> step & 1 == 0 {
+                        if let Ok(claim) = ring.claim() {
+                            // SAFETY: the ring was made for `u32`.
+                            unsafe { ring.publish(claim, step) };
+                            len += 1;
+                        }
+                        continue;
+                    }
+                    // SAFETY: the ring was made for `u32`, with this reader.
+                    let popped = unsafe { ring.pop::<u32>(&mut reader) };
+                    assert_eq!(popped.is_some(), len > 0);
+                    if popped.is_some() {
+                        peak = peak.max(len);
+                        len -= 1;
+                    }
+                    assert_eq!(ring.watermark(), peak, "capacity {capacity}, script {script:b}");
+                }
+            }
+        }
+    }
+}
