@@ -90,7 +90,7 @@ bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.store(pos.stamp(
 bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
 bug-returned|$W|fn is_returned(|s/!self.lent.load(Ordering::Acquire)/true/|the receiver does not await the cell
 bug-not-lent|$W|fn lend(|/self.lent.store/d|park does not mark the cell as lent
-bug-no-wake-claim|$T|fn publish(|s/if was_parked/if false/|a claim that ended the park does not wake
+bug-no-wake-claim|$T|fn wake_if(|s/if was_parked/if false/|a claim that ended the park does not wake
 bug-no-wake-release|$C|fn release(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
 bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
 bug-release-unserved|$C|fn release(|s/if before.is_queued()/if false/|a release does not serve the queue

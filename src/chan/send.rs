@@ -42,8 +42,8 @@ impl<T> Chan<T> {
     /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
     /// gone the message is dropped at once.
     pub(crate) fn send_reserved(&self, value: T) {
-        if let Some(claim) = self.ring.claim_reserved() {
-            if claim.freed_permit {
+        if let Some((claim, waited_for)) = self.ring.claim_reserved() {
+            if waited_for {
                 self.serve_after(|| self.publish(claim, value));
             } else {
                 self.publish(claim, value);

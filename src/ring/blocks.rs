@@ -47,6 +47,7 @@ pub(super) const LEN: usize = if cfg!(parshall_loom) { 2 } else { 32 };
 /// How far behind the hint a drained block is still appended; beyond that it is freed.
 const SPARE: usize = 3;
 
+#[repr(C)]
 struct Block<T> {
     /// The position of the first slot: a multiple of [`LEN`]. Written before the block is linked.
     start: UnsafeCell<Pos>,
@@ -226,6 +227,18 @@ impl<'a, T> List<'a, T> {
         block.slot(pos)
     }
 
+    #[cold]
+    #[inline(never)]
+    fn step(mut block: &'a Block<T>, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
+        while pos.since(block.start()) >= LEN as u64 {
+            let next = block.next()?;
+            *at = Cursor(next.as_ptr().cast());
+            // SAFETY: linked, and ahead of what the receiver may reuse.
+            block = unsafe { next.as_ref() };
+        }
+        Some(block.slot(pos))
+    }
+
     /// Moves the hint from `block` to `next`; false if somebody else has.
     fn move_hint(
         self,
@@ -297,14 +310,11 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
     #[inline]
     unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
         // SAFETY: the caller's word.
-        let mut block: &'a Block<T> = unsafe { &*at.0.cast() };
-        while pos.since(block.start()) >= LEN as u64 {
-            let next = block.next()?;
-            *at = Cursor(next.as_ptr().cast());
-            // SAFETY: linked, and ahead of what the receiver may reuse.
-            block = unsafe { next.as_ref() };
+        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        if pos.since(block.start()) < LEN as u64 {
+            return Some(block.slot(pos));
         }
-        Some(block.slot(pos))
+        Self::step(block, pos, at)
     }
 
     /// Reuses or frees what lies before `at`, as far as no producer can stand there.

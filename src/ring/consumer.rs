@@ -24,12 +24,19 @@ pub(crate) struct Reader {
     probe: Cursor,
 }
 
-/// A position and its stamp's address, worked out in advance.
+/// A position, its stamp, and where that will stand, worked out in advance.
 #[derive(Debug)]
 struct Place {
     pos: Pos,
-    /// None: its block was not there yet.
-    stamp: Option<NonNull<AtomicU32>>,
+    stamp: u32,
+    /// None: its block was not there yet. In an array never none.
+    at: Option<NonNull<AtomicU32>>,
+}
+
+impl Place {
+    fn new(pos: Pos, at: Option<NonNull<AtomicU32>>) -> Self {
+        Self { pos, stamp: pos.stamp(), at }
+    }
 }
 
 // SAFETY: the address is followed by the receiver only, where it says why it may.
@@ -38,12 +45,13 @@ unsafe impl Send for Place {}
 unsafe impl Sync for Place {}
 
 impl Reader {
-    /// A receiver whose first message has number `start`, and whose list begins with block `first`.
-    pub(super) fn new(start: u64, first: *mut ()) -> Self {
+    /// A receiver whose first message has number `start`, and the stamp of its slot; a list begins with
+    /// block `first`.
+    pub(super) fn new(start: u64, stamp: NonNull<AtomicU32>, first: *mut ()) -> Self {
         Self {
             head: start,
             watermark: 0,
-            beyond: Place { pos: Pos::of(start), stamp: None },
+            beyond: Place::new(Pos::of(start), Some(stamp)),
             at: Cursor(first),
             left: Cursor(first),
             probe: Cursor(first),
@@ -215,41 +223,85 @@ impl Ring {
         if cfg!(parshall_no_watermark) {
             return;
         }
-        if let Some(stamp) = reader.beyond.stamp {
-            // SAFETY: `beyond` is not behind the head, so its block is neither reused nor freed.
-            if !slot::seems_published(unsafe { stamp.as_ref() }, reader.beyond.pos) {
-                return;
-            }
-        } else {
-            // SAFETY: the caller's word; `probe` follows `beyond`, which never goes back.
-            reader.beyond.stamp =
-                unsafe { Self::stamp_at(store, reader.beyond.pos, &mut reader.probe) };
-            if !reader.beyond.stamp.is_some_and(|stamp| {
-                // SAFETY: as above.
-                slot::seems_published(unsafe { stamp.as_ref() }, reader.beyond.pos)
-            }) {
-                return;
+        // SAFETY: the caller's word; and `beyond` is not behind the head, so its block is neither reused nor freed.
+        unsafe {
+            let Place { at, stamp, .. } = reader.beyond;
+            if !S::IS_LIST {
+                if slot::seems(at.unwrap_unchecked().as_ref(), stamp) {
+                    self.probe_again(store, reader);
+                }
+            } else if at.is_none_or(|at| slot::seems(at.as_ref(), stamp)) {
+                self.probe_list(store, reader);
             }
         }
-        // SAFETY: the caller's word; from `beyond` on forward.
+    }
+
+    /// [`Ring::probe_again`], out of the way of a receive from an array.
+    #[inline(never)]
+    unsafe fn probe_list<'a, T: 'a, S: Store<'a, T>>(&self, store: S, reader: &mut Reader) {
+        // SAFETY: the caller's word.
+        unsafe { self.probe_again(store, reader) }
+    }
+
+    /// Something is published at `beyond`, or its block was not there when we looked.
+    ///
+    /// # Safety
+    /// As [`Ring::probe_watermark`].
+    #[inline(always)]
+    unsafe fn probe_again<'a, T: 'a, S: Store<'a, T>>(&self, store: S, reader: &mut Reader) {
+        // SAFETY: the caller's word; `probe` follows `beyond`, and goes forward from there.
         unsafe {
-            let mut pos = reader.pos().plus(reader.watermark);
-            let before = reader.watermark;
-            while Self::stamp_at(store, pos, &mut reader.probe)
-                .is_some_and(|stamp| slot::seems_published(stamp.as_ref(), pos))
-            {
-                reader.watermark += 1;
-                pos = pos.plus(1);
+            let mut pos = reader.beyond.pos;
+            if S::IS_LIST && reader.beyond.at.is_none() {
+                reader.beyond.at = Self::stamp_at(store, pos, &mut reader.probe);
+                if !Self::seems_published(store, pos, &mut reader.probe) {
+                    return;
+                }
             }
-            if reader.watermark != before {
-                // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
-                self.consumer.watermark.store(reader.watermark, Ordering::Relaxed);
+            pos = reader.pos().plus(reader.watermark);
+            if Self::seems_published(store, pos, &mut reader.probe) {
+                pos = self.raise_watermark(store, reader);
             }
             // `pos` is not published, and the next pop asks for the one behind it.
-            let pos = pos.plus(1);
-            let stamp = Self::stamp_at(store, pos, &mut reader.probe);
-            reader.beyond = Place { pos, stamp };
+            pos = pos.plus(1);
+            reader.beyond = Place::new(pos, Self::stamp_at(store, pos, &mut reader.probe));
         }
+    }
+
+    /// Counts the message at `head + watermark`, and those behind it. Returns the first position that is not
+    /// published. It stops at the capacity by itself: what lies that far ahead cannot be claimed yet.
+    ///
+    /// # Safety
+    /// As [`Ring::probe_watermark`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn raise_watermark<'a, T: 'a, S: Store<'a, T>>(
+        &self,
+        store: S,
+        reader: &mut Reader,
+    ) -> Pos {
+        loop {
+            reader.watermark += 1;
+            let pos = reader.pos().plus(reader.watermark);
+            // SAFETY: the caller's word.
+            if unsafe { !Self::seems_published(store, pos, &mut reader.probe) } {
+                // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
+                self.consumer.watermark.store(reader.watermark, Ordering::Relaxed);
+                return pos;
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Store::seek`].
+    #[inline]
+    unsafe fn seems_published<'a, T: 'a, S: Store<'a, T>>(
+        store: S,
+        pos: Pos,
+        probe: &mut Cursor,
+    ) -> bool {
+        // SAFETY: the caller's word.
+        unsafe { store.seek(pos, probe) }.is_some_and(|slot| slot::seems(slot.stamp, pos.stamp()))
     }
 
     /// # Safety

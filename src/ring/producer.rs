@@ -12,8 +12,6 @@ pub(crate) struct Claim {
     pos: Pos,
     /// The claim ended the receiver's park: wake it after publishing.
     pub(crate) was_parked: bool,
-    /// The claim used up a permit, and somebody may have waited not for room but for that.
-    pub(crate) freed_permit: bool,
 }
 
 /// Why a producer got no capacity.
@@ -39,7 +37,7 @@ impl Ring {
     #[inline]
     pub(crate) fn claim(&self) -> Result<Claim, Refused> {
         let old = self.take_capacity(1, 0, |tail| tail.claim(1))?;
-        Ok(Claim { pos: old.pos(), was_parked: old.is_parked(), freed_permit: false })
+        Ok(Claim { pos: old.pos(), was_parked: old.is_parked() })
     }
 
     /// Claims as many slots as there is room for, in one step: at least 1, at most `want`, which is not 0.
@@ -60,7 +58,7 @@ impl Ring {
                 match self.swap_tail(tail, tail.claim(n)) {
                     Ok(()) => {
                         let was_parked = tail.is_parked();
-                        return Ok((Claim { pos: tail.pos(), was_parked, freed_permit: false }, n));
+                        return Ok((Claim { pos: tail.pos(), was_parked }, n));
                     }
                     Err(now) => tail = now,
                 }
@@ -142,19 +140,17 @@ impl Ring {
         if again == tail && used <= self.limit { Err(Refused::Full) } else { Ok(again) }
     }
 
-    /// Turns one permit into a slot. `None`: the receiver is gone, and the permit is still out.
+    /// Turns one permit into a slot. `None`: the receiver is gone, and the permit is still out. True: somebody
+    /// may wait not for room but for the permit itself.
     #[inline]
-    pub(crate) fn claim_reserved(&self) -> Option<Claim> {
+    pub(crate) fn claim_reserved(&self) -> Option<(Claim, bool)> {
         let backoff = Backoff::new();
         let mut tail = self.tail();
         while !tail.is_receiver_gone() {
             match self.swap_tail(tail, tail.claim_reserved()) {
                 Ok(()) => {
-                    return Some(Claim {
-                        pos: tail.pos(),
-                        was_parked: tail.is_parked(),
-                        freed_permit: tail.is_queued() && self.limit > MAX_RESERVED,
-                    });
+                    let claim = Claim { pos: tail.pos(), was_parked: tail.is_parked() };
+                    return Some((claim, tail.is_queued() && self.limit > MAX_RESERVED));
                 }
                 Err(now) => tail = now,
             }
@@ -256,7 +252,7 @@ mod tests {
             Ring::new::<u8>(Shape { capacity: Some(1), start: (1 << 36) - 5, in_blocks: false });
         for _ in 0..10 {
             assert_eq!(ring.reserve_up_to(1, true), 1);
-            let claim = ring.claim_reserved().expect("the receiver is there");
+            let (claim, _) = ring.claim_reserved().expect("the receiver is there");
             // SAFETY: the ring was made for `u8`.
             unsafe { ring.publish(claim, 7) };
             let known = Head(ring.producers.head_cache.load(Ordering::Relaxed));

@@ -9,7 +9,7 @@ use crossbeam_utils::CachePadded;
 use super::blocks::List;
 use super::consumer::Reader;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Tail};
-use super::store::Storage;
+use super::store::{Cursor, Storage, Store, in_store};
 use crate::sync::{AtomicPtr, AtomicU64, Ordering};
 
 /// The shared state of a ring; the receiver's private part is [`Reader`].
@@ -87,7 +87,14 @@ impl Ring {
             limit,
             start,
         };
-        let reader = Reader::new(start, first);
+        // SAFETY: of this type; and nobody else is there yet.
+        let stamp = unsafe {
+            in_store!(ring, T, |store| store.seek(head.pos(), &mut Cursor(first)))
+                .expect("the first block is there")
+                .stamp
+                .into()
+        };
+        let reader = Reader::new(start, stamp, first);
         (ring, reader)
     }
 

@@ -68,9 +68,9 @@ pub(super) fn is_published(stamp: &AtomicU32, pos: Pos) -> bool {
     stamp.load(Ordering::Acquire) == pos.stamp()
 }
 
-/// As [`is_published`], for counting only: nothing may be read on its word.
+/// Whether a stamp is what is expected, for counting only: nothing may be read on its word.
 #[inline]
-pub(super) fn seems_published(stamp: &AtomicU32, pos: Pos) -> bool {
+pub(super) fn seems(stamp: &AtomicU32, expected: u32) -> bool {
     // ORDERING(M2): Relaxed. The high watermark counts stamps and reads no value.
-    stamp.load(Ordering::Relaxed) == pos.stamp()
+    stamp.load(Ordering::Relaxed) == expected
 }
