@@ -85,7 +85,7 @@ bug-close-parked|$B|fn close_by_senders(|s/.close().unpark()/.close()/|the last 
 bug-gone-unseen|$X|fn claim_reserved(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|permits ignore RX_GONE
 bug-abandon-early|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
 bug-occupancy|$B|fn occupancy(|s/if head.count() == before.count()/if true/;s/let head = self.head();/let head = before;/|a length from an old head
-bug-watermark|$Y|fn probe_watermark|s/is_some_and(.stamp. slot::seems_published(stamp.as_ref(), pos))/is_some() \&\& reader.watermark < self.limit/|the watermark counts unpublished slots
+bug-watermark|$Y|fn probe_again|s/if Self::seems_published(store, pos, .mut reader.probe) {/if reader.watermark < self.limit {/|the watermark counts unpublished slots
 bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.store(pos.stamp(), Ordering::Release); &/|the stamp is stored before the value
 bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
 bug-returned|$W|fn is_returned(|s/!self.lent.load(Ordering::Acquire)/true/|the receiver does not await the cell
