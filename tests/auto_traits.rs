@@ -2,6 +2,7 @@
 
 mod twice;
 
+use parshall::mpsc::{Drain, IntoIter, Iter, TryIter};
 use parshall::mpsc::{OwnedPermit, Permit, PermitIterator, Receiver, Sender, WeakSender};
 use twice::{ours, theirs};
 
@@ -37,7 +38,10 @@ type Rc = std::rc::Rc<u8>;
 
 never!(Send: Sender<Rc>, Receiver<Rc>, WeakSender<Rc>, OwnedPermit<Rc>, Permit<'static, Rc>, PermitIterator<'static, Rc>);
 never!(Sync: Sender<Rc>, Receiver<Rc>, WeakSender<Rc>, OwnedPermit<Rc>, Permit<'static, Rc>, PermitIterator<'static, Rc>);
+never!(Send: Iter<'static, Rc>, TryIter<'static, Rc>, Drain<'static, Rc>, IntoIter<Rc>);
+never!(Sync: Iter<'static, Rc>, TryIter<'static, Rc>, Drain<'static, Rc>, IntoIter<Rc>);
 never!(Clone: Receiver<u8>, OwnedPermit<u8>, Permit<'static, u8>, PermitIterator<'static, u8>);
+never!(Clone: Iter<'static, u8>, TryIter<'static, u8>, Drain<'static, u8>, IntoIter<u8>);
 never!(Copy: Sender<u8>, WeakSender<u8>);
 
 /// The positive side for every `T: Send`, not only for examples; `T: Sync` is never asked for.
@@ -50,4 +54,5 @@ fn always<'a, T: Send + 'a>() {
     send_sync::<OwnedPermit<T>>();
     send_sync::<Permit<'a, T>>();
     send_sync::<PermitIterator<'a, T>>();
+    send_sync::<(Iter<'a, T>, TryIter<'a, T>, Drain<'a, T>, IntoIter<T>)>();
 }

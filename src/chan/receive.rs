@@ -119,6 +119,12 @@ impl<T> Consumer<T> {
         }
     }
 
+    /// Nothing will ever come. Once true, true for ever: claims need a permit by now, and none is out.
+    pub(crate) fn is_drained(&self) -> bool {
+        let tail = self.chan.ring.tail();
+        tail.pos() == self.reader.pos() && tail.is_final()
+    }
+
     /// Parks under `waker`. `None`: there is something to pop.
     #[cold]
     #[inline(never)]

@@ -45,7 +45,8 @@
 //! # Beyond Tokio
 //!
 //! [`Builder`] (names), [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on both handles,
-//! and [`Stream`](futures_core::Stream) for [`Receiver`]. A value sent through a permit after the receiver was dropped
+//! [`Stream`](futures_core::Stream) and [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`],
+//! and its iterators ([`Receiver::iter`], [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]). A value sent through a permit after the receiver was dropped
 //! is dropped at once, not when the last handle goes. Dropping the receiver goes on past any number of
 //! panicking drops and then resumes the first panic.
 
@@ -53,6 +54,7 @@
 
 mod builder;
 pub mod error;
+mod iter;
 mod permit;
 mod receiver;
 mod sender;
@@ -60,6 +62,7 @@ mod unbounded;
 mod weak;
 
 pub use builder::{Builder, channel, unbounded_channel};
+pub use iter::{Drain, IntoIter, Iter, TryIter};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::Receiver;
 pub use sender::Sender;

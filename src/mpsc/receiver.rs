@@ -6,6 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 
 use super::error::TryRecvError;
 use crate::chan::{ChannelStats, Consumer, Nothing};
@@ -236,6 +237,15 @@ impl<T> Stream for Receiver<T> {
     /// At least what is there now.
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.len(), None)
+    }
+}
+
+/// An addition to Tokio's interface.
+impl<T> FusedStream for Receiver<T> {
+    /// Whether nothing will ever come: the channel is closed and empty, and no permit is out. It needs no
+    /// poll that found the end. `false` may change at any time; once true, true for ever.
+    fn is_terminated(&self) -> bool {
+        self.consumer.is_drained()
     }
 }
 
