@@ -42,6 +42,10 @@ never!(Send: Iter<'static, Rc>, TryIter<'static, Rc>, Drain<'static, Rc>, IntoIt
 never!(Sync: Iter<'static, Rc>, TryIter<'static, Rc>, Drain<'static, Rc>, IntoIter<Rc>);
 never!(Clone: Receiver<u8>, OwnedPermit<u8>, Permit<'static, u8>, PermitIterator<'static, u8>);
 never!(Clone: Iter<'static, u8>, TryIter<'static, u8>, Drain<'static, u8>, IntoIter<u8>);
+#[cfg(feature = "sink")]
+never!(Send: parshall::mpsc::PollSender<Rc>, parshall::mpsc::PollSendError<Rc>);
+#[cfg(feature = "sink")]
+never!(Sync: parshall::mpsc::PollSender<Rc>, parshall::mpsc::PollSendError<Rc>);
 never!(Copy: Sender<u8>, WeakSender<u8>);
 
 /// The positive side for every `T: Send`, not only for examples; `T: Sync` is never asked for.
@@ -54,5 +58,7 @@ fn always<'a, T: Send + 'a>() {
     send_sync::<OwnedPermit<T>>();
     send_sync::<Permit<'a, T>>();
     send_sync::<PermitIterator<'a, T>>();
+    #[cfg(feature = "sink")]
+    send_sync::<parshall::mpsc::PollSender<T>>();
     send_sync::<(Iter<'a, T>, TryIter<'a, T>, Drain<'a, T>, IntoIter<T>)>();
 }

@@ -27,6 +27,8 @@ pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub(crate) use info::Registration;
 pub(crate) use receive::{Consumer, Nothing};
+#[cfg(feature = "sink")]
+pub(crate) use send::{Acquire, Closed};
 
 pub use stats::ChannelStats;
 pub(crate) use stats::Sums;

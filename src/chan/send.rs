@@ -1,11 +1,14 @@
 //! The sending side: claim and publish at once, or wait for a permit and use it.
 
 use core::future::Future;
+use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use super::{Chan, NeverServed, Shared};
 use crate::ring::{Claim, Refused};
+#[cfg(feature = "sink")]
+use crate::sync::Arc;
 use crate::telemetry::clock;
 use crate::telemetry::task;
 use crate::wait::{FirstPanic, Key, Ticket, Wait};
@@ -53,6 +56,12 @@ impl<T> Chan<T> {
             self.release(1);
             drop(value);
         }
+    }
+
+    /// [`Shared::acquire`], for a wait that outlives every borrow.
+    #[cfg(feature = "sink")]
+    pub(crate) fn acquire_owned(&self, n: u64) -> Acquire<Arc<Shared>> {
+        Acquire { shared: self.shared.clone(), need: n, key: None, until: Until::Granted }
     }
 
     #[inline]
@@ -104,7 +113,7 @@ impl Shared {
     }
 
     /// Waits for `n` permits behind everybody who waits already.
-    pub(crate) fn acquire(&self, n: u64) -> Acquire<'_> {
+    pub(crate) fn acquire(&self, n: u64) -> Acquire<&Self> {
         Acquire { shared: self, need: n, key: None, until: Until::Granted }
     }
 
@@ -125,16 +134,16 @@ enum Until {
 }
 
 /// A wait for permits, or for closure. Dropping it gives up the place and hands on what it held.
-pub(crate) struct Acquire<'a> {
-    shared: &'a Shared,
+pub(crate) struct Acquire<S: Deref<Target = Shared>> {
+    shared: S,
     need: u64,
     key: Option<Key>,
     until: Until,
 }
 
-impl Acquire<'_> {
+impl<S: Deref<Target = Shared>> Acquire<S> {
     fn poll_wait(&mut self, cx: &mut Context<'_>, panic: &mut FirstPanic) -> Wait {
-        let Self { shared, need, ref mut key, until } = *self;
+        let Self { ref shared, need, ref mut key, until } = *self;
         let queue = match until {
             Until::Granted => &shared.senders,
             Until::Closed => &shared.on_close,
@@ -152,7 +161,7 @@ impl Acquire<'_> {
     }
 }
 
-impl Future for Acquire<'_> {
+impl<S: Deref<Target = Shared> + Unpin> Future for Acquire<S> {
     type Output = Result<(), Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -176,10 +185,10 @@ impl Future for Acquire<'_> {
     }
 }
 
-impl Drop for Acquire<'_> {
+impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
-        let shared = self.shared;
+        let shared = &*self.shared;
         let mut panic = FirstPanic::default();
         let assigned = match self.until {
             Until::Granted => shared.senders.cancel(key, &shared.ring, &mut panic),

@@ -46,9 +46,10 @@
 //!
 //! [`Builder`] (names), [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on both handles,
 //! [`Stream`](futures_core::Stream) and [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`],
-//! and its iterators ([`Receiver::iter`], [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]). A value sent through a permit after the receiver was dropped
-//! is dropped at once, not when the last handle goes. Dropping the receiver goes on past any number of
-//! panicking drops and then resumes the first panic.
+//! its iterators ([`Receiver::iter`], [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]), and, with feature
+//! `sink`, `PollSender`, which is tokio-util's without its allocation. A value sent through a permit after the
+//! receiver was dropped is dropped at once, not when the last handle goes. Dropping the receiver goes on past any
+//! number of panicking drops and then resumes the first panic.
 
 #![forbid(unsafe_code)]
 
@@ -56,6 +57,8 @@ mod builder;
 pub mod error;
 mod iter;
 mod permit;
+#[cfg(feature = "sink")]
+mod poll_sender;
 mod receiver;
 mod sender;
 mod unbounded;
@@ -64,6 +67,8 @@ mod weak;
 pub use builder::{Builder, channel, unbounded_channel};
 pub use iter::{Drain, IntoIter, Iter, TryIter};
 pub use permit::{OwnedPermit, Permit, PermitIterator};
+#[cfg(feature = "sink")]
+pub use poll_sender::{PollSendError, PollSender};
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender};
