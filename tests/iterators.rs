@@ -278,3 +278,23 @@ fn the_stream_has_terminated_when_nothing_will_ever_come() {
     let late = task(tx.send(3)).ready();
     assert!(late.is_err() && terminated(&mut rx), "for ever");
 }
+
+/// Fails if the unbounded receiver's forward to something else.
+#[test]
+fn an_unbounded_receiver_has_the_same_iterators() {
+    let (tx, mut rx) = mpsc::unbounded_channel();
+    (0..8).for_each(|i| tx.send(i).unwrap());
+    let mut drain = rx.drain();
+    assert_eq!((drain.len(), drain.next()), (8, Some(0)));
+    tx.send(8).unwrap();
+    drop(drain);
+    tx.send(9).unwrap();
+    assert_eq!(rx.try_iter().collect::<Vec<_>>(), [8, 9]);
+    assert!(!rx.is_terminated());
+    tx.send(10).unwrap();
+    drop(tx);
+    assert_eq!(rx.iter().next(), Some(10));
+    assert!(rx.is_terminated());
+    assert_eq!((&mut rx).into_iter().next(), None);
+    assert_eq!(rx.into_iter().next(), None);
+}

@@ -440,3 +440,19 @@ async fn many_tasks_send_and_abort_and_nothing_is_lost() {
         task.await.unwrap();
     }
 }
+
+/// Fails if it says that it is ready after closing, or loses the message.
+#[test]
+fn an_unbounded_sender_is_a_sink_that_is_always_ready() {
+    let (tx, mut rx) = parshall::mpsc::unbounded_channel();
+    let mut sink = Box::pin(tx);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(matches!(Sink::poll_ready(sink.as_mut(), &mut cx), Poll::Ready(Ok(()))));
+    Sink::start_send(sink.as_mut(), 1).unwrap();
+    assert!(matches!(Sink::poll_flush(sink.as_mut(), &mut cx), Poll::Ready(Ok(()))));
+    assert_eq!(rx.try_recv(), Ok(1));
+    rx.close();
+    assert!(matches!(Sink::poll_ready(sink.as_mut(), &mut cx), Poll::Ready(Err(_))));
+    assert_eq!(Sink::start_send(sink.as_mut(), 2).unwrap_err().into_inner(), Some(2));
+    assert!(matches!(Sink::poll_close(sink.as_mut(), &mut cx), Poll::Ready(Ok(()))));
+}

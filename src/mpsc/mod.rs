@@ -1,4 +1,4 @@
-//! A bounded multi-producer, single-consumer channel: `tokio::sync::mpsc`'s interface and promises.
+//! Multi-producer, single-consumer channels: `tokio::sync::mpsc`'s interface and promises.
 //!
 //! ```
 //! use parshall::mpsc; // was: use tokio::sync::mpsc;
@@ -38,9 +38,10 @@
 //!
 //! # Allocation
 //!
-//! The ring is one allocation of `capacity.next_power_of_two()` slots of `size_of::<T>()` plus 4 bytes,
-//! rounded up to the alignment. It is not touched before it is used, so a large capacity costs address
-//! space only. The line of waiting senders is a slab that grows to the longest line and goes when it is empty.
+//! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. Larger and unbounded ones have
+//! a block of 32 slots to begin with; more are allocated as messages come, reused in a steady flow, and freed
+//! after a burst, so that a capacity that is not used costs nothing. A slot takes `size_of::<T>()` plus 4 bytes. The line
+//! of waiting senders is a slab that grows to the longest line and goes when it is empty.
 //!
 //! # Beyond Tokio
 //!

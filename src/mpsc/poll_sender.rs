@@ -10,7 +10,8 @@ use std::error::Error;
 
 use futures_sink::Sink;
 
-use super::Sender;
+use super::error::SendError;
+use super::{Sender, UnboundedSender};
 use crate::chan::{Acquire, Closed, Shared};
 use crate::ring::Refused;
 use crate::sync::Arc;
@@ -264,6 +265,28 @@ impl<T> Sink<T> for PollSender<T> {
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.get_mut().close();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Ready while the receiver is there; what is sent is in the channel. Closing does nothing: drop the
+/// sender. An addition to Tokio's interface.
+impl<T> Sink<T> for UnboundedSender<T> {
+    type Error = PollSendError<T>;
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(if self.is_closed() { Err(PollSendError(None)) } else { Ok(()) })
+    }
+
+    fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), Self::Error> {
+        self.send(item).map_err(|SendError(item)| PollSendError(Some(item)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 }

@@ -6,9 +6,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 
-use super::Receiver;
 use super::error::{SendError, TryRecvError};
+use super::{Drain, IntoIter, Iter, Receiver, TryIter};
 use crate::chan::{Chan, ChannelStats};
 use crate::ring::Refused;
 
@@ -305,6 +306,33 @@ impl<T> UnboundedReceiver<T> {
         self.inner.poll_recv_many(cx, buffer, limit)
     }
 
+    /// The messages as they come, blocking this thread for each; see [`Receiver::iter`]. An addition to Tokio's
+    /// interface.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, mut rx) = parshall::mpsc::unbounded_channel();
+    /// (1..=4).try_for_each(|i| tx.send(i))?;
+    /// drop(tx);
+    /// assert_eq!(rx.iter().sum::<i32>(), 10);
+    /// # Ok::<(), parshall::mpsc::error::SendError<i32>>(())
+    /// ```
+    pub fn iter(&mut self) -> Iter<'_, T> {
+        self.inner.iter()
+    }
+
+    /// The messages that are there, also those that come meanwhile; see [`Receiver::try_iter`]. An addition to
+    /// Tokio's interface.
+    pub fn try_iter(&mut self) -> TryIter<'_, T> {
+        self.inner.try_iter()
+    }
+
+    /// Takes exactly the messages that are in the channel now; see [`Receiver::drain`]. An addition to Tokio's
+    /// interface.
+    pub fn drain(&mut self) -> Drain<'_, T> {
+        self.inner.drain()
+    }
+
     /// Senders of this channel. May change at any time, but 0 is final.
     pub fn sender_strong_count(&self) -> usize {
         self.inner.sender_strong_count()
@@ -333,6 +361,34 @@ impl<T> Stream for UnboundedReceiver<T> {
     /// At least what is there now.
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.inner.size_hint()
+    }
+}
+
+/// As for [`Receiver`]. An addition to Tokio's interface.
+impl<T> FusedStream for UnboundedReceiver<T> {
+    fn is_terminated(&self) -> bool {
+        self.inner.is_terminated()
+    }
+}
+
+/// The messages as they come: see [`IntoIter`]. An addition to Tokio's interface.
+impl<T> IntoIterator for UnboundedReceiver<T> {
+    type Item = T;
+    type IntoIter = IntoIter<T>;
+
+    fn into_iter(self) -> IntoIter<T> {
+        self.inner.into_iter()
+    }
+}
+
+/// As [`UnboundedReceiver::iter`]. An addition to Tokio's interface.
+#[allow(clippy::into_iter_without_iter)] // as for `Receiver`
+impl<'a, T> IntoIterator for &'a mut UnboundedReceiver<T> {
+    type Item = T;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Iter<'a, T> {
+        self.iter()
     }
 }
 
