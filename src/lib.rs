@@ -7,6 +7,7 @@ mod chan;
 pub mod introspect;
 pub mod mpsc;
 mod ring;
+mod runtime;
 mod sync;
 mod telemetry;
 mod wait;

@@ -88,6 +88,14 @@ mod imp {
     pub(crate) use loom::sync::{Arc, MutexGuard};
     pub(crate) use loom::thread;
 
+    /// Loom knows no time: the deadline never comes.
+    pub(crate) fn block_on_until<F: core::future::Future>(
+        future: F,
+        _: Option<std::time::Instant>,
+    ) -> Option<F::Output> {
+        Some(block_on(future))
+    }
+
     /// Loom's mutex behind the interface of [`super::plain::Mutex`].
     #[derive(Debug)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

@@ -1,12 +1,11 @@
 //! The interface is Tokio's: the same source compiles against both, prints the same texts, and panics at
 //! the same place.
 
+mod support;
 mod twice;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
-
 use parshall::mpsc::{self, Builder};
+use support::panic_of;
 use twice::{ours, theirs};
 
 #[test]
@@ -32,30 +31,6 @@ fn handles_print_their_names_and_nothing_of_the_messages() {
     drop(many);
     let owned = tx.clone().try_reserve_owned();
     assert_eq!(format!("{:?}", owned.unwrap()), "OwnedPermit { chan: .. }");
-}
-
-/// What a panic said, and where.
-type Panic = (String, String, u32);
-
-/// The panic of `f`, which runs on this thread. The hook is the process's: one test uses it.
-fn panic_of<R>(f: impl FnOnce() -> R) -> Panic {
-    static SEEN: Mutex<Option<Panic>> = Mutex::new(None);
-    let before = std::panic::take_hook();
-    let this = std::thread::current().id();
-    std::panic::set_hook(Box::new(move |info| {
-        if std::thread::current().id() == this {
-            let text = match info.payload().downcast_ref::<String>() {
-                Some(text) => text.clone(),
-                None => (*info.payload().downcast_ref::<&str>().unwrap()).to_owned(),
-            };
-            let place = info.location().unwrap();
-            *SEEN.lock().unwrap() = Some((text, place.file().to_owned(), place.line()));
-        }
-    }));
-    let result = catch_unwind(AssertUnwindSafe(f));
-    std::panic::set_hook(before);
-    assert!(result.is_err(), "no panic");
-    SEEN.lock().unwrap().take().unwrap()
 }
 
 #[test]

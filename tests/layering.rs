@@ -11,9 +11,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry/clock", &["sync"]),
     ("telemetry/process", &["sync"]),
     ("telemetry/task", &["sync", "telemetry/process"]),
+    ("runtime", &[]),
     ("ring", &["sync"]),
-    ("wait", &["sync", "telemetry/clock"]),
-    ("chan", &["sync", "ring", "wait", "telemetry/clock", "telemetry/task"]),
+    ("wait", &["sync", "runtime", "telemetry/clock"]),
+    ("chan", &["sync", "runtime", "ring", "wait", "telemetry/clock", "telemetry/task"]),
     ("telemetry/registry", &["sync", "chan"]),
     (
         "telemetry/snapshot",
@@ -21,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // Without introspection the registry is an empty module in here.
     ("telemetry", &["sync", "chan"]),
-    ("mpsc", &["sync", "ring", "wait", "chan", "telemetry/task", "telemetry/registry"]),
+    ("mpsc", &["sync", "runtime", "ring", "wait", "chan", "telemetry/task", "telemetry/registry"]),
     // Snapshots only, by their public names; never a live channel.
     ("introspect", &["root", "telemetry/task"]),
     ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),

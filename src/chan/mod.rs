@@ -27,6 +27,7 @@ pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub(crate) use info::Registration;
 pub(crate) use receive::{Consumer, Nothing};
+pub(crate) use send::Missing;
 #[cfg(feature = "sink")]
 pub(crate) use send::{Acquire, Closed};
 

@@ -1,9 +1,10 @@
 //! The receiving side: pop, park, close, and the drop that leaves nothing behind.
 
-use core::task::{Context, Poll, Waker};
+use core::task::{Context, Poll, Waker, ready};
 
 use super::{Chan, CloseCause};
 use crate::ring::{Park, Reader};
+use crate::runtime;
 use crate::sync::Backoff;
 use crate::telemetry::clock;
 use crate::telemetry::task;
@@ -57,16 +58,19 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        loop {
+        let unit = ready!(runtime::poll_unit(cx));
+        let received = loop {
             if let Some(value) = self.pop() {
-                return Poll::Ready(Some(value));
+                break Some(value);
             }
             match self.park(cx.waker()) {
                 Some(Nothing::Empty) => return Poll::Pending,
-                Some(Nothing::Drained) => return Poll::Ready(None),
+                Some(Nothing::Drained) => break None,
                 None => {}
             }
-        }
+        };
+        unit.spend();
+        Poll::Ready(received)
     }
 
     pub(crate) fn poll_recv_many(
@@ -75,10 +79,12 @@ impl<T> Consumer<T> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
-        if limit == 0 {
-            return Poll::Ready(0);
-        }
-        loop {
+        // One for all of them, and for none if the limit is 0: as Tokio.
+        let unit = ready!(runtime::poll_unit(cx));
+        let received = loop {
+            if limit == 0 {
+                break 0;
+            }
             // SAFETY: this channel's ring was made for `T`, with this reader.
             let (n, waited_for) =
                 unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
@@ -86,14 +92,16 @@ impl<T> Consumer<T> {
                 self.serve_senders(Some(cx.waker()));
             }
             if n > 0 {
-                return Poll::Ready(n);
+                break n;
             }
             match self.park(cx.waker()) {
                 Some(Nothing::Empty) => return Poll::Pending,
-                Some(Nothing::Drained) => return Poll::Ready(0),
+                Some(Nothing::Drained) => break 0,
                 None => {}
             }
-        }
+        };
+        unit.spend();
+        Poll::Ready(received)
     }
 
     #[inline]

@@ -3,10 +3,11 @@
 use core::future::Future;
 use core::ops::Deref;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use super::{Chan, NeverServed, Shared};
 use crate::ring::{Claim, Refused};
+use crate::runtime;
 #[cfg(feature = "sink")]
 use crate::sync::Arc;
 use crate::telemetry::clock;
@@ -16,6 +17,26 @@ use crate::wait::{FirstPanic, Key, Ticket, Wait};
 /// The receiver takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
+
+/// What stands between a caller and its permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Room, or their turn.
+    Room,
+    /// They are taken already; but the task's budget is used up.
+    Unit,
+    /// Closed: they cannot be had any more.
+    Receiver,
+}
+
+impl From<Refused> for Missing {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::Room,
+            Refused::Closed => Self::Receiver,
+        }
+    }
+}
 
 impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
@@ -42,6 +63,35 @@ impl<T> Chan<T> {
         Ok(n as usize)
     }
 
+    /// Sends at once, or gives the message back and says what its permit needs.
+    #[inline(always)]
+    pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
+        let Some(unit) = runtime::try_unit() else {
+            // A claim cannot be kept while the task makes way for others; a permit can.
+            return Err((
+                self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Unit),
+                value,
+            ));
+        };
+        match self.try_send(value) {
+            Ok(()) => {
+                unit.spend();
+                Ok(())
+            }
+            Err((refused, value)) => Err((refused.into(), value)),
+        }
+    }
+
+    /// [`Chan::try_send_many`] for a unit of the budget, or what the permit for the first message needs.
+    pub(crate) fn begin_send_many(&self, messages: &mut Vec<T>) -> Result<(), Missing> {
+        let Some(unit) = runtime::try_unit() else {
+            return Err(self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Unit));
+        };
+        self.try_send_many(messages)?;
+        unit.spend();
+        Ok(())
+    }
+
     /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
     /// gone the message is dropped at once.
     pub(crate) fn send_reserved(&self, value: T) {
@@ -60,8 +110,9 @@ impl<T> Chan<T> {
 
     /// [`Shared::acquire`], for a wait that outlives every borrow.
     #[cfg(feature = "sink")]
-    pub(crate) fn acquire_owned(&self, n: u64) -> Acquire<Arc<Shared>> {
-        Acquire { shared: self.shared.clone(), need: n, key: None, until: Until::Granted }
+    pub(crate) fn acquire_owned(&self, n: u64, missing: Missing) -> Acquire<Arc<Shared>> {
+        let held = missing == Missing::Unit;
+        Acquire { shared: self.shared.clone(), need: n, key: None, held, until: Until::Granted }
     }
 
     #[inline]
@@ -103,6 +154,14 @@ impl Shared {
         self.ring.max_reserved()
     }
 
+    /// Takes `n` permits at once, or says what they need.
+    pub(crate) fn begin_reserve(&self, n: u64) -> Result<(), Missing> {
+        self.try_reserve(n)?;
+        let unit = runtime::try_unit().ok_or(Missing::Unit)?;
+        unit.spend();
+        Ok(())
+    }
+
     /// Counts a refusal that a caller of a `try_` method sees.
     #[cold]
     pub(crate) fn count_refusal(&self, refused: Refused) {
@@ -112,16 +171,18 @@ impl Shared {
         }
     }
 
-    /// Waits for `n` permits behind everybody who waits already.
-    pub(crate) fn acquire(&self, n: u64) -> Acquire<&Self> {
-        Acquire { shared: self, need: n, key: None, until: Until::Granted }
+    /// Waits for `n` permits: for room, behind everybody who waits already, or only for the unit.
+    pub(crate) fn acquire(&self, n: u64, missing: Missing) -> Acquire<&Self> {
+        let held = missing == Missing::Unit;
+        Acquire { shared: self, need: n, key: None, held, until: Until::Granted }
     }
 
     /// Waits until the channel is closed.
     pub(crate) async fn until_closed(&self) {
         if !self.is_closed() {
             // This wait ends by closure only.
-            let closed = Acquire { shared: self, need: u64::MAX, key: None, until: Until::Closed };
+            let until = Until::Closed;
+            let closed = Acquire { shared: self, need: u64::MAX, key: None, held: false, until };
             let _ = closed.await;
         }
     }
@@ -138,12 +199,14 @@ pub(crate) struct Acquire<S: Deref<Target = Shared>> {
     shared: S,
     need: u64,
     key: Option<Key>,
+    /// All permits are here; what is missing is a unit of the task's budget.
+    held: bool,
     until: Until,
 }
 
 impl<S: Deref<Target = Shared>> Acquire<S> {
     fn poll_wait(&mut self, cx: &mut Context<'_>, panic: &mut FirstPanic) -> Wait {
-        let Self { ref shared, need, ref mut key, until } = *self;
+        let Self { ref shared, need, ref mut key, until, .. } = *self;
         let queue = match until {
             Until::Granted => &shared.senders,
             Until::Closed => &shared.on_close,
@@ -165,30 +228,40 @@ impl<S: Deref<Target = Shared> + Unpin> Future for Acquire<S> {
     type Output = Result<(), Closed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut panic = FirstPanic::default();
-        let wait = self.poll_wait(cx, &mut panic);
-        // Somebody else's waker panicked; the hook has reported it, and this wait is not lost for it.
-        panic.forget();
-        match wait {
-            Wait::Pending => Poll::Pending,
-            Wait::Closed(assigned) => {
-                self.shared.release(assigned);
-                Poll::Ready(Err(Closed))
+        if !self.held {
+            let mut panic = FirstPanic::default();
+            let wait = self.poll_wait(cx, &mut panic);
+            // Somebody else's waker panicked; the hook has reported it, and this wait is not lost for it.
+            panic.forget();
+            match wait {
+                Wait::Pending => return Poll::Pending,
+                Wait::Closed(assigned) => {
+                    self.shared.release(assigned);
+                    return Poll::Ready(Err(Closed));
+                }
+                Wait::Granted => self.held = true,
             }
-            Wait::Granted if self.shared.is_closed() => {
-                // Granted, but closed before it was polled: as Tokio, closure wins.
-                self.shared.release(self.need);
-                Poll::Ready(Err(Closed))
-            }
-            Wait::Granted => Poll::Ready(Ok(())),
         }
+        if self.shared.is_closed() {
+            // Granted, but closed before it was polled: as Tokio, closure wins.
+            self.held = false;
+            self.shared.release(self.need);
+            return Poll::Ready(Err(Closed));
+        }
+        // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
+        ready!(runtime::poll_unit(cx)).spend();
+        self.held = false;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
     fn drop(&mut self) {
-        let Some(key) = self.key.take() else { return };
         let shared = &*self.shared;
+        if self.held {
+            shared.release(self.need);
+        }
+        let Some(key) = self.key.take() else { return };
         let mut panic = FirstPanic::default();
         let assigned = match self.until {
             Until::Granted => shared.senders.cancel(key, &shared.ring, &mut panic),

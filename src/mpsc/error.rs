@@ -88,6 +88,61 @@ impl<T> From<SendError<T>> for TrySendError<T> {
     }
 }
 
+/// A send could not be done in time; the message comes back.
+///
+/// # Examples
+/// ```
+/// use parshall::mpsc::{self, error::SendTimeoutError};
+/// use std::time::Duration;
+/// let (tx, rx) = mpsc::channel(1);
+/// tx.blocking_send_timeout(1, Duration::MAX)?;
+/// let late = tx.blocking_send_timeout(2, Duration::from_millis(1));
+/// assert_eq!(late, Err(SendTimeoutError::Timeout(2)));
+/// drop(rx);
+/// assert_eq!(tx.blocking_send_timeout(3, Duration::ZERO).unwrap_err().into_inner(), 3);
+/// # Ok::<(), SendTimeoutError<i32>>(())
+/// ```
+#[derive(PartialEq, Eq, Clone, Copy)]
+pub enum SendTimeoutError<T> {
+    /// The time was over before there was room.
+    Timeout(T),
+    /// The receiver was closed or dropped.
+    Closed(T),
+}
+
+impl<T> SendTimeoutError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Timeout(value) | Self::Closed(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // With quotes, as `TrySendError`.
+        fmt::Debug::fmt(
+            match self {
+                Self::Timeout(_) => "Timeout(..)",
+                Self::Closed(_) => "Closed(..)",
+            },
+            f,
+        )
+    }
+}
+
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "timed out waiting on send operation",
+            Self::Closed(_) => "channel closed",
+        })
+    }
+}
+
+impl<T> Error for SendTimeoutError<T> {}
+
 /// `try_recv` found nothing.
 #[derive(PartialEq, Eq, Clone, Copy, Debug)]
 pub enum TryRecvError {
@@ -107,6 +162,27 @@ impl fmt::Display for TryRecvError {
 }
 
 impl Error for TryRecvError {}
+
+/// Nothing was received in time. An addition to Tokio's interface, with the names of
+/// [`std::sync::mpsc::RecvTimeoutError`].
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
+pub enum RecvTimeoutError {
+    /// Nothing yet: a sender or a permit may still bring something.
+    Timeout,
+    /// Nothing ever again.
+    Disconnected,
+}
+
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "timed out waiting on channel",
+            Self::Disconnected => "channel is empty and sending half is closed",
+        })
+    }
+}
+
+impl Error for RecvTimeoutError {}
 
 /// Never made: `recv` returns an [`Option`]. It is here because Tokio's module has it.
 #[derive(Debug, Clone)]

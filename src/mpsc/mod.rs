@@ -34,7 +34,12 @@
 //! # Async, blocking and `try_`
 //!
 //! All three mix freely on one channel, from any runtime and from plain threads. A `blocking_` call
-//! parks its thread: never make one inside an async task.
+//! parks its thread, as `recv_timeout` and `recv_deadline` do: never make one inside an async task.
+//!
+//! With feature `tokio`, a blocking call in asynchronous code of a Tokio runtime panics, and what succeeds with
+//! an `await` spends a unit of the task's [budget](https://docs.rs/tokio/1/tokio/task/coop/index.html); both
+//! exactly as Tokio's channel does. Without the feature a task that always finds messages, or room, should now
+//! and then make way for others itself.
 //!
 //! # Allocation
 //!
@@ -46,11 +51,13 @@
 //! # Beyond Tokio
 //!
 //! [`Builder`] (names), [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on both handles,
-//! [`Stream`](futures_core::Stream) and [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`],
-//! its iterators ([`Receiver::iter`], [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]), and, with feature
-//! `sink`, `PollSender`, which is tokio-util's without its allocation. A value sent through a permit after the
-//! receiver was dropped is dropped at once, not when the last handle goes. Dropping the receiver goes on past any
-//! number of panicking drops and then resumes the first panic.
+//! [`Receiver::recv_timeout`], [`Receiver::recv_deadline`], [`Sender::blocking_send_timeout`], `send_timeout` with any
+//! runtime's [`Timer`], [`Sender::send_many`], [`Stream`](futures_core::Stream) and
+//! [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`], its iterators ([`Receiver::iter`],
+//! [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]), and, with feature `sink`, `PollSender`, which is
+//! tokio-util's without its allocation. A value sent through a permit after the receiver was dropped is dropped at
+//! once, not when the last handle goes. Dropping the receiver goes on past any number of panicking drops and then
+//! resumes the first panic.
 
 #![forbid(unsafe_code)]
 
@@ -74,3 +81,5 @@ pub use receiver::Receiver;
 pub use sender::Sender;
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender};
 pub use weak::WeakSender;
+
+pub use crate::runtime::{Timeout, Timer};

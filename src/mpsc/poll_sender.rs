@@ -12,7 +12,7 @@ use futures_sink::Sink;
 
 use super::error::SendError;
 use super::{Sender, UnboundedSender};
-use crate::chan::{Acquire, Closed, Shared};
+use crate::chan::{Acquire, Closed, Missing, Shared};
 use crate::ring::Refused;
 use crate::sync::Arc;
 
@@ -96,10 +96,10 @@ impl<T> PollSender<T> {
         };
         let chan = sender.chan();
         if let State::Idle = self.state {
-            self.state = match chan.try_reserve(1) {
+            self.state = match chan.begin_reserve(1) {
                 Ok(()) => State::Reserved,
-                Err(Refused::Closed) => State::Refused,
-                Err(Refused::Full) => State::Waiting(chan.acquire_owned(1)),
+                Err(Missing::Receiver) => State::Refused,
+                Err(missing) => State::Waiting(chan.acquire_owned(1, missing)),
             };
         }
         if let State::Waiting(acquire) = &mut self.state {

@@ -4,14 +4,17 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use core::time::Duration;
+use std::time::Instant;
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
-use super::error::TryRecvError;
+use super::error::{RecvTimeoutError, TryRecvError};
 use crate::chan::{ChannelStats, Consumer, Nothing};
+use crate::runtime;
 use crate::telemetry::task::as_thread;
-use crate::wait::block_on;
+use crate::wait::{block_on, block_on_until};
 
 /// Receives the messages of its channel, in the order in which they were claimed.
 ///
@@ -126,21 +129,99 @@ impl<T> Receiver<T> {
     }
 
     /// [`Receiver::recv`], blocking this thread.
+    ///
+    /// # Panics
+    /// With feature `tokio`, in asynchronous code of a Tokio runtime, as Tokio's.
     #[track_caller]
     #[doc(alias = "recv_blocking")]
     pub fn blocking_recv(&mut self) -> Option<T> {
+        runtime::may_block();
+        self.recv_until(|| None).ok()
+    }
+
+    /// [`Receiver::blocking_recv`] for at most `timeout`. An addition to Tokio's interface.
+    ///
+    /// A message that is there is taken, however short the time: with a `timeout` of zero this is a
+    /// [`Receiver::try_recv`]. One that is too long to be told, as [`Duration::MAX`] is, never ends.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::Timeout`] if something may still come, and nothing is lost; else
+    /// [`RecvTimeoutError::Disconnected`], at once.
+    ///
+    /// # Panics
+    /// As [`Receiver::blocking_recv`].
+    ///
+    /// # Examples
+    /// ```
+    /// use parshall::mpsc::{self, error::RecvTimeoutError};
+    /// use std::time::Duration;
+    /// let (tx, mut rx) = mpsc::channel(1);
+    /// tx.try_send("there")?;
+    /// assert_eq!(rx.recv_timeout(Duration::ZERO), Ok("there"));
+    /// assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+    /// drop(tx);
+    /// assert_eq!(rx.recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
+    /// # Ok::<(), parshall::mpsc::error::TrySendError<&str>>(())
+    /// ```
+    #[track_caller]
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        runtime::may_block();
+        self.recv_until(|| Instant::now().checked_add(timeout))
+    }
+
+    /// [`Receiver::recv_timeout`] with the instant at which the time is over. An addition to Tokio's interface.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_timeout`].
+    ///
+    /// # Panics
+    /// As [`Receiver::blocking_recv`].
+    ///
+    /// # Examples
+    /// ```
+    /// use parshall::mpsc::{self, error::RecvTimeoutError};
+    /// use std::time::{Duration, Instant};
+    /// let (tx, mut rx) = mpsc::channel(8);
+    /// tx.try_send(1)?;
+    /// tx.try_send(2)?;
+    /// // All that comes within 5 ms.
+    /// let deadline = Instant::now() + Duration::from_millis(5);
+    /// let mut got = Vec::new();
+    /// while let Ok(i) = rx.recv_deadline(deadline) {
+    ///     got.push(i);
+    /// }
+    /// assert_eq!(got, [1, 2]);
+    /// # Ok::<(), mpsc::error::TrySendError<i32>>(())
+    /// ```
+    #[track_caller]
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        runtime::may_block();
+        self.recv_until(|| Some(deadline))
+    }
+
+    fn recv_until(
+        &mut self,
+        deadline: impl FnOnce() -> Option<Instant>,
+    ) -> Result<T, RecvTimeoutError> {
         // This thread is the one that drains, also when it need not wait.
         as_thread(|| match self.consumer.try_recv() {
-            Ok(value) => Some(value),
-            Err(Nothing::Drained) => None,
-            Err(Nothing::Empty) => block_on(self.recv()),
+            Ok(value) => Ok(value),
+            Err(Nothing::Drained) => Err(RecvTimeoutError::Disconnected),
+            Err(Nothing::Empty) => match block_on_until(self.recv(), deadline()) {
+                Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
+                None => Err(RecvTimeoutError::Timeout),
+            },
         })
     }
 
     /// [`Receiver::recv_many`], blocking this thread.
+    ///
+    /// # Panics
+    /// As [`Receiver::blocking_recv`].
     #[track_caller]
     #[doc(alias = "recv_many_blocking")]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        runtime::may_block();
         as_thread(|| block_on(self.recv_many(buffer, limit)))
     }
 

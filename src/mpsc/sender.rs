@@ -1,14 +1,20 @@
 //! The sending handle.
 
 use core::fmt;
+use core::future::{Future, poll_fn};
 use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::pin::pin;
+use core::task::Poll;
+use core::time::Duration;
+use std::time::Instant;
 
-use super::error::{SendError, TrySendError};
-use super::{OwnedPermit, Permit, PermitIterator, WeakSender};
-use crate::chan::{Chan, ChannelStats};
+use super::error::{SendError, SendTimeoutError, TrySendError};
+use super::{OwnedPermit, Permit, PermitIterator, Timeout, WeakSender};
+use crate::chan::{Chan, ChannelStats, Missing};
 use crate::ring::Refused;
+use crate::runtime;
 use crate::telemetry::task::as_thread;
-use crate::wait::block_on;
+use crate::wait::{block_on, block_on_until};
 
 /// Sends messages to the one [`Receiver`](super::Receiver) of its channel.
 ///
@@ -46,10 +52,10 @@ impl<T> Sender<T> {
     /// # }
     /// ```
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        match self.chan.try_send(value) {
+        match self.chan.begin_send(value) {
             Ok(()) => Ok(()),
-            Err((Refused::Closed, value)) => Err(self.closed_error(value)),
-            Err((Refused::Full, value)) => match self.chan.acquire(1).await {
+            Err((Missing::Receiver, value)) => Err(self.closed_error(value)),
+            Err((missing, value)) => match self.chan.acquire(1, missing).await {
                 Ok(()) => {
                     self.chan.send_reserved(value);
                     Ok(())
@@ -57,6 +63,69 @@ impl<T> Sender<T> {
                 Err(_) => Err(self.closed_error(value)),
             },
         }
+    }
+
+    /// Sends a message, waiting in line for room until `timeout` is over: a [`Timer`](super::Timer) around any
+    /// timer's future, or with feature `tokio` a [`Duration`].
+    ///
+    /// A duration counts from the first poll. One that is too long to be told, as [`Duration::MAX`] is, never
+    /// ends. Room that is there is used however short the time. Other timeouts than
+    /// durations are an addition to Tokio's interface.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError::Timeout`] or [`SendTimeoutError::Closed`], with the message.
+    ///
+    /// # Panics
+    /// With a [`Duration`], outside a Tokio runtime or in one without timers, as Tokio's.
+    ///
+    /// # Cancel safety
+    /// As [`Sender::send`].
+    ///
+    /// # Examples
+    /// ```
+    /// use parshall::mpsc::{self, Timer, error::SendTimeoutError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use std::time::Duration;
+    /// # use tokio::time::sleep;
+    /// let (tx, _rx) = mpsc::channel(1);
+    /// tx.try_send("first").unwrap();
+    /// // With feature `tokio`, Duration::from_millis(5) alone says the same.
+    /// let late = tx.send_timeout("second", Timer(sleep(Duration::from_millis(5)))).await;
+    /// assert_eq!(late, Err(SendTimeoutError::Timeout("second")));
+    /// # }
+    /// ```
+    pub async fn send_timeout<L: Timeout>(
+        &self,
+        value: T,
+        timeout: L,
+    ) -> Result<(), SendTimeoutError<T>> {
+        let mut timer = pin!(timeout.start());
+        let (missing, value) = match self.chan.begin_send(value) {
+            Ok(()) => return Ok(()),
+            Err((Missing::Receiver, value)) => return Err(self.closed_in_time(value)),
+            Err(missing) => missing,
+        };
+        let mut acquire = pin!(self.chan.acquire(1, missing));
+        let acquired = poll_fn(|cx| match acquire.as_mut().poll(cx) {
+            Poll::Ready(acquired) => Poll::Ready(Some(acquired)),
+            Poll::Pending => match timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.poll(cx).map(|_| None),
+                None => Poll::Pending,
+            },
+        });
+        match acquired.await {
+            Some(Ok(())) => {
+                self.chan.send_reserved(value);
+                Ok(())
+            }
+            Some(Err(_)) => Err(self.closed_in_time(value)),
+            None => Err(SendTimeoutError::Timeout(value)),
+        }
+    }
+
+    fn closed_in_time<V>(&self, value: V) -> SendTimeoutError<V> {
+        SendTimeoutError::Closed(self.closed_error(value).0)
     }
 
     fn closed_error<V>(&self, value: V) -> SendError<V> {
@@ -126,10 +195,10 @@ impl<T> Sender<T> {
     /// ```
     pub async fn send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
         while !messages.is_empty() {
-            match self.chan.try_send_many(messages) {
-                Ok(_) => {}
-                Err(Refused::Closed) => return Err(self.closed_error(())),
-                Err(Refused::Full) => match self.chan.acquire(1).await {
+            match self.chan.begin_send_many(messages) {
+                Ok(()) => {}
+                Err(Missing::Receiver) => return Err(self.closed_error(())),
+                Err(missing) => match self.chan.acquire(1, missing).await {
                     Ok(()) => self.chan.send_reserved(messages.remove(0)),
                     Err(_) => return Err(self.closed_error(())),
                 },
@@ -163,8 +232,12 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// As [`Sender::send_many`].
+    ///
+    /// # Panics
+    /// As [`Sender::blocking_send`].
     #[track_caller]
     pub fn blocking_send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
+        runtime::may_block();
         as_thread(|| block_on(self.send_many(messages)))
     }
 
@@ -172,6 +245,9 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`SendError`] with the message if the receiver is closed or dropped, also while waiting.
+    ///
+    /// # Panics
+    /// With feature `tokio`, in asynchronous code of a Tokio runtime, as Tokio's. The message is dropped.
     ///
     /// # Examples
     /// ```
@@ -184,16 +260,64 @@ impl<T> Sender<T> {
     #[track_caller]
     #[doc(alias = "send_blocking")]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
-        match self.chan.try_send(value) {
-            Ok(()) => Ok(()),
-            Err((Refused::Closed, value)) => Err(self.closed_error(value)),
-            Err((Refused::Full, value)) => match as_thread(|| block_on(self.chan.acquire(1))) {
-                Ok(()) => {
-                    self.chan.send_reserved(value);
-                    Ok(())
-                }
-                Err(_) => Err(self.closed_error(value)),
-            },
+        runtime::may_block();
+        self.send_until(value, || None).map_err(|error| SendError(error.into_inner()))
+    }
+
+    /// [`Sender::blocking_send`] for at most `timeout`. An addition to Tokio's interface.
+    ///
+    /// Room that is there is used however short the time. A `timeout` too long to be told, as
+    /// [`Duration::MAX`] is, never ends.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError::Timeout`] or [`SendTimeoutError::Closed`], with the message.
+    ///
+    /// # Panics
+    /// As [`Sender::blocking_send`].
+    ///
+    /// # Examples
+    /// ```
+    /// use parshall::mpsc::{self, error::SendTimeoutError};
+    /// use std::time::Duration;
+    /// let (tx, rx) = mpsc::channel(1);
+    /// let timeout = Duration::from_millis(1);
+    /// assert_eq!(tx.blocking_send_timeout(1, timeout), Ok(()));
+    /// assert_eq!(tx.blocking_send_timeout(2, timeout), Err(SendTimeoutError::Timeout(2)));
+    /// drop(rx);
+    /// assert_eq!(tx.blocking_send_timeout(3, timeout), Err(SendTimeoutError::Closed(3)));
+    /// ```
+    #[track_caller]
+    pub fn blocking_send_timeout(
+        &self,
+        value: T,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<T>> {
+        runtime::may_block();
+        self.send_until(value, || Instant::now().checked_add(timeout))
+    }
+
+    fn send_until(
+        &self,
+        value: T,
+        deadline: impl FnOnce() -> Option<Instant>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        let (refused, value) = match self.chan.try_send(value) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        let acquired = match refused {
+            Refused::Closed => return Err(self.closed_in_time(value)),
+            Refused::Full => {
+                as_thread(|| block_on_until(self.chan.acquire(1, Missing::Room), deadline()))
+            }
+        };
+        match acquired {
+            Some(Ok(())) => {
+                self.chan.send_reserved(value);
+                Ok(())
+            }
+            Some(Err(_)) => Err(self.closed_in_time(value)),
+            None => Err(SendTimeoutError::Timeout(value)),
         }
     }
 
@@ -255,9 +379,10 @@ impl<T> Sender<T> {
     }
 
     async fn wait_for(&self, n: u64) -> Result<(), SendError<()>> {
-        let granted = match self.chan.try_reserve(n) {
-            Err(Refused::Full) => self.chan.acquire(n).await.is_ok(),
-            other => other.is_ok(),
+        let granted = match self.chan.begin_reserve(n) {
+            Ok(()) => true,
+            Err(Missing::Receiver) => false,
+            Err(missing) => self.chan.acquire(n, missing).await.is_ok(),
         };
         if granted { Ok(()) } else { Err(self.closed_error(())) }
     }

@@ -4,7 +4,9 @@ use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll};
 use std::task::Wake;
+use std::time::Instant;
 
+use crate::runtime;
 use crate::sync::{Arc, AtomicBool, Ordering, thread};
 
 /// Unparks one thread; remembers a wake-up that came before the park.
@@ -19,12 +21,18 @@ impl ThreadWaker {
         Arc::new(Self { thread: thread::current(), woken: AtomicBool::new(false) })
     }
 
-    /// Sleeps until the next wake-up. The flag makes foreign unparks harmless.
-    fn park(&self) {
+    /// Sleeps until the next wake-up, or until `deadline`. The flag makes foreign unparks harmless.
+    fn park(&self, deadline: Option<Instant>) {
         // ORDERING(B1): Acquire. Pairs with B1 in `wake_by_ref`: the poll after it sees what
         // the waker's caller did.
         while !self.woken.swap(false, Ordering::AcqRel) {
-            thread::park();
+            match deadline {
+                None => thread::park(),
+                Some(deadline) if is_past(deadline) => return,
+                Some(deadline) => {
+                    thread::park_timeout(deadline.saturating_duration_since(Instant::now()));
+                }
+            }
         }
     }
 }
@@ -42,16 +50,32 @@ impl Wake for ThreadWaker {
     }
 }
 
-/// Polls `future` on this thread until it is ready.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+fn is_past(deadline: Instant) -> bool {
+    Instant::now() >= deadline
+}
+
+/// Polls `future` on this thread until it is ready, or once more after `deadline`. The future is
+/// dropped by then; `None` says no more than that it was not ready.
+pub(crate) fn block_on_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+    let mut future = pin!(runtime::unlimited(future));
     let parker = ThreadWaker::new();
     let waker = parker.clone().into();
     let mut cx = Context::from_waker(&waker);
+    let mut late = false;
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return output;
+            return Some(output);
         }
-        parker.park();
+        if late {
+            return None;
+        }
+        parker.park(deadline);
+        // Asked after each wake-up: a future that goes on waking itself gets no more time either.
+        late = deadline.is_some_and(is_past);
     }
+}
+
+/// Polls `future` on this thread until it is ready.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    block_on_until(future, None).expect("there is no deadline")
 }

@@ -49,9 +49,9 @@ mod rx_waker;
 
 pub(crate) use batch::FirstPanic;
 #[cfg(not(parshall_loom))]
-pub(crate) use block_on::block_on;
+pub(crate) use block_on::{block_on, block_on_until};
 pub(crate) use queue::{Key, Source, Ticket, Wait, WaitQueue, WaitTotals, Waiting};
 pub(crate) use rx_waker::RxWaker;
 
 #[cfg(parshall_loom)]
-pub(crate) use crate::sync::block_on;
+pub(crate) use crate::sync::{block_on, block_on_until};

@@ -3,9 +3,10 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// A waker that counts.
@@ -124,4 +125,28 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(begin.elapsed().as_secs() < 10, "never: {what}");
         std::thread::yield_now();
     }
+}
+
+/// What a panic said, and where.
+pub(crate) type Panic = (String, String, u32);
+
+/// The panic of `f`, which runs on this thread. The hook is the process's: one test uses it.
+pub(crate) fn panic_of<R>(f: impl FnOnce() -> R) -> Panic {
+    static SEEN: Mutex<Option<Panic>> = Mutex::new(None);
+    let before = std::panic::take_hook();
+    let this = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == this {
+            let text = match info.payload().downcast_ref::<String>() {
+                Some(text) => text.clone(),
+                None => (*info.payload().downcast_ref::<&str>().unwrap()).to_owned(),
+            };
+            let place = info.location().unwrap();
+            *SEEN.lock().unwrap() = Some((text, place.file().to_owned(), place.line()));
+        }
+    }));
+    let result = catch_unwind(AssertUnwindSafe(f));
+    std::panic::set_hook(before);
+    assert!(result.is_err(), "no panic");
+    SEEN.lock().unwrap().take().unwrap()
 }

@@ -1,0 +1,167 @@
+//! All that this crate asks of a runtime: a unit of the running task's budget, whether this thread may
+//! block, and a timer.
+//!
+//! With feature `tokio`, Tokio answers. Without it nobody does: there is always a unit, every thread may
+//! block, and timers are the caller's.
+//!
+//! # The budget
+//!
+//! Tokio gives each poll of a task 128 units. An operation that succeeds spends one; without one it returns
+//! `Pending`, and the task is woken. Otherwise a loop that always finds a message, or room, would never let
+//! another task run. As in Tokio 1.54, a receive asks for the unit first, and a send or reserve last: by then it
+//! holds its place in line or its permits, and it keeps them while it is pending. They count as any permit that
+//! is out does, and go back if the future is dropped. Closure needs no unit.
+
+use core::future::Future;
+
+pub(crate) use imp::{may_block, poll_unit, try_unit, unlimited};
+
+/// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`], or
+/// with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not limit how long a send waits",
+    label = "not a timeout",
+    note = "enable parshall's feature `tokio`, or wrap a timer future in `Timer`: `Timer(sleep(duration))`"
+)]
+pub trait Timeout: sealed::Start {}
+
+mod sealed {
+    use super::Future;
+
+    pub trait Start {
+        type Timer: Future;
+
+        /// The timer, which runs from now on. `None`: the end is too far away to be told.
+        fn start(self) -> Option<Self::Timer>;
+    }
+}
+
+/// Any future as a timeout: when it is ready, whatever its output, the time is over. For
+/// [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout) on every runtime. An addition to Tokio's interface.
+///
+/// # Examples
+/// ```
+/// use parshall::mpsc::{self, Timer, error::SendTimeoutError};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # use std::time::Duration;
+/// # use tokio::time::sleep;
+/// let (tx, _rx) = mpsc::channel(1);
+/// let timer = || Timer(sleep(Duration::from_millis(5))); // your runtime's
+/// assert_eq!(tx.send_timeout("first", timer()).await, Ok(()));
+/// assert_eq!(tx.send_timeout("late", timer()).await, Err(SendTimeoutError::Timeout("late")));
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Timer<F>(pub F);
+
+impl<F: Future> Timeout for Timer<F> {}
+
+impl<F: Future> sealed::Start for Timer<F> {
+    type Timer = F;
+
+    fn start(self) -> Option<F> {
+        Some(self.0)
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod imp {
+    use core::future::Future;
+    use core::task::{Context, Poll, Waker};
+    use core::time::Duration;
+
+    use tokio::runtime::Handle;
+    use tokio::sync::Mutex;
+    use tokio::task::coop;
+    use tokio::time::{Instant, Sleep, sleep_until};
+
+    /// A unit of the running task's budget; dropped unspent, it goes back.
+    #[derive(Debug)]
+    pub(crate) struct Unit(coop::RestoreOnPending);
+
+    impl Unit {
+        #[inline]
+        pub(crate) fn spend(self) {
+            self.0.made_progress();
+        }
+    }
+
+    /// Takes a unit. Pending: none is left, and the task will be woken.
+    #[inline]
+    pub(crate) fn poll_unit(cx: &mut Context<'_>) -> Poll<Unit> {
+        coop::poll_proceed(cx).map(Unit)
+    }
+
+    /// Takes a unit if one is left; wakes nobody. One look at the budget, not two.
+    #[inline]
+    pub(crate) fn try_unit() -> Option<Unit> {
+        match poll_unit(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(unit) => Some(unit),
+            Poll::Pending => None,
+        }
+    }
+
+    /// `future` without a budget: a thread that blocks has nobody to make way for.
+    pub(crate) fn unlimited<F: Future>(future: F) -> impl Future<Output = F::Output> {
+        coop::unconstrained(future)
+    }
+
+    /// Panics with Tokio's words, at the caller's line, where Tokio forbids to block. Tokio has no public way
+    /// to ask, but a lock that is free asks on our behalf, and does not wait.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn may_block() {
+        // Outside any runtime there is nothing to ask. With a handle blocking may still be
+        // allowed: in `spawn_blocking`, say.
+        if Handle::try_current().is_ok() {
+            let free = Mutex::const_new(());
+            drop(free.blocking_lock());
+        }
+    }
+
+    impl super::Timeout for Duration {}
+
+    impl super::sealed::Start for Duration {
+        type Timer = Sleep;
+
+        fn start(self) -> Option<Sleep> {
+            Instant::now().checked_add(self).map(sleep_until)
+        }
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+mod imp {
+    use core::future::Future;
+    use core::task::{Context, Poll};
+
+    /// What there is always enough of.
+    #[derive(Debug)]
+    pub(crate) struct Unit;
+
+    impl Unit {
+        #[inline(always)]
+        #[allow(clippy::unused_self)] // with a runtime it is used up
+        pub(crate) fn spend(self) {}
+    }
+
+    #[inline(always)]
+    pub(crate) fn poll_unit(_: &mut Context<'_>) -> Poll<Unit> {
+        Poll::Ready(Unit)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::unnecessary_wraps)] // with a runtime it may be `None`
+    pub(crate) fn try_unit() -> Option<Unit> {
+        Some(Unit)
+    }
+
+    #[inline(always)]
+    pub(crate) fn unlimited<F: Future>(future: F) -> F {
+        future
+    }
+
+    #[inline(always)]
+    pub(crate) fn may_block() {}
+}

@@ -1,0 +1,145 @@
+//! Feature `tokio`: the budget of a task and the ban on blocking, as Tokio's own channel has them.
+#![cfg(feature = "tokio")]
+
+mod support;
+mod twice;
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use parshall::mpsc;
+use support::{Drops, panic_of};
+use tokio::runtime::Builder;
+use twice::{ours, theirs};
+
+/// Seen to fail with: no unit spent by a receive, by a send, by a reserve; a unit a message in
+/// `recv_many`; no unit for a limit of 0; a unit spent by a send that finds the channel closed, by `closed`.
+#[test]
+fn loops_make_way_in_the_same_rounds_as_tokios() {
+    let (ours, theirs) = (ours::budget::loops(), theirs::budget::loops());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(ours, theirs);
+    }
+    // What Tokio does, lest both do nothing.
+    for (name, rounds) in theirs {
+        let expected: &[usize] = match name {
+            "try_" | "closed" | "send, closed" | "reserve_many of too many" => &[],
+            "send and recv" => &[64, 128, 192, 256, 320, 384, 448, 512, 576, 640],
+            _ => &[128, 256, 384, 512, 640],
+        };
+        assert_eq!(rounds, expected, "{name}");
+    }
+}
+
+/// Seen to fail with: the unit asked before the permit or the place in line is taken; permits not given
+/// back by a drop; no look for closure while permits are held; a wake-up without need.
+#[test]
+fn operations_without_a_budget_keep_wake_and_return_what_tokios_do() {
+    let (ours, theirs) = (ours::budget::exhausted(), theirs::budget::exhausted());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(ours.len(), theirs.len());
+    let first = ("send, with room", "Pending woken 0 1".to_owned());
+    assert_eq!(theirs[0], first);
+}
+
+/// Seen to fail with: no check in one of the calls; the check behind a function that is not `track_caller`;
+/// `Handle::try_current` for a check; the message put into the channel before the check.
+#[test]
+fn blocking_calls_panic_inside_a_runtime_as_tokios_do() {
+    let (tx, mut rx) = mpsc::channel(8);
+    let (their_tx, mut their_rx) = tokio::sync::mpsc::channel::<u8>(8);
+    let (drops, message) = Drops::new();
+    let (long, mut got) = (Duration::from_secs(9), Vec::new());
+    let deadline = Instant::now() + long;
+    let panics = Builder::new_current_thread().build().unwrap().block_on(async {
+        let first = line!() + 3;
+        #[rustfmt::skip] // a line each
+        let ours = [
+            panic_of(|| tx.blocking_send(message.clone()).is_ok()),
+            panic_of(|| tx.blocking_send_timeout(message.clone(), long).is_ok()),
+            panic_of(|| rx.blocking_recv().is_some()),
+            panic_of(|| rx.recv_timeout(long).is_ok()),
+            panic_of(|| rx.recv_deadline(deadline).is_ok()),
+            panic_of(|| rx.blocking_recv_many(&mut got, 0)),
+        ];
+        for (line, (_, file, at)) in (first..).zip(&ours) {
+            assert_eq!((file.as_str(), *at), (file!(), line));
+        }
+        let theirs = [
+            panic_of(|| their_tx.blocking_send(1)),
+            panic_of(|| their_rx.blocking_recv()),
+            panic_of(|| their_rx.blocking_recv_many(&mut Vec::new(), 0)),
+        ];
+        ours.into_iter().chain(theirs).map(|(text, ..)| text).collect::<Vec<_>>()
+    });
+    assert!(panics[0].starts_with("Cannot block the current thread from within a runtime."));
+    assert!(panics.iter().all(|text| *text == panics[0]), "{panics:#?}");
+    // Nothing was sent, and the messages were dropped by the panics.
+    assert_eq!((drops.get(), tx.stats().sent_total, rx.len()), (2, 0, 0));
+}
+
+/// All blocking calls, in an order in which none of them waits for long.
+fn block() {
+    let (tx, mut rx) = mpsc::channel(1);
+    let (short, mut got) = (Duration::from_millis(1), Vec::new());
+    tx.blocking_send(1).unwrap();
+    tx.blocking_send_timeout(2, short).unwrap_err();
+    assert_eq!(rx.blocking_recv(), Some(1));
+    rx.recv_timeout(short).unwrap_err();
+    rx.recv_deadline(Instant::now() + short).unwrap_err();
+    tx.blocking_send_timeout(3, short).unwrap();
+    assert_eq!(rx.blocking_recv_many(&mut got, 2), 1);
+}
+
+/// Seen to fail with: `Handle::try_current` for a check.
+#[test]
+fn blocking_calls_work_where_tokio_lets_threads_block() {
+    block();
+    let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    runtime.block_on(async {
+        tokio::task::spawn_blocking(block).await.unwrap();
+        tokio::spawn(async { tokio::task::block_in_place(block) }).await.unwrap();
+    });
+    let _entered = runtime.enter();
+    block();
+}
+
+/// A waker that spends the budget of whoever wakes it, and then waits for a message.
+struct BlocksInWake(std::sync::mpsc::Sender<Option<u8>>);
+
+impl Wake for BlocksInWake {
+    fn wake(self: Arc<Self>) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut spent = 0;
+        while let Poll::Ready(unit) = tokio::task::coop::poll_proceed(&mut cx) {
+            unit.made_progress();
+            spent += 1;
+        }
+        assert!(spent > 0);
+        let (tx, mut rx) = mpsc::channel(1);
+        let sender = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            tx.blocking_send(1).unwrap();
+        });
+        self.0.send(rx.blocking_recv()).unwrap();
+        sender.join().unwrap();
+    }
+}
+
+/// A blocking call has nobody to make way for. Seen to fail without `unlimited`: it is polled over and
+/// over with the same empty budget.
+#[test]
+fn blocking_calls_need_no_budget() {
+    let (woken, received) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // The one place with a budget where blocking is allowed: inside a blocking call of Tokio's own.
+        let (tx, mut rx) = tokio::sync::mpsc::channel(1);
+        let waker = Waker::from(Arc::new(BlocksInWake(woken)));
+        assert!(rx.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+        tx.blocking_send(1).unwrap();
+    });
+    assert_eq!(received.recv_timeout(Duration::from_secs(10)), Ok(Some(1)));
+}
