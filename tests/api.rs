@@ -13,7 +13,7 @@ fn errors_print_what_tokios_print() {
     assert_eq!(ours::pins::error_texts(), theirs::pins::error_texts());
     let texts = ours::pins::error_texts();
     assert_eq!(texts[0], "\"Full(..)\"|no available capacity|\"Full(..)\"", "with quotes");
-    assert_eq!(texts[2], "SendError { .. }|channel closed|SendError { .. }");
+    assert_eq!(texts[4], "SendError { .. }|channel closed|SendError { .. }");
 }
 
 #[test]

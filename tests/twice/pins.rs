@@ -7,7 +7,7 @@ use std::fmt::{Debug, Display};
 use std::iter::FusedIterator;
 use std::task::{Context, Poll};
 
-use super::mpsc::error::{RecvError, SendError, TryRecvError, TrySendError};
+use super::mpsc::error::{RecvError, SendError, SendTimeoutError, TryRecvError, TrySendError};
 use super::mpsc::{OwnedPermit, Permit, PermitIterator, Receiver, Sender, WeakSender, channel};
 
 type Reserved<'a, T> = Result<Permit<'a, T>, SendError<()>>;
@@ -61,6 +61,7 @@ fn signatures<'p, T: 'p>() {
 
     let _: fn(SendError<T>) -> TrySendError<T> = TrySendError::from;
     let _: fn(TrySendError<T>) -> T = TrySendError::into_inner;
+    let _: fn(SendTimeoutError<T>) -> T = SendTimeoutError::into_inner;
 }
 
 /// The async functions.
@@ -72,6 +73,13 @@ async fn futures<T>(tx: Sender<T>, mut rx: Receiver<T>, value: T, buffer: &mut V
     let _: ReservedMany<'_, T> = Sender::reserve_many(&tx, 1).await;
     let () = Sender::closed(&tx).await;
     let _: Result<OwnedPermit<T>, SendError<()>> = Sender::reserve_owned(tx).await;
+}
+
+/// On Tokio's timer.
+#[cfg(feature = "tokio")]
+async fn timeouts<T>(tx: Sender<T>, value: T) {
+    let second = std::time::Duration::from_secs(1);
+    let _: Result<(), SendTimeoutError<T>> = Sender::send_timeout(&tx, value, second).await;
 }
 
 /// No bound on `T` is needed for any trait, and errors need none to be errors.
@@ -91,22 +99,27 @@ fn traits<T>() {
     fn errors<T>() {
         error::<TryRecvError>();
         error::<RecvError>();
-        debug::<(SendError<T>, TrySendError<T>)>();
+        debug::<(SendError<T>, TrySendError<T>, SendTimeoutError<T>)>();
     }
     fn static_errors<T: 'static>() {
         error::<SendError<T>>();
         error::<TrySendError<T>>();
+        error::<SendTimeoutError<T>>();
     }
     let _ = (errors::<T>, static_errors::<u8>);
     fn values<X: PartialEq + Eq + Clone + Copy>() {}
     values::<SendError<u8>>();
     values::<TrySendError<u8>>();
+    values::<SendTimeoutError<u8>>();
     values::<TryRecvError>();
     clone::<RecvError>();
     let _: fn(TryRecvError) -> bool =
         |error| matches!(error, TryRecvError::Empty | TryRecvError::Disconnected);
     let _: fn(TrySendError<T>) -> T = |error| match error {
         TrySendError::Full(value) | TrySendError::Closed(value) => value,
+    };
+    let _: fn(SendTimeoutError<T>) -> T = |error| match error {
+        SendTimeoutError::Timeout(value) | SendTimeoutError::Closed(value) => value,
     };
     let _: fn(SendError<T>) -> T = |SendError(value)| value;
 }
@@ -115,11 +128,14 @@ fn traits<T>() {
 pub(crate) fn error_texts() -> Vec<String> {
     struct Silent;
     let (full, closed) = (TrySendError::Full(Silent), TrySendError::Closed(Silent));
+    let (late, never) = (SendTimeoutError::Timeout(Silent), SendTimeoutError::Closed(Silent));
     let send = SendError(Silent);
     let recv = [TryRecvError::Empty, TryRecvError::Disconnected];
     let mut texts = vec![
         format!("{full:?}|{full}|{full:#?}"),
         format!("{closed:?}|{closed}"),
+        format!("{late:?}|{late}|{late:#?}"),
+        format!("{never:?}|{never}"),
         format!("{send:?}|{send}|{send:#?}"),
         format!("{:?}", Some(TrySendError::from(send))),
     ];

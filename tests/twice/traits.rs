@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::marker::{PhantomData, PhantomPinned};
 use std::rc::Rc;
 
-use super::mpsc::error::{SendError, TrySendError};
+use super::mpsc::error::{SendError, SendTimeoutError, TrySendError};
 use super::mpsc::{OwnedPermit, Permit, PermitIterator, Receiver, Sender, WeakSender, channel};
 
 /// Whether a concrete type has a trait: an inherent method, if its bound holds, goes before a trait's.
@@ -63,6 +63,7 @@ macro_rules! table_of {
             "OwnedPermit" => PhantomData::<OwnedPermit<$message>>,
             "SendError" => PhantomData::<SendError<$message>>,
             "TrySendError" => PhantomData::<TrySendError<$message>>,
+            "SendTimeoutError" => PhantomData::<SendTimeoutError<$message>>,
             "channel()" => of(|n: usize| channel::<$message>(n)),
             "recv()" => of(|rx: &'static mut Receiver<$message>| rx.recv()),
             "recv_many()" => of(
@@ -74,6 +75,10 @@ macro_rules! table_of {
             "reserve_owned()" => of(|tx: Sender<$message>| tx.reserve_owned()),
             "closed()" => of(|tx: &'static Sender<$message>| tx.closed()),
         );
+        #[cfg(feature = "tokio")]
+        rows!($table, $message, "send_timeout()" => of(
+            |(tx, m): (&'static Sender<$message>, $message)| tx.send_timeout(m, std::time::Duration::ZERO)
+        ));
     };
 }
 
