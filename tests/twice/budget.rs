@@ -87,6 +87,11 @@ loops! {
     "send, closed" => (let tx = channel(1).0;) {
         tx.send(1).await.unwrap_err();
     }
+    "send, closed, and recv" => (let closed = channel(1).0; let (tx, mut rx) = channel(1);) {
+        closed.send(1).await.unwrap_err();
+        tx.try_send(1).unwrap();
+        rx.recv().await.unwrap();
+    }
     "send and recv" => (let (tx, mut rx) = channel(1);) {
         tx.send(1).await.unwrap();
         rx.recv().await.unwrap();
