@@ -14,7 +14,9 @@
 
 use core::future::Future;
 
-pub(crate) use imp::{may_block, poll_unit, try_unit, unlimited};
+#[cfg(not(parshall_loom))] // loom has a `block_on` of its own
+pub(crate) use imp::unlimited;
+pub(crate) use imp::{may_block, poll_unit, try_unit};
 
 /// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`], or
 /// with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
