@@ -5,6 +5,8 @@
 mod chan;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub mod introspect;
+#[doc = include_str!("../MIGRATION.md")]
+pub mod migration {}
 pub mod mpsc;
 mod ring;
 mod runtime;
