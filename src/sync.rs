@@ -84,7 +84,7 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::future::block_on;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     pub(crate) use loom::sync::{Arc, MutexGuard};
     pub(crate) use loom::thread;
 
@@ -120,15 +120,15 @@ mod imp {
     /// load of another thread from its swap, and loom would never try the swap before that load.
     /// The shadows make the two loads collide instead.
     macro_rules! with_shadow {
-        ($name:ident, $int:ty) => {
+        ($name:ident $(<$T:ident>)?, $value:ty) => {
             #[derive(Debug)]
-            pub(crate) struct $name {
-                word: loom::sync::atomic::$name,
+            pub(crate) struct $name $(<$T>)? {
+                word: loom::sync::atomic::$name $(<$T>)?,
                 shadow: AtomicBool,
             }
 
-            impl $name {
-                pub(crate) fn new(value: $int) -> Self {
+            impl $(<$T>)? $name $(<$T>)? {
+                pub(crate) fn new(value: $value) -> Self {
                     Self {
                         word: loom::sync::atomic::$name::new(value),
                         shadow: AtomicBool::new(false),
@@ -136,14 +136,14 @@ mod imp {
                 }
 
                 #[track_caller]
-                pub(crate) fn load(&self, order: Ordering) -> $int {
+                pub(crate) fn load(&self, order: Ordering) -> $value {
                     self.shadow.swap(true, Ordering::Relaxed);
                     self.word.load(order)
                 }
             }
 
-            impl core::ops::Deref for $name {
-                type Target = loom::sync::atomic::$name;
+            impl $(<$T>)? core::ops::Deref for $name $(<$T>)? {
+                type Target = loom::sync::atomic::$name $(<$T>)?;
 
                 fn deref(&self) -> &Self::Target {
                     &self.word
@@ -154,6 +154,7 @@ mod imp {
 
     with_shadow!(AtomicU64, u64);
     with_shadow!(AtomicUsize, usize);
+    with_shadow!(AtomicPtr<T>, *mut T);
 
     /// Under loom every wait is a yield: the scheduler decides who goes on.
     #[derive(Debug)]

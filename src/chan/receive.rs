@@ -117,6 +117,8 @@ impl<T> Consumer<T> {
             // The tail decides; a message published since the last look moves it.
             let tail = self.chan.ring.tail();
             if tail.pos() == self.reader.pos() {
+                // SAFETY: this channel's ring was made for `T`, with this reader.
+                unsafe { self.chan.ring.tidy::<T>(&mut self.reader) };
                 return Err(if tail.is_final() { Nothing::Drained } else { Nothing::Empty });
             }
             if let Some(value) = self.pop() {
@@ -171,6 +173,10 @@ impl<T> Consumer<T> {
         if !self.parked {
             shared.receiver.reclaim();
             shared.info.receive_wait_abandoned();
+        }
+        if result.is_some() {
+            // SAFETY: this channel's ring was made for `T`, with this reader.
+            unsafe { shared.ring.tidy::<T>(&mut self.reader) };
         }
         // Last: dropping a waker may run user code.
         drop(old);
@@ -227,7 +233,8 @@ impl<T> Drop for Consumer<T> {
                 // SAFETY: as above.
                 unsafe { shared.ring.skip::<T>(&mut self.reader) };
             }
-            if shared.ring.try_abandon(&self.reader) {
+            // SAFETY: this channel's reader, which goes with us.
+            if unsafe { shared.ring.try_abandon(&self.reader) } {
                 break;
             }
             backoff.snooze();

@@ -101,7 +101,7 @@ impl<'a, T> Store<'a, T> for Slots<'a, T> {
     }
 
     #[inline]
-    unsafe fn leave_behind(self, _head: Pos, _at: Cursor) {}
+    unsafe fn leave_behind(self, _: Pos, _: Cursor, _: usize, _: impl Fn() -> Pos) {}
 }
 
 fn layout_of<T>(len: usize) -> Layout {

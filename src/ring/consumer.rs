@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::pos::{Head, Pos};
 use super::protocol::Ring;
 use super::slot;
-use super::store::{Cursor, Store, in_store};
+use super::store::{Cursor, Storage, Store, in_store};
 use crate::sync::{AtomicU32, Ordering};
 
 /// What only the receiver touches: its head in full, and the high watermark.
@@ -115,18 +115,38 @@ impl Ring {
     /// `T` is the type of this ring, and `reader` its reader.
     #[inline]
     pub(crate) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, bool)> {
+        // SAFETY: the caller's word.
+        unsafe {
+            match &self.storage {
+                Storage::Array(array) => self.pop_from(array.of::<T>(), reader),
+                Storage::Blocks { .. } => self.pop_from_list(reader),
+            }
+        }
+    }
+
+    /// Out of line, so that a receive from an array is short.
+    #[inline(never)]
+    unsafe fn pop_from_list<T>(&self, reader: &mut Reader) -> Option<(T, bool)> {
+        // SAFETY: the caller's word.
+        unsafe { self.pop_from(self.list::<T>(), reader) }
+    }
+
+    #[inline(always)]
+    unsafe fn pop_from<'a, T: 'a, S: Store<'a, T>>(
+        &self,
+        store: S,
+        reader: &mut Reader,
+    ) -> Option<(T, bool)> {
         let pos = reader.pos();
         // SAFETY: the type is the caller's word. Published, at the head, and the head moves on.
         unsafe {
-            in_store!(self, T, |store| {
-                let slot = store.seek(pos, &mut reader.at)?;
-                if !slot.is_published(pos) {
-                    return None;
-                }
-                self.probe_watermark(store, reader);
-                let value = slot.read();
-                Some((value, self.advance(store, reader, 1)))
-            })
+            let slot = store.seek(pos, &mut reader.at)?;
+            if !slot.is_published(pos) {
+                return None;
+            }
+            self.probe_watermark(store, reader);
+            let value = slot.read();
+            Some((value, self.advance(store, reader, 1)))
         }
     }
 
@@ -185,9 +205,11 @@ impl Ring {
         let waited_for = self.move_head(reader.head, n);
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
+            // Twice what these messages can have drained: enough to catch up, and never much at once.
+            let most = 2 + n as usize / 8;
             // SAFETY: all before `at` was read, and `probe` is not there any more: `beyond` is ahead of
             // the head, or in a block that was not linked when we looked.
-            unsafe { store.leave_behind(reader.pos(), reader.at) };
+            unsafe { store.leave_behind(reader.pos(), reader.at, most, || self.claimed_so_far()) };
         }
         waited_for
     }
@@ -347,13 +369,39 @@ impl Ring {
         false
     }
 
-    /// Says that no receiver will come back, if the ring is empty. False: a message is still there
-    /// or on its way. The channel must be closed, and stays empty from then on.
-    pub(crate) fn try_abandon(&self, reader: &Reader) -> bool {
+    /// Gives back what is drained, now that nothing is left to read: all of it, but for what a producer
+    /// stands on.
+    ///
+    /// # Safety
+    /// As [`Ring::pop`].
+    pub(crate) unsafe fn tidy<T>(&self, reader: &mut Reader) {
+        if let Storage::Blocks { .. } = self.storage {
+            // SAFETY: the caller's word. `probe` goes on first: its block may be drained by now.
+            unsafe {
+                let list = self.list::<T>();
+                if !cfg!(parshall_no_watermark) {
+                    list.seek(reader.beyond.pos, &mut reader.probe);
+                }
+                list.leave_behind(reader.pos(), reader.at, usize::MAX, || self.claimed_so_far());
+            }
+        }
+    }
+
+    /// Says that no receiver will come back, if the ring is empty, and frees its blocks. False: a message is
+    /// still there or on its way. The channel must be closed, and stays empty from then on.
+    ///
+    /// # Safety
+    /// `reader` is this ring's, and after `true` is not used again.
+    pub(crate) unsafe fn try_abandon(&self, reader: &Reader) -> bool {
         let mut tail = self.tail();
         while tail.pos() == reader.pos() {
             match self.swap_tail(tail, tail.receiver_gone()) {
-                Ok(()) => return true,
+                Ok(()) => {
+                    // SAFETY: all that was claimed is published and taken; claims find the channel closed,
+                    // permits find the receiver gone, and the reader is not used again.
+                    unsafe { self.free_list() };
+                    return true;
+                }
                 Err(now) => tail = now,
             }
         }

@@ -12,8 +12,8 @@
 //! # Words
 //!
 //! ```text
-//! producers' line   T = [ pos | res | RX_GONE | TX_QUEUED | RX_PARKED | CLOSED ]   head_cache   hint
-//! receiver's line   H = [ count | TX_WAITING ]                                     watermark    front
+//! producers' line   T = [ pos | res | RX_GONE | TX_QUEUED | RX_PARKED | CLOSED ]   head_cache   ends of a list
+//! receiver's line   H = [ count | TX_WAITING ]                                     watermark
 //! read only         array or kind of block, capacity
 //! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
 //! ```
@@ -73,9 +73,9 @@
 //! | W1 | H, AcqRel, in `set_waiting` | H, AcqRel, in `move_head` | of registration and pop, the earlier to the later |
 //! | W2 | T, AcqRel, in `set_queued` | T, AcqRel, in `release` | of registration and release, likewise |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
-//! | L2 | `hint`, Release, in `move_hint` | the same, Acquire, in `hint` | the block it names, set up |
-//! | L3 | a block's `passed`, Release, in `move_hint` | the same, Acquire, in `leave_behind` | that the mover is done with it |
-//! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | the hint beyond the passed block |
+//! | L2 | `recent` or `filled`, Release, in `step` | the same, Acquire | the block it names, set up |
+//! | L3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |
+//! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | both pointers beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
 //! P0, M1, M2, N2, K3, L4 and B1 are local: before sharing, the watermark and its probe, the count of weak
@@ -84,8 +84,9 @@
 //! # Progress
 //!
 //! Claim, reserve and release retry only when another step on T succeeded: lock-free. Publishing into a list
-//! of blocks may allocate, and links a block or finds one linked: lock-free but for the allocator. Pop is
-//! wait-free, likewise. But
+//! of blocks may allocate, and links a block or finds one linked: lock-free but for the allocator, and
+//! each at most a few blocks' work. Pop is wait-free, likewise; a receiver that finds nothing gives back all
+//! that is drained. But
 //! a producer stopped between claim and publish delays the receiver behind its slot: `recv` yields to
 //! its executor meanwhile, `try_recv` and the receiver's drop yield the thread. Waiting for room takes a
 //! short mutex (see `wait::queue`).

@@ -186,8 +186,9 @@ impl Ring {
         }
     }
 
-    /// How far the claims are, as a step on T.
-    fn claimed_so_far(&self) -> Pos {
+    /// How far the claims are, as a step on T: claims made before it are counted, claims made after it see what
+    /// the caller did before. (On x86 the compiler makes a fence and a load of it, which says the same.)
+    pub(super) fn claimed_so_far(&self) -> Pos {
         // ORDERING(L5): AcqRel. Release: pairs with the Acquire of each later claim (`swap_tail`), which sees
         // what was done before this. A load could miss claims that were made before it.
         Tail(self.producers.tail.fetch_or(0, Ordering::AcqRel)).pos()

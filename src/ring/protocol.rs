@@ -6,11 +6,11 @@
 
 use crossbeam_utils::CachePadded;
 
-use super::blocks::List;
+use super::blocks::{Ends, List};
 use super::consumer::Reader;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Tail};
 use super::store::{Cursor, Storage, Store, in_store};
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// The shared state of a ring; the receiver's private part is [`Reader`].
 pub(crate) struct Ring {
@@ -41,8 +41,8 @@ pub(super) struct ProducerLine {
     pub(super) tail: AtomicU64,
     /// The newest head a producer has told the others of: a lower bound of H.
     pub(super) head_cache: AtomicU64,
-    /// Of a list of blocks: where producers look for theirs.
-    pub(super) hint: AtomicPtr<()>,
+    /// Of a list of blocks.
+    pub(super) ends: Ends,
 }
 
 pub(super) struct ConsumerLine {
@@ -50,8 +50,6 @@ pub(super) struct ConsumerLine {
     pub(super) head: AtomicU64,
     /// Mirror of [`Reader::watermark`].
     pub(super) watermark: AtomicU64,
-    /// Of a list of blocks: the oldest.
-    pub(super) front: AtomicPtr<()>,
 }
 
 /// One consistent reading of both words.
@@ -75,12 +73,11 @@ impl Ring {
             producers: CachePadded::new(ProducerLine {
                 tail: AtomicU64::new(Tail::at(head.pos()).0),
                 head_cache: AtomicU64::new(head.0),
-                hint: AtomicPtr::new(first),
+                ends: Ends::new(first),
             }),
             consumer: CachePadded::new(ConsumerLine {
                 head: AtomicU64::new(head.0),
                 watermark: AtomicU64::new(0),
-                front: AtomicPtr::new(first),
             }),
             storage,
             capacity,
@@ -116,8 +113,8 @@ impl Ring {
     /// The storage is a list of `T`.
     #[inline]
     pub(super) unsafe fn list<T>(&self) -> List<'_, T> {
-        // SAFETY: both began as the first block, and nothing else writes them.
-        unsafe { List::new(&self.producers.hint, &self.consumer.front) }
+        // SAFETY: they began with its first block.
+        unsafe { List::new(&self.producers.ends) }
     }
 
     #[inline]
@@ -225,13 +222,22 @@ impl Ring {
     }
 }
 
+impl Ring {
+    /// Frees the list of blocks, if there is one.
+    ///
+    /// # Safety
+    /// Nobody claims, publishes or takes a message any more.
+    pub(super) unsafe fn free_list(&self) {
+        if let Storage::Blocks { free } = self.storage {
+            // SAFETY: `free` was chosen with the type of the list, and we are its last user.
+            unsafe { free(self.producers.ends.take()) };
+        }
+    }
+}
+
 impl Drop for Ring {
     fn drop(&mut self) {
-        if let Storage::Blocks { free } = self.storage {
-            // ORDERING(L4): Relaxed. Pairs with L4 in `leave_behind`, through the channel's `Arc`.
-            let front = self.consumer.front.load(Ordering::Relaxed);
-            // SAFETY: `free` was chosen with the type of the list, and we are its last user.
-            unsafe { free(front) };
-        }
+        // SAFETY: nobody else is there.
+        unsafe { self.free_list() };
     }
 }

@@ -62,12 +62,13 @@ pub(super) trait Store<'a, T>: Copy {
     /// it is not behind the block of the position just before the head, and not ahead of `pos`.
     unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>>;
 
-    /// The receiver's head, now `head`, has come to the block `at`: what lies before it may be reused.
+    /// The receiver's head, now `head`, has come to the block `at`: gives back up to `most` of the blocks before
+    /// it. `observe` as for [`Store::claimed`].
     ///
     /// # Safety
     /// The caller is the receiver. It has read all messages before `head`, and keeps no cursor to a
     /// block that lies before `at` and ends at or before `head`.
-    unsafe fn leave_behind(self, head: Pos, at: Cursor);
+    unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize, observe: impl Fn() -> Pos);
 }
 
 /// Runs `$body` with the slots of `$ring`, whose type is `$T`, as `$store`.
