@@ -1,8 +1,8 @@
-//! Arbitrary calls on a channel, each compared with the model's prediction: result, wake-ups in order,
-//! drops, what every handle says, and all of telemetry.
+//! Arbitrary calls on a channel of either flavour, each compared with the model's prediction: result, texts,
+//! wake-ups in order, drops, what every handle says, and all of telemetry.
 //!
-//! Input: one byte of capacity (1 to 8), one of start position (on either side of each wrap of the
-//! channel's words), then three bytes a call, see `Op::decode`.
+//! Input: one byte of flavour, storage and capacity, one of start position (on either side of each wrap of
+//! the channel's words), then three bytes a call, see `Op::decode`.
 
 #![no_main]
 
@@ -14,23 +14,45 @@ mod script;
 
 use script::op::Op;
 use script::oracle::Oracle;
-use script::ours::driver::World;
+use script::ours::driver;
 
 /// The numbers after which something wraps: a slot's stamp, a position, and (far on) the stamp again.
 const WRAPS: [u64; 4] = [0, 1 << 32, 1 << 36, (1 << 62) + (5 << 36)];
 
+/// The capacity (none: unbounded), and whether slots lie in blocks although the capacity is small.
+fn shape(byte: u8) -> (Option<usize>, bool) {
+    let low = usize::from(byte & 15);
+    let border = [31, 32, 33, 63, 64, 65, 95, 96][low % 8];
+    let in_blocks = byte & 8 != 0;
+    match byte >> 4 {
+        0..5 => (Some(low % 8 + 1), in_blocks),
+        5..9 => (Some(border), in_blocks),
+        // From here on it is blocks anyhow.
+        9 => (Some(200 + low), false),
+        10 => (Some(5000), false),
+        _ => (None, false),
+    }
+}
+
 fn run(input: &[u8]) -> Corpus {
-    let [capacity, start, script @ ..] = input else { return Corpus::Reject };
-    let capacity = usize::from(capacity % 8) + 1;
+    let [shape_byte, start, script @ ..] = input else { return Corpus::Reject };
+    let (capacity, in_blocks) = shape(*shape_byte);
     let wrap = WRAPS[usize::from(start >> 6)];
     let start = wrap.saturating_sub(u64::from(start & 63));
-    let builder = Builder::new().name("fuzz").capacity(capacity).start_at(start);
-    let mut channel = World::new(builder.build());
+    let builder = Builder::new().name("fuzz").start_at(start);
+    let builder = if in_blocks { builder.in_blocks() } else { builder };
+    let mut channel = match capacity {
+        Some(capacity) => driver::run(builder.capacity(capacity).build()),
+        None => driver::run(builder.build_unbounded()),
+    };
     let mut model = Oracle::new(capacity);
     for (i, call) in script.as_chunks().0.iter().enumerate() {
         let op = Op::decode(*call);
-        let got = channel.apply(op);
-        assert_eq!(got, model.apply(op), "call {i}, {op:?}, capacity {capacity}, start {start}");
+        let (got, want) = (channel.apply(op), model.apply(op));
+        assert_eq!(
+            got, want,
+            "call {i}, {op:?}, capacity {capacity:?}, blocks {in_blocks}, start {start}"
+        );
     }
     let (_, mut dropped) = channel.end();
     dropped.sort_unstable();

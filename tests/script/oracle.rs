@@ -1,11 +1,14 @@
-//! What a bounded channel does, in the plainest words: a queue, a count of permits, a line of waiters.
+//! What a channel does, in the plainest words: a queue, a count of permits, a line of waiters.
 
 mod calls;
+mod receive;
+mod texts;
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::op::{Op, Out, Seen, Step, Told};
+use super::op::Op;
+use super::step::{ByReceiver, BySender, Out, Room, Seen, Step, Told};
 
 /// A sender; futures and permits that borrow from it share it.
 type Shared = Rc<()>;
@@ -46,7 +49,8 @@ struct Future {
 
 /// The model of a channel with all its handles.
 pub(crate) struct Oracle {
-    capacity: usize,
+    /// None: unbounded.
+    capacity: Option<usize>,
     queue: VecDeque<u32>,
     /// Permits that are out, those of waiters included.
     reserved: usize,
@@ -73,7 +77,7 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: Option<usize>) -> Self {
         Self {
             capacity,
             queue: VecDeque::new(),
@@ -95,33 +99,24 @@ impl Oracle {
             woken: vec![],
             dropped: vec![],
             told: Told {
-                queue_len: 0,
-                reserved: 0,
-                high_watermark: 0,
-                send_waiters: 0,
-                granted_waiters: 0,
-                recv_waiters: 0,
-                send_waits_total: 0,
-                sent_total: 0,
-                recv_total: 0,
-                discarded: 0,
-                full_total: 0,
-                closed_total: 0,
-                counts: (1, 0),
-                sender_closed: false,
-                receiver_closed: false,
-                cause: None,
+                bounded: capacity.is_some(),
+                capacity: capacity.map(|capacity| capacity as u64),
+                ..Told::default()
             },
         }
     }
 
     /// Predicts one call.
     pub(crate) fn apply(&mut self, op: Op) -> Step {
-        let out = self.call(op).unwrap_or(Out::Skipped);
+        let bounded = self.capacity.is_some();
+        let known = bounded || !op.is_of_bounded();
+        let texts = if let Op::Print(a) = op { self.prints(a) } else { vec![] };
+        let out = known.then(|| self.call(op)).flatten().unwrap_or(Out::Skipped);
+        let texts = [texts, texts::of_errors(bounded, op, &out)].concat();
         let (woken, dropped) = (std::mem::take(&mut self.woken), std::mem::take(&mut self.dropped));
         let told = self.tell();
         let asked = !self.senders.is_empty() || self.receiver && self.receive.is_none();
-        Step { out, woken, dropped, seen: self.look(), told: asked.then_some(told) }
+        Step { out, texts, woken, dropped, seen: self.look(), told: asked.then_some(told) }
     }
 
     /// The messages that are in the channel or in a future, sorted: dropped when everything is.
@@ -140,16 +135,29 @@ impl Oracle {
         sends.filter(|f| f.state == state).count()
     }
 
+    /// What is neither a message nor a permit; of an unbounded channel, all that can be counted.
+    fn unused(&self) -> usize {
+        self.capacity.unwrap_or(usize::MAX) - self.queue.len() - self.reserved
+    }
+
     fn free(&self) -> usize {
-        if self.in_state(State::Waiting) > 0 {
-            return 0;
-        }
-        self.capacity - self.queue.len() - self.reserved
+        if self.in_state(State::Waiting) > 0 { 0 } else { self.unused() }
+    }
+
+    fn room(&self) -> Room {
+        self.capacity.map(|capacity| (self.free(), capacity))
+    }
+
+    /// Whether so much can never be had.
+    fn is_too_many(&self, n: usize) -> bool {
+        self.capacity.is_some_and(|capacity| n > capacity)
     }
 
     fn tell(&self) -> Told {
+        let len = self.queue.len();
         Told {
-            queue_len: self.queue.len() as u64,
+            utilization: self.capacity.map(|capacity| len as f64 / capacity as f64),
+            queue_len: len as u64,
             reserved: self.reserved as u64,
             send_waiters: self.in_state(State::Waiting) as u64,
             granted_waiters: self.in_state(State::Granted) as u64,
@@ -161,15 +169,17 @@ impl Oracle {
     }
 
     fn look(&self) -> Seen {
-        let sender = !self.senders.is_empty();
-        let counts = (self.strong, self.weak);
+        let (room, closed, counts) = (self.room(), self.closed, (self.strong, self.weak));
+        let len = self.queue.len();
         Seen {
-            capacity: sender.then(|| self.free()),
-            sender_closed: sender.then_some(self.closed),
-            counts: (sender || self.weak > 0).then_some(counts),
-            receiver: (self.receiver && self.receive.is_none()).then(|| {
-                let len = self.queue.len();
-                (len, len == 0, self.free(), self.closed, counts)
+            sender: (!self.senders.is_empty()).then_some(BySender { room, closed, counts }),
+            weak: (self.weak > 0).then_some(counts),
+            receiver: (self.receiver && self.receive.is_none()).then_some(ByReceiver {
+                len,
+                empty: len == 0,
+                room,
+                closed,
+                counts,
             }),
         }
     }
@@ -216,7 +226,7 @@ impl Oracle {
     /// Gives room to those who wait, strictly in line.
     fn serve(&mut self) {
         while !self.closed {
-            let free = self.capacity - self.queue.len() - self.reserved;
+            let free = self.unused();
             let waiting = self.futures.iter_mut().filter(|f| f.state == State::Waiting);
             let waiting = waiting.filter(|f| f.kind != Kind::Closed);
             let Some(first) = waiting.min_by_key(|f| f.ticket) else { return };

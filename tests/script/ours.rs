@@ -1,15 +1,18 @@
-//! The script on our channel, with what its telemetry tells.
+//! The script on our channels, with what their telemetry tells.
 
 #[allow(clippy::duplicate_mod)] // the same source on two channels is the point
-#[path = "driver.rs"]
+#[path = "driver/mod.rs"]
 pub(crate) mod driver;
 
-use parshall::mpsc;
+use parshall::{ChannelStats, CloseCause, mpsc};
 
-use super::op::{Message, Told};
+use super::step::{Message, Tell, Told};
 
-fn told(stats: &parshall::ChannelStats) -> Told {
+fn told(stats: &ChannelStats) -> Told {
     Told {
+        bounded: stats.bounded,
+        capacity: stats.capacity,
+        utilization: stats.utilization,
         queue_len: stats.queue_len,
         reserved: stats.reserved,
         high_watermark: stats.high_watermark,
@@ -25,16 +28,35 @@ fn told(stats: &parshall::ChannelStats) -> Told {
         counts: (stats.sender_count, stats.weak_sender_count),
         sender_closed: stats.sender_closed,
         receiver_closed: stats.receiver_closed,
-        cause: stats.close_cause.map(parshall::CloseCause::as_str),
+        cause: stats.close_cause.map(CloseCause::as_str),
     }
 }
 
-#[allow(clippy::unnecessary_wraps)] // the other channel's is none
-fn told_by_sender(tx: &mpsc::Sender<Message>) -> Option<Told> {
-    Some(told(&tx.stats()))
+impl Tell for mpsc::Sender<Message> {
+    fn tell(&self) -> Option<Told> {
+        let stats = self.stats();
+        assert_eq!((self.len() as u64, self.is_empty()), (stats.queue_len, stats.queue_len == 0));
+        assert_eq!(self.is_full(), self.capacity() == 0);
+        Some(told(&stats))
+    }
 }
 
-#[allow(clippy::unnecessary_wraps)] // as above
-fn told_by_receiver(rx: &mpsc::Receiver<Message>) -> Option<Told> {
-    Some(told(&rx.stats()))
+impl Tell for mpsc::UnboundedSender<Message> {
+    fn tell(&self) -> Option<Told> {
+        let stats = self.stats();
+        assert_eq!((self.len() as u64, self.is_empty()), (stats.queue_len, stats.queue_len == 0));
+        Some(told(&stats))
+    }
+}
+
+impl Tell for mpsc::Receiver<Message> {
+    fn tell(&self) -> Option<Told> {
+        Some(told(&self.stats()))
+    }
+}
+
+impl Tell for mpsc::UnboundedReceiver<Message> {
+    fn tell(&self) -> Option<Told> {
+        Some(told(&self.stats()))
+    }
 }

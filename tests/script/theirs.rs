@@ -1,19 +1,14 @@
-//! The script on Tokio's channel, which has no telemetry.
+//! The script on Tokio's channels, which have no telemetry.
 
 #[allow(clippy::duplicate_mod)] // the same source on two channels is the point
-#[path = "driver.rs"]
+#[path = "driver/mod.rs"]
 pub(crate) mod driver;
 
 use tokio::sync::mpsc;
 
-use super::op::{Message, Told};
+use super::step::{Message, Tell};
 
-#[allow(clippy::unnecessary_wraps)] // ours has some
-fn told_by_sender(_: &mpsc::Sender<Message>) -> Option<Told> {
-    None
-}
-
-#[allow(clippy::unnecessary_wraps)] // as above
-fn told_by_receiver(_: &mpsc::Receiver<Message>) -> Option<Told> {
-    None
-}
+impl Tell for mpsc::Sender<Message> {}
+impl Tell for mpsc::Receiver<Message> {}
+impl Tell for mpsc::UnboundedSender<Message> {}
+impl Tell for mpsc::UnboundedReceiver<Message> {}

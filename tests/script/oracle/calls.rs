@@ -1,13 +1,10 @@
-//! What each call does to the model.
+//! What each call of the sending side does to the model.
 
 use std::rc::Rc;
 
-use super::super::op::{Op, Out, WAKERS};
+use super::super::op::{Op, WAKERS};
+use super::super::step::{Out, pick};
 use super::{Future, Kind, Oracle, State};
-
-fn pick(len: usize, choice: u8) -> Option<usize> {
-    usize::from(choice).checked_rem(len)
-}
 
 impl Oracle {
     fn message(&mut self) -> u32 {
@@ -15,9 +12,8 @@ impl Oracle {
         self.next
     }
 
-    fn start(&mut self, choice: u8, kind: impl FnOnce(u32) -> Kind) -> Option<Out> {
+    fn start(&mut self, choice: u8, kind: Kind) -> Option<Out> {
         let sender = self.senders[pick(self.senders.len(), choice)?].clone();
-        let kind = kind(self.message());
         if kind == Kind::Owned {
             self.strong += 1;
         }
@@ -36,7 +32,7 @@ impl Oracle {
         let Future { kind, state, assigned, .. } = self.futures[index];
         match state {
             State::Fresh => {
-                let too_many = kind.need() > self.capacity;
+                let too_many = self.is_too_many(kind.need());
                 let refused = self.closed || too_many;
                 let full = kind.need() > 0 && self.free() < kind.need();
                 if !refused && (full || kind == Kind::Closed) {
@@ -73,7 +69,7 @@ impl Oracle {
     fn finish(&mut self, index: usize, refused: bool) -> Out {
         let Future { kind, sender, .. } = self.futures.swap_remove(index);
         // A request that can never be met is refused for its size, not for closure.
-        if refused && kind != Kind::Closed && kind.need() <= self.capacity {
+        if refused && kind != Kind::Closed && !self.is_too_many(kind.need()) {
             self.told.closed_total += 1;
         }
         let (out, keep) = match kind {
@@ -124,7 +120,7 @@ impl Oracle {
         };
         let sender = self.senders[pick(self.senders.len(), a)?].clone();
         let n = if let Op::TryReserveMany(_, n) = op { n.into() } else { 1 };
-        if n > self.capacity {
+        if self.is_too_many(n) {
             self.told.full_total += 1;
             return Some(Out::Full(None));
         }
@@ -143,26 +139,57 @@ impl Oracle {
         Some(Out::Ready)
     }
 
+    /// A send that does not wait.
+    fn offer(&mut self) -> Out {
+        let message = self.message();
+        match self.refuse(1) {
+            Some(Out::Full(_)) => Out::Full(Some(message)),
+            Some(_) => Out::Closed(Some(message)),
+            None => {
+                self.push(message);
+                Out::Ready
+            }
+        }
+    }
+
     pub(super) fn call(&mut self, op: Op) -> Option<Out> {
         Some(match op {
             Op::TrySend(a) => {
                 pick(self.senders.len(), a)?;
-                let message = self.message();
-                match self.refuse(1) {
-                    Some(Out::Full(_)) => Out::Full(Some(message)),
-                    Some(_) => Out::Closed(Some(message)),
-                    None => {
-                        self.push(message);
-                        Out::Ready
-                    }
-                }
+                self.offer()
             }
-            Op::Send(a) => self.start(a, Kind::Send)?,
-            Op::Reserve(a) => self.start(a, |_| Kind::Reserve)?,
-            Op::ReserveMany(a, n) => self.start(a, |_| Kind::Many(n.into()))?,
-            Op::ReserveOwned(a) => self.start(a, |_| Kind::Owned)?,
-            Op::Closed(a) => self.start(a, |_| Kind::Closed)?,
-            Op::Poll(a, w) => self.poll(pick(self.futures.len(), a)?, w % WAKERS as u8),
+            Op::Burst(a, n) => {
+                pick(self.senders.len(), a)?;
+                let mut sent = 0;
+                let mut last = Out::Ready;
+                while sent < n && last == Out::Ready {
+                    last = self.offer();
+                    sent += u8::from(last == Out::Ready);
+                }
+                Out::Burst(sent, Box::new(last))
+            }
+            Op::BlockingSend(a) => {
+                pick(self.senders.len(), a)?;
+                if self.free() == 0 && !self.closed {
+                    return None;
+                }
+                self.offer()
+            }
+            Op::SameChannel(a, b) => {
+                pick(self.senders.len(), a.max(b))?;
+                Out::Same(vec![true, false])
+            }
+            Op::Print(_) => Out::Done,
+            Op::Send(a) => {
+                pick(self.senders.len(), a)?;
+                let message = self.message();
+                self.start(a, Kind::Send(message))?
+            }
+            Op::Reserve(a) => self.start(a, Kind::Reserve)?,
+            Op::ReserveMany(a, n) => self.start(a, Kind::Many(n.into()))?,
+            Op::ReserveOwned(a) => self.start(a, Kind::Owned)?,
+            Op::Closed(a) => self.start(a, Kind::Closed)?,
+            Op::Poll(a, w) => self.poll(pick(self.futures.len(), a)?, w % WAKERS),
             Op::DropFuture(a) => {
                 self.drop_future(pick(self.futures.len(), a)?);
                 Out::Done
@@ -196,11 +223,11 @@ impl Oracle {
                     *left -= 1;
                     let sender = sender.clone();
                     self.permits.push(sender);
-                    return Some(Out::Yes(true));
+                    return Some(Out::Next(true, *left));
                 }
                 let (_, sender) = self.iterators.swap_remove(index);
                 self.drop_sender(sender);
-                Out::Yes(false)
+                Out::Next(false, 0)
             }
             Op::DropIterator(a) => {
                 let (left, sender) = self.iterators.swap_remove(pick(self.iterators.len(), a)?);
@@ -229,6 +256,11 @@ impl Oracle {
                 self.owned -= 1;
                 self.drop_strong();
                 Out::Done
+            }
+            Op::SamePermit(a, b) => {
+                pick(self.owned, a.max(b))?;
+                let own = (!self.senders.is_empty()).then_some(true);
+                Out::Same([true, false].into_iter().chain(own).chain([false]).collect())
             }
             _ => return self.handle(op),
         })
@@ -271,83 +303,6 @@ impl Oracle {
                 Out::Done
             }
             _ => return self.receive(op),
-        })
-    }
-
-    // ------------------------------------------------------------ the receiver's calls
-
-    fn pop(&mut self, limit: usize) -> Vec<u32> {
-        let n = limit.min(self.queue.len());
-        let messages: Vec<_> = self.queue.drain(..n).collect();
-        self.told.recv_total += n as u64;
-        self.serve();
-        messages
-    }
-
-    fn drained(&self) -> bool {
-        self.closed && self.queue.is_empty() && self.reserved == 0
-    }
-
-    fn poll_recv(&mut self, limit: usize, waker: u8) -> Out {
-        if limit == 0 {
-            return Out::Got(vec![]);
-        }
-        if !self.queue.is_empty() {
-            return Out::Got(self.pop(limit));
-        }
-        (self.parked, self.wait_shown) = (None, false);
-        if self.drained() {
-            return Out::Got(vec![]);
-        }
-        (self.parked, self.wait_shown) = (Some(waker % WAKERS as u8), true);
-        Out::Pending
-    }
-
-    fn receive(&mut self, op: Op) -> Option<Out> {
-        if let Op::PollReceive(w) = op {
-            let (limit, _) = self.receive?;
-            let out = self.poll_recv(limit.unwrap_or(1), w);
-            self.receive = (out == Out::Pending).then_some((limit, true));
-            return Some(out);
-        }
-        if !self.receiver {
-            return None;
-        }
-        if let Some((_, true)) = self.receive.take() {
-            self.wait_shown = false;
-        }
-        Some(match op {
-            Op::Recv => {
-                self.receive = Some((None, false));
-                Out::Done
-            }
-            Op::RecvMany(limit) => {
-                self.receive = Some((Some(limit.into()), false));
-                Out::Done
-            }
-            Op::DropReceive => Out::Done,
-            Op::TryRecv => {
-                if self.queue.is_empty() {
-                    let drained = self.drained();
-                    return Some(if drained { Out::Disconnected } else { Out::Empty });
-                }
-                Out::Got(self.pop(1))
-            }
-            Op::PollRecv(w) => self.poll_recv(1, w),
-            Op::PollRecvMany(w, limit) => self.poll_recv(limit.into(), w),
-            Op::Close => {
-                self.close("receiver_closed");
-                Out::Done
-            }
-            Op::DropReceiver => {
-                self.close("receiver_dropped");
-                self.parked = None;
-                self.told.discarded += self.queue.len() as u64;
-                self.dropped.extend(self.queue.drain(..));
-                self.receiver = false;
-                Out::Done
-            }
-            other => unreachable!("not a call of the receiver: {other:?}"),
         })
     }
 }
