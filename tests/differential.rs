@@ -66,7 +66,7 @@ impl Differences {
                 let waiting = self.waiting.take().or(self.kept);
                 self.set_waker(None, None, waiting);
             }
-            Op::BlockingRecvMany(1..) if theirs.out == Out::Got(vec![]) => {
+            Op::BlockingRecvMany(1..) | Op::Rush(..) if last(&theirs.out) == &Out::Got(vec![]) => {
                 self.set_waker(None, None, None);
             }
             _ => {}
@@ -118,6 +118,15 @@ fn without_inside(text: &str) -> String {
     format!("{before}chan: ..{}", &inside[end..])
 }
 
+/// Of a call that is made of several, how the last went.
+fn last(out: &Out) -> &Out {
+    match out {
+        Out::Burst(_, one) | Out::Drained(_, one) => last(one),
+        Out::Both(halves) => last(&halves[1]),
+        one => one,
+    }
+}
+
 /// `PROPTEST_CASES` in the environment asks for more.
 fn config(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
@@ -148,12 +157,8 @@ fn reached(capacity: Option<usize>, script: &[Op]) -> impl Iterator<Item = Strin
     let mut model = Oracle::new(capacity);
     script.iter().flat_map(move |&op| {
         let step = model.apply(op);
-        let last = match &step.out {
-            Out::Burst(_, last) | Out::Drained(_, last) => last,
-            out => out,
-        };
         let call = name(format!("{op:?}"));
-        let mut all = vec![format!("{flavour} {call} {}", name(format!("{last:?}")))];
+        let mut all = vec![format!("{flavour} {call} {}", name(format!("{:?}", last(&step.out))))];
         if let Some(told) = step.told {
             all.push(format!("{flavour} senders {}", told.counts.0));
             all.push(format!("{flavour} weak {}", told.counts.1));
@@ -203,6 +208,7 @@ const REACHED: &[(&str, &str)] = &[
     ("bounded DropReceiver", "Done"),
     ("bounded Burst", "Ready Full Closed"),
     ("bounded Drain", "Ready Empty Disconnected"),
+    ("bounded Rush", "Ready Empty Disconnected Got Skipped"),
     ("bounded BlockingSend", "Ready Closed Skipped"),
     ("bounded BlockingRecv", "Got Skipped"),
     ("bounded BlockingRecvMany", "Got Skipped"),
@@ -231,6 +237,7 @@ const REACHED: &[(&str, &str)] = &[
     ("unbounded DropReceiver", "Done"),
     ("unbounded Burst", "Ready Closed"),
     ("unbounded Drain", "Ready Empty Disconnected"),
+    ("unbounded Rush", "Ready Empty Disconnected Got Skipped"),
     ("unbounded BlockingRecv", "Got Skipped"),
     ("unbounded BlockingRecvMany", "Got Skipped"),
     ("unbounded SameChannel", "Same"),

@@ -50,6 +50,8 @@ pub(crate) enum Op {
     Burst(u8, u8),
     /// So many times `TryRecv`, until nothing is there.
     Drain(u8),
+    /// A burst, and at once a drain (or a `blocking_recv_many`) of as much: nobody asks for gauges in between.
+    Rush(u8, u8),
     /// The blocking calls, skipped if they would block.
     BlockingSend(u8),
     BlockingRecv,
@@ -85,6 +87,12 @@ impl Op {
                 | SendPermit(_) | DropPermit(_) | NextPermit(_) | DropIterator(_)
                 | SendOwned(_) | ReleaseOwned(_) | DropOwned(_) | SamePermit(..)
         )
+    }
+
+    /// What a [`Op::Rush`] is made of.
+    pub(crate) fn parts_of_rush(a: u8, n: u8) -> [Self; 2] {
+        let take = if n % 2 == 0 { Self::Drain(n) } else { Self::BlockingRecvMany(n) };
+        [Self::Burst(a, n), take]
     }
 
     /// Any three bytes are a call. The common ones have more numbers.
@@ -130,6 +138,7 @@ impl Op {
             73 => Self::SameChannel(a, b),
             74 => Self::SamePermit(a, b),
             75 => Self::Print(a),
+            78 => Self::Rush(a, 1 + b % 70),
             _ => Self::PollRecv(b),
         }
     }

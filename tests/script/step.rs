@@ -28,6 +28,8 @@ pub(crate) enum Out {
     Burst(u8, Box<Out>),
     /// What was received, and how the last `try_recv` went.
     Drained(Vec<u32>, Box<Out>),
+    /// Of the two halves of a rush.
+    Both(Box<[Out; 2]>),
 }
 
 /// What the handles say after a call; none where no handle can be asked.

@@ -183,6 +183,10 @@ impl<S: Flavour> World<S> {
                 }
                 Out::Burst(sent, Box::new(last))
             }
+            Op::Rush(a, n) => {
+                let parts = Op::parts_of_rush(a, n);
+                Out::Both(Box::new(parts.map(|part| self.call(part).unwrap_or(Out::Skipped))))
+            }
             Op::Closed(a) => self.start(a, |tx| async move {
                 tx.closed().await;
                 End::Closed

@@ -168,6 +168,10 @@ impl Oracle {
                 }
                 Out::Burst(sent, Box::new(last))
             }
+            Op::Rush(a, n) => {
+                let parts = Op::parts_of_rush(a, n);
+                Out::Both(Box::new(parts.map(|part| self.call(part).unwrap_or(Out::Skipped))))
+            }
             Op::BlockingSend(a) => {
                 pick(self.senders.len(), a)?;
                 if self.free() == 0 && !self.closed {

@@ -7,12 +7,15 @@ use super::Oracle;
 /// What the error in `out` prints, if there is one.
 pub(super) fn of_errors(bounded: bool, op: Op, out: &Out) -> Vec<String> {
     let tries = match op {
-        Op::TrySend(_) | Op::Burst(..) => bounded,
+        Op::TrySend(_) | Op::Burst(..) | Op::Rush(..) => bounded,
         Op::TryReserve(_) | Op::TryReserveMany(..) | Op::TryReserveOwned(_) => true,
         _ => false,
     };
     let text = match out {
         Out::Burst(_, last) | Out::Drained(_, last) => return of_errors(bounded, op, last),
+        Out::Both(halves) => {
+            return halves.iter().flat_map(|half| of_errors(bounded, op, half)).collect();
+        }
         Out::Full(_) => r#""Full(..)" no available capacity"#,
         Out::Closed(_) if tries => r#""Closed(..)" channel closed"#,
         Out::Closed(_) => "SendError { .. } channel closed",
