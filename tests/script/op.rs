@@ -91,7 +91,7 @@ impl Op {
 
     /// What a [`Op::Rush`] is made of.
     pub(crate) fn parts_of_rush(a: u8, n: u8) -> [Self; 2] {
-        let take = if n % 2 == 0 { Self::Drain(n) } else { Self::BlockingRecvMany(n) };
+        let take = if n.is_multiple_of(2) { Self::Drain(n) } else { Self::BlockingRecvMany(n) };
         [Self::Burst(a, n), take]
     }
 
