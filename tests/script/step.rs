@@ -1,7 +1,9 @@
 //! What a call of a script led to, and what it is seen by.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::task::{Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::op::{Op, WAKERS};
 
@@ -117,6 +119,38 @@ pub(crate) trait Run {
 /// The index that `choice` means in a list of so many.
 pub(crate) fn pick(len: usize, choice: u8) -> Option<usize> {
     usize::from(choice).checked_rem(len)
+}
+
+/// The blocking calls in progress.
+static RUNNING: Mutex<Vec<(Op, Instant)>> = Mutex::new(vec![]);
+
+/// One of them; it ends with this, also by a panic.
+struct Running(Op, Instant);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        RUNNING.lock().unwrap().retain(|&running| running != (self.0, self.1));
+    }
+}
+
+/// Ends the process, with a word, if `call` blocks: it must not, and a test that hangs tells nothing.
+pub(crate) fn at_once<R>(op: Op, call: impl FnOnce() -> R) -> R {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| drop(thread::spawn(watch)));
+    let running = Running(op, Instant::now());
+    RUNNING.lock().unwrap().push((running.0, running.1));
+    call()
+}
+
+fn watch() {
+    loop {
+        thread::sleep(Duration::from_secs(5));
+        let running = RUNNING.lock().unwrap();
+        if let Some((op, _)) = running.iter().find(|(_, since)| since.elapsed().as_secs() > 30) {
+            eprintln!("{op:?} blocks, though it need not wait");
+            std::process::abort();
+        }
+    }
 }
 
 /// A list that wakers and messages write to.

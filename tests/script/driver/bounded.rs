@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::error::TrySendError;
 use super::{Borrowing, End, World, extend, mpsc, say};
 use crate::script::op::Op;
-use crate::script::step::{Message, Out, pick};
+use crate::script::step::{Message, Out, at_once, pick};
 use mpsc::Sender;
 
 impl World<Sender<Message>> {
@@ -29,7 +29,8 @@ impl World<Sender<Message>> {
                 if sender.capacity() == 0 && !sender.is_closed() {
                     return None;
                 }
-                let Err(error) = sender.blocking_send(self.message()) else {
+                let message = self.message();
+                let Err(error) = at_once(op, || sender.blocking_send(message)) else {
                     return Some(Out::Ready);
                 };
                 say(&mut self.texts, &error);

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use super::error::TryRecvError;
 use super::{Flavour, Receive, World, say};
 use crate::script::op::Op;
-use crate::script::step::{Message, Out};
+use crate::script::step::{Message, Out, at_once};
 
 fn numbers(messages: impl IntoIterator<Item = Message>) -> Vec<u32> {
     messages.into_iter().map(Message::number).collect()
@@ -101,14 +101,14 @@ impl<S: Flavour> World<S> {
                 if !is_ready(&*receiver) {
                     return None;
                 }
-                Out::Got(numbers(receiver.blocking_recv()))
+                Out::Got(numbers(at_once(op, || receiver.blocking_recv())))
             }
             Op::BlockingRecvMany(limit) => {
                 if limit > 0 && !is_ready(&*receiver) {
                     return None;
                 }
                 let mut buffer = vec![Message::before()];
-                let n = receiver.blocking_recv_many(&mut buffer, limit.into());
+                let n = at_once(op, || receiver.blocking_recv_many(&mut buffer, limit.into()));
                 Out::Got(numbers(appended(n, buffer)))
             }
             Op::Close => {
