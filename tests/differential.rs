@@ -1,5 +1,8 @@
-//! The same random script of calls on Tokio's channel and on ours: every result, wake-up, drop and gauge is
-//! compared after every call. And the same on the model that the fuzz target uses, telemetry included.
+//! The same random script of calls on Tokio's channel and on ours, of either flavour: every result, text,
+//! wake-up, drop and gauge is compared after every call. And the same on the model that the fuzz target
+//! uses, telemetry included.
+//!
+//! Not in the scripts: calls that need a timer or a second thread (`tests/sending.rs`, `tests/receiving.rs`).
 
 mod script;
 
@@ -13,7 +16,8 @@ use script::oracle::Oracle;
 use script::step::{Out, Step};
 use script::{ours, theirs};
 
-/// The differences that are intended, all of them, each as narrow as it can be said.
+/// The differences that are intended, all of them, each as narrow as it can be said. Beside these: what a
+/// printed handle says of its channel's inside, see [`without_inside`].
 #[derive(Default)]
 struct Differences {
     /// Messages sent through a permit after the receiver was dropped. Ours drops them at once and the
