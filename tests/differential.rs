@@ -7,11 +7,13 @@
 mod script;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use script::op::{Op, WAKERS};
+use script::op::{self, Op, WAKERS};
 use script::oracle::Oracle;
 use script::step::{Out, Step};
 use script::{ours, theirs};
@@ -129,6 +131,25 @@ fn last(out: &Out) -> &Out {
         Out::Both(halves) => last(&halves[1]),
         one => one,
     }
+}
+
+/// The fuzz target's kept inputs, here from position 0 and in the storage that the capacity asks for.
+#[test]
+fn the_kept_corpus_does_what_tokios_does_and_the_model_predicts() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/ops");
+    // A package made of the library alone has none.
+    let Ok(inputs) = corpus.read_dir() else { return };
+    let mut n = 0;
+    for input in inputs {
+        let input = fs::read(input.unwrap().path()).unwrap();
+        let [shape, _, script @ ..] = &*input else { continue };
+        let (capacity, _) = op::shape(*shape);
+        let script: Vec<_> = Op::decode_all(script).collect();
+        compare_with_tokio(capacity, &script);
+        compare_with_model(capacity, &script);
+        n += 1;
+    }
+    assert!(n >= 50, "{n} inputs");
 }
 
 /// `PROPTEST_CASES` in the environment asks for more.

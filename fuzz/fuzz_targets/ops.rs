@@ -2,7 +2,7 @@
 //! wake-ups in order, drops, what every handle says, and all of telemetry.
 //!
 //! Input: one byte of flavour, storage and capacity, one of start position (on either side of each wrap of
-//! the channel's words), then three bytes a call, see `Op::decode`.
+//! the channel's words), then three bytes a call: see `op::shape` and `Op::decode`.
 
 #![no_main]
 
@@ -12,31 +12,16 @@ use parshall::mpsc::Builder;
 #[path = "../../tests/script/mod.rs"]
 mod script;
 
-use script::op::Op;
+use script::op::{self, Op};
 use script::oracle::Oracle;
 use script::ours::driver;
 
 /// The numbers after which something wraps: a slot's stamp, a position, and (far on) the stamp again.
 const WRAPS: [u64; 4] = [0, 1 << 32, 1 << 36, (1 << 62) + (5 << 36)];
 
-/// The capacity (none: unbounded), and whether slots lie in blocks although the capacity is small.
-fn shape(byte: u8) -> (Option<usize>, bool) {
-    let low = usize::from(byte & 15);
-    let border = [31, 32, 33, 63, 64, 65, 95, 96][low % 8];
-    let in_blocks = byte & 8 != 0;
-    match byte >> 4 {
-        0..5 => (Some(low % 8 + 1), in_blocks),
-        5..9 => (Some(border), in_blocks),
-        // From here on it is blocks anyhow.
-        9 => (Some(200 + low), false),
-        10 => (Some(5000), false),
-        _ => (None, false),
-    }
-}
-
 fn run(input: &[u8]) -> Corpus {
-    let [shape_byte, start, script @ ..] = input else { return Corpus::Reject };
-    let (capacity, in_blocks) = shape(*shape_byte);
+    let [shape, start, script @ ..] = input else { return Corpus::Reject };
+    let (capacity, in_blocks) = op::shape(*shape);
     let wrap = WRAPS[usize::from(start >> 6)];
     let start = wrap.saturating_sub(u64::from(start & 63));
     let builder = Builder::new().name("fuzz").start_at(start);
@@ -46,8 +31,7 @@ fn run(input: &[u8]) -> Corpus {
         None => driver::run(builder.build_unbounded()),
     };
     let mut model = Oracle::new(capacity);
-    for (i, call) in script.as_chunks().0.iter().enumerate() {
-        let op = Op::decode(*call);
+    for (i, op) in Op::decode_all(script).enumerate() {
         let (got, want) = (channel.apply(op), model.apply(op));
         assert_eq!(
             got, want,

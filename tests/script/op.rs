@@ -64,6 +64,22 @@ pub(crate) enum Op {
     Print(u8),
 }
 
+/// What the first byte of a fuzz input means: the capacity (none: unbounded), and whether slots lie in blocks
+/// although the capacity is small.
+pub(crate) fn shape(byte: u8) -> (Option<usize>, bool) {
+    let low = usize::from(byte & 15);
+    let border = [31, 32, 33, 63, 64, 65, 95, 96][low % 8];
+    let in_blocks = byte & 8 != 0;
+    match byte >> 4 {
+        0..5 => (Some(low % 8 + 1), in_blocks),
+        5..9 => (Some(border), in_blocks),
+        // From here on it is blocks anyhow.
+        9 => (Some(200 + low), false),
+        10 => (Some(5000), false),
+        _ => (None, false),
+    }
+}
+
 /// How many permits, or messages: mostly few, sometimes on either side of a block's 32.
 fn number(choice: u8) -> u8 {
     match choice % 16 {
@@ -93,6 +109,11 @@ impl Op {
     pub(crate) fn parts_of_rush(a: u8, n: u8) -> [Self; 2] {
         let take = if n.is_multiple_of(2) { Self::Drain(n) } else { Self::BlockingRecvMany(n) };
         [Self::Burst(a, n), take]
+    }
+
+    /// The calls of a fuzz input.
+    pub(crate) fn decode_all(script: &[u8]) -> impl Iterator<Item = Self> {
+        script.as_chunks().0.iter().copied().map(Self::decode)
     }
 
     /// Any three bytes are a call. The common ones have more numbers.
