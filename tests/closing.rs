@@ -73,95 +73,6 @@ fn closed_does_not_complete_without_closure() {
     assert_eq!(closed.wakes(), 0);
 }
 
-/// A closed channel of which one permit is out, and its receiver, which waits for that alone.
-fn last_permit(
-    road: &str,
-    give_back: impl FnOnce(&Sender<u8>, &mut Receiver<u8>) -> Box<dyn FnOnce()>,
-) {
-    let (tx, mut rx) = mpsc::channel(3);
-    let last = give_back(&tx, &mut rx);
-    rx.close();
-    let (wakes, waker) = support::Wakes::new();
-    let mut cx = std::task::Context::from_waker(&waker);
-    assert!(rx.poll_recv(&mut cx).is_pending(), "{road}: a permit is out");
-    last();
-    assert_eq!(wakes.count(), 1, "{road}: the receiver must be woken");
-    while let std::task::Poll::Ready(Some(_)) = rx.poll_recv(&mut cx) {}
-    assert!(rx.poll_recv(&mut cx).is_ready(), "{road}: nothing can come any more");
-    assert_eq!(rx.capacity(), 3, "{road}: all room is back");
-}
-
-/// Leaks a clone, so that what borrows from it can be kept in a box; the channel stays open.
-fn leak(tx: &Sender<u8>) -> &'static Sender<u8> {
-    Box::leak(Box::new(tx.clone()))
-}
-
-#[test]
-fn after_close_the_receiver_is_woken_on_every_road_by_which_the_last_permit_returns() {
-    last_permit("permit dropped", |tx, _| {
-        let permit = leak(tx).try_reserve().unwrap();
-        Box::new(move || drop(permit))
-    });
-    last_permit("permit sent", |tx, _| {
-        let permit = leak(tx).try_reserve().unwrap();
-        Box::new(move || permit.send(1))
-    });
-    last_permit("owned permit dropped", |tx, _| {
-        let permit = tx.clone().try_reserve_owned().unwrap();
-        Box::new(move || drop(permit))
-    });
-    last_permit("owned permit released", |tx, _| {
-        let permit = tx.clone().try_reserve_owned().unwrap();
-        Box::new(move || drop(permit.release()))
-    });
-    last_permit("owned permit sent", |tx, _| {
-        let permit = tx.clone().try_reserve_owned().unwrap();
-        Box::new(move || drop(permit.send(1)))
-    });
-    last_permit("iterator dropped", |tx, _| {
-        let permits = leak(tx).try_reserve_many(2).unwrap();
-        Box::new(move || drop(permits))
-    });
-    last_permit("iterator used up", |tx, _| {
-        let permits = leak(tx).try_reserve_many(2).unwrap();
-        Box::new(move || permits.for_each(drop))
-    });
-    // Waits that were granted, or half granted, when the channel closed.
-    type Wait = (&'static str, bool, usize);
-    let waits: [Wait; 4] = [
-        ("granted reserve failed", true, 1),
-        ("granted reserve cancelled", false, 1),
-        ("half granted reserve_many failed", true, 3),
-        ("half granted reserve_many cancelled", false, 3),
-    ];
-    for (road, polled, need) in waits {
-        last_permit(road, |tx, rx| {
-            // Three of three cannot be had while one is out elsewhere: two are assigned.
-            let kept = (need == 3).then(|| tx.clone().try_reserve_owned().unwrap());
-            while tx.try_send(0).is_ok() {}
-            let mut wait = pending(leak(tx).reserve_many(need));
-            while rx.try_recv().is_ok() {}
-            assert_eq!(wait.wakes(), usize::from(need == 1));
-            Box::new(move || {
-                drop(kept);
-                if polled { assert!(wait.ready().is_err()) } else { drop(wait) }
-            })
-        });
-    }
-    last_permit("granted send cancelled", |tx, rx| {
-        (0..3).for_each(|i| tx.try_send(i).unwrap());
-        let send = pending(leak(tx).send(9));
-        while rx.try_recv().is_ok() {}
-        Box::new(move || drop(send))
-    });
-    last_permit("granted reserve_owned failed", |tx, rx| {
-        (0..3).for_each(|i| tx.try_send(i).unwrap());
-        let mut wait = pending(tx.clone().reserve_owned());
-        while rx.try_recv().is_ok() {}
-        Box::new(move || assert!(wait.ready().is_err()))
-    });
-}
-
 #[test]
 fn the_last_sender_wakes_the_receiver_exactly_once() {
     let (tx, mut rx) = mpsc::channel::<u8>(1);
@@ -181,28 +92,6 @@ fn what_was_sent_before_the_last_sender_went_arrives() {
     assert!(rx.is_closed() && !rx.is_empty());
     let got: Vec<_> = std::iter::from_fn(|| now(rx.recv())).collect();
     assert_eq!((got, rx.try_recv()), (vec![0, 1, 2], Err(TryRecvError::Disconnected)));
-}
-
-#[test]
-fn try_recv_tells_empty_from_disconnected_in_every_state() {
-    let (tx, mut rx) = mpsc::channel::<u8>(2);
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "open, nothing sent");
-    let permit = tx.try_reserve().unwrap();
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "open, a permit out");
-    rx.close();
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "closed, a permit out");
-    permit.send(1);
-    assert_eq!(rx.try_recv(), Ok(1), "closed, a message in it");
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected), "closed, idle, drained");
-    let (tx, mut rx) = mpsc::channel::<u8>(2);
-    let weak = tx.downgrade();
-    let permit = tx.try_reserve_owned().unwrap();
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "only an owned permit left");
-    let tx = permit.send(3);
-    drop(tx);
-    assert_eq!(rx.try_recv(), Ok(3), "no sender, a message in it");
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected), "no sender, drained");
-    assert_eq!(weak.strong_count(), 0);
 }
 
 #[test]

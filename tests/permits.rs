@@ -181,19 +181,6 @@ fn permits_deliver_after_close() {
 }
 
 #[test]
-fn a_permit_granted_but_not_polled_when_closing_is_an_error() {
-    let (tx, mut rx) = mpsc::channel(1);
-    tx.try_send(0).unwrap();
-    let mut reserve = pending(tx.reserve());
-    assert_eq!(rx.try_recv(), Ok(0));
-    assert_eq!(reserve.wakes(), 1);
-    rx.close();
-    assert_eq!(rx.try_recv(), Err(TryRecvError::Empty), "its room is still out");
-    assert!(reserve.ready().is_err());
-    assert_eq!((rx.try_recv(), rx.capacity()), (Err(TryRecvError::Disconnected), 1));
-}
-
-#[test]
 fn reserving_without_polling_takes_nothing() {
     let (tx, _rx) = mpsc::channel::<u8>(1);
     let reserves = (task(tx.reserve()), task(tx.reserve_many(1)), task(tx.clone().reserve_owned()));

@@ -2,7 +2,7 @@
 
 mod support;
 
-use parshall::mpsc::error::{SendError, TrySendError};
+use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{self, Sender};
 use support::{now, pending, task};
 
@@ -73,20 +73,6 @@ fn as_many_permits_as_the_word_counts() {
 }
 
 #[test]
-fn waiting_sends_are_served_strictly_in_line() {
-    let (tx, mut rx) = full(1);
-    let mut sends: Vec<_> = (1..=20).map(|i| pending(tx.send(i))).collect();
-    for i in 0..20 {
-        assert_eq!(rx.try_recv(), Ok(i));
-        let wakes: Vec<_> = sends.iter().map(support::Task::wakes).collect();
-        let expected: Vec<_> = (0..20).map(|k| usize::from(k <= i)).collect();
-        assert_eq!(wakes, expected, "one message out wakes one send, the next in line");
-        sends[i].ready().unwrap();
-    }
-    assert_eq!(rx.try_recv(), Ok(20));
-}
-
-#[test]
 fn room_for_many_wakes_many_in_line() {
     let (tx, mut rx) = full(40);
     let mut sends: Vec<_> = (40..100).map(|i| pending(tx.send(i))).collect();
@@ -144,35 +130,6 @@ fn a_send_that_need_not_wait_is_ready_at_its_first_poll() {
     drop(send);
     now(tx.send(2)).unwrap();
     assert_eq!(now(rx.recv()), Some(2));
-}
-
-#[test]
-fn each_error_gives_back_the_very_message() {
-    let (tx, rx) = mpsc::channel::<Box<u32>>(1);
-    tx.try_send(Box::new(0)).unwrap();
-    let message = Box::new(1);
-    let address = std::ptr::from_ref::<u32>(&message);
-    let Err(TrySendError::Full(message)) = tx.try_send(message) else { panic!("full") };
-    assert!(std::ptr::eq(&raw const *message, address));
-    let mut waiting = pending(tx.send(message));
-    drop(rx);
-    let SendError(message) = waiting.ready().unwrap_err();
-    assert!(std::ptr::eq(&raw const *message, address));
-    let SendError(message) = now(tx.send(message)).unwrap_err();
-    let SendError(message) = tx.blocking_send(message).unwrap_err();
-    let Err(TrySendError::Closed(message)) = tx.try_send(message) else { panic!("closed") };
-    assert!(std::ptr::eq(&raw const *message, address));
-}
-
-#[test]
-fn try_calls_alone_never_wedge_the_channel() {
-    let (tx, mut rx) = mpsc::channel(1);
-    for i in 0..10_000 {
-        assert_eq!(tx.try_send(i), Ok(()));
-        assert!(tx.try_send(i).is_err());
-        assert_eq!(rx.try_recv(), Ok(i));
-        assert!(rx.try_recv().is_err());
-    }
 }
 
 #[test]

@@ -1,60 +1,19 @@
 //! Real threads: nothing lost, nothing doubled, per-sender order. A watchdog prints who waits for whom
 //! and aborts if nothing moves.
 
+mod support;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{self, Builder, Receiver, Sender};
 use parshall::task;
-
-/// How long nothing may move.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Aborts the process with the wait-for state if [`Watchdog::moved`] is not called for [`PATIENCE`].
-#[derive(Clone)]
-struct Watchdog(Arc<(AtomicUsize, AtomicBool)>);
-
-impl Watchdog {
-    fn new() -> Self {
-        let state = Arc::new((AtomicUsize::new(0), AtomicBool::new(false)));
-        let watched = state.clone();
-        thread::spawn(move || {
-            let (mut last, mut since) = (0, Instant::now());
-            while !watched.1.load(Ordering::Relaxed) {
-                thread::sleep(Duration::from_millis(50));
-                let moves = watched.0.load(Ordering::Relaxed);
-                if moves != last {
-                    (last, since) = (moves, Instant::now());
-                } else if since.elapsed() > PATIENCE {
-                    eprintln!("nothing moves after {moves} moves");
-                    #[cfg(feature = "introspect")]
-                    eprintln!("{:#?}", parshall::snapshot());
-                    std::process::abort();
-                }
-            }
-        });
-        Self(state)
-    }
-
-    fn moved(&self) {
-        self.0.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Over with the test: the clones that were given away do not matter.
-struct Watched(Watchdog);
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        self.0.0.1.store(true, Ordering::Relaxed);
-    }
-}
+use support::watchdog::{Watchdog, Watched};
 
 /// A message: its sender and its number there; a count of live messages finds leaks and double drops.
 struct Message {
@@ -196,7 +155,7 @@ const THREADS: usize = 2;
 
 #[test]
 fn all_ways_of_sending_and_receiving_at_once_lose_and_double_nothing() {
-    let watched = Watched(Watchdog::new());
+    let watched = Watched::new();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).build().unwrap();
     for (capacity, count, name) in [(1, 10_000, "one"), (3, 20_000, "three"), (128, 40_000, "many")]
     {
@@ -239,7 +198,7 @@ fn all_ways_of_sending_and_receiving_at_once_lose_and_double_nothing() {
 
 #[test]
 fn a_blocking_receiver_and_async_senders_lose_nothing() {
-    let watched = Watched(Watchdog::new());
+    let watched = Watched::new();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     for capacity in [1, 3, 128] {
         let (tx, mut rx) = mpsc::channel(capacity);
@@ -267,7 +226,7 @@ fn a_blocking_receiver_and_async_senders_lose_nothing() {
 
 #[test]
 fn what_was_sent_is_received_or_dropped_when_the_receiver_closes_or_goes_in_the_midst() {
-    let watched = Watched(Watchdog::new());
+    let watched = Watched::new();
     for round in 0..3000 {
         let capacity = [1, 3, 128][round % 3];
         let goes = round % 2 == 0;
@@ -318,37 +277,6 @@ fn what_was_sent_is_received_or_dropped_when_the_receiver_closes_or_goes_in_the_
         assert_eq!(stats.sent_total, stats.recv_total + stats.discarded, "round {round}");
         assert_eq!((tx.capacity(), stats.reserved), (capacity, 0), "round {round}");
         assert_eq!(live.load(Ordering::Relaxed), 0, "no message outlives the receiver's end");
-        watched.0.moved();
+        watched.moved();
     }
-}
-
-#[test]
-fn a_message_sent_just_before_the_last_sender_goes_arrives() {
-    let watched = Watched(Watchdog::new());
-    let (pass, inbox) = std::sync::mpsc::channel::<(Sender<usize>, usize)>();
-    let sender = thread::spawn(move || {
-        for (tx, number) in inbox {
-            tx.try_send(number).unwrap();
-        }
-    });
-    for number in 0..20_000 {
-        let (tx, mut rx) = mpsc::Builder::new().capacity(1).untracked().build();
-        pass.send((tx, number)).unwrap();
-        if number % 2 == 0 {
-            assert_eq!(rx.blocking_recv(), Some(number));
-        } else {
-            let got = loop {
-                match rx.try_recv() {
-                    Ok(got) => break Some(got),
-                    Err(mpsc::error::TryRecvError::Disconnected) => break None,
-                    Err(mpsc::error::TryRecvError::Empty) => thread::yield_now(),
-                }
-            };
-            assert_eq!(got, Some(number));
-        }
-        assert_eq!(rx.blocking_recv(), None);
-        watched.0.moved();
-    }
-    drop(pass);
-    sender.join().unwrap();
 }

@@ -1,6 +1,10 @@
 //! What the tests share: futures polled by hand, wakers that count, messages that note their drop.
 #![allow(dead_code)] // no test uses all of it
 
+pub(crate) mod heap;
+pub(crate) mod hooked;
+pub(crate) mod watchdog;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,6 +100,12 @@ pub(crate) fn now<F: Future<Output: Debug>>(future: F) -> F::Output {
 pub(crate) struct Drops(Arc<AtomicUsize>);
 
 impl Drops {
+    /// `N` messages that count together.
+    pub(crate) fn many<const N: usize>() -> (Counter, [Self; N]) {
+        let count = Arc::<AtomicUsize>::default();
+        (Counter(count.clone()), std::array::from_fn(|_| Self(count.clone())))
+    }
+
     pub(crate) fn new() -> (Counter, Self) {
         let count = Arc::<AtomicUsize>::default();
         (Counter(count.clone()), Self(count))
