@@ -61,6 +61,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+mod bounds;
 mod builder;
 pub mod error;
 mod iter;

@@ -6,7 +6,10 @@ use std::marker::{PhantomData, PhantomPinned};
 use std::rc::Rc;
 
 use super::mpsc::error::{SendError, SendTimeoutError, TrySendError};
-use super::mpsc::{OwnedPermit, Permit, PermitIterator, Receiver, Sender, WeakSender, channel};
+use super::mpsc::{
+    OwnedPermit, Permit, PermitIterator, Receiver, Sender, UnboundedReceiver, UnboundedSender,
+    WeakSender, WeakUnboundedSender, channel, unbounded_channel,
+};
 
 /// Whether a concrete type has a trait: an inherent method, if its bound holds, goes before a trait's.
 macro_rules! has {
@@ -64,6 +67,15 @@ macro_rules! table_of {
             "SendError" => PhantomData::<SendError<$message>>,
             "TrySendError" => PhantomData::<TrySendError<$message>>,
             "SendTimeoutError" => PhantomData::<SendTimeoutError<$message>>,
+            "UnboundedSender" => PhantomData::<UnboundedSender<$message>>,
+            "UnboundedReceiver" => PhantomData::<UnboundedReceiver<$message>>,
+            "WeakUnboundedSender" => PhantomData::<WeakUnboundedSender<$message>>,
+            "unbounded_channel()" => of(|(): ()| unbounded_channel::<$message>()),
+            "unbounded recv()" => of(|rx: &'static mut UnboundedReceiver<$message>| rx.recv()),
+            "unbounded recv_many()" => of(
+                |(rx, b): (&'static mut UnboundedReceiver<$message>, &'static mut Vec<$message>)| rx.recv_many(b, 1)
+            ),
+            "unbounded closed()" => of(|tx: &'static UnboundedSender<$message>| tx.closed()),
             "channel()" => of(|n: usize| channel::<$message>(n)),
             "recv()" => of(|rx: &'static mut Receiver<$message>| rx.recv()),
             "recv_many()" => of(
