@@ -172,3 +172,57 @@ impl Builder {
         (chan, consumer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::future::Future;
+    use core::pin::pin;
+    use core::task::{Context, Waker};
+
+    use super::*;
+
+    /// Stamps wrap after 2^32 messages, positions after 2^36, and the head counts on.
+    ///
+    /// Seen to fail with: stamps of 31 bits; and, `since` without its mask.
+    #[test]
+    fn b10_a_channel_works_across_every_wrap() {
+        for wrap in [1u64 << 32, 1 << 36, (1 << 36) + (1 << 32), 1 << 37] {
+            for (capacity, before) in [(1, 1), (2, 3), (3, 5), (5, 8), (64, 40)] {
+                let builder = Builder::new().capacity(capacity).untracked();
+                let (tx, mut rx) = builder.start_at(wrap - before).build();
+                let mut cx = Context::from_waker(Waker::noop());
+                let (mut next, mut expected) = (0, 0);
+                for round in 0..20 {
+                    // Filled by sends, and by permits that are taken before and used across the wrap.
+                    let mut permits = tx.try_reserve_many(capacity / 2).unwrap();
+                    while tx.try_send(next).is_ok() {
+                        next += 1;
+                    }
+                    permits.by_ref().for_each(|permit| {
+                        permit.send(next);
+                        next += 1;
+                    });
+                    assert_eq!((tx.len(), tx.capacity()), (capacity, 0), "{wrap} {capacity}");
+                    {
+                        // One more waits, and is let in by the first that goes.
+                        let mut send = pin!(tx.send(next));
+                        assert!(send.as_mut().poll(&mut cx).is_pending());
+                        assert_eq!(rx.try_recv(), Ok(expected));
+                        assert!(send.as_mut().poll(&mut cx).is_ready());
+                    }
+                    (next, expected) = (next + 1, expected + 1);
+                    let mut got = Vec::new();
+                    while rx.len() > round % 2 {
+                        assert!(rx.poll_recv_many(&mut cx, &mut got, 3).is_ready());
+                    }
+                    for message in got {
+                        assert_eq!(message, expected, "{wrap} {capacity}");
+                        expected += 1;
+                    }
+                    assert_eq!((tx.len(), tx.stats().reserved), (next - expected, 0));
+                }
+                assert!(tx.stats().high_watermark <= capacity as u64);
+            }
+        }
+    }
+}

@@ -168,7 +168,7 @@ mod tests {
     use crate::ring::pos::Head;
 
     #[test]
-    fn b10_a_new_ring_has_nothing_published_wherever_it_starts() {
+    fn b10_stamps_of_a_new_ring_say_that_nothing_is_published_wherever_it_starts() {
         for start in [0, (1 << 32) - 1, (1 << 32) - 3, (1 << 36) - 1, (1 << 36) + 5] {
             for len in [1, 2, 4, 64] {
                 let start = Head::at(start).pos();

@@ -415,7 +415,7 @@ mod tests {
     use crate::ring::Shape;
 
     #[test]
-    fn the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
+    fn b10_the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
         for (capacity, in_blocks) in (1..=6u64).flat_map(|n| [(n, false), (n, true)]) {
             for script in 0u32..1 << 12 {
                 let (ring, mut reader) = Ring::new::<u32>(Shape {

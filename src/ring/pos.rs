@@ -284,14 +284,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn used_is_the_distance_plus_the_permits(start in near_wrap(), len in 0u64..=MAX_LEN, res in 0..1u64 << 23) {
+        fn b10_tail_used_is_the_distance_plus_the_permits(start in near_wrap(), len in 0u64..=MAX_LEN, res in 0..1u64 << 23) {
             let head = Head::at(start).pos();
             let tail = Tail::at(head.plus(len)).reserve(res);
             prop_assert_eq!(tail.used(head), len + res);
         }
 
         #[test]
-        fn a_tail_behind_the_head_looks_fuller_than_any_capacity(start in near_wrap(), behind in 1u64..MAX_LEN) {
+        fn b10_tail_behind_the_head_looks_fuller_than_any_capacity(start in near_wrap(), behind in 1u64..MAX_LEN) {
             let head = Head::at(start).pos();
             let stale = Tail::at(Pos(head.0.wrapping_sub(behind) & POS_MASK));
             prop_assert!(stale.used(head) > MAX_LEN);
@@ -324,7 +324,7 @@ mod tests {
         }
 
         #[test]
-        fn stamps_of_one_slot_never_repeat_from_lap_to_lap(start in near_wrap(), exp in 0u32..=24, laps in 1u64..8) {
+        fn b10_stamps_of_one_slot_never_repeat_from_lap_to_lap(start in near_wrap(), exp in 0u32..=24, laps in 1u64..8) {
             let pos = Head::at(start).pos();
             let len = 1u64 << exp;
             let later = pos.plus(laps * len);
@@ -333,7 +333,7 @@ mod tests {
         }
 
         #[test]
-        fn head_counts_in_full(count in near_wrap(), n in 0u64..1000) {
+        fn b10_head_counts_in_full(count in near_wrap(), n in 0u64..1000) {
             prop_assume!(count + n < 1 << 63);
             let head = Head(Head::at(count).0 | Head::TX_WAITING);
             let next = Head(head.0 + Head::step(n));

@@ -248,7 +248,7 @@ mod tests {
     /// A channel that lives by grants alone never refreshes the cache by claiming. A lap later a
     /// claim on the full ring must not find the cache a lap behind.
     #[test]
-    fn grants_keep_the_cached_head_within_a_lap() {
+    fn b10_head_cache_is_kept_within_a_lap_by_grants() {
         let (ring, mut reader) =
             Ring::new::<u8>(Shape { capacity: Some(1), start: (1 << 36) - 5, in_blocks: false });
         for _ in 0..10 {
