@@ -184,9 +184,9 @@ impl Drop for Page {
     }
 }
 
-/// In place, and whole: the drain drops a message where it lies, if it need not move it.
+/// Also those that the receiver's drop may drop where they lie.
 ///
-/// Seen to fail with: slots laid out for alignment 1, as dropped in place; and with slots a byte apart.
+/// Seen to fail with: a ring allocated for alignment 8; and, a slot that is read as its bytes in reverse.
 #[test]
 fn b26_over_aligned_messages_arrive_whole_and_lie_right() {
     let (tx, mut rx) = channel(3);

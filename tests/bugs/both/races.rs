@@ -73,12 +73,14 @@ fn race<A: Send, B>(
     });
 }
 
+/// Its write takes a while, so that others get into the midst of it.
+type Large = [u64; 2000];
+
 /// One sender is in the midst of writing a large message while another's send completes behind it.
 ///
 /// Seen to fail with: `try_recv` that says Empty for a claimed message.
 #[test]
 fn b01_try_recv_never_says_empty_after_a_completed_send() {
-    type Large = [u64; 2000];
     race(
         400,
         |_| {
@@ -100,20 +102,22 @@ fn b01_try_recv_never_says_empty_after_a_completed_send() {
     );
 }
 
-/// The first message ever, and the receiver's end, at once. crossbeam's RUSTSEC-2025-0024 was here.
+/// A message that takes long to write, and one count of it.
+type Counted = (Large, Arc<()>);
+
+/// The first messages ever, and the receiver's end, at once. crossbeam's RUSTSEC-2025-0024 was here.
 ///
 /// Seen to fail with: `Consumer::drop` that goes though a claim is on its way.
 #[test]
 fn b11_the_first_send_against_the_receivers_drop_leaks_and_doubles_nothing() {
-    let made = Arc::new(AtomicUsize::new(0));
+    let made = Arc::new(());
     race(
-        4000,
+        1000,
         |_| {
-            let (tx, rx) = channel(4);
-            let messages: [_; 3] = std::array::from_fn(|_| made.clone());
-            ((tx, messages), rx)
+            let (tx, rx) = channel::<Counted>(4);
+            ((tx, [made.clone(), made.clone()]), rx)
         },
-        |(tx, messages)| messages.into_iter().for_each(|message| drop(send(&tx, message))),
+        |(tx, counts)| counts.into_iter().for_each(|count| drop(send(&tx, ([0; 2000], count)))),
         |round, rx| {
             spin(round % 64);
             drop(rx);
@@ -127,16 +131,16 @@ fn b11_the_first_send_against_the_receivers_drop_leaks_and_doubles_nothing() {
 /// Seen to fail with: `Consumer::drop` that goes though a claim is on its way.
 #[test]
 fn b13_a_message_that_meets_the_receivers_drop_is_dropped_while_senders_live() {
-    let made = Arc::new(AtomicUsize::new(0));
+    let made = Arc::new(());
     let mut kept = Vec::new();
     race(
-        4000,
+        1000,
         |_| {
-            let (tx, rx) = channel(4);
+            let (tx, rx) = channel::<Counted>(4);
             kept.push(tx.clone());
             ((tx, made.clone()), rx)
         },
-        |(tx, message)| drop(send(&tx, message)),
+        |(tx, count)| drop(send(&tx, ([0; 2000], count))),
         |round, rx| {
             spin(round % 32);
             drop(rx);
@@ -226,12 +230,9 @@ fn while_full<T>(tx: &Tx<T>, mut message: T) {
 fn b19_the_receivers_waker_has_one_owner_at_a_time() {
     let wakers: Vec<_> = (0..4).map(|_| Wakes::new()).collect();
     race(
-        4000,
-        |_| {
-            let (tx, rx) = channel(8);
-            (tx, rx)
-        },
-        |tx| (0..4).for_each(|i| send(&tx, i).unwrap()),
+        2000,
+        |_| channel(32),
+        |tx| (0..32).for_each(|i| send(&tx, i).unwrap()),
         |_, mut rx| {
             let mut next = 0;
             for (_, waker) in wakers.iter().cycle() {
@@ -244,7 +245,7 @@ fn b19_the_receivers_waker_has_one_owner_at_a_time() {
                     std::task::Poll::Pending => std::hint::spin_loop(),
                 }
             }
-            assert_eq!(next, 4);
+            assert_eq!(next, 32);
         },
     );
     for (wakes, waker) in wakers {

@@ -36,8 +36,7 @@ fn reenters(op: Op, tx: &Tx<u32>) -> (Arc<Hooked>, Waker) {
     Hooked::new(op, move || use_everything(&weak))
 }
 
-/// Seen to fail with: `wake_all` before the lock is let go, in `close`; `poll` that clones the waker, and
-/// `poll` and `cancel` that drop it, under the lock; and `lend` that drops the old waker in the cell.
+/// Seen to fail with: `poll` that clones the waker, and `poll` and `cancel` that drop it, under the lock.
 #[test]
 fn b08_a_waker_may_use_its_channel_whenever_it_is_called() {
     let _watched = Watched::new();
@@ -80,6 +79,23 @@ fn b08_a_waker_may_use_its_channel_whenever_it_is_called() {
         drop(tx);
         assert_eq!(hook.runs(), usize::from(op == Op::Wake), "{op:?}");
     }
+}
+
+/// The line of those who wait for closure has a lock of its own.
+///
+/// Seen to fail with: `WaitQueue::close` that wakes under the lock.
+#[test]
+fn b08_a_waker_that_closure_wakes_may_give_up_another_wait_for_it() {
+    let _watched = Watched::new();
+    let (tx, mut rx) = channel::<u32>(8);
+    let other = tx.clone();
+    let given_up = Mutex::new(Some(pending(async move { other.closed().await })));
+    let (hook, waker) = Hooked::new(Op::Wake, move || drop(given_up.lock().unwrap().take()));
+    let mut closed = task(tx.closed());
+    assert!(closed.poll_with(&waker).is_pending());
+    hook.arm();
+    rx.close();
+    assert_eq!((hook.runs(), closed.ready()), (1, ()));
 }
 
 /// Seen to fail with: `park` that clones after the park, into the cell.

@@ -84,7 +84,7 @@ fn b04_len_and_emptiness_are_exact_on_both_sides_of_a_block_and_at_close() {
     }
 }
 
-/// Seen to fail with: `recv_many` clears its buffer; and, `reserve` without the messages that are there.
+/// Seen to fail with: `recv_many` that clears its buffer.
 #[test]
 fn b05_recv_many_appends_at_most_the_limit_to_what_the_buffer_holds() {
     let (tx, mut rx) = channel(80);
