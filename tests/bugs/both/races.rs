@@ -82,17 +82,18 @@ type Large = [u64; 2000];
 #[test]
 fn b01_try_recv_never_says_empty_after_a_completed_send() {
     race(
-        400,
-        |_| {
+        12_000,
+        |round| {
             let (tx, rx) = channel::<Large>(4);
-            (tx.clone(), (tx, rx))
+            ((tx.clone(), round), (tx, rx))
         },
-        |tx: Tx<Large>| {
+        |(tx, round): (Tx<Large>, usize)| {
+            spin(round / 32 % 32);
             // Refused if the other side is through already.
             let _ = send(&tx, [1; 2000]);
         },
         |round, (tx, mut rx): (Tx<Large>, Rx<Large>)| {
-            spin(round % 40);
+            spin(round % 32);
             assert!(send(&tx, [2; 2000]).is_ok());
             let first = rx.try_recv().expect("a send has completed");
             if first[0] == 1 {
@@ -201,7 +202,7 @@ fn b17_no_wake_up_of_the_receiver_is_lost() {
         });
         for from in 0..2 {
             let tx = tx.clone();
-            scope.spawn(move || (0..2000).for_each(|i| while_full(&tx, (from, i))));
+            scope.spawn(move || (0..10_000).for_each(|i| while_full(&tx, (from, i))));
         }
         drop(tx);
         let mut next = [0; 2];
@@ -210,7 +211,7 @@ fn b17_no_wake_up_of_the_receiver_is_lost() {
             next[from] += 1;
             watched.moved();
         }
-        assert_eq!(next, [2000; 2]);
+        assert_eq!(next, [10_000; 2]);
     });
 }
 
@@ -230,7 +231,7 @@ fn while_full<T>(tx: &Tx<T>, mut message: T) {
 fn b19_the_receivers_waker_has_one_owner_at_a_time() {
     let wakers: Vec<_> = (0..4).map(|_| Wakes::new()).collect();
     race(
-        2000,
+        8000,
         |_| channel(32),
         |tx| (0..32).for_each(|i| send(&tx, i).unwrap()),
         |_, mut rx| {
