@@ -167,6 +167,7 @@ mod tests {
     use super::*;
     use crate::ring::pos::Head;
 
+    /// Seen to fail with: first stamps of 0 wherever the ring starts.
     #[test]
     fn b10_stamps_of_a_new_ring_say_that_nothing_is_published_wherever_it_starts() {
         for start in [0, (1 << 32) - 1, (1 << 32) - 3, (1 << 36) - 1, (1 << 36) + 5] {

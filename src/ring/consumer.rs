@@ -414,6 +414,7 @@ mod tests {
     use super::*;
     use crate::ring::Shape;
 
+    /// Seen to fail with: stamps that saturate.
     #[test]
     fn b10_the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
         for (capacity, in_blocks) in (1..=6u64).flat_map(|n| [(n, false), (n, true)]) {

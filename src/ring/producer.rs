@@ -247,6 +247,8 @@ mod tests {
 
     /// A channel that lives by grants alone never refreshes the cache by claiming. A lap later a
     /// claim on the full ring must not find the cache a lap behind.
+    ///
+    /// Seen to fail with: `reserve_up_to` without `keep_up`.
     #[test]
     fn b10_head_cache_is_kept_within_a_lap_by_grants() {
         let (ring, mut reader) =
