@@ -54,7 +54,7 @@
 //! | | `drop_sender` | `wake_of_the_receiver_costs` | `a_waker_may_use` |
 //! | wake: `WaitQueue::serve` | `pop`, `recv_many` | `wake_of_a_sender_costs` | `a_senders_waker_may_use` |
 //! | | `release`, `Acquire::drop` | `wake_when_a_wait_is_cancelled` | `a_senders_waker_may_use` |
-//! | wake: `WaitQueue::close` | `close`, receiver's drop | `wake_of_a_sender_does_not_keep`, `wake_of_one_who_waits_for_closure` | `a_senders_waker_may_use`, `a_waker_may_use` |
+//! | wake: `WaitQueue::close` | `close`, receiver's drop | `wake_of_a_sender_does_not_keep`, `wake_of_one_who_waits_for_closure` | `a_senders_waker_may_use`, `a_waker_that_closure_wakes` |
 //! | | `drop_sender`, forgotten waits | `wake_of_a_forgotten_wait` | the same function |
 //! | wake: `WaitQueue::register` | room that came back meanwhile, to others | only by a race: the batch of `serve`, after the lock | |
 //! | wake: `Consumer::park`, by reference | a claim in flight | only by a race: `panicking_waker_leaves_the_channel_whole` | |
@@ -63,7 +63,7 @@
 //! | clone: `Acquire::poll_wait` | first poll | `clone_of_a_senders_waker`, `clone_by_one_who_waits` | `a_senders_waker_may_use`, `a_clone_that_sends_or_closes` |
 //! | clone: `WaitQueue::poll` | later poll | the same two | the same two |
 //! | drop: `Consumer::park` | waker replaced | `drop_of_a_receivers_waker_that_is_replaced` | `a_waker_may_use` |
-//! | drop: `Consumer::drop` | receiver goes | `drop_of_the_receivers_waker_as_it_goes`, twice | `a_waker_may_use` |
+//! | drop: `Consumer::drop` | receiver goes | `drop_of_the_receivers_waker_as_it_goes_stops_nothing_else`, `.._forgets_no_permit` | `a_waker_may_use` |
 //! | drop: `WaitQueue::register` | granted or closed at once | `b07_b08_drop_of_a_senders_waker_that_was_not_needed` | the same |
 //! | drop: `WaitQueue::poll` | replaced; over meanwhile | `drop_of_a_senders_waker`, `drop_of_a_waker_of_one_who_waits`; `b07_b08_..` | `a_senders_waker_may_use`; `b07_b08_..` |
 //! | drop: `WaitQueue::cancel` | wait dropped | `drop_of_a_senders_waker`, `drop_of_a_waker_of_one_who_waits` | `a_senders_waker_may_use`, `a_waker_may_use` |
