@@ -10,6 +10,7 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Wake;
 
 use super::process::process;
@@ -243,8 +244,14 @@ impl<F: Future> Future for Named<F> {
             hook
         });
         let entered = enter(cell.task);
-        let poll = future.poll(&mut Context::from_waker(&Waker::from(hook)));
+        let waker = Waker::from(hook);
+        let poll = future.poll(&mut Context::from_waker(&waker));
         drop(entered);
+        // With it may go the executor's, and its drop is user code. A panic there must not cost the task
+        // what the poll returned; the panic hook has reported it.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
+            core::mem::forget(payload);
+        }
         // A wake-up during the poll has set SCHEDULED, which stays.
         let _ = cell.state.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
         poll

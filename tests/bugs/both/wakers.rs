@@ -169,7 +169,6 @@ fn b07_panicking_waker_under_a_named_task() {
 ///
 /// Seen to fail as it stands, see `Named::poll`: the executor's waker is dropped after the poll.
 #[test]
-#[ignore = "Named::poll drops the executor's waker after the poll, and with a panic there the message"]
 fn b07_panicking_drop_of_a_waker_under_a_named_task_loses_no_message() {
     use parshall::task::named;
     let (tx, mut rx) = channel(2);
