@@ -104,7 +104,7 @@ impl<T> Consumer<T> {
         Poll::Ready(received)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
         self.pop().map_or_else(|| self.try_recv_slow(), Ok)
     }

@@ -40,7 +40,7 @@ impl From<Refused> for Missing {
 
 impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
         match self.ring.claim() {
             Ok(claim) => {

@@ -120,7 +120,7 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] if something may still come, else [`TryRecvError::Disconnected`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.consumer.try_recv().map_err(|nothing| match nothing {
             Nothing::Empty => TryRecvError::Empty,

@@ -79,7 +79,7 @@ impl<T> Copy for Slots<'_, T> {}
 
 impl<'a, T> Slots<'a, T> {
     #[inline]
-    fn at(self, pos: Pos) -> Slot<'a, T> {
+    pub(super) fn at(self, pos: Pos) -> Slot<'a, T> {
         // SAFETY: the base points to `mask + 1` slots of `T` (see `Array::of`), which live as long
         // as the array, and the index is within the mask.
         let entry: &'a Entry<T> = unsafe { self.base.add(pos.index(self.mask)).as_ref() };
@@ -89,11 +89,6 @@ impl<'a, T> Slots<'a, T> {
 
 impl<'a, T> Store<'a, T> for Slots<'a, T> {
     const IS_LIST: bool = false;
-
-    #[inline]
-    unsafe fn claimed(self, pos: Pos, _observe: impl Fn() -> Pos) -> Slot<'a, T> {
-        self.at(pos)
-    }
 
     #[inline]
     unsafe fn seek(self, pos: Pos, _at: &mut Cursor) -> Option<Slot<'a, T>> {

@@ -264,6 +264,19 @@ impl<'a, T> List<'a, T> {
         unsafe { &*filled.cast() }
     }
 
+    /// The slot of a claimed position. `observe` is a step on T that tells how far the claims are.
+    ///
+    /// # Safety
+    /// The caller has claimed `pos` and not published it, and `observe` is what it is said to be.
+    #[inline]
+    pub(super) unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T> {
+        let block = self.recent();
+        if pos.since(block.start()) < LEN as u64 - 1 {
+            return block.slot(pos);
+        }
+        self.find(pos, observe)
+    }
+
     #[cold]
     #[inline(never)]
     fn find(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T> {
@@ -362,15 +375,6 @@ fn step<T>(end: &AtomicPtr<()>, block: &Block<T>, next: NonNull<Block<T>>) -> bo
 
 impl<'a, T> Store<'a, T> for List<'a, T> {
     const IS_LIST: bool = true;
-
-    #[inline]
-    unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T> {
-        let block = self.recent();
-        if pos.since(block.start()) < LEN as u64 - 1 {
-            return block.slot(pos);
-        }
-        self.find(pos, observe)
-    }
 
     #[inline]
     unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {

@@ -202,7 +202,14 @@ impl Ring {
         n: u64,
     ) -> bool {
         reader.head += n;
-        let waited_for = self.move_head(reader.head, n);
+        let waited_for = if S::IS_LIST && self.capacity.is_none() {
+            // Nobody waits for room, so nothing has to be noticed in the same step.
+            // ORDERING(C1): Release. Pairs with C1 in `head`.
+            self.consumer.head.store(Head::at(reader.head).0, Ordering::Release);
+            false
+        } else {
+            self.move_head(n)
+        };
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
             // Twice what these messages can have drained: enough to catch up, and never much at once.
@@ -215,13 +222,7 @@ impl Ring {
     }
 
     #[inline]
-    fn move_head(&self, head: u64, n: u64) -> bool {
-        if self.capacity.is_none() {
-            // Nobody waits for room, so nothing has to be noticed in the same step.
-            // ORDERING(C1): Release. Pairs with C1 in `head`.
-            self.consumer.head.store(Head::at(head).0, Ordering::Release);
-            return false;
-        }
+    fn move_head(&self, n: u64) -> bool {
         // ORDERING(C1, W1): AcqRel. Release: pairs with C1 in `head`; producers write these slots
         // only after our reads. Acquire and the RMW itself: pairs with W1 in `set_waiting`; of a
         // registration and a pop, the later one in this word sees the other. A store could sit
@@ -248,28 +249,20 @@ impl Ring {
         // SAFETY: the caller's word; and `beyond` is not behind the head, so its block is neither reused nor freed.
         unsafe {
             let Place { at, stamp, .. } = reader.beyond;
-            if !S::IS_LIST {
-                if slot::seems(at.unwrap_unchecked().as_ref(), stamp) {
-                    self.probe_again(store, reader);
-                }
-            } else if at.is_none_or(|at| slot::seems(at.as_ref(), stamp)) {
-                self.probe_list(store, reader);
+            // In an array it is always there.
+            let at = if S::IS_LIST { at } else { Some(at.unwrap_unchecked()) };
+            if at.is_none_or(|at| slot::seems(at.as_ref(), stamp)) {
+                self.probe_again(store, reader);
             }
         }
-    }
-
-    /// [`Ring::probe_again`], out of the way of a receive from an array.
-    #[inline(never)]
-    unsafe fn probe_list<'a, T: 'a, S: Store<'a, T>>(&self, store: S, reader: &mut Reader) {
-        // SAFETY: the caller's word.
-        unsafe { self.probe_again(store, reader) }
     }
 
     /// Something is published at `beyond`, or its block was not there when we looked.
     ///
     /// # Safety
     /// As [`Ring::probe_watermark`].
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     unsafe fn probe_again<'a, T: 'a, S: Store<'a, T>>(&self, store: S, reader: &mut Reader) {
         // SAFETY: the caller's word; `probe` follows `beyond`, and goes forward from there.
         unsafe {

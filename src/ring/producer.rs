@@ -2,7 +2,7 @@
 
 use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
-use super::store::{Store, in_store};
+use super::store::Storage;
 use crate::sync::{Backoff, Ordering};
 
 /// A slot that its holder must publish.
@@ -167,10 +167,23 @@ impl Ring {
     pub(crate) unsafe fn publish<T>(&self, claim: Claim, value: T) {
         // SAFETY: the claim is exclusive, and is consumed here.
         unsafe {
-            in_store!(self, T, |store| {
-                let slot = store.claimed(claim.pos, || self.claimed_so_far());
-                slot.publish(claim.pos, value);
-            });
+            match &self.storage {
+                Storage::Array(array) => array.of::<T>().at(claim.pos).publish(claim.pos, value),
+                Storage::Blocks { .. } => self.publish_in_list(claim, value),
+            }
+        }
+    }
+
+    /// Out of line, so that a send into an array is short, and inlined.
+    ///
+    /// # Safety
+    /// As [`Ring::publish`], and there is a list.
+    #[inline(never)]
+    unsafe fn publish_in_list<T>(&self, claim: Claim, value: T) {
+        // SAFETY: the caller's word.
+        unsafe {
+            let slot = self.list::<T>().claimed(claim.pos, || self.claimed_so_far());
+            slot.publish(claim.pos, value);
         }
     }
 

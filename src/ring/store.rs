@@ -49,12 +49,6 @@ pub(super) trait Store<'a, T>: Copy {
     /// Whether what lies behind the receiver has to be given back.
     const IS_LIST: bool;
 
-    /// The slot of a claimed position. `observe` is a step on T that tells how far the claims are.
-    ///
-    /// # Safety
-    /// The caller has claimed `pos` and not published it, and `observe` is what it is said to be.
-    unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T>;
-
     /// The slot of `pos`, if its memory is there yet. `at` moves to its block, or the last before it.
     ///
     /// # Safety
@@ -63,7 +57,7 @@ pub(super) trait Store<'a, T>: Copy {
     unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>>;
 
     /// The receiver's head, now `head`, has come to the block `at`: gives back up to `most` of the blocks before
-    /// it. `observe` as for [`Store::claimed`].
+    /// it. `observe` is a step on T that tells how far the claims are.
     ///
     /// # Safety
     /// The caller is the receiver. It has read all messages before `head`, and keeps no cursor to a
