@@ -28,7 +28,11 @@ use std::time::Instant;
 
 use loom::alloc::Track;
 use loom::thread::JoinHandle;
-use parshall::mpsc::{Builder, Receiver, Sender};
+use parshall::mpsc::{Builder, Receiver, Sender, UnboundedReceiver, UnboundedSender};
+
+mod memory;
+
+pub use memory::{Wide, live_blocks, made_blocks};
 
 /// How far a model is explored unless `LOOM_MAX_PREEMPTIONS` says otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +75,7 @@ pub fn check(name: &str, bound: Bound, model: impl Fn() + Send + Sync + 'static)
         let (model, executions) = (model.clone(), executions.clone());
         builder.check(move || {
             executions.fetch_add(1, Relaxed);
+            memory::forget();
             model();
         });
     }
@@ -101,9 +106,19 @@ pub fn channel<T>(capacity: usize, start: u64) -> (Sender<T>, Receiver<T>) {
     Builder::new().capacity(capacity).start_at(start).build()
 }
 
-/// The last message before the stamps wrap.
+/// As [`channel`], in blocks of two slots.
+pub fn in_blocks<T>(capacity: usize, start: u64) -> (Sender<T>, Receiver<T>) {
+    Builder::new().capacity(capacity).start_at(start).in_blocks().build()
+}
+
+/// As [`channel`], without a capacity, in blocks of two slots.
+pub fn unbounded<T>(start: u64) -> (UnboundedSender<T>, UnboundedReceiver<T>) {
+    Builder::new().start_at(start).build_unbounded()
+}
+
+/// The last message before the stamps wrap: the second of its block.
 pub const STAMP_WRAP: u64 = (1 << 32) - 1;
-/// The last message before positions wrap, and stamps with them.
+/// The last message before positions wrap, and stamps with them: the second of its block.
 pub const POS_WRAP: u64 = (1 << 36) - 1;
 
 #[derive(Debug, Default)]
@@ -121,6 +136,11 @@ impl Ledger {
     pub fn msg(&self, id: u32) -> Msg {
         self.0.made.fetch_add(1, Relaxed);
         Msg { id, ledger: self.clone(), _leak_check: Track::new(()) }
+    }
+
+    /// As [`Ledger::msg`], for a channel whose blocks are counted.
+    pub fn wide(&self, id: u32) -> Wide {
+        Wide(self.msg(id))
     }
 
     /// Messages that have been made and not been dropped.
