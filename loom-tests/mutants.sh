@@ -6,14 +6,15 @@
 #
 # -l lists the mutants; -c only checks that each edit still applies; SEED names a target directory to
 # start from. Needs bash, awk, sed and cargo. ORDERINGS.md keeps the result. The tree itself is not touched.
-# Each model has LIMIT seconds (default 90), and a mutant is done after four kills. It is
+# Each model has LIMIT seconds (default 90), MODELS is a regex for those to run (as `^blocks::`), and a mutant
+# is done after four kills. It is
 #   killed    by the models named; a `!` behind one says that it ran out of time, not that it failed
 #   survived  all models pass
 #   stale     the edit did not apply: the source has changed, correct this script (exit code 1)
 #   broken    the mutant does not compile (exit code 1)
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
-jobs=2 report=/dev/stdout list='' try='' LIMIT=${LIMIT:-90}
+jobs=2 report=/dev/stdout list='' try='' LIMIT=${LIMIT:-90} MODELS=${MODELS:-.}
 while getopts 'j:o:lc' flag; do
   case $flag in j) jobs=$OPTARG ;; o) report=$OPTARG ;; l) list=1 ;; c) try=1 ;; *) exit 2 ;; esac
 done
@@ -21,7 +22,7 @@ shift $((OPTIND - 1))
 only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs
-N=src/chan/counts.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs
+N=src/chan/counts.rs L=src/ring/blocks.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs
 
 # id | file | start of the function | sed expression on that function's lines | what it is
 mutants() {
@@ -50,6 +51,22 @@ mutants() {
   ord C1W1-advance-acq $Y 'fn move_head(' AcqRel Acquire 'H fetch_add in advance'
   ord C1W1-advance-rel $Y 'fn move_head(' AcqRel Release 'H fetch_add in advance'
   ord C1W1-advance-rlx $Y 'fn move_head(' AcqRel Relaxed 'H fetch_add in advance'
+  ord C1-store $Y 'fn advance<' Release Relaxed 'H store in advance, unbounded'
+  ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
+  ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
+  ord L1-link-rlx $L 'fn link(' AcqRel Relaxed 'next swap in link'
+  ord L1-link-fail $L 'fn link(' Acquire Relaxed 'next swap in link, failure'
+  ord L1-next $L 'fn next(' Acquire Relaxed 'next load in next'
+  ord L2-recent $L 'fn recent(' Acquire Relaxed 'load in recent'
+  ord L2-filled $L 'fn filled(' Acquire Relaxed 'load in filled'
+  ord L2-step-acq $L 'fn step<' AcqRel Acquire 'swap of recent and filled in step'
+  ord L2-step-rel $L 'fn step<' AcqRel Release 'swap of recent and filled in step'
+  ord L2-step-rlx $L 'fn step<' AcqRel Relaxed 'swap of recent and filled in step'
+  ord L3-passed $L 'fn find(' Release Relaxed 'passed store in find'
+  ord L3-leave $L 'fn leave_behind(' Acquire Relaxed 'passed load in leave_behind'
+  ord L5-acq $X 'fn claimed_so_far(' AcqRel Acquire 'T fetch_or in claimed_so_far'
+  ord L5-rel $X 'fn claimed_so_far(' AcqRel Release 'T fetch_or in claimed_so_far'
+  ord L5-rlx $X 'fn claimed_so_far(' AcqRel Relaxed 'T fetch_or in claimed_so_far'
   ord W2-set $B 'fn set_queued(' AcqRel Relaxed 'T fetch_or in set_queued'
   ord W2-clear $B 'fn clear_queued(' AcqRel Relaxed 'T fetch_and in clear_queued'
   ord W1-set $B 'fn set_waiting(' AcqRel Relaxed 'H fetch_or in set_waiting'
@@ -99,7 +116,7 @@ bug-many-unserved|$R|fn poll_recv_many(|s/if waited_for/if false/|a batch does n
 bug-repoll|$R|fn park(|s/if self.parked {/if self.parked { if shared.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|fn drop(|s/if shared.ring.try_abandon(&self.reader)/let _ = shared.ring.try_abandon(\&self.reader); if true/|the dropped receiver does not await claims in flight
+bug-drop-early|$R|fn drop(|s/if unsafe { shared.ring.try_abandon(&self.reader) }/let _ = unsafe { shared.ring.try_abandon(\&self.reader) }; if true/|the dropped receiver does not await claims in flight
 bug-batch|$Q|fn serve(&mut self|s/return true/return false/|a full batch of wakers is not followed by another
 bug-granted-bits|$X|fn reserve_up_to(|s/if last .. grant == want/if false/|the last grant leaves TX_QUEUED set
 bug-cancel-bits|$Q|pub(crate) fn cancel(|s/source.unqueue();//|the last cancellation leaves TX_QUEUED set
@@ -111,6 +128,28 @@ bug-close-waiters|$C|fn close_by_receiver(|/self.senders.close/d|close leaves se
 bug-closed-units|$T|fn poll(|s/self.shared.release(assigned);/let _ = assigned;/|a wait that close ended keeps its units
 bug-closed-grant|$T|fn poll(|s/self.shared.release(self.need);//|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
+bug-list-load|$X|fn claimed_so_far(|s/fetch_or(0, Ordering::AcqRel)/load(Ordering::Acquire)/|the mover loads T instead of a step on it
+bug-list-unseen|$L|fn pass(|s/.then(observe)/.then(\x7c\x7c block.start().plus(LEN as u64))/|the mover does not look how far the claims are
+bug-list-early|$L|fn pass(|s/^ *step(&self.ends.recent, block, next);/let claimed = observe(); step(\&self.ends.recent, block, next);/;s/.then(observe)/.then_some(claimed)/|the mover looks before it moves the pointers
+bug-list-one-less|$L|fn pass(|s/.then(observe)/.then(\x7c\x7c observe().plus(u64::MAX))/|the mover forgets the last claim
+bug-list-unmarked|$L|fn find(|/block.passed.store/d|producers mark no block as passed
+bug-list-stuck|$L|fn find(|s/for _ in 0..STEPS/for _ in 0..0 * STEPS/|producers pass no block: the receiver does
+bug-list-unfilled|$L|fn find(|s/.filter(.*is_filled())//|filled moves past a block that is not filled
+bug-list-passed|$L|fn leave_behind(|s/None => return,/None => Pos::of(0),/|the receiver ignores that a block is not passed
+bug-list-head|$L|fn leave_behind(|s/if head.since(passed) >= MAX_LEN/if head.since(passed) == u64::MAX/|the receiver ignores how far the claims were
+bug-list-at|$L|fn leave_behind(|s/if front == at.0/if front.is_null()/|the receiver gives its own block back
+bug-list-next|$L|fn reuse(|/old.next.store/d|a reused block keeps its next
+bug-list-mark|$L|fn reuse(|/old.passed.store/d|a reused block is still passed
+bug-list-start|$L|fn reuse(|s/^ *old.start.with_mut.*//;s/Ok(()) => return,/Ok(()) => return old.start.with_mut(\x7cp\x7c unsafe { *p = start }),/|a reused block is linked before it has its start
+bug-list-loser|$L|fn next_or_new(|s/unsafe { Self::free(new) };/let _ = next;/;s/^ *next$/new/|who loses the race for a link goes on with its own block
+bug-list-leak|$L|fn next_or_new(|/unsafe { Self::free(new) };/d|who loses the race for a link leaks its block
+bug-list-stamps|$L|fn allocate(|s/offset \* LEN as u32/offset * 0/|the slots of a new block look published
+bug-list-behind|$L|fn pass(|s/^ *step(&self.ends.recent, block, next);//|filled moves past recent
+bug-list-left|$L|fn find(|s/let left_behind = .*;/let left_behind = false;/|a producer whose block lies behind recent looks ahead of it
+bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { self.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
+bug-list-probe|$Y|fn tidy<|s/^ *list.seek(reader.beyond.*;//|the probe stays on a block that is given back
+bug-list-seek|$L|fn go_on(|s/let next = block.next()?;/let Some(next) = block.next() else { return Some(block.slot(pos)) };/|the receiver takes a slot of the block before
+bug-list-drop|$B|fn free_list(|s/unsafe { free(self.producers.ends.take()) };/let _ = free;/|the list is not freed
 bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an upgrade from 0 succeeds
 LIST
 }
@@ -128,7 +167,7 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 export RUSTFLAGS="--cfg parshall_loom" CARGO_PROFILE_LOOM_DEBUG=0 CARGO_PROFILE_LOOM_OPT_LEVEL=1 RUST_BACKTRACE=0 CARGO_TERM_COLOR=never
 # The slow half, tried only on those that survive the quick half.
-slow='l1_|l3_|l9_ping|l10_|l11_|l22_|l24_|close_against|permit_reuses|l6_|l16_|l17_|bits_'
+slow='l1_|l3_|l9_ping|l10_|l11_|l22_|l24_|close_against|permit_reuses|l6_|l16_|l17_|l21_recv|l21_try|l4_in_flight|bits_'
 
 prepare() { # worker
   local dir=$work/$1
@@ -161,7 +200,7 @@ models() { # which binary...
   local which=$1 binary test status kills=0
   shift
   for binary in "$@"; do
-    for test in $("$binary" --list 2>/dev/null | sed -n 's/: test$//p'); do
+    for test in $("$binary" --list 2>/dev/null | sed -n 's/: test$//p' | grep -E "$MODELS"); do
       if [[ $test =~ ::($slow) ]]; then [ "$which" = slow ] || continue; else [ "$which" = quick ] || continue; fi
       timeout -k 5 "$LIMIT" "$binary" --exact "$test" >/dev/null 2>&1
       status=$?
