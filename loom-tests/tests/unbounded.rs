@@ -168,6 +168,27 @@ fn l21_a_block_has_a_second_life() {
     });
 }
 
+/// The hint stands on a block in its second life, while the receiver goes past it: that the block was passed in
+/// its first life counts no more. Tags L1, L2, L3, L5.
+#[test]
+fn l21_a_second_life_is_not_passed_yet() {
+    check("L21 second life, hint behind", Bound::Preemptions(2), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = unbounded(0);
+        for batch in [0..3, 3..5] {
+            batch.clone().for_each(|id| send(&tx, &ledger, id));
+            assert!(look(&mut rx, batch.len()).into_iter().eq(batch));
+        }
+        let producers = [10, 20].map(|id| producer(&tx, &ledger, [id]));
+        let mut got = look(&mut rx, 2);
+        producers.into_iter().for_each(|p| p.join().unwrap());
+        send(&tx, &ledger, 30);
+        drop(tx);
+        got.extend(rest(&mut rx));
+        account(rx, &ledger, &got, &[10, 20, 30]);
+    });
+}
+
 // ---------------------------------------------------------------- L21: two producers, two messages each
 
 /// How the receiver takes what comes.
