@@ -97,7 +97,7 @@
 //! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
 //! million messages a second one lap takes eleven minutes, and it must resume within one message of it.
 //!
-//! Checked by `loom-tests/tests/{ring,receiver,senders,close}.rs`, `fuzz/fuzz_targets/ops.rs` and the property
+//! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, `fuzz/fuzz_targets/ops.rs` and the property
 //! tests of [`pos`].
 
 mod array;
