@@ -348,3 +348,18 @@ mod on_tokio {
         assert_eq!(inside, text(move || timeless().block_on(async { theirs() })));
     }
 }
+
+/// Seen to fail with: an unbounded receiver that waits without its deadline.
+#[test]
+fn an_unbounded_receiver_waits_its_time_too() {
+    watched(|| {
+        let (tx, mut rx) = mpsc::unbounded_channel();
+        assert_eq!(rx.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+        tx.send(1).unwrap();
+        tx.send(2).unwrap();
+        assert_eq!(rx.recv_timeout(Duration::ZERO), Ok(1));
+        assert_eq!(rx.recv_deadline(Instant::now()), Ok(2));
+        drop(tx);
+        assert_eq!(rx.recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
+    });
+}

@@ -4,11 +4,13 @@ use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll};
+use core::time::Duration;
+use std::time::Instant;
 
 use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
-use super::error::{SendError, TryRecvError};
+use super::error::{RecvTimeoutError, SendError, TryRecvError};
 use super::{Drain, IntoIter, Iter, Receiver, TryIter};
 use crate::chan::{Chan, ChannelStats};
 use crate::ring::Refused;
@@ -255,6 +257,9 @@ impl<T> UnboundedReceiver<T> {
     }
 
     /// [`UnboundedReceiver::recv`], blocking this thread.
+    ///
+    /// # Panics
+    /// With feature `tokio`, in asynchronous code of a Tokio runtime, as Tokio's.
     #[track_caller]
     #[doc(alias = "recv_blocking")]
     pub fn blocking_recv(&mut self) -> Option<T> {
@@ -262,10 +267,40 @@ impl<T> UnboundedReceiver<T> {
     }
 
     /// [`UnboundedReceiver::recv_many`], blocking this thread.
+    ///
+    /// # Panics
+    /// As [`UnboundedReceiver::blocking_recv`].
     #[track_caller]
     #[doc(alias = "recv_many_blocking")]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         self.inner.blocking_recv_many(buffer, limit)
+    }
+
+    /// [`UnboundedReceiver::blocking_recv`] for at most `timeout`; see [`Receiver::recv_timeout`]. An addition to
+    /// Tokio's interface.
+    ///
+    /// # Errors
+    /// [`RecvTimeoutError::Timeout`] if nothing came in time, [`RecvTimeoutError::Disconnected`] if nothing ever
+    /// will.
+    ///
+    /// # Panics
+    /// As [`UnboundedReceiver::blocking_recv`].
+    #[track_caller]
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.inner.recv_timeout(timeout)
+    }
+
+    /// [`UnboundedReceiver::blocking_recv`] until `deadline`; see [`Receiver::recv_deadline`]. An addition to
+    /// Tokio's interface.
+    ///
+    /// # Errors
+    /// As [`UnboundedReceiver::recv_timeout`].
+    ///
+    /// # Panics
+    /// As [`UnboundedReceiver::blocking_recv`].
+    #[track_caller]
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        self.inner.recv_deadline(deadline)
     }
 
     /// Closes the channel: sends fail from now on. Messages in the channel still arrive, then `None`. Closing

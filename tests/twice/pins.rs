@@ -1,4 +1,4 @@
-//! Every item of the bounded channel's interface, with its exact type.
+//! Every item of the interface, with its exact type.
 #![allow(deprecated)] // `RecvError`
 #![allow(clippy::type_complexity)] // exact types are the point
 
@@ -8,7 +8,10 @@ use std::iter::FusedIterator;
 use std::task::{Context, Poll};
 
 use super::mpsc::error::{RecvError, SendError, SendTimeoutError, TryRecvError, TrySendError};
-use super::mpsc::{OwnedPermit, Permit, PermitIterator, Receiver, Sender, WeakSender, channel};
+use super::mpsc::{
+    OwnedPermit, Permit, PermitIterator, Receiver, Sender, UnboundedReceiver, UnboundedSender,
+    WeakSender, WeakUnboundedSender, channel, unbounded_channel,
+};
 
 type Reserved<'a, T> = Result<Permit<'a, T>, SendError<()>>;
 type ReservedMany<'a, T> = Result<PermitIterator<'a, T>, SendError<()>>;
@@ -64,6 +67,48 @@ fn signatures<'p, T: 'p>() {
     let _: fn(SendTimeoutError<T>) -> T = SendTimeoutError::into_inner;
 }
 
+/// The same of the unbounded channel.
+fn unbounded_signatures<T>() {
+    let _: fn() -> (UnboundedSender<T>, UnboundedReceiver<T>) = unbounded_channel::<T>;
+
+    type Rx<T> = UnboundedReceiver<T>;
+    let _: fn(&mut Rx<T>) -> Result<T, TryRecvError> = Rx::try_recv;
+    let _: fn(&mut Rx<T>) -> Option<T> = Rx::blocking_recv;
+    let _: fn(&mut Rx<T>, &mut Vec<T>, usize) -> usize = Rx::blocking_recv_many;
+    let _: fn(&mut Rx<T>) = Rx::close;
+    let _: fn(&Rx<T>) -> bool = Rx::is_closed;
+    let _: fn(&Rx<T>) -> bool = Rx::is_empty;
+    let _: fn(&Rx<T>) -> usize = Rx::len;
+    let _: fn(&mut Rx<T>, &mut Context<'_>) -> Poll<Option<T>> = Rx::poll_recv;
+    type PollMany<T> = fn(&mut Rx<T>, &mut Context<'_>, &mut Vec<T>, usize) -> Poll<usize>;
+    let _: PollMany<T> = Rx::poll_recv_many;
+    let _: fn(&Rx<T>) -> usize = Rx::sender_strong_count;
+    let _: fn(&Rx<T>) -> usize = Rx::sender_weak_count;
+
+    type Tx<T> = UnboundedSender<T>;
+    let _: fn(&Tx<T>, T) -> Result<(), SendError<T>> = Tx::send;
+    let _: fn(&Tx<T>) -> bool = Tx::is_closed;
+    let _: fn(&Tx<T>, &Tx<T>) -> bool = Tx::same_channel;
+    let _: fn(&Tx<T>) -> WeakUnboundedSender<T> = Tx::downgrade;
+    let _: fn(&Tx<T>) -> usize = Tx::strong_count;
+    let _: fn(&Tx<T>) -> usize = Tx::weak_count;
+
+    let _: fn(&WeakUnboundedSender<T>) -> Option<Tx<T>> = WeakUnboundedSender::upgrade;
+    let _: fn(&WeakUnboundedSender<T>) -> usize = WeakUnboundedSender::strong_count;
+    let _: fn(&WeakUnboundedSender<T>) -> usize = WeakUnboundedSender::weak_count;
+}
+
+/// And its async functions.
+async fn unbounded_futures<T>(
+    tx: UnboundedSender<T>,
+    mut rx: UnboundedReceiver<T>,
+    buffer: &mut Vec<T>,
+) {
+    let _: Option<T> = UnboundedReceiver::recv(&mut rx).await;
+    let _: usize = UnboundedReceiver::recv_many(&mut rx, buffer, 1).await;
+    let () = UnboundedSender::closed(&tx).await;
+}
+
 /// The async functions.
 async fn futures<T>(tx: Sender<T>, mut rx: Receiver<T>, value: T, buffer: &mut Vec<T>) {
     let _: Option<T> = Receiver::recv(&mut rx).await;
@@ -91,6 +136,9 @@ fn traits<T>() {
     fn permits<'a, T: 'a, X: ExactSizeIterator<Item = Permit<'a, T>> + FusedIterator>() {}
     clone::<Sender<T>>();
     clone::<WeakSender<T>>();
+    clone::<(UnboundedSender<T>, WeakUnboundedSender<T>)>();
+    debug::<(UnboundedSender<T>, UnboundedReceiver<T>, WeakUnboundedSender<T>)>();
+    unpin::<(UnboundedSender<T>, UnboundedReceiver<T>, WeakUnboundedSender<T>)>();
     debug::<(Sender<T>, Receiver<T>, WeakSender<T>)>();
     debug::<(Permit<'_, T>, PermitIterator<'_, T>, OwnedPermit<T>)>();
     unpin::<(Sender<T>, Receiver<T>, WeakSender<T>)>();
@@ -147,6 +195,7 @@ pub(crate) fn error_texts() -> Vec<String> {
 /// The names that the handles print first.
 pub(crate) fn handle_names() -> Vec<String> {
     let (tx, rx) = channel::<u8>(4);
+    let (unbounded, receiver) = unbounded_channel::<u8>();
     let first = |text: String| text.split([' ', '{']).next().unwrap_or_default().to_owned();
     let texts = vec![
         first(format!("{tx:?}")),
@@ -155,6 +204,9 @@ pub(crate) fn handle_names() -> Vec<String> {
         first(format!("{:?}", tx.try_reserve().unwrap())),
         first(format!("{:?}", tx.try_reserve_many(2).unwrap())),
         first(format!("{:?}", tx.clone().try_reserve_owned().unwrap())),
+        first(format!("{unbounded:?}")),
+        first(format!("{receiver:?}")),
+        first(format!("{:?}", unbounded.downgrade())),
     ];
     texts
 }
