@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::collections::VecDeque;
+
 use parshall::mpsc::error::{SendError, TrySendError};
 use parshall::mpsc::{self, Builder};
 use support::{now, pending};
@@ -9,7 +11,7 @@ use support::{now, pending};
 #[test]
 fn as_many_as_there_is_room_for_go_at_once() {
     let (tx, mut rx) = mpsc::channel(4);
-    let mut numbers: Vec<_> = (0..7).collect();
+    let mut numbers: VecDeque<_> = (0..7).collect();
     assert_eq!(tx.try_send_many(&mut numbers), Ok(4));
     assert_eq!(numbers, [4, 5, 6]);
     assert_eq!(tx.try_send_many(&mut numbers), Err(TrySendError::Full(())));
@@ -21,7 +23,7 @@ fn as_many_as_there_is_room_for_go_at_once() {
     rx.close();
     assert_eq!(tx.try_send_many(&mut numbers), Err(TrySendError::Closed(())));
     assert_eq!(numbers, [5, 6]);
-    assert_eq!(tx.try_send_many(&mut Vec::new()), Ok(0));
+    assert_eq!(tx.try_send_many(&mut VecDeque::new()), Ok(0));
 }
 
 /// Seen to fail with: `claim_up_to` ignoring TX_QUEUED.
@@ -30,7 +32,7 @@ fn nobody_is_overtaken() {
     let (tx, mut rx) = mpsc::channel(1);
     tx.try_send(0).unwrap();
     let mut first = pending(tx.send(1));
-    let mut numbers = vec![2, 3];
+    let mut numbers = VecDeque::from([2, 3]);
     assert_eq!(tx.try_send_many(&mut numbers), Err(TrySendError::Full(())));
     let mut many = pending(tx.send_many(&mut numbers));
     assert_eq!(rx.try_recv(), Ok(0));
@@ -51,7 +53,7 @@ fn nobody_is_overtaken() {
 fn b30_a_cancelled_send_many_keeps_what_was_not_sent() {
     for received in 0..=6 {
         let (tx, mut rx) = mpsc::channel(2);
-        let mut words: Vec<_> = (0..8).map(|i| i.to_string()).collect();
+        let mut words: VecDeque<_> = (0..8).map(|i| i.to_string()).collect();
         let addresses: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
         let mut sending = pending(tx.send_many(&mut words));
         let mut got = Vec::new();
@@ -64,7 +66,7 @@ fn b30_a_cancelled_send_many_keeps_what_was_not_sent() {
         while let Ok(word) = rx.try_recv() {
             got.push(word);
         }
-        got.append(&mut words);
+        got.extend(words.drain(..));
         let after: Vec<_> = got.iter().map(|word| word.as_ptr()).collect();
         assert_eq!(after, addresses, "each message is there once, in order, in its own memory");
     }
@@ -73,7 +75,7 @@ fn b30_a_cancelled_send_many_keeps_what_was_not_sent() {
 #[test]
 fn b30_closing_ends_it_with_the_rest_in_the_vector() {
     let (tx, mut rx) = mpsc::channel(2);
-    let mut numbers: Vec<_> = (0..5).collect();
+    let mut numbers: VecDeque<_> = (0..5).collect();
     let mut sending = pending(tx.send_many(&mut numbers));
     assert_eq!(rx.try_recv(), Ok(0));
     rx.close();
@@ -93,7 +95,8 @@ fn a_batch_lies_together_across_blocks_whatever_others_send() {
             scope.spawn(move || {
                 for batch in 0..BATCHES {
                     let len = 1 + (batch * 7 + producer) % 100;
-                    let mut messages = (0..len).map(|i| (producer, batch, i, len)).collect();
+                    let mut messages: VecDeque<_> =
+                        (0..len).map(|i| (producer, batch, i, len)).collect();
                     tx.send_many(&mut messages).unwrap();
                     assert!(messages.is_empty());
                 }
@@ -119,7 +122,7 @@ fn threads_send_many_through_a_narrow_channel() {
         for producer in 0..3 {
             let tx = tx.clone();
             scope.spawn(move || {
-                let mut messages = (0..1000).map(|i| (producer, i)).collect();
+                let mut messages: VecDeque<_> = (0..1000).map(|i| (producer, i)).collect();
                 tx.blocking_send_many(&mut messages).unwrap();
             });
         }

@@ -4,6 +4,7 @@ use core::future::Future;
 use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use std::collections::VecDeque;
 
 use super::{Chan, NeverServed, Shared};
 use crate::ring::{Claim, Refused};
@@ -53,10 +54,10 @@ impl<T> Chan<T> {
 
     /// Sends from the front of `messages` as many as there is room for, in one step, or says why there is
     /// none. Returns how many; the others stay.
-    pub(crate) fn try_send_many(&self, messages: &mut Vec<T>) -> Result<usize, Refused> {
+    pub(crate) fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, Refused> {
         let (claim, n) = self.ring.claim_up_to(messages.len() as u64)?;
         let was_parked = claim.was_parked;
-        // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a vector
+        // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
         // runs no user code.
         unsafe { self.ring.publish_all(claim, messages.drain(..n as usize)) };
         self.wake_if(was_parked);
@@ -83,7 +84,7 @@ impl<T> Chan<T> {
     }
 
     /// [`Chan::try_send_many`] for a unit of the budget, or what the permit for the first message needs.
-    pub(crate) fn begin_send_many(&self, messages: &mut Vec<T>) -> Result<(), Missing> {
+    pub(crate) fn begin_send_many(&self, messages: &mut VecDeque<T>) -> Result<(), Missing> {
         let Some(unit) = runtime::try_unit() else {
             return Err(self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Unit));
         };

@@ -6,6 +6,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::pin;
 use core::task::Poll;
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::error::{SendError, SendTimeoutError, TrySendError};
@@ -168,24 +169,25 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends all of `messages`, in order, waiting in line for room. What has been sent leaves the vector.
+    /// Sends all of `messages`, in order, waiting in line for room. What has been sent leaves the deque at its front.
     ///
     /// As many as there is room for go in one step, with nothing between them; while the channel is full, one by
     /// one, so that nobody behind waits longer than for a single send. An addition to Tokio's interface.
     ///
     /// # Errors
     /// [`SendError`] if the receiver is closed or dropped, also while waiting. The messages that were not sent are
-    /// still in the vector.
+    /// still in the deque.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the messages that were not sent are still in the vector, in order; the
+    /// Dropped before it is ready, the messages that were not sent are still in the deque, in order; the
     /// place in line is lost.
     ///
     /// # Examples
     /// ```
+    /// # use std::collections::VecDeque;
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// let (tx, mut rx) = parshall::mpsc::channel(8);
-    /// let mut words = vec!["a", "b", "c"];
+    /// let mut words = VecDeque::from(["a", "b", "c"]);
     /// tx.send_many(&mut words).await.unwrap();
     /// assert!(words.is_empty());
     /// let mut got = Vec::new();
@@ -193,13 +195,16 @@ impl<T> Sender<T> {
     /// assert_eq!(got, ["a", "b", "c"]);
     /// # }
     /// ```
-    pub async fn send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
+    pub async fn send_many(&self, messages: &mut VecDeque<T>) -> Result<(), SendError<()>> {
         while !messages.is_empty() {
             match self.chan.begin_send_many(messages) {
                 Ok(()) => {}
                 Err(Missing::Receiver) => return Err(self.closed_error(())),
                 Err(missing) => match self.chan.acquire(1, missing).await {
-                    Ok(()) => self.chan.send_reserved(messages.remove(0)),
+                    Ok(()) => messages
+                        .pop_front()
+                        .into_iter()
+                        .for_each(|first| self.chan.send_reserved(first)),
                     Err(_) => return Err(self.closed_error(())),
                 },
             }
@@ -208,20 +213,21 @@ impl<T> Sender<T> {
     }
 
     /// Sends as many of `messages`, from the front, as there is room for, and returns how many; they leave the
-    /// vector. All of them go in one step, with nothing between them. An addition to Tokio's interface.
+    /// deque. All of them go in one step, with nothing between them. An addition to Tokio's interface.
     ///
     /// # Errors
     /// [`TrySendError::Full`] if there is no room for the first, or others wait for it;
-    /// [`TrySendError::Closed`]. The vector is as it was.
+    /// [`TrySendError::Closed`]. The deque is as it was.
     ///
     /// # Examples
     /// ```
+    /// # use std::collections::VecDeque;
     /// let (tx, rx) = parshall::mpsc::channel(2);
-    /// let mut numbers = vec![1, 2, 3];
+    /// let mut numbers = VecDeque::from([1, 2, 3]);
     /// assert_eq!(tx.try_send_many(&mut numbers), Ok(2));
-    /// assert_eq!((rx.len(), numbers), (2, vec![3]));
+    /// assert_eq!((rx.len(), numbers), (2, VecDeque::from([3])));
     /// ```
-    pub fn try_send_many(&self, messages: &mut Vec<T>) -> Result<usize, TrySendError<()>> {
+    pub fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, TrySendError<()>> {
         if messages.is_empty() {
             return Ok(0);
         }
@@ -236,7 +242,7 @@ impl<T> Sender<T> {
     /// # Panics
     /// As [`Sender::blocking_send`].
     #[track_caller]
-    pub fn blocking_send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
+    pub fn blocking_send_many(&self, messages: &mut VecDeque<T>) -> Result<(), SendError<()>> {
         runtime::may_block();
         as_thread(|| block_on(self.send_many(messages)))
     }

@@ -5,6 +5,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use futures_core::Stream;
@@ -45,21 +46,22 @@ impl<T> UnboundedSender<T> {
         }
     }
 
-    /// Sends all of `messages`, in order and in one step, with nothing between them; the vector is empty then.
+    /// Sends all of `messages`, in order and in one step, with nothing between them; the deque is empty then.
     /// An addition to Tokio's interface.
     ///
     /// # Errors
-    /// [`SendError`] if the receiver is closed or dropped. The vector is as it was.
+    /// [`SendError`] if the receiver is closed or dropped. The deque is as it was.
     ///
     /// # Examples
     /// ```
+    /// # use std::collections::VecDeque;
     /// let (tx, rx) = parshall::mpsc::unbounded_channel();
-    /// let mut words = vec!["a", "b"];
+    /// let mut words = VecDeque::from(["a", "b"]);
     /// tx.send_many(&mut words)?;
     /// assert_eq!((rx.len(), words.len()), (2, 0));
     /// # Ok::<(), parshall::mpsc::error::SendError<()>>(())
     /// ```
-    pub fn send_many(&self, messages: &mut Vec<T>) -> Result<(), SendError<()>> {
+    pub fn send_many(&self, messages: &mut VecDeque<T>) -> Result<(), SendError<()>> {
         while !messages.is_empty() {
             match self.chan.try_send_many(messages) {
                 Ok(_) => {}

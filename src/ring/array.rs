@@ -96,7 +96,7 @@ impl<'a, T> Store<'a, T> for Slots<'a, T> {
     }
 
     #[inline]
-    unsafe fn leave_behind(self, _: Pos, _: Cursor, _: usize, _: impl Fn() -> Pos) {}
+    unsafe fn leave_behind(self, _: Pos, _: Cursor, _: usize) {}
 }
 
 fn layout_of<T>(len: usize) -> Layout {

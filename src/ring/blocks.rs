@@ -2,50 +2,43 @@
 //!
 //! Blocks are allocated by need and linked in order of position; drained ones are reused at the end of
 //! the list or freed. After Tokio's list of blocks (its `sync::mpsc::list`), with three differences: close is
-//! no position in the list, a slot is published by a store of its stamp and not by a locked bit, and a
-//! producer that is stopped does not make others walk.
+//! no position in the list, a slot is published by a store of its stamp and not by a locked bit, and blocks are
+//! linked both ways, so that a producer that is stopped holds up nobody's search.
 //!
 //! ```text
-//! front                receiver           filled                      recent
-//! [ drained ] ---> [ drained.. | .. ] ---> [ one stopped here ] ---> [ being filled ] ---> [ spare ] ---> null
+//! front                 receiver              recent
+//! [ drained ] <---> [ drained.. | .. ] <---> [ being filled ] <---> [ spare ] ---> null
 //! ```
 //!
 //! * `next` goes from null to a block once, by whoever needs one: the producer that claimed the last slot of
 //!   a block sees to it before it publishes, so that later ones mostly find it; the receiver puts a drained
 //!   block there. Nobody waits for anybody: who finds null puts its own block there, or loses the
-//!   race and goes on with the winner's.
-//! * `recent` is where producers begin to look. It moves on with the first that needs the next block.
-//! * `filled` is where a producer looks whose block `recent` has left behind. It moves past a block only
-//!   when all slots of that block are published, and only after `recent` has.
-//! * A block is **passed** when both have moved on, and who moved `filled` has then read, by a step on T, how
+//!   race and goes on with the winner's. `prev` is written before that.
+//! * `recent` is where producers begin to look, in either direction. It moves on, a block at a time, with the first
+//!   that needs the next block, and never back.
+//! * A block is **passed** when `recent` has moved on and who moved it has then read, by a step on T, how
 //!   many slots are claimed. The receiver reuses a block that it has drained when it is passed and the
-//!   head has reached that number, N. It goes from the front, one after the other.
-//!
-//! # Why a producer always finds its block
-//!
-//! Let P have claimed a slot in block B and not published it. `filled` is not beyond B: who moved it saw
-//! all stamps of B, P's included, with Acquire. P reads `filled` before it stores its stamp with Release, and
-//! cannot have read what was written only after that stamp was seen. So from `filled`, or from `recent` if that is not
-//! beyond B, P comes to B by `next`.
+//!   head has reached that number, N. It goes from the front, one block after the other.
 //!
 //! # Why no producer stands on a block that is reused
 //!
-//! P touches blocks between its claim and its publication only, and starts from what it reads of `recent` and
-//! `filled` in between. Let X be a block that is reused, M who moved `filled` past it.
+//! A producer touches blocks between its claim and its last publication only (a batch is one claim of several
+//! positions), and starts from what it reads of `recent` in between. Let X be a block that is reused, M who moved
+//! `recent` past it, P a producer whose first position is p.
 //!
-//! * P claimed after M's step on T: both are steps on one word, so P's claim sees M's step, and with it both
-//!   pointers beyond X. They never go back.
-//! * P claimed before it: then its position is below N. The receiver has taken that position, so P
-//!   has published and touches no block any more. That P's last look came before the reuse follows from P's stamp, which
-//!   the receiver has read with Acquire.
+//! * P claimed after M's step on T. Both are steps on one word (I4), so P's claim sees M's step, and P reads
+//!   `recent` beyond X. And p lies beyond X: M had a position there, which its step counted, and p comes after those.
+//!   So P goes neither forward nor back to X.
+//! * P claimed before it: then N counts all of P's positions. The receiver has taken them, so P has published its
+//!   last, and that P's last look came before the reuse follows from its stamp, read with Acquire.
 //!
-//! P may also come to X by walking, from a block W before it. Blocks are reused from the front on, so W was reused
-//! before X, and the same holds of W. M itself marks X before it publishes its own slot, and is such a P.
+//! In the second case P may have come to X not from `recent` but by walking: forward from a block W, which was
+//! reused before X, so that the same holds of W; or back, and then X is its own block or behind it, and is not
+//! drained before P has published. M itself, which marks X before it publishes, is such a P. Neither can a
+//! swap of `recent` or `next` at X succeed in X's next life, for who makes it has come to X as such a P.
 //!
-//! Neither can a swap of `recent`, `filled` or `next` from X succeed after X was reused: who makes it has read X as such a P.
-//!
-//! When the receiver comes to drained blocks that nobody has passed (the producers are gone, or the last of
-//! them found a slot unpublished), it moves the pointers itself, by the same steps.
+//! The receiver reads `recent` too, to reuse a block. It has read by then that the blocks it has reused are passed,
+//! so it reads `recent` beyond them.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
@@ -53,7 +46,9 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use super::pos::{MAX_LEN, Pos};
-use super::slot::{self, Slot, Value};
+#[cfg(parshall_loom)]
+use super::slot;
+use super::slot::{Slot, Value};
 use super::store::{Cursor, Store};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
 
@@ -63,20 +58,18 @@ pub(super) const LEN: usize = if cfg!(parshall_loom) { 2 } else { 32 };
 /// How far behind `recent` a drained block is still appended; beyond that it is freed.
 const SPARE: usize = 3;
 
-/// How many blocks one send moves `filled` past: each block but the first makes one send come here, so two are
-/// enough to catch up, and no send pays for a thousand.
-const STEPS: usize = 2;
-
 #[repr(C)]
 struct Block<T> {
     /// The position of the first slot: a multiple of [`LEN`]. Written before the block is linked.
     start: UnsafeCell<Pos>,
     next: AtomicPtr<Block<T>>,
+    /// Written before the block is linked. Of the front block it may dangle: nobody goes there.
+    prev: UnsafeCell<*mut Block<T>>,
     /// Twice the position that the claims had reached when the block was passed, plus 1; 0 before.
     passed: AtomicU64,
     /// Every producer reads `start`: no stamp may share its cache line. Padding does that without an alignment, for
     /// which allocators take longer.
-    _apart: [MaybeUninit<u64>; 5],
+    _apart: [MaybeUninit<u64>; 4],
     /// Apart from the messages, so that a block of large ones is set up without touching their pages.
     stamps: [AtomicU32; LEN],
     values: [Value<T>; LEN],
@@ -84,7 +77,8 @@ struct Block<T> {
 
 /// The first block of a list whose first position is `first`.
 pub(super) fn first<T>(first: Pos) -> *mut () {
-    Block::<T>::allocate(first.in_block(LEN as u64), first).as_ptr().cast()
+    let start = first.in_block(LEN as u64);
+    Block::<T>::allocate(start, first, ptr::null_mut()).as_ptr().cast()
 }
 
 /// Frees a list. It drops no message.
@@ -104,8 +98,8 @@ pub(super) unsafe fn free<T>(front: *mut ()) {
 }
 
 impl<T> Block<T> {
-    /// An unlinked block in which nothing from `first` on is published.
-    fn allocate(start: Pos, first: Pos) -> NonNull<Self> {
+    /// An unlinked block, to be linked behind `prev`, in which nothing from `first` on is published.
+    fn allocate(start: Pos, first: Pos, prev: *mut Self) -> NonNull<Self> {
         let layout = Layout::new::<Self>();
         // SAFETY: the layout has a size: there are stamps.
         let Some(block) = NonNull::new(unsafe { std::alloc::alloc(layout) }) else {
@@ -119,6 +113,7 @@ impl<T> Block<T> {
         unsafe {
             (&raw mut (*p).start).write(UnsafeCell::new(start));
             (&raw mut (*p).next).write(AtomicPtr::new(ptr::null_mut()));
+            (&raw mut (*p).prev).write(UnsafeCell::new(prev));
             (&raw mut (*p).passed).write(AtomicU64::new(0));
             for i in 0..LEN {
                 let pos = start.plus(i as u64);
@@ -150,17 +145,23 @@ impl<T> Block<T> {
         self.start.with(|p| unsafe { *p })
     }
 
+    /// # Safety
+    /// The caller's position lies before this block.
+    unsafe fn prev(&self) -> &Self {
+        // SAFETY: written before the block was linked; it names a block that is not drained, since the caller's
+        // position lies there or before.
+        unsafe { &*self.prev.with(|p| *p) }
+    }
+
+    #[inline]
+    fn holds(&self, pos: Pos) -> bool {
+        pos.since(self.start()) < LEN as u64
+    }
+
     #[inline]
     fn slot(&self, pos: Pos) -> Slot<'_, T> {
         let i = pos.index(LEN - 1);
         Slot { stamp: &self.stamps[i], value: &self.values[i] }
-    }
-
-    /// Whether every slot is published: nobody will write here any more.
-    fn is_filled(&self) -> bool {
-        let start = self.start();
-        // P1, Acquire: see the module, "Why a producer always finds its block".
-        (0..LEN).all(|i| slot::is_published(&self.stamps[i], start.plus(i as u64)))
     }
 
     /// Links `new` behind this block, or says what is linked there.
@@ -190,7 +191,7 @@ impl<T> Block<T> {
             return next;
         }
         let start = self.start().plus(LEN as u64);
-        let new = Self::allocate(start, start);
+        let new = Self::allocate(start, start, ptr::from_ref(self).cast_mut());
         match self.link(new) {
             Ok(()) => new,
             Err(next) => {
@@ -211,7 +212,6 @@ pub(super) struct List<'a, T> {
 /// The pointers into a list: see the module.
 pub(super) struct Ends {
     recent: AtomicPtr<()>,
-    filled: AtomicPtr<()>,
     /// The oldest block; null when the list is freed. The receiver's, until the channel's last owner frees it.
     front: AtomicPtr<()>,
 }
@@ -219,8 +219,7 @@ pub(super) struct Ends {
 impl Ends {
     /// Of a list that begins with block `first`.
     pub(super) fn new(first: *mut ()) -> Self {
-        let end = || AtomicPtr::new(first);
-        Self { recent: end(), filled: end(), front: end() }
+        Self { recent: AtomicPtr::new(first), front: AtomicPtr::new(first) }
     }
 
     /// The list's first block, which leaves the caller to free it: nobody may use the list any more.
@@ -257,13 +256,6 @@ impl<'a, T> List<'a, T> {
         unsafe { &*recent.cast() }
     }
 
-    fn filled(self) -> &'a Block<T> {
-        // ORDERING(L2): Acquire. Pairs with L2 in `step`.
-        let filled = self.ends.filled.load(Ordering::Acquire);
-        // SAFETY: as `recent`.
-        unsafe { &*filled.cast() }
-    }
-
     /// The slot of a claimed position. `observe` is a step on T that tells how far the claims are.
     ///
     /// # Safety
@@ -274,30 +266,46 @@ impl<'a, T> List<'a, T> {
         if pos.since(block.start()) < LEN as u64 - 1 {
             return block.slot(pos);
         }
-        self.find(pos, observe)
+        self.find(block, pos, observe).slot(pos)
     }
 
+    /// Puts `values` into the slots from `first` on and publishes them.
+    ///
+    /// # Safety
+    /// The caller has claimed them in one step, and published none. The rest as [`List::claimed`].
+    pub(super) unsafe fn publish_all(
+        self,
+        first: Pos,
+        values: impl Iterator<Item = T>,
+        observe: impl Fn() -> Pos,
+    ) {
+        let mut block = self.recent();
+        for (i, value) in values.enumerate() {
+            let pos = first.plus(i as u64);
+            // From the block of the one before: whatever `recent` is by now, it is the next one at most.
+            if pos.since(block.start()) >= LEN as u64 - 1 {
+                block = self.find(block, pos, &observe);
+            }
+            // SAFETY: claimed, and not published.
+            unsafe { block.slot(pos).publish(pos, value) };
+        }
+    }
+
+    /// The block of a claimed position, from `block` on or back.
     #[cold]
     #[inline(never)]
-    fn find(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T> {
-        for _ in 0..STEPS {
-            let block = self.filled();
-            let Some(next) = block.next().filter(|_| block.is_filled()) else { break };
-            if let Some(claimed) = self.pass(block, next, &observe) {
-                // ORDERING(L3): Release. Pairs with L3 in `leave_behind`: our last look at the block.
-                block.passed.store(claimed.number() << 1 | 1, Ordering::Release);
-            }
+    fn find(self, mut block: &'a Block<T>, pos: Pos, observe: impl Fn() -> Pos) -> &'a Block<T> {
+        while pos.since(block.start()) >= MAX_LEN {
+            // SAFETY: `pos` lies before this block.
+            block = unsafe { block.prev() };
         }
-        let mut block = self.recent();
-        // `recent` is a moment old, and may be beyond our block only if others have gone there.
-        let left_behind = pos.since(block.start()) >= MAX_LEN;
-        if left_behind {
-            block = self.filled();
-        }
-        while pos.since(block.start()) >= LEN as u64 {
+        while !block.holds(pos) {
             let next = block.next_or_new();
-            if !left_behind {
-                step(&self.ends.recent, block, next);
+            if self.step(block, next) {
+                // After the step, so that who claims from now on sees it.
+                let claimed = observe();
+                // ORDERING(L3): Release. Pairs with L3 in `leave_behind`: `recent` is beyond the block.
+                block.passed.store(claimed.number() << 1 | 1, Ordering::Release);
             }
             // SAFETY: linked, and not reused before `pos` is published.
             block = unsafe { next.as_ref() };
@@ -305,27 +313,21 @@ impl<'a, T> List<'a, T> {
         if pos.since(block.start()) == LEN as u64 - 1 {
             block.next_or_new();
         }
-        block.slot(pos)
+        block
     }
 
-    /// Moves both pointers from a block whose slots are all published. Returns how far the claims are
-    /// then; none if somebody else moves `filled`.
-    fn pass(
-        self,
-        block: &Block<T>,
-        next: NonNull<Block<T>>,
-        observe: impl Fn() -> Pos,
-    ) -> Option<Pos> {
-        // `recent` is never behind `filled`: it is at this block, or beyond it.
-        step(&self.ends.recent, block, next);
-        // After the moves, so that who claims from now on sees them.
-        step(&self.ends.filled, block, next).then(observe)
+    /// Moves `recent` on from `block`; false if it is elsewhere.
+    fn step(self, block: &Block<T>, next: NonNull<Block<T>>) -> bool {
+        let (from, to) = (ptr::from_ref(block).cast_mut().cast(), next.as_ptr().cast());
+        // ORDERING(L2): AcqRel. Release: pairs with L2 in `recent`. Acquire: who moves it next carries on
+        // what came with the moves before.
+        self.ends.recent.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     #[cold]
     #[inline(never)]
     fn go_on(mut block: &'a Block<T>, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
-        while pos.since(block.start()) >= LEN as u64 {
+        while !block.holds(pos) {
             let next = block.next()?;
             *at = Cursor(next.as_ptr().cast());
             // SAFETY: linked, and ahead of what the receiver may reuse.
@@ -350,7 +352,10 @@ impl<'a, T> List<'a, T> {
                 break;
             }
             // SAFETY: the block is ours alone.
-            old.start.with_mut(|p| unsafe { *p = start });
+            unsafe {
+                old.start.with_mut(|p| *p = start);
+                old.prev.with_mut(|p| *p = ptr::from_ref(last).cast_mut());
+            }
             // ORDERING(L1, L3): Relaxed. Published by the link below.
             old.next.store(ptr::null_mut(), Ordering::Relaxed);
             old.passed.store(0, Ordering::Relaxed);
@@ -365,14 +370,6 @@ impl<'a, T> List<'a, T> {
     }
 }
 
-/// Moves `end` from `block` to `next`; false if it is elsewhere.
-fn step<T>(end: &AtomicPtr<()>, block: &Block<T>, next: NonNull<Block<T>>) -> bool {
-    let (from, to) = (ptr::from_ref(block).cast_mut().cast(), next.as_ptr().cast());
-    // ORDERING(L2): AcqRel. Release: pairs with L2 in `recent` and `filled`. Acquire: who moves it next
-    // carries on what came with the moves before.
-    end.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-}
-
 impl<'a, T> Store<'a, T> for List<'a, T> {
     const IS_LIST: bool = true;
 
@@ -380,7 +377,7 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
     unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
         // SAFETY: the caller's word.
         let block: &'a Block<T> = unsafe { &*at.0.cast() };
-        if pos.since(block.start()) < LEN as u64 {
+        if block.holds(pos) {
             return Some(block.slot(pos));
         }
         Self::go_on(block, pos, at)
@@ -389,7 +386,7 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
     /// Reuses or frees what lies before `at`, up to `most` blocks, as far as no producer can stand there.
     #[cold]
     #[inline(never)]
-    unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize, observe: impl Fn() -> Pos) {
+    unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize) {
         // ORDERING(L4): Relaxed. The receiver's own; the list's last owner reads it.
         let mut front = self.ends.front.load(Ordering::Relaxed);
         for _ in 0..most {
@@ -400,24 +397,12 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
                 NonNull::new(front.cast()).expect("`at` is in the list");
             // SAFETY: in the list.
             let block = unsafe { oldest.as_ref() };
-            let next = block.next().expect("`at` is in the list");
             // ORDERING(L3): Acquire. Pairs with L3 in `find`.
-            let passed = match block.passed.load(Ordering::Acquire) {
-                // Drained, so filled, and nobody has noticed; or somebody is about to mark it.
-                0 => match self.pass(block, next, &observe) {
-                    Some(claimed) => {
-                        // ORDERING(L3): Relaxed. For ourselves, if the head is not there yet.
-                        block.passed.store(claimed.number() << 1 | 1, Ordering::Relaxed);
-                        claimed
-                    }
-                    None => return,
-                },
-                passed => Pos::of(passed >> 1),
-            };
-            if head.since(passed) >= MAX_LEN {
+            let passed = block.passed.load(Ordering::Acquire);
+            if passed == 0 || head.since(Pos::of(passed >> 1)) >= MAX_LEN {
                 return;
             }
-            front = next.as_ptr().cast();
+            front = block.next().expect("`at` is in the list").as_ptr().cast();
             // ORDERING(L4): Relaxed. As above.
             self.ends.front.store(front, Ordering::Relaxed);
             // SAFETY: passed and drained: nobody stands there, and nothing leads there any more.
@@ -455,7 +440,7 @@ mod tests {
         n
     }
 
-    /// Seen to fail with: one pointer for `recent` and `filled`. Each send walked the whole backlog then.
+    /// Seen to fail with: a `recent` that waits for blocks to be filled. Each send walked the whole backlog then.
     #[test]
     fn a_producer_that_is_stopped_does_not_make_others_walk() {
         let (ring, mut reader) = unbounded();
@@ -476,7 +461,7 @@ mod tests {
         }
     }
 
-    /// Seen to fail with: a receiver that leaves it to producers to pass blocks.
+    /// Seen to fail with: a `recent` that waits for blocks to be filled.
     #[test]
     fn b23_what_a_stopped_producer_held_up_is_given_back_though_nobody_sends_any_more() {
         let (ring, mut reader) = unbounded();

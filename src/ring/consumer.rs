@@ -214,9 +214,9 @@ impl Ring {
             reader.left = reader.at;
             // Twice what these messages can have drained: enough to catch up, and never much at once.
             let most = 2 + n as usize / 8;
-            // SAFETY: all before `at` was read, and `probe` is not there any more: `beyond` is ahead of
-            // the head, or in a block that was not linked when we looked.
-            unsafe { store.leave_behind(reader.pos(), reader.at, most, || self.claimed_so_far()) };
+            // SAFETY: all before `at` was read. `probe` is in the block of `beyond`, which is ahead of the
+            // head, or in the last one that was linked when we looked for that, and so not before `at`.
+            unsafe { store.leave_behind(reader.pos(), reader.at, most) };
         }
         waited_for
     }
@@ -369,14 +369,8 @@ impl Ring {
     /// As [`Ring::pop`].
     pub(crate) unsafe fn tidy<T>(&self, reader: &mut Reader) {
         if let Storage::Blocks { .. } = self.storage {
-            // SAFETY: the caller's word. `probe` goes on first: its block may be drained by now.
-            unsafe {
-                let list = self.list::<T>();
-                if !cfg!(parshall_no_watermark) {
-                    list.seek(reader.beyond.pos, &mut reader.probe);
-                }
-                list.leave_behind(reader.pos(), reader.at, usize::MAX, || self.claimed_so_far());
-            }
+            // SAFETY: the caller's word, and as in `advance`.
+            unsafe { self.list::<T>().leave_behind(reader.pos(), reader.at, usize::MAX) };
         }
     }
 

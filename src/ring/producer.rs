@@ -46,12 +46,13 @@ impl Ring {
         let backoff = Backoff::new();
         let mut tail = self.tail();
         loop {
-            tail = self.with_room(tail, 1)?;
+            let now = self.with_room(tail, 1)?;
             let head = self.head();
             // None if the tail is older than this head; then it is read anew.
             let room = self.limit.saturating_sub(tail.used(head.pos()));
             let n = want.min(room);
-            if n == 0 {
+            if now != tail || n == 0 {
+                // A newer word is no permission: it may be closed or queued.
                 tail = self.tail();
             } else {
                 self.keep_up(head);
@@ -192,16 +193,26 @@ impl Ring {
     /// # Safety
     /// As [`Ring::publish`]; `values` are as many as were claimed, and yielding them runs no user code.
     pub(crate) unsafe fn publish_all<T>(&self, claim: Claim, values: impl Iterator<Item = T>) {
-        for (i, value) in values.enumerate() {
-            let pos = claim.pos.plus(i as u64);
-            // SAFETY: the caller's word; each position once.
-            unsafe { self.publish(Claim { pos, ..claim }, value) };
+        // SAFETY: the caller's word; each position once.
+        unsafe {
+            match &self.storage {
+                Storage::Array(array) => {
+                    let slots = array.of::<T>();
+                    for (i, value) in values.enumerate() {
+                        let pos = claim.pos.plus(i as u64);
+                        slots.at(pos).publish(pos, value);
+                    }
+                }
+                Storage::Blocks { .. } => {
+                    self.list::<T>().publish_all(claim.pos, values, || self.claimed_so_far());
+                }
+            }
         }
     }
 
     /// How far the claims are, as a step on T: claims made before it are counted, claims made after it see what
     /// the caller did before. (On x86 the compiler makes a fence and a load of it, which says the same.)
-    pub(super) fn claimed_so_far(&self) -> Pos {
+    fn claimed_so_far(&self) -> Pos {
         // ORDERING(L5): AcqRel. Release: pairs with the Acquire of each later claim (`swap_tail`), which sees
         // what was done before this. A load could miss claims that were made before it.
         Tail(self.producers.tail.fetch_or(0, Ordering::AcqRel)).pos()

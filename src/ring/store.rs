@@ -57,12 +57,12 @@ pub(super) trait Store<'a, T>: Copy {
     unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>>;
 
     /// The receiver's head, now `head`, has come to the block `at`: gives back up to `most` of the blocks before
-    /// it. `observe` is a step on T that tells how far the claims are.
+    /// it.
     ///
     /// # Safety
     /// The caller is the receiver. It has read all messages before `head`, and keeps no cursor to a
     /// block that lies before `at` and ends at or before `head`.
-    unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize, observe: impl Fn() -> Pos);
+    unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize);
 }
 
 /// Runs `$body` with the slots of `$ring`, whose type is `$T`, as `$store`.
