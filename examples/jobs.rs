@@ -30,9 +30,10 @@ async fn main() {
     let snapshot = parshall::snapshot();
     for channel in &snapshot.channels {
         let stats = &channel.stats;
+        let capacity = stats.capacity.map_or("any number".to_owned(), |n| n.to_string());
         println!(
-            "{}: {} of {:?}, {} waiting",
-            stats.name, stats.queue_len, stats.capacity, stats.send_waiters
+            "{}: {} of {capacity}, {} waiting",
+            stats.name, stats.queue_len, stats.send_waiters
         );
     }
     for edge in snapshot.graph().edges {

@@ -58,10 +58,9 @@ mutants() {
   ord L1-link-fail $L 'fn link(' Acquire Relaxed 'next swap in link, failure'
   ord L1-next $L 'fn next(' Acquire Relaxed 'next load in next'
   ord L2-recent $L 'fn recent(' Acquire Relaxed 'load in recent'
-  ord L2-filled $L 'fn filled(' Acquire Relaxed 'load in filled'
-  ord L2-step-acq $L 'fn step<' AcqRel Acquire 'swap of recent and filled in step'
-  ord L2-step-rel $L 'fn step<' AcqRel Release 'swap of recent and filled in step'
-  ord L2-step-rlx $L 'fn step<' AcqRel Relaxed 'swap of recent and filled in step'
+  ord L2-step-acq $L 'fn step(' AcqRel Acquire 'swap of recent in step'
+  ord L2-step-rel $L 'fn step(' AcqRel Release 'swap of recent in step'
+  ord L2-step-rlx $L 'fn step(' AcqRel Relaxed 'swap of recent in step'
   ord L3-passed $L 'fn find(' Release Relaxed 'passed store in find'
   ord L3-leave $L 'fn leave_behind(' Acquire Relaxed 'passed load in leave_behind'
   ord L5-acq $X 'fn claimed_so_far(' AcqRel Acquire 'T fetch_or in claimed_so_far'
@@ -116,7 +115,7 @@ bug-many-unserved|$R|fn poll_recv_many(|s/if waited_for/if false/|a batch does n
 bug-repoll|$R|fn park(|s/if self.parked {/if self.parked { if shared.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|fn drop(|s/if unsafe { shared.ring.try_abandon(&self.reader) }/let _ = unsafe { shared.ring.try_abandon(\&self.reader) }; if true/|the dropped receiver does not await claims in flight
+bug-drop-early|$R|fn drop(|s/if unsafe { self.chan.ring.try_abandon(&self.reader) }/let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if true/|the dropped receiver does not await claims in flight
 bug-batch|$Q|fn serve(&mut self|s/return true/return false/|a full batch of wakers is not followed by another
 bug-granted-bits|$X|fn reserve_up_to(|s/if last .. grant == want/if false/|the last grant leaves TX_QUEUED set
 bug-cancel-bits|$Q|pub(crate) fn cancel(|s/source.unqueue();//|the last cancellation leaves TX_QUEUED set
@@ -129,14 +128,13 @@ bug-closed-units|$T|fn poll(|s/self.shared.release(assigned);/let _ = assigned;/
 bug-closed-grant|$T|fn poll(|s/self.shared.release(self.need);//|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
 bug-list-load|$X|fn claimed_so_far(|s/fetch_or(0, Ordering::AcqRel)/load(Ordering::Acquire)/|the mover loads T instead of a step on it
-bug-list-unseen|$L|fn pass(|s/.then(observe)/.then(\x7c\x7c block.start().plus(LEN as u64))/|the mover does not look how far the claims are
-bug-list-early|$L|fn pass(|s/^ *step(&self.ends.recent, block, next);/let claimed = observe(); step(\&self.ends.recent, block, next);/;s/.then(observe)/.then_some(claimed)/|the mover looks before it moves the pointers
-bug-list-one-less|$L|fn pass(|s/.then(observe)/.then(\x7c\x7c observe().plus(u64::MAX))/|the mover forgets the last claim
-bug-list-unmarked|$L|fn find(|/block.passed.store/d|producers mark no block as passed
-bug-list-stuck|$L|fn find(|s/for _ in 0..STEPS/for _ in 0..0 * STEPS/|producers pass no block: the receiver does
-bug-list-unfilled|$L|fn find(|s/.filter(.*is_filled())//|filled moves past a block that is not filled
-bug-list-passed|$L|fn leave_behind(|s/None => return,/None => Pos::of(0),/|the receiver ignores that a block is not passed
-bug-list-head|$L|fn leave_behind(|s/if head.since(passed) >= MAX_LEN/if head.since(passed) == u64::MAX/|the receiver ignores how far the claims were
+bug-list-unseen|$L|fn find(|s/let claimed = observe();/let claimed = block.start().plus(LEN as u64);/|the mover does not look how far the claims are
+bug-list-early|$L|fn find(|s/^ *let claimed = observe();//;s/if self.step(block, next) {/let claimed = observe(); if self.step(block, next) {/|the mover looks before it moves the pointer
+bug-list-one-less|$L|fn find(|s/= observe();/= observe().plus(u64::MAX);/|the mover forgets the last claim
+bug-list-unmarked|$L|fn find(|/block.passed.store/d|a block is never passed
+bug-list-stuck|$L|fn find(|s/if self.step(block, next)/if false \&\& self.step(block, next)/|recent is never moved
+bug-list-passed|$L|fn leave_behind(|s/passed == 0 .. head/passed != 0 \&\& head/|the receiver ignores that a block is not passed
+bug-list-head|$L|fn leave_behind(|s/passed == 0 .. head.*/passed == 0 {/|the receiver ignores how far the claims were
 bug-list-at|$L|fn leave_behind(|s/if front == at.0/if front.is_null()/|the receiver gives its own block back
 bug-list-next|$L|fn reuse(|/old.next.store/d|a reused block keeps its next
 bug-list-mark|$L|fn reuse(|/old.passed.store/d|a reused block is still passed
@@ -144,10 +142,11 @@ bug-list-start|$L|fn reuse(|s/^ *old.start.with_mut.*//;s/Ok(()) => return,/Ok((
 bug-list-loser|$L|fn next_or_new(|s/unsafe { Self::free(new) };/let _ = next;/;s/^ *next$/new/|who loses the race for a link goes on with its own block
 bug-list-leak|$L|fn next_or_new(|/unsafe { Self::free(new) };/d|who loses the race for a link leaks its block
 bug-list-stamps|$L|fn allocate(|s/offset \* LEN as u32/offset * 0/|the slots of a new block look published
-bug-list-behind|$L|fn pass(|s/^ *step(&self.ends.recent, block, next);//|filled moves past recent
-bug-list-left|$L|fn find(|s/let left_behind = .*;/let left_behind = false;/|a producer whose block lies behind recent looks ahead of it
+bug-list-left|$L|fn find(|s/while pos.since(block.start()) >= MAX_LEN/while false \&\& pos.since(block.start()) >= MAX_LEN/|a producer that was left behind does not go back
 bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { self.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
-bug-list-probe|$Y|fn tidy<|s/^ *list.seek(reader.beyond.*;//|the probe stays on a block that is given back
+bug-list-prev|$L|fn reuse(|/old.prev.with_mut/d|a reused block keeps its link back
+bug-batch-stale|$X|fn claim_up_to(|s/if now != tail .. n == 0/tail = now; if n == 0/|a batch takes a newer word for a permission
+bug-batch-wake|$T|fn try_send_many(|/self.wake_if/d|a batch that ended the park does not wake
 bug-list-seek|$L|fn go_on(|s/let next = block.next()?;/let Some(next) = block.next() else { return Some(block.slot(pos)) };/|the receiver takes a slot of the block before
 bug-list-drop|$B|fn free_list(|s/unsafe { free(self.producers.ends.take()) };/let _ = free;/|the list is not freed
 bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an upgrade from 0 succeeds

@@ -129,7 +129,9 @@ mod imp {
         type Timer = Sleep;
 
         fn start(self) -> Option<Sleep> {
-            Instant::now().checked_add(self).map(sleep_until)
+            // A closure, so that a panic is reported in this crate.
+            #[allow(clippy::redundant_closure)]
+            Instant::now().checked_add(self).map(|at| sleep_until(at))
         }
     }
 }

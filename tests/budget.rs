@@ -16,7 +16,7 @@ use twice::{ours, theirs};
 /// Seen to fail with: no unit spent by a receive, by a send, by a reserve; a unit a message in
 /// `recv_many`; no unit for a limit of 0; a unit spent by a send that finds the channel closed, by `closed`.
 #[test]
-fn loops_make_way_in_the_same_rounds_as_tokios() {
+fn b31_loops_make_way_in_the_same_rounds_as_tokios() {
     let (ours, theirs) = (ours::budget::loops(), theirs::budget::loops());
     for (ours, theirs) in ours.iter().zip(&theirs) {
         assert_eq!(ours, theirs);

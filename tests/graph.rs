@@ -88,6 +88,29 @@ fn both_ends_carry_every_required_attribute() {
     }
 }
 
+/// Seen to fail with: the words' limit as an unbounded channel's capacity.
+#[test]
+fn an_unbounded_channel_has_no_capacity_and_is_never_fuller() {
+    let (tx, mut rx) = Builder::new().name("no capacity").build_unbounded();
+    (0..100).for_each(|i| tx.send(i).unwrap());
+    assert_eq!(rx.try_recv(), Ok(0));
+    let receiving = rx.drain().count();
+    assert_eq!(receiving, 99);
+    let mut waiting = pending(task::named("unbounded reader", rx.recv()));
+    waiting.still_pending();
+    let (tx_id, rx_id) = (format!("{}:tx", id("no capacity")), format!("{}:rx", id("no capacity")));
+    let graph = graph();
+    let node = graph.nodes.iter().find(|node| node.id == tx_id).unwrap();
+    let attr = |key: &str| node.attrs.get(key).unwrap_or_else(|| panic!("no {key}"));
+    assert_eq!(attr("bounded"), false);
+    assert!(attr("capacity").is_null() && attr("utilization").is_null());
+    assert_eq!((attr("high_watermark").as_u64(), attr("queue_len").as_u64()), (Some(100), Some(0)));
+    assert_eq!((attr("sent_total").as_u64(), attr("recv_total").as_u64()), (Some(100), Some(100)));
+    let edges = needs(&rx_id);
+    assert_eq!(edges.len(), 1, "the reader needs it: {edges:?}");
+    assert!(graph.edges.iter().any(|edge| edge.src == tx_id && edge.dst == rx_id));
+}
+
 #[test]
 fn the_two_ends_are_joined_while_the_channel_lives() {
     let (tx, rx, tx_id, rx_id) = channel("joined", 1);

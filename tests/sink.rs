@@ -47,7 +47,7 @@ fn refused<T>(tx: &mut PollSender<T>) {
 
 /// Fails if each ready poll reserves anew, and if a drop keeps the room.
 #[test]
-fn ready_once_is_ready_until_the_room_is_used() {
+fn b27_ready_once_is_ready_until_the_room_is_used() {
     let (mut tx, mut rx) = polled(2);
     let other = tx.get_ref().unwrap().clone();
     reserve(&mut tx);
@@ -174,7 +174,7 @@ fn closed_with_room_it_sends_one_last_message() {
 
 /// Fails if `close` or `abort_send` keeps the place in line, and if the latter forgets it.
 #[test]
-fn a_wait_that_is_closed_aborted_or_dropped_gives_its_place_and_its_room_to_the_next() {
+fn b27_a_wait_that_is_closed_aborted_or_dropped_gives_its_place_and_its_room_to_the_next() {
     type End = fn(PollSender<u8>) -> Option<PollSender<u8>>;
     let ends: [(&str, End); 3] = [
         ("closed", |mut tx| {
@@ -275,7 +275,7 @@ fn an_aborted_wait_starts_at_the_end_of_the_line() {
 /// Fails if a refusal drops the message or is not counted, and if `is_closed` looks at the channel only, or
 /// at `close` only.
 #[test]
-fn a_closed_receiver_refuses_and_the_same_message_comes_back() {
+fn b28_a_closed_receiver_refuses_and_the_same_message_comes_back() {
     for end in [Receiver::close as fn(&mut _), |rx| drop(std::mem::replace(rx, polled(1).1))] {
         let (mut tx, mut rx) = polled::<Box<[u8]>>(1);
         reserve(&mut tx);
@@ -443,9 +443,9 @@ async fn many_tasks_send_and_abort_and_nothing_is_lost() {
 
 /// Fails if it says that it is ready after closing, or loses the message.
 #[test]
-fn an_unbounded_sender_is_a_sink_that_is_always_ready() {
+fn b27_an_unbounded_sink_is_always_ready_until_the_receiver_goes() {
     let (tx, mut rx) = parshall::mpsc::unbounded_channel();
-    let mut sink = Box::pin(tx);
+    let mut sink = Box::pin(parshall::mpsc::UnboundedSink::new(tx));
     let mut cx = Context::from_waker(Waker::noop());
     assert!(matches!(Sink::poll_ready(sink.as_mut(), &mut cx), Poll::Ready(Ok(()))));
     Sink::start_send(sink.as_mut(), 1).unwrap();
@@ -455,4 +455,23 @@ fn an_unbounded_sender_is_a_sink_that_is_always_ready() {
     assert!(matches!(Sink::poll_ready(sink.as_mut(), &mut cx), Poll::Ready(Err(_))));
     assert_eq!(Sink::start_send(sink.as_mut(), 2).unwrap_err().into_inner(), Some(2));
     assert!(matches!(Sink::poll_close(sink.as_mut(), &mut cx), Poll::Ready(Ok(()))));
+    assert!(sink.get_ref().is_none() && rx.sender_strong_count() == 0);
+    assert_eq!(Sink::start_send(sink.as_mut(), 3).unwrap_err().into_inner(), Some(3));
+}
+
+/// `SinkExt::send` in scope must not go before the sender's own `send`. Fails to compile, or leaves the channel
+/// empty, if `UnboundedSender` is a sink itself.
+#[test]
+fn an_unbounded_sender_sends_though_a_sinks_send_is_in_scope() {
+    trait SinkLike<Item>: Sink<Item> {
+        #[allow(dead_code)]
+        fn send(&mut self, _: Item) -> Option<()> {
+            None
+        }
+    }
+    impl<T: Sink<Item>, Item> SinkLike<Item> for T {}
+    let (tx, mut rx) = mpsc::unbounded_channel();
+    let tx = &mut tx.clone();
+    let sent: Result<(), mpsc::error::SendError<u8>> = tx.send(1);
+    assert_eq!((sent, rx.try_recv()), (Ok(()), Ok(1)));
 }

@@ -76,7 +76,7 @@ fn closing_ends_a_wait_with_a_deadline_at_once() {
 
 /// `Instant + Duration::MAX` overflows. Seen to fail with: `Instant::now() + timeout`; no time for an overflow.
 #[test]
-fn a_time_too_long_to_be_told_never_ends() {
+fn b25_a_time_too_long_to_be_told_never_ends() {
     watched(|| {
         let (tx, mut rx) = mpsc::channel(1);
         let receiver = thread::spawn(move || {

@@ -199,6 +199,38 @@ impl<T> Consumer<T> {
         self.chan.info.receive_wait_abandoned();
     }
 
+    /// Drops the next published message where it lies: a large one must not pass over the stack. False: there is
+    /// none.
+    fn discard_next(&mut self, panic: &mut FirstPanic) -> bool {
+        // SAFETY: this channel's ring was made for `T`, with this reader.
+        let Some(message) = (unsafe { self.chan.ring.peek::<T>(&mut self.reader) }) else {
+            return false;
+        };
+        // SAFETY: published, at the head, and skipped below whatever its drop does.
+        panic.run(|| unsafe { message.drop_in_place() });
+        // SAFETY: as above.
+        if unsafe { self.chan.ring.skip::<T>(&mut self.reader) } {
+            self.serve_senders(None);
+        }
+        true
+    }
+
+    /// Drops the next `n` messages, which are claimed by now, on past panicking drops, and then resumes the first
+    /// panic.
+    pub(crate) fn discard(&mut self, n: usize) {
+        let mut panic = FirstPanic::default();
+        let backoff = Backoff::new();
+        let mut left = n;
+        while left > 0 {
+            if self.discard_next(&mut panic) {
+                left -= 1;
+            } else {
+                backoff.snooze();
+            }
+        }
+        panic.resume();
+    }
+
     pub(crate) fn close(&self) {
         let mut panic = FirstPanic::default();
         self.chan.close_by_receiver(CloseCause::ReceiverClosed, &mut panic);
@@ -225,16 +257,9 @@ impl<T> Drop for Consumer<T> {
         shared.info.begin_discard(shared.ring.occupancy().popped);
         let backoff = Backoff::new();
         loop {
-            // SAFETY: this channel's ring was made for `T`, with this reader.
-            while let Some(message) = unsafe { shared.ring.peek::<T>(&mut self.reader) } {
-                // Where it lies: a large one must not pass over the stack.
-                // SAFETY: published, at the head, and skipped below whatever its drop does.
-                panic.run(|| unsafe { message.drop_in_place() });
-                // SAFETY: as above.
-                unsafe { shared.ring.skip::<T>(&mut self.reader) };
-            }
+            while self.discard_next(&mut panic) {}
             // SAFETY: this channel's reader, which goes with us.
-            if unsafe { shared.ring.try_abandon(&self.reader) } {
+            if unsafe { self.chan.ring.try_abandon(&self.reader) } {
                 break;
             }
             backoff.snooze();

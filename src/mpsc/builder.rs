@@ -95,7 +95,7 @@ impl Builder {
     }
 
     /// The number of messages and permits that the channel holds at most. Of them at most 16,777,215 can be
-    /// permits that are out at the same time; a reserve beyond that finds the channel full.
+    /// permits that are out at the same time: beyond that `try_reserve` finds the channel full, and `reserve` waits.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self

@@ -154,10 +154,14 @@ pub enum TryRecvError {
 
 impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "receiving on an empty channel",
-            Self::Disconnected => "receiving on a closed channel",
-        })
+        // Padded and cut as asked, as Tokio's; its other errors are not.
+        fmt::Display::fmt(
+            match self {
+                Self::Empty => "receiving on an empty channel",
+                Self::Disconnected => "receiving on a closed channel",
+            },
+            f,
+        )
     }
 }
 

@@ -5,7 +5,6 @@ use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::Receiver;
-use crate::wait::FirstPanic;
 
 impl<T> Receiver<T> {
     /// The messages as they come, blocking this thread for each, until [`Receiver::blocking_recv`] would give
@@ -188,11 +187,7 @@ impl<T> FusedIterator for Drain<'_, T> {}
 
 impl<T> Drop for Drain<'_, T> {
     fn drop(&mut self) {
-        let mut panic = FirstPanic::default();
-        for message in self.by_ref() {
-            panic.run(|| drop(message));
-        }
-        panic.resume();
+        self.receiver.discard(self.left);
     }
 }
 

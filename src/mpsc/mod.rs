@@ -50,9 +50,9 @@
 //!
 //! # Beyond Tokio
 //!
-//! [`Builder`] (names), [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on both handles,
+//! [`Builder`] (names), [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on handles that are not weak,
 //! [`Receiver::recv_timeout`], [`Receiver::recv_deadline`], [`Sender::blocking_send_timeout`], `send_timeout` with any
-//! runtime's [`Timer`], [`Sender::send_many`], [`Stream`](futures_core::Stream) and
+//! runtime's [`Timer`], `send_many` and its kin on both senders, [`Stream`](futures_core::Stream) and
 //! [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`], its iterators ([`Receiver::iter`],
 //! [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]), and, with feature `sink`, `PollSender`, which is
 //! tokio-util's without its allocation. A value sent through a permit after the receiver was dropped is dropped at
@@ -72,6 +72,8 @@ mod poll_sender;
 mod receiver;
 mod sender;
 mod unbounded;
+#[cfg(feature = "sink")]
+mod unbounded_sink;
 mod weak;
 
 pub use builder::{Builder, channel, unbounded_channel};
@@ -82,6 +84,8 @@ pub use poll_sender::{PollSendError, PollSender};
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender};
+#[cfg(feature = "sink")]
+pub use unbounded_sink::UnboundedSink;
 pub use weak::WeakSender;
 
 pub use crate::runtime::{Timeout, Timer};

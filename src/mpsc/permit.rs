@@ -7,7 +7,6 @@ use core::mem::ManuallyDrop;
 use super::Sender;
 
 /// Room for one message, from [`Sender::reserve`] or [`Sender::try_reserve`]. Dropping it gives the room back.
-#[must_use = "dropping a permit gives its room back"]
 pub struct Permit<'a, T> {
     sender: &'a Sender<T>,
 }
@@ -41,7 +40,6 @@ impl<T> fmt::Debug for Permit<'_, T> {
 
 /// Room for several messages, from [`Sender::reserve_many`] or [`Sender::try_reserve_many`]: an iterator of
 /// permits. Dropping it gives the rest back in one step.
-#[must_use = "dropping a permit iterator gives its room back"]
 pub struct PermitIterator<'a, T> {
     sender: &'a Sender<T>,
     n: usize,
@@ -87,7 +85,6 @@ impl<T> fmt::Debug for PermitIterator<'_, T> {
 
 /// Room for one message together with its sender, from [`Sender::reserve_owned`] or
 /// [`Sender::try_reserve_owned`]. It keeps the channel open as a sender does.
-#[must_use = "dropping a permit gives its room back"]
 pub struct OwnedPermit<T> {
     /// Always there until the permit is used or dropped.
     sender: Option<Sender<T>>,

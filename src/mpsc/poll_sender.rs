@@ -10,8 +10,7 @@ use std::error::Error;
 
 use futures_sink::Sink;
 
-use super::error::SendError;
-use super::{Sender, UnboundedSender};
+use super::Sender;
 use crate::chan::{Acquire, Closed, Missing, Shared};
 use crate::ring::Refused;
 use crate::sync::Arc;
@@ -269,28 +268,6 @@ impl<T> Sink<T> for PollSender<T> {
     }
 }
 
-/// Ready while the receiver is there; what is sent is in the channel. Closing does nothing: drop the
-/// sender. An addition to Tokio's interface.
-impl<T> Sink<T> for UnboundedSender<T> {
-    type Error = PollSendError<T>;
-
-    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(if self.is_closed() { Err(PollSendError(None)) } else { Ok(()) })
-    }
-
-    fn start_send(self: Pin<&mut Self>, item: T) -> Result<(), Self::Error> {
-        self.send(item).map_err(|SendError(item)| PollSendError(Some(item)))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 impl<T> fmt::Debug for PollSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
@@ -322,6 +299,10 @@ impl<T> RefUnwindSafe for PollSender<T> {}
 pub struct PollSendError<T>(Option<T>);
 
 impl<T> PollSendError<T> {
+    pub(super) fn new(value: Option<T>) -> Self {
+        Self(value)
+    }
+
     /// The message that was not sent; `None` if only room was asked for.
     pub fn into_inner(self) -> Option<T> {
         self.0

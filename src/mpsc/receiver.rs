@@ -70,6 +70,11 @@ impl<T> Receiver<T> {
         Self { consumer }
     }
 
+    /// Drops the next `n` messages, which are there or on their way in.
+    pub(super) fn discard(&mut self, n: usize) {
+        self.consumer.discard(n);
+    }
+
     /// Waits for the next message. `None`: the channel is closed, nothing is left, and no permit is out;
     /// it stays so.
     ///

@@ -172,7 +172,8 @@ impl<T> Sender<T> {
     /// Sends all of `messages`, in order, waiting in line for room. What has been sent leaves the deque at its front.
     ///
     /// As many as there is room for go in one step, with nothing between them; while the channel is full, one by
-    /// one, so that nobody behind waits longer than for a single send. An addition to Tokio's interface.
+    /// one, so that nobody behind waits longer than for a single send. With nothing to send it is done at once, also on a
+    /// closed channel. An addition to Tokio's interface.
     ///
     /// # Errors
     /// [`SendError`] if the receiver is closed or dropped, also while waiting. The messages that were not sent are
@@ -361,7 +362,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// [`SendError`] if the receiver is closed or dropped, also while waiting, and at once if `n` is more
-    /// than [`Sender::max_capacity`].
+    /// than [`Sender::max_capacity`], or than 16,777,215, the most permits that can be out at once.
     ///
     /// # Cancel safety
     /// As [`Sender::reserve`].
@@ -419,8 +420,18 @@ impl<T> Sender<T> {
     /// Takes room for `n` messages at once, if there is that much and nobody waits for it.
     ///
     /// # Errors
-    /// [`TrySendError::Full`], also for an `n` of more than [`Sender::max_capacity`], or
-    /// [`TrySendError::Closed`].
+    /// [`TrySendError::Full`], also for an `n` of more than [`Sender::max_capacity`] or than
+    /// 16,777,215, or [`TrySendError::Closed`].
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = parshall::mpsc::channel(4);
+    /// for (permit, word) in tx.try_reserve_many(3)?.zip(["a", "b"]) {
+    ///     permit.send(word);
+    /// }
+    /// assert_eq!((rx.len(), tx.capacity()), (2, 2));
+    /// # Ok::<(), parshall::mpsc::error::TrySendError<()>>(())
+    /// ```
     pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
         if n as u64 > self.chan.max_reserved() {
             return Err(self.refused(Refused::Full, ()));

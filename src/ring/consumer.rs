@@ -94,18 +94,18 @@ impl Ring {
         }
     }
 
-    /// Moves on over a message that [`Ring::peek`] found, and that was dropped there. Nobody waits for
-    /// its room: the channel is closed.
+    /// Moves on over a message that [`Ring::peek`] found, and that was dropped there. True: a sender waits for its
+    /// room.
     ///
     /// # Safety
     /// As [`Ring::pop`]; the message is gone.
-    pub(crate) unsafe fn skip<T>(&self, reader: &mut Reader) {
+    pub(crate) unsafe fn skip<T>(&self, reader: &mut Reader) -> bool {
         // SAFETY: the caller's word.
         unsafe {
             in_store!(self, T, |store| {
                 self.probe_watermark(store, reader);
                 self.advance(store, reader, 1)
-            });
+            })
         }
     }
 

@@ -30,13 +30,13 @@
 //! | B22 closed channel opens, permits leak | `lines` | `l8_try_send_against_close`, `close_overtakes_a_grant` |
 //! | B23 memory of a crowd or burst | `memory`, `lines` | `tests/memory.rs`, `src/ring/blocks.rs`: `b23_*` |
 //! | B24 large message on the stack | `drops` | |
-//! | B25 overflow of a timeout | | `tests/timeouts.rs` |
+//! | B25 overflow of a timeout | | `tests/timeouts.rs`: `b25_*` |
 //! | B26 no size, large alignment, niches | `drops` | `src/ring/array.rs`: `b26_zero_sized_and_over_aligned_messages_have_slots` |
-//! | B27 sink protocol | | `tests/sink.rs` |
+//! | B27 sink protocol | | `tests/sink.rs`: `b27_*` |
 //! | B28 another value in an error | `states`, `lines` | |
 //! | B29 the end overtakes a message | `races`, `reentry` | `l7_last_sender_against_park` |
-//! | B30 batch lost on cancellation | | `tests/send_many.rs` |
-//! | B31 cooperative budget | | `tests/budget.rs` |
+//! | B30 batch lost on cancellation | | `tests/send_many.rs`: `b30_*` |
+//! | B31 cooperative budget | | `tests/budget.rs`: `b31_*` |
 //! | B32 more woken than served | `waits`, `lines` | `l3_*` count wakes |
 //! | B33 telemetry re-enters | `reentry`, `senders` | |
 //! | B34 the caller's number as an allocation | `states`, `permits` | an empty select: there is none |

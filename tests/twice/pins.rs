@@ -187,7 +187,9 @@ pub(crate) fn error_texts() -> Vec<String> {
         format!("{send:?}|{send}|{send:#?}"),
         format!("{:?}", Some(TrySendError::from(send))),
     ];
-    texts.extend(recv.map(|error| format!("{error:?}|{error}")));
+    texts.extend(recv.map(|error| format!("{error:?}|{error}|{error:>50}|{error:.4}")));
+    texts.extend([format!("{full:>50}|{full:.4}"), format!("{late:>50}|{late:.4}")]);
+    texts.push(format!("{:>50}|{:.4}", SendError(1), SendError(1)));
     texts.push(format!("{:?}", Error::source(&TrySendError::Full(1)).is_none()));
     texts
 }

@@ -110,6 +110,22 @@ fn both_queries_return_the_right_rows_verbatim() {
 }
 
 #[test]
+fn an_unbounded_channel_is_recorded_without_a_capacity() {
+    let (_folder, path) = folder();
+    let (tx, _rx) = Builder::new().name("unbounded in sqlite").build_unbounded();
+    tx.send(1u8).unwrap();
+    SqliteRecorder::open(&path).unwrap().record(&parshall::snapshot()).unwrap();
+    let db = Connection::open(&path).unwrap();
+    let id = format!("mpsc:{}:unbounded in sqlite:tx", parshall::process());
+    let row = db.query_row(
+        "SELECT attrs_json ->> 'capacity', attrs_json ->> 'bounded', attrs_json ->> 'queue_len' FROM nodes WHERE id = ?1",
+        [id],
+        |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
+    );
+    assert_eq!(row.unwrap(), (None, 0, 1));
+}
+
+#[test]
 fn waits_nodes_and_the_view_tell_who_waits() {
     let (_folder, path) = folder();
     let mut cx = Context::from_waker(Waker::noop());

@@ -35,6 +35,9 @@ fn with_everything(look: impl FnOnce(&Value)) {
     let (senderless, _rx) = Builder::new().name("").build::<u8>();
     drop(senderless);
     drop(Builder::new().name("dead").build::<u8>());
+    // Without a capacity.
+    let (unbounded, _messages) = Builder::new().name("unbounded").build_unbounded();
+    unbounded.send(1u8).unwrap();
 
     look(&parshall::snapshot().graph().to_json());
     drop(send);
