@@ -175,7 +175,7 @@ prepare() { # worker
   # One copy of the swap for each weaker ordering, for mutants of one caller alone.
   local extra='' o
   for o in Acquire Release; do
-    extra+="    #[allow(dead_code)] fn swap_tail_$o(\&self, from: Tail, to: Tail) -> Result<(), Tail> {\n"
+    extra+="    #[allow(dead_code)] pub(super) fn swap_tail_$o(\&self, from: Tail, to: Tail) -> Result<(), Tail> {\n"
     extra+="        self.producers.tail.compare_exchange(from.0, to.0, Ordering::$o, Ordering::Acquire).map(drop).map_err(Tail)\n    }\n"
   done
   sed -i "0,/^impl Ring {/s//impl Ring {\n$extra/" "$dir/$B"

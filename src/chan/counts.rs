@@ -74,3 +74,37 @@ impl Counts {
         self.weak.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `Arc`'s: what such a count leads to is worse. In a process of its own, which ends.
+    ///
+    /// Seen to fail with: counts that are not looked at.
+    #[cfg(not(parshall_loom))]
+    #[test]
+    fn a_count_of_clones_that_overflows_ends_the_process() {
+        const CHILD: &str = "PARSHALL_COUNTS_OVERFLOW";
+        if let Some(kind) = std::env::var_os(CHILD) {
+            let too_many = || AtomicUsize::new(MAX_HANDLES + 1);
+            let counts = Counts { strong: too_many(), weak: too_many() };
+            match kind.to_str() {
+                Some("strong") => counts.add_strong(),
+                _ => counts.add_weak(),
+            }
+            return;
+        }
+        let test = "chan::counts::tests::a_count_of_clones_that_overflows_ends_the_process";
+        for kind in ["strong", "weak"] {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args([test, "--exact"]).env(CHILD, kind);
+            let status = child.output().unwrap().status;
+            assert_eq!(
+                status.code(),
+                None,
+                "{kind}: ended by a signal, not by returning: {status}"
+            );
+        }
+    }
+}

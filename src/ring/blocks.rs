@@ -33,8 +33,8 @@
 //!   last, and that P's last look came before the reuse follows from its stamp, read with Acquire.
 //!
 //! In the second case P may have come to X not from `recent` but by walking: forward from a block W, which was
-//! reused before X, so that the same holds of W; or back, and then X is its own block or behind it, and is not
-//! drained before P has published. M itself, which marks X before it publishes, is such a P. Neither can a
+//! reused before X, so that the same holds of W; or back, and then X is its own block or one ahead of it, and is
+//! not drained before P has published. M itself, which marks X before it publishes, is such a P. Neither can a
 //! swap of `recent` or `next` at X succeed in X's next life, for who makes it has come to X as such a P.
 //!
 //! The receiver reads `recent` too, to reuse a block. It has read by then that the blocks it has reused are passed,
