@@ -90,7 +90,7 @@ fn l1_capacity_3() {
     l1("L1 blocks, capacity 3, stamps wrap", Bound::Preemptions(1), 3, STAMP_WRAP - 1);
 }
 
-/// The holder of a permit claims late: it sees the hint beyond a block that was passed, or the receiver
+/// The holder of a permit claims late: it sees `recent` beyond a block that was passed, or the receiver
 /// does not reuse that block. Tags L3, L5, P1.
 #[test]
 fn a_permit_finds_no_block_that_is_reused() {

@@ -70,9 +70,9 @@ fn account(rx: UnboundedReceiver<Wide>, ledger: &Ledger, got: &[u32], sent: &[u3
 
 // ---------------------------------------------------------------- hand-overs of the list
 
-/// A full block, and two more messages: one of the two producers moves the hint, the other may stand on the
+/// A full block, and two more messages: one of the two producers moves `recent`, the other may stand on the
 /// old block for as long as it likes, and the receiver drains it and would reuse it. It is not reused
-/// under anybody; who claims after the move never sees the old hint; a new block is seen set up. Tags L2, L3, L5, P1.
+/// under anybody; who claims after the move never sees it where it was; a new block is seen set up. Tags L2, L3, L5, P1.
 fn old_block(name: &str, bound: Bound, start: u64, looks: usize) {
     check(name, bound, move || {
         let ledger = Ledger::default();
@@ -168,11 +168,11 @@ fn l21_a_block_has_a_second_life() {
     });
 }
 
-/// The hint stands on a block in its second life, while the receiver goes past it: that the block was passed in
+/// `recent` stands on a block in its second life, while the receiver goes past it: that the block was passed in
 /// its first life counts no more. Tags L1, L2, L3, L5.
 #[test]
 fn l21_a_second_life_is_not_passed_yet() {
-    check("L21 second life, hint behind", Bound::Preemptions(2), || {
+    check("L21 second life, recent behind", Bound::Preemptions(2), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = unbounded(0);
         for batch in [0..3, 3..5] {

@@ -46,7 +46,8 @@ impl<T> Receiver<T> {
     ///
     /// Each is taken when the iterator comes to it. Dropping the iterator drops the rest of them, on
     /// past any number of panicking drops, and then resumes the first panic; forgetting it leaves
-    /// them in the channel.
+    /// them in the channel. A message that is dropped so takes its room until its destructor has run: one
+    /// that waits in there for room in this very channel waits for ever.
     ///
     /// # Examples
     /// ```

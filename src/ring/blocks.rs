@@ -20,6 +20,13 @@
 //!   many slots are claimed. The receiver reuses a block that it has drained when it is passed and the
 //!   head has reached that number, N. It goes from the front, one block after the other.
 //!
+//! # Every block that `recent` has left is passed, or about to be
+//!
+//! A producer on block X knows `recent` at X or beyond: it read that, or its swap at the block before succeeded, or
+//! failed on a value that can only be further (coherence, so a relaxed failure will do). So each block is left by exactly
+//! one swap that succeeds, and who made it marks the block before it publishes. It steps on only for a position
+//! beyond X, so N lies beyond X's end: a head at N implies that X is drained.
+//!
 //! # Why no producer stands on a block that is reused
 //!
 //! A producer touches blocks between its claim and its last publication only (a batch is one claim of several
@@ -32,10 +39,10 @@
 //! * P claimed before it: then N counts all of P's positions. The receiver has taken them, so P has published its
 //!   last, and that P's last look came before the reuse follows from its stamp, read with Acquire.
 //!
-//! In the second case P may have come to X not from `recent` but by walking: forward from a block W, which was
-//! reused before X, so that the same holds of W; or back, and then X is its own block or one ahead of it, and is
-//! not drained before P has published. M itself, which marks X before it publishes, is such a P. Neither can a
-//! swap of `recent` or `next` at X succeed in X's next life, for who makes it has come to X as such a P.
+//! So no block on P's way is reused while P is on it, and links lead to the life of a block that P means. Going back, each
+//! block between P's and `recent` holds positions at or after p: its N lies beyond p, and the head does not. The link back of
+//! the oldest block dangles, but no claimed position lies before that. Neither can a swap of `recent` or `next` at X
+//! succeed in X's next life, for who makes it has come to X as such a P. M itself is one.
 //!
 //! The receiver reads `recent` too, to reuse a block. It has read by then that the blocks it has reused are passed,
 //! so it reads `recent` beyond them.

@@ -369,7 +369,8 @@ impl Ring {
     /// As [`Ring::pop`].
     pub(crate) unsafe fn tidy<T>(&self, reader: &mut Reader) {
         if let Storage::Blocks { .. } = self.storage {
-            // SAFETY: the caller's word, and as in `advance`.
+            // SAFETY: the caller's word. `probe` stands in the block of the head or beyond: the last pop's probe found
+            // that block linked, since the producer of a block's last slot links the next before it publishes.
             unsafe { self.list::<T>().leave_behind(reader.pos(), reader.at, usize::MAX) };
         }
     }

@@ -73,9 +73,9 @@
 //! | W1 | H, AcqRel, in `set_waiting` | H, AcqRel, in `move_head` | of registration and pop, the earlier to the later |
 //! | W2 | T, AcqRel, in `set_queued` | T, AcqRel, in `release` | of registration and release, likewise |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
-//! | L2 | `recent` or `filled`, Release, in `step` | the same, Acquire | the block it names, set up |
+//! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
 //! | L3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |
-//! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | both pointers beyond the passed block |
+//! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
 //! P0, M1, M2, N2, K3, L4 and B1 are local: before sharing, the watermark and its probe, the count of weak
@@ -84,12 +84,13 @@
 //! # Progress
 //!
 //! Claim, reserve and release retry only when another step on T succeeded: lock-free. Publishing into a list
-//! of blocks may allocate, and links a block or finds one linked: lock-free but for the allocator, and
-//! each at most a few blocks' work. Pop is wait-free, likewise; a receiver that finds nothing gives back all
-//! that is drained. But
-//! a producer stopped between claim and publish delays the receiver behind its slot: `recv` yields to
-//! its executor meanwhile, `try_recv` and the receiver's drop yield the thread. Waiting for room takes a
-//! short mutex (see `wait::queue`).
+//! links and passes the blocks between `recent` and its own: few, unless a large batch before it is still being
+//! published, whose blocks it then makes; and a producer that was stopped goes back over what was claimed meanwhile.
+//! That is bounded when it begins, but for the allocator. Pop is wait-free, likewise: it gives back a few blocks, and
+//! raising the watermark follows the producers at most once over the whole life of the channel. A receiver that
+//! finds nothing gives back all that is drained. But a producer stopped between claim and publish delays the receiver
+//! behind its slot: `recv` yields to its executor meanwhile; `try_recv` and the drops of a receiver or a drain yield the
+//! thread. Waiting for room takes a short mutex (see `wait::queue`).
 //!
 //! # Not guaranteed
 //!

@@ -43,6 +43,7 @@ impl Ring {
     /// Claims as many slots as there is room for, in one step: at least 1, at most `want`, which is not 0.
     /// Returns the claim of the first, and how many there are.
     pub(crate) fn claim_up_to(&self, want: u64) -> Result<(Claim, u64), Refused> {
+        debug_assert!(want > 0, "nothing to claim");
         let backoff = Backoff::new();
         let mut tail = self.tail();
         loop {

@@ -1,6 +1,6 @@
 //! Where slots live: in an array, if the capacity is small, or in a list of blocks.
 //!
-//! Both answer the same three questions ([`Store`]); the protocol does not know which it works on.
+//! Both answer the receiver's questions in the same way ([`Store`]); the protocol does not know which it works on.
 
 use super::array::Array;
 use super::blocks;
@@ -61,7 +61,7 @@ pub(super) trait Store<'a, T>: Copy {
     ///
     /// # Safety
     /// The caller is the receiver. It has read all messages before `head`, and keeps no cursor to a
-    /// block that lies before `at` and ends at or before `head`.
+    /// block that lies before `at` and ends before `head`.
     unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize);
 }
 
