@@ -36,14 +36,14 @@ mutants() {
   ord T-swap-rel $B 'fn swap_tail(' AcqRel Release 'T swap, all callers'
   ord T-swap-rlx $B 'fn swap_tail(' AcqRel Relaxed 'T swap, all callers'
   ord T-swap-fail $B 'fn swap_tail(' Acquire Relaxed 'T swap, failure, all callers'
-  for f in $X:take_capacity $X:claim_up_to $X:claim_reserved $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
+  for f in $X:take_capacity $X:claim_reserved $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
     local file=${f%:*}
     f=${f#*:}
     for o in Acquire Release; do
       echo "T-$f-$o|$file|fn $f(|s/self.swap_tail(/self.swap_tail_$o(/|T swap in $f alone: AcqRel -> $o"
     done
   done
-  ord C1-cache-load $X 'fn with_room(' Acquire Relaxed 'head_cache load in with_room'
+  ord C1-cache-load $X 'fn has_room(' Acquire Relaxed 'head_cache load in has_room'
   ord C1-cache-max $X 'fn refresh_room(' Release Relaxed 'head_cache fetch_max in refresh_room'
   ord C1-keep-up $X 'fn keep_up(' Release Relaxed 'head_cache fetch_max in keep_up'
   ord C1-keep-up-load $X 'fn keep_up(' Acquire Relaxed 'head_cache load in keep_up'
@@ -88,10 +88,10 @@ bug-head-store|$Y|fn move_head(|s/let old = .*;/let old = self.consumer.head.loa
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
 bug-no-tx-queued|$B|fn set_queued(|/self.producers.tail.fetch_or/d|TX_QUEUED is not set
 bug-unqueue-early|$X|fn reserve_up_to(|s/if last .. grant == want/if last/|the last in line clears TX_QUEUED with part of its need
-bug-overtake|$X|fn with_room(|s/if tail.is_queued()/if false/|claims ignore TX_QUEUED
-bug-claim-closed|$X|fn with_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
-bug-stale-full|$X|fn refresh_room(|s/if again == tail .*<= self.limit/if true/|Full is said from an old tail
-bug-capacity|$X|fn with_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
+bug-overtake|$X|fn has_room(|s/if tail.is_queued()/if false/|claims ignore TX_QUEUED
+bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
+bug-stale-full|$X|fn refresh_room(|s/if self.tail() == tail .*<= self.limit/if true/|Full is said from an old tail
+bug-capacity|$X|fn has_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
 bug-grant-closed|$X|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
 bug-park-unseen|$Y|fn park(|s/if tail.pos() != reader.pos()/if false/|park without the test that pos is the head
 bug-park-drained|$Y|fn park(|s/if tail.is_final()/if false/|park on a drained channel
@@ -145,7 +145,7 @@ bug-list-stamps|$L|fn allocate(|s/offset \* LEN as u32/offset * 0/|the slots of 
 bug-list-left|$L|fn find(|s/while pos.since(block.start()) >= MAX_LEN/while false \&\& pos.since(block.start()) >= MAX_LEN/|a producer that was left behind does not go back
 bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { self.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
 bug-list-prev|$L|fn reuse(|/old.prev.with_mut/d|a reused block keeps its link back
-bug-batch-stale|$X|fn claim_up_to(|s/if now != tail .. n == 0/tail = now; if n == 0/|a batch takes a newer word for a permission
+bug-batch-stale|$X|fn take_capacity(|s/if self.has_room(tail, n)? {/if { tail = match self.has_room(tail, n)? { true => tail, false => self.tail() }; true } {/|a newer word is taken for a permission
 bug-batch-wake|$T|fn try_send_many(|/self.wake_if/d|a batch that ended the park does not wake
 bug-list-seek|$L|fn go_on(|s/let next = block.next()?;/let Some(next) = block.next() else { return Some(block.slot(pos)) };/|the receiver takes a slot of the block before
 bug-list-drop|$B|fn free_list(|s/unsafe { free(self.producers.ends.take()) };/let _ = free;/|the list is not freed

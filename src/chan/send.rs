@@ -68,11 +68,7 @@ impl<T> Chan<T> {
     #[inline(always)]
     pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
         let Some(unit) = runtime::try_unit() else {
-            // A claim cannot be kept while the task makes way for others; a permit can.
-            return Err((
-                self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Unit),
-                value,
-            ));
+            return Err((self.reserve_without_unit(), value));
         };
         match self.try_send(value) {
             Ok(()) => {
@@ -86,7 +82,7 @@ impl<T> Chan<T> {
     /// [`Chan::try_send_many`] for a unit of the budget, or what the permit for the first message needs.
     pub(crate) fn begin_send_many(&self, messages: &mut VecDeque<T>) -> Result<(), Missing> {
         let Some(unit) = runtime::try_unit() else {
-            return Err(self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Unit));
+            return Err(self.reserve_without_unit());
         };
         self.try_send_many(messages)?;
         unit.spend();
@@ -112,8 +108,7 @@ impl<T> Chan<T> {
     /// [`Shared::acquire`], for a wait that outlives every borrow.
     #[cfg(feature = "sink")]
     pub(crate) fn acquire_owned(&self, n: u64, missing: Missing) -> Acquire<Arc<Shared>> {
-        let held = missing == Missing::Unit;
-        Acquire { shared: self.shared.clone(), need: n, key: None, held, until: Until::Granted }
+        Acquire::permits(self.shared.clone(), n, missing)
     }
 
     #[inline]
@@ -163,6 +158,12 @@ impl Shared {
         Ok(())
     }
 
+    /// What to do about a send that has no unit: a claim cannot be kept while the task makes way for others; a
+    /// permit can.
+    fn reserve_without_unit(&self) -> Missing {
+        self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Unit)
+    }
+
     /// Counts a refusal that a caller of a `try_` method sees.
     #[cold]
     pub(crate) fn count_refusal(&self, refused: Refused) {
@@ -174,8 +175,7 @@ impl Shared {
 
     /// Waits for `n` permits: for room, behind everybody who waits already, or only for the unit.
     pub(crate) fn acquire(&self, n: u64, missing: Missing) -> Acquire<&Self> {
-        let held = missing == Missing::Unit;
-        Acquire { shared: self, need: n, key: None, held, until: Until::Granted }
+        Acquire::permits(self, n, missing)
     }
 
     /// Waits until the channel is closed.
@@ -206,6 +206,11 @@ pub(crate) struct Acquire<S: Deref<Target = Shared>> {
 }
 
 impl<S: Deref<Target = Shared>> Acquire<S> {
+    fn permits(shared: S, need: u64, missing: Missing) -> Self {
+        let held = missing == Missing::Unit;
+        Self { shared, need, key: None, held, until: Until::Granted }
+    }
+
     fn poll_wait(&mut self, cx: &mut Context<'_>, panic: &mut FirstPanic) -> Wait {
         let Self { ref shared, need, ref mut key, until, .. } = *self;
         let queue = match until {

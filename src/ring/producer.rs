@@ -36,7 +36,7 @@ impl Ring {
     /// Claims the next slot.
     #[inline]
     pub(crate) fn claim(&self) -> Result<Claim, Refused> {
-        let old = self.take_capacity(1, 0, |tail| tail.claim(1))?;
+        let (old, _) = self.take_capacity(1, 0, |tail| Some(tail.claim(1)))?;
         Ok(Claim { pos: old.pos(), was_parked: old.is_parked() })
     }
 
@@ -44,73 +44,61 @@ impl Ring {
     /// Returns the claim of the first, and how many there are.
     pub(crate) fn claim_up_to(&self, want: u64) -> Result<(Claim, u64), Refused> {
         debug_assert!(want > 0, "nothing to claim");
-        let backoff = Backoff::new();
-        let mut tail = self.tail();
-        loop {
-            let now = self.with_room(tail, 1)?;
+        let (old, new) = self.take_capacity(1, 0, |tail| {
             let head = self.head();
-            // None if the tail is older than this head; then it is read anew.
-            let room = self.limit.saturating_sub(tail.used(head.pos()));
-            let n = want.min(room);
-            if now != tail || n == 0 {
-                // A newer word is no permission: it may be closed or queued.
-                tail = self.tail();
-            } else {
+            // None if the tail is older than this head.
+            let n = want.min(self.limit.saturating_sub(tail.used(head.pos())));
+            (n > 0).then(|| {
                 self.keep_up(head);
-                match self.swap_tail(tail, tail.claim(n)) {
-                    Ok(()) => {
-                        let was_parked = tail.is_parked();
-                        return Ok((Claim { pos: tail.pos(), was_parked }, n));
-                    }
-                    Err(now) => tail = now,
-                }
-            }
-            let_the_winner_go_on(&backoff);
-        }
+                tail.claim(n)
+            })
+        })?;
+        let claim = Claim { pos: old.pos(), was_parked: old.is_parked() };
+        Ok((claim, new.pos().since(old.pos())))
     }
 
     /// Takes `n` permits at once, or none.
     #[inline]
     pub(crate) fn reserve(&self, n: u64) -> Result<(), Refused> {
-        self.take_capacity(n, n, |tail| tail.reserve(n)).map(drop)
+        self.take_capacity(n, n, |tail| Some(tail.reserve(n))).map(drop)
     }
 
-    /// Takes `n` units, `permits` of them as permits.
+    /// Takes at least `n` units, `permits` of them as permits, by a step to what `to` makes of a word that
+    /// allows it; `None` if that word must be old. Returns the word before and after.
     #[inline]
     fn take_capacity(
         &self,
         n: u64,
         permits: u64,
-        to: impl Fn(Tail) -> Tail,
-    ) -> Result<Tail, Refused> {
+        to: impl Fn(Tail) -> Option<Tail>,
+    ) -> Result<(Tail, Tail), Refused> {
         let mut tail = self.tail();
         let backoff = Backoff::new();
         loop {
             if tail.reserved() + permits > MAX_RESERVED {
                 return Err(if tail.is_closed() { Refused::Closed } else { Refused::Full });
             }
-            let now = self.with_room(tail, n)?;
-            if now == tail {
-                match self.swap_tail(tail, to(tail)) {
-                    Ok(()) => return Ok(tail),
-                    Err(now) => tail = now,
-                }
-            } else {
-                tail = now;
-            }
+            let next = if self.has_room(tail, n)? { to(tail) } else { None };
+            tail = match next {
+                Some(next) => match self.swap_tail(tail, next) {
+                    Ok(()) => return Ok((tail, next)),
+                    Err(now) => now,
+                },
+                None => self.tail(),
+            };
             let_the_winner_go_on(&backoff);
         }
     }
 
-    /// `tail` itself if `n` units may be taken from it, or else a newer word to be asked again.
+    /// Whether `n` units may be taken from `tail`. No: it is old, and must be read anew.
     #[inline]
-    fn with_room(&self, tail: Tail, n: u64) -> Result<Tail, Refused> {
+    fn has_room(&self, tail: Tail, n: u64) -> Result<bool, Refused> {
         if tail.is_closed() {
             return Err(Refused::Closed);
         }
         // Nothing is always to be had.
         if n == 0 {
-            return Ok(tail);
+            return Ok(true);
         }
         if tail.is_queued() {
             return Err(Refused::Full);
@@ -119,27 +107,26 @@ impl Ring {
         // whoever relies on a head sees that the receiver is done with the slots behind it.
         let known = Head(self.producers.head_cache.load(Ordering::Acquire));
         if tail.used(known.pos()) + n <= self.limit {
-            return Ok(tail);
+            return Ok(true);
         }
         self.refresh_room(tail, n)
     }
 
     #[cold]
     #[inline(never)]
-    fn refresh_room(&self, tail: Tail, n: u64) -> Result<Tail, Refused> {
+    fn refresh_room(&self, tail: Tail, n: u64) -> Result<bool, Refused> {
         let head = self.head();
         let used = tail.used(head.pos());
         if used + n <= self.limit {
-            // ORDERING(C1): Release. Pairs with C1 in `with_room`. The maximum, so that it never goes
+            // ORDERING(C1): Release. Pairs with C1 in `has_room`. The maximum, so that it never goes
             // back: a producer stopped here for a lap of `pos` could otherwise show others a
             // head that looks ahead of the tail by less than the capacity.
             self.producers.head_cache.fetch_max(head.0, Ordering::Release);
-            return Ok(tail);
+            return Ok(true);
         }
         // A tail read before that head may be old: Full only if it still stands. One that lies behind
-        // the head is old for sure; if it is read once more, the swap that follows fails.
-        let again = self.tail();
-        if again == tail && used <= self.limit { Err(Refused::Full) } else { Ok(again) }
+        // the head is old for sure.
+        if self.tail() == tail && used <= self.limit { Err(Refused::Full) } else { Ok(false) }
     }
 
     /// Turns one permit into a slot. `None`: the receiver is gone, and the permit is still out. True: somebody
@@ -256,7 +243,7 @@ impl Ring {
     /// afresh, so a channel that is always full, and lives by grants alone, would leave the cache
     /// behind until a claim mistakes the distance of a whole lap for none.
     fn keep_up(&self, head: Head) {
-        // ORDERING(C1): Acquire, Release. As `with_room` and `refresh_room`. Whoever claims from the tail that
+        // ORDERING(C1): Acquire, Release. As `has_room` and `refresh_room`. Whoever claims from the tail that
         // the next swap installs, or a later one, sees this.
         let known = Head(self.producers.head_cache.load(Ordering::Acquire));
         if head.count().saturating_sub(known.count()) >= MAX_LAG {
@@ -282,7 +269,7 @@ mod tests {
             assert_eq!(ring.reserve_up_to(1, true), 1);
             let (claim, _) = ring.claim_reserved().expect("the receiver is there");
             // SAFETY: the ring was made for `u8`.
-            unsafe { ring.publish(claim, 7) };
+            unsafe { ring.publish(claim, 7_u8) };
             let known = Head(ring.producers.head_cache.load(Ordering::Relaxed));
             assert!(ring.head().count() - known.count() <= MAX_LAG);
             assert_eq!(ring.claim().map(drop), Err(Refused::Full));

@@ -220,9 +220,7 @@ impl Ring {
         // ORDERING(M1): Relaxed. A gauge; pairs with M1 in `raise_watermark`.
         self.consumer.watermark.load(Ordering::Relaxed)
     }
-}
 
-impl Ring {
     /// Frees the list of blocks, if there is one.
     ///
     /// # Safety
