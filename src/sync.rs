@@ -6,6 +6,41 @@
 
 pub(crate) use imp::*;
 
+/// A step of an algorithm at which a stall test may stop a thread (`--cfg parshall_stall`); else nothing.
+#[inline(always)]
+pub(crate) fn step(name: &'static str) {
+    #[cfg(parshall_stall)]
+    if let Some(hook) = STEP_HOOK.get() {
+        hook(name);
+    }
+    #[cfg(not(parshall_stall))]
+    let _ = name;
+}
+
+/// What a stall test does at each step.
+#[cfg(parshall_stall)]
+pub static STEP_HOOK: plain::OnceLock<fn(&'static str)> = plain::OnceLock::new();
+
+/// A load that takes its place in the one order of all SeqCst steps.
+///
+/// Loom gives no such order to loads; there it is a step that changes nothing, which says as much about any two
+/// steps on the same word, and a little more: it also hands on what the thread did before. No argument
+/// relies on that.
+pub(crate) trait LoadSeqCst {
+    fn load_sc(&self) -> u64;
+}
+
+impl LoadSeqCst for AtomicU64 {
+    #[inline(always)]
+    fn load_sc(&self) -> u64 {
+        // ORDERING: the callers say what it pairs with.
+        #[cfg(not(parshall_loom))]
+        return self.load(Ordering::SeqCst);
+        #[cfg(parshall_loom)]
+        return self.fetch_or(0, Ordering::AcqRel);
+    }
+}
+
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
@@ -28,11 +63,6 @@ pub(crate) mod plain {
         pub(crate) fn lock(&self) -> std::sync::MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
         }
-
-        #[cfg(not(parshall_loom))]
-        pub(crate) fn get_mut(&mut self) -> &mut T {
-            self.0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner)
-        }
     }
 
     /// The name of the calling thread, if it has one.
@@ -46,15 +76,22 @@ pub(crate) mod plain {
     }
 }
 
+/// For the row of waiters (`wait::row`): what is modelled only by the models of the row alone, which are its unit
+/// tests in the loom build. For all other models the row is given, or they would explore nothing else.
+pub(crate) mod row {
+    #[cfg(any(not(parshall_loom), test))]
+    pub(crate) use super::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+    #[cfg(all(parshall_loom, not(test)))]
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+}
+
 #[cfg(not(parshall_loom))]
 mod imp {
+    pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
     };
-    pub(crate) use std::sync::{Arc, MutexGuard};
     pub(crate) use std::thread;
-
-    pub(crate) use super::plain::Mutex;
 
     pub(crate) use crossbeam_utils::Backoff;
 
@@ -84,8 +121,8 @@ mod imp {
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::future::block_on;
+    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-    pub(crate) use loom::sync::{Arc, MutexGuard};
     pub(crate) use loom::thread;
 
     /// Loom knows no time: the deadline never comes.
@@ -94,25 +131,6 @@ mod imp {
         _: Option<std::time::Instant>,
     ) -> Option<F::Output> {
         Some(block_on(future))
-    }
-
-    /// Loom's mutex behind the interface of [`super::plain::Mutex`].
-    #[derive(Debug)]
-    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value))
-        }
-
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-        }
-
-        /// Loom's has none; the lock does as well.
-        pub(crate) fn get_mut(&mut self) -> MutexGuard<'_, T> {
-            self.lock()
-        }
     }
 
     /// Loom's atomic with a shadow that every load touches first, by a relaxed swap that orders

@@ -39,6 +39,9 @@ const UNSAFE: &[&str] = &[
     "ring/producer.rs",   // likewise
     "ring/consumer.rs",   // likewise
     "wait/rx_waker.rs",   // the receiver's cell
+    "wait/cell.rs",       // a waiter's waker
+    "wait/row.rs",        // the memory of waiters
+    "wait/queue.rs",      // takes the wakers
     "chan/mod.rs",        // ends a park, so owns the cell
     "chan/send.rs",       // knows the type of the messages
     "chan/receive.rs",    // knows the type of the messages, owns the cell

@@ -212,7 +212,7 @@ fn l8_try_send_against_close() {
 /// sleeps on. So does one that waits in `closed`. Tags D1, W1, W2.
 #[test]
 fn close_against_registration() {
-    check("close against registration", Bound::Preemptions(3), || {
+    check("close against registration", Bound::Preemptions(1), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = channel(1, 0);
         tx.try_send(ledger.msg(0)).unwrap();
@@ -357,7 +357,7 @@ fn l14_release_against_fresh_park() {
 /// message is dropped once, by the time both senders have ended though a sender lives. Tags D1, P1, W1.
 #[test]
 fn l18_receiver_dropped_against_sends() {
-    check("L18", Bound::Preemptions(2), || {
+    check("L18", Bound::Preemptions(1), || {
         let ledger = Ledger::default();
         let (tx, rx) = channel(2, 0);
         tx.try_send(ledger.msg(0)).unwrap();

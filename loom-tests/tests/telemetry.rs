@@ -22,7 +22,7 @@ fn consistent(stats: &ChannelStats, capacity: u64) {
 /// with each other, and no total ever falls. Tags C1, W1, M1.
 #[test]
 fn l16_snapshot_beside_send_and_receive() {
-    check("L16", Bound::Preemptions(2), || {
+    check("L16", Bound::Preemptions(1), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = channel(1, STAMP_WRAP);
         let observer = tx.clone();

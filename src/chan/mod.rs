@@ -113,20 +113,10 @@ impl Shared {
         if n == 0 {
             return;
         }
-        let (before, after) = self.ring.release(n);
         let mut panic = FirstPanic::default();
-        if before.is_parked() && !after.is_parked() {
-            self.wake_receiver(&mut panic);
-        }
-        if before.is_queued() {
-            self.serve(&mut panic);
-        }
+        self.give_back(n, &mut panic);
+        self.senders.serve(n, self, &mut panic);
         panic.resume();
-    }
-
-    #[cold]
-    fn serve(&self, panic: &mut FirstPanic) {
-        self.senders.serve(&self.ring, panic);
     }
 
     /// Wakes the receiver. The caller's step on the tail ended its park.
@@ -142,8 +132,8 @@ impl Shared {
     fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
         self.info.note_close(cause);
         self.ring.close();
-        self.senders.close(&self.ring, panic);
-        self.on_close.close(&NeverServed, panic);
+        self.senders.close(panic);
+        self.on_close.close(panic);
     }
 
     /// One sender less; the last one closes.
@@ -157,9 +147,9 @@ impl Shared {
         if before.is_parked() {
             self.wake_receiver(&mut panic);
         }
-        if before.is_queued() {
-            // Only forgotten futures can still be queued; they must get no capacity.
-            self.senders.close(&self.ring, &mut panic);
+        if !self.senders.is_idle() {
+            // Only forgotten futures can still wait; they must get no capacity.
+            self.senders.close(&mut panic);
         }
         panic.resume();
     }
@@ -183,10 +173,10 @@ impl Shared {
 
     /// What a send could take right now: 0 while anybody waits.
     pub(crate) fn capacity(&self) -> u64 {
-        let now = self.ring.occupancy();
-        if now.tail.is_queued() {
+        if !self.senders.is_empty() {
             return 0;
         }
+        let now = self.ring.occupancy();
         self.max_capacity().saturating_sub(now.len + now.tail.reserved())
     }
 }
@@ -200,42 +190,41 @@ impl Drop for Shared {
     }
 }
 
-/// The queue takes room straight from the ring.
-impl Source for Ring {
-    fn take(&self, want: u64, last: bool) -> u64 {
-        self.reserve_up_to(want, last)
+/// The line of those who wait for room takes it straight from the ring.
+impl Source for Shared {
+    fn take(&self, want: u64) -> Option<u64> {
+        self.ring.reserve_up_to(want)
     }
 
-    fn queue(&self) {
-        self.set_queued();
+    fn give_back(&self, n: u64, panic: &mut FirstPanic) {
+        let (before, after) = self.ring.release(n);
+        if before.is_parked() && !after.is_parked() {
+            self.wake_receiver(panic);
+        }
     }
 
-    fn unqueue(&self) {
-        self.clear_queued();
+    fn is_closed(&self) -> bool {
+        self.ring.tail_sc().is_closed()
     }
 
     fn call_receiver(&self) {
-        self.set_waiting();
-    }
-
-    fn release_receiver(&self) {
-        self.clear_waiting();
+        self.ring.set_waiting();
     }
 }
 
-/// Nobody is ever served: the waiters of `Sender::closed`.
-struct NeverServed;
+/// What the callers of `Sender::closed` wait for: never room, only closure.
+struct Closure<'a>(&'a Ring);
 
-impl Source for NeverServed {
-    fn take(&self, _want: u64, _last: bool) -> u64 {
-        0
+impl Source for Closure<'_> {
+    fn take(&self, _want: u64) -> Option<u64> {
+        (!self.is_closed()).then_some(0)
     }
 
-    fn queue(&self) {}
+    fn give_back(&self, _n: u64, _: &mut FirstPanic) {}
 
-    fn unqueue(&self) {}
+    fn is_closed(&self) -> bool {
+        self.0.tail_sc().is_closed()
+    }
 
     fn call_receiver(&self) {}
-
-    fn release_receiver(&self) {}
 }

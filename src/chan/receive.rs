@@ -5,7 +5,7 @@ use core::task::{Context, Poll, Waker, ready};
 use super::{Chan, CloseCause};
 use crate::ring::{Park, Reader};
 use crate::runtime;
-use crate::sync::Backoff;
+use crate::sync::{Backoff, step};
 use crate::telemetry::clock;
 use crate::telemetry::task;
 use crate::wait::FirstPanic;
@@ -38,21 +38,31 @@ impl<T> Consumer<T> {
         // SAFETY: this channel's ring was made for `T`, with this reader.
         let (value, waited_for) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
         if waited_for {
-            self.serve_senders(None);
+            self.serve_senders(1, None);
         }
         Some(value)
     }
 
-    /// Hands the room just made to those who wait for it. A sender's waker that panics must not
+    /// Hands the room just made, for `n` messages, to those who wait for it. A sender's waker that panics must not
     /// cost the receiver its message: the panic hook has reported it, and it ends here.
     #[cold]
     #[inline(never)]
-    fn serve_senders(&self, waker: Option<&Waker>) {
+    fn serve_senders(&self, n: u64, waker: Option<&Waker>) {
         if let Some(task) = task::current(waker) {
             self.chan.info.note_receiver(Some(task));
         }
+        let shared = &**self.chan.shared();
         let mut panic = FirstPanic::default();
-        self.chan.serve(&mut panic);
+        let serve = |panic: &mut FirstPanic| shared.senders.serve(n, shared, panic);
+        if !serve(&mut panic) {
+            // The bit has outlived the wait that it was set for.
+            shared.ring.clear_waiting();
+            step("pop: bit cleared");
+            if !shared.senders.is_idle() {
+                shared.ring.set_waiting();
+                serve(&mut panic);
+            }
+        }
         panic.forget();
     }
 
@@ -89,7 +99,7 @@ impl<T> Consumer<T> {
             let (n, waited_for) =
                 unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
             if waited_for {
-                self.serve_senders(Some(cx.waker()));
+                self.serve_senders(n as u64, Some(cx.waker()));
             }
             if n > 0 {
                 break n;
@@ -210,7 +220,7 @@ impl<T> Consumer<T> {
         panic.run(|| unsafe { message.drop_in_place() });
         // SAFETY: as above.
         if unsafe { self.chan.ring.skip::<T>(&mut self.reader) } {
-            self.serve_senders(None);
+            self.serve_senders(1, None);
         }
         true
     }

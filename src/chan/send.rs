@@ -6,7 +6,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::collections::VecDeque;
 
-use super::{Chan, NeverServed, Shared};
+use super::{Chan, Closure, Shared};
 use crate::ring::{Claim, Refused};
 use crate::runtime;
 #[cfg(feature = "sink")]
@@ -43,7 +43,7 @@ impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
     #[inline(always)]
     pub(crate) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
-        match self.ring.claim() {
+        match self.ring.claim(|| self.senders.is_empty()) {
             Ok(claim) => {
                 self.publish(claim, value);
                 Ok(())
@@ -55,7 +55,8 @@ impl<T> Chan<T> {
     /// Sends from the front of `messages` as many as there is room for, in one step, or says why there is
     /// none. Returns how many; the others stay.
     pub(crate) fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, Refused> {
-        let (claim, n) = self.ring.claim_up_to(messages.len() as u64)?;
+        let (claim, n) =
+            self.ring.claim_up_to(messages.len() as u64, || self.senders.is_empty())?;
         let was_parked = claim.was_parked;
         // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
         // runs no user code.
@@ -92,8 +93,8 @@ impl<T> Chan<T> {
     /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
     /// gone the message is dropped at once.
     pub(crate) fn send_reserved(&self, value: T) {
-        if let Some((claim, waited_for)) = self.ring.claim_reserved() {
-            if waited_for {
+        if let Some((claim, may_be_waited_for)) = self.ring.claim_reserved() {
+            if may_be_waited_for {
                 self.serve_after(|| self.publish(claim, value));
             } else {
                 self.publish(claim, value);
@@ -131,18 +132,17 @@ impl<T> Chan<T> {
 }
 
 impl Shared {
-    /// Serves the queue after `f`, which may wake and so panic.
-    #[cold]
+    /// Hands on one permit that is free to be taken again, after `f`, which may wake and so panic.
     fn serve_after(&self, f: impl FnOnce()) {
         let mut panic = FirstPanic::default();
         panic.run(f);
-        self.serve(&mut panic);
+        self.senders.serve(1, self, &mut panic);
         panic.resume();
     }
 
     /// Takes `n` permits without waiting.
     pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
-        self.ring.reserve(n)
+        self.ring.reserve(n, || self.senders.is_empty())
     }
 
     /// The most permits that one reserve can get.
@@ -219,13 +219,14 @@ impl<S: Deref<Target = Shared>> Acquire<S> {
         };
         let task = task::TaskRef::word(task::current(Some(cx.waker())));
         if key.is_some() {
-            return queue.poll(key, task, cx.waker(), panic);
+            // SAFETY: the key is from `register` below, with the same `until`.
+            return unsafe { queue.poll(key, task, cx.waker(), panic) };
         }
         let waker = cx.waker().clone();
         let ticket = Ticket { task, since: clock::now(), need };
         match until {
-            Until::Granted => queue.register(key, ticket, waker, &shared.ring, panic),
-            Until::Closed => queue.register(key, ticket, waker, &NeverServed, panic),
+            Until::Granted => queue.register(key, ticket, waker, &**shared, panic),
+            Until::Closed => queue.register(key, ticket, waker, &Closure(&shared.ring), panic),
         }
     }
 }
@@ -269,10 +270,12 @@ impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
         }
         let Some(key) = self.key.take() else { return };
         let mut panic = FirstPanic::default();
-        let assigned = match self.until {
-            Until::Granted => shared.senders.cancel(key, &shared.ring, &mut panic),
-            Until::Closed => shared.on_close.cancel(key, &NeverServed, &mut panic),
+        let queue = match self.until {
+            Until::Granted => &shared.senders,
+            Until::Closed => &shared.on_close,
         };
+        // SAFETY: the key is of this queue, as in `poll_wait`.
+        let assigned = unsafe { queue.cancel(key, &mut panic) };
         panic.forget();
         shared.release(assigned);
     }

@@ -223,11 +223,11 @@ impl Ring {
 
     #[inline]
     fn move_head(&self, n: u64) -> bool {
-        // ORDERING(C1, W1): AcqRel. Release: pairs with C1 in `head`; producers write these slots
-        // only after our reads. Acquire and the RMW itself: pairs with W1 in `set_waiting`; of a
-        // registration and a pop, the later one in this word sees the other. A store could sit
-        // unseen while we read "nobody waits", and leave a sender asleep beside a free slot.
-        let old = self.consumer.head.fetch_add(Head::step(n), Ordering::AcqRel);
+        // ORDERING(C1, W1): SeqCst. Release: pairs with C1 in `head`; producers write these slots
+        // only after our reads. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an arrival and a
+        // pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
+        // sender asleep beside a free slot.
+        let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);
         Head(old).is_waiting()
     }
 
@@ -415,7 +415,7 @@ mod tests {
                 let (mut len, mut peak) = (0, 0);
                 for step in 0..12 {
                     if script >> step & 1 == 0 {
-                        if let Ok(claim) = ring.claim() {
+                        if let Ok(claim) = ring.claim(|| true) {
                             // SAFETY: the ring was made for `u32`.
                             unsafe { ring.publish(claim, step) };
                             len += 1;

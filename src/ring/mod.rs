@@ -12,7 +12,7 @@
 //! # Words
 //!
 //! ```text
-//! producers' line   T = [ pos | res | RX_GONE | TX_QUEUED | RX_PARKED | CLOSED ]   head_cache   ends of a list
+//! producers' line   T = [ pos | res | RX_GONE | RX_PARKED | CLOSED ]   head_cache   ends of a list
 //! receiver's line   H = [ count | TX_WAITING ]                                     watermark
 //! read only         array or kind of block, capacity
 //! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
@@ -24,14 +24,13 @@
 //! |---|---|---|---|
 //! | CLOSED | no claim and no permit any more; permits that are out still deliver | receiver, last sender | never |
 //! | RX_PARKED | the receiver sleeps on an empty ring | receiver | the step that brings news |
-//! | TX_QUEUED | somebody waits for room: nobody may overtake | wait queue | wait queue |
 //! | RX_GONE | the receiver was dropped and has drained the ring | receiver | never |
-//! | TX_WAITING | somebody waits, or did a moment ago: a pop serves the queue | wait queue | wait queue, at leisure |
+//! | TX_WAITING | somebody waits for room, or did a moment ago: a pop looks for him | who comes to wait | receiver, at leisure |
 //!
 //! # Protocol
 //!
 //! **Send** claims (swap on T: `pos + 1`), writes the value, and publishes (store of the stamp). A claim
-//! needs an open, unqueued T and `pos + res - head < capacity`. Between claim and publish there is no
+//! needs an open T and `pos + res - head < capacity`, and that nobody waits in line (which the caller tells). Between claim and publish there is no
 //! user code and nothing that can panic.
 //!
 //! **Reserve** swaps `res + n` under the same condition. A permit is capacity, not a place: sending through it
@@ -70,16 +69,23 @@
 //! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
-//! | W1 | H, AcqRel, in `set_waiting` | H, AcqRel, in `move_head` | of registration and pop, the earlier to the later |
-//! | W2 | T, AcqRel, in `set_queued` | T, AcqRel, in `release` | of registration and release, likewise |
+//! | W1 | `arrivals`, then H, SeqCst, by who comes to wait | H, then `arrivals`, SeqCst, by a pop | of the two looks, the last sees the other's step |
+//! | W2 | `arrivals`, then T, SeqCst, by who comes to wait | T, then `arrivals`, SeqCst, by a release and by closing | likewise |
+//! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, ticket and units of the waiter |
+//! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
+//! | Q3 | number, link or hint of a segment, Release, in `append`, `fresh` and `sweep` | the same, Acquire | the segment, set up; the way around one that is out |
+//! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
+//! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
+//! | Q7 | the stack of spare segments, Release, in `put_aside` | the same, Acquire, in `take_spare` | that the segment is out |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
 //! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
 //! | L3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |
 //! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
-//! P0, M1, M2, N2, K3, L4 and B1 are local: before sharing, the watermark and its probe, the count of weak
-//! senders, the receiver's own note and its end of the list of blocks, the blocking caller's flag.
+//! P0, M1, M2, M3, M4, M5, N2, K3, L4, Q0, Q5, Q8 and B1 are local: before sharing, the watermark and its probe, gauges of the waits,
+//! the count of weak senders, the receiver's own note and its end of the list of blocks, memory that one has alone, a count
+//! of segments, hints of who waits, the blocking caller's flag.
 //!
 //! # Progress
 //!
@@ -90,7 +96,7 @@
 //! raising the watermark follows the producers at most once over the whole life of the channel. A receiver that
 //! finds nothing gives back all that is drained. But a producer stopped between claim and publish delays the receiver
 //! behind its slot: `recv` yields to its executor meanwhile; `try_recv` and the drops of a receiver or a drain yield the
-//! thread. Waiting for room takes a short mutex (see `wait::queue`).
+//! thread. Waiting for room is lock-free (see `wait`).
 //!
 //! # Not guaranteed
 //!

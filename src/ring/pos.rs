@@ -1,22 +1,21 @@
 //! The two words of a channel as pure arithmetic: no atomics, no memory.
 //!
 //! ```text
-//! Tail   63              28 27        4     3         2          1        0
-//!        [  pos, 36 bits   |  res, 24  | RX_GONE | TX_QUEUED | RX_PARKED | CLOSED ]
+//! Tail   63              28 27        4     3        2         1        0
+//!        [  pos, 36 bits   |  res, 24  | RX_GONE |  (0)  | RX_PARKED | CLOSED ]
 //!
 //! Head   63                                                  1        0
 //!        [  count, 63 bits: messages taken out so far         | TX_WAITING ]
 //! ```
 //!
 //! `pos` counts claimed slots modulo 2^36, `res` counts permits that are out. They share one word, so
-//! that one compare-and-swap decides room, closure, queueing and parking together. Differences of
+//! that one compare-and-swap decides room, closure and parking together. Differences of
 //! positions are taken modulo 2^36 and are meaningful while they are at most [`MAX_LEN`].
 
 use core::fmt;
 
 const CLOSED: u64 = 1;
 const RX_PARKED: u64 = 1 << 1;
-const TX_QUEUED: u64 = 1 << 2;
 const RX_GONE: u64 = 1 << 3;
 const RES_SHIFT: u32 = 4;
 const RES_BITS: u32 = 24;
@@ -103,8 +102,6 @@ impl fmt::Debug for Pos {
 pub(crate) struct Tail(pub(super) u64);
 
 impl Tail {
-    pub(super) const TX_QUEUED: u64 = TX_QUEUED;
-
     /// An open, empty channel whose first slot is `pos`.
     pub(crate) fn at(pos: Pos) -> Self {
         Self(pos.0 << POS_SHIFT)
@@ -135,11 +132,6 @@ impl Tail {
     #[inline]
     pub(crate) fn is_parked(self) -> bool {
         self.0 & RX_PARKED != 0
-    }
-
-    #[inline]
-    pub(crate) fn is_queued(self) -> bool {
-        self.0 & TX_QUEUED != 0
     }
 
     #[inline]
@@ -177,10 +169,6 @@ impl Tail {
         Self(self.0 - (n << RES_SHIFT))
     }
 
-    pub(crate) fn unqueue(self) -> Self {
-        Self(self.0 & !TX_QUEUED)
-    }
-
     pub(crate) fn close(self) -> Self {
         Self(self.0 | CLOSED)
     }
@@ -204,7 +192,6 @@ impl fmt::Debug for Tail {
             .field("pos", &self.pos().0)
             .field("res", &self.reserved())
             .field("rx_gone", &self.is_receiver_gone())
-            .field("tx_queued", &self.is_queued())
             .field("rx_parked", &self.is_parked())
             .field("closed", &self.is_closed())
             .finish()
@@ -269,10 +256,10 @@ mod tests {
 
     /// The fields of a tail in plain integers, the reference the packed word is compared with.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    struct Fields(u64, u64, [bool; 4]);
+    struct Fields(u64, u64, [bool; 3]);
 
     fn fields(t: Tail) -> Fields {
-        let flags = [t.is_closed(), t.is_parked(), t.is_queued(), t.is_receiver_gone()];
+        let flags = [t.is_closed(), t.is_parked(), t.is_receiver_gone()];
         Fields(t.pos().0, t.reserved(), flags)
     }
 
@@ -299,8 +286,8 @@ mod tests {
 
         #[test]
         fn claim_moves_only_pos_and_the_park_bit(t in tail(), n in 1u64..1000) {
-            let Fields(pos, res, [closed, _, queued, gone]) = fields(t);
-            prop_assert_eq!(fields(t.claim(n)), Fields((pos + n) & POS_MASK, res, [closed, false, queued, gone]));
+            let Fields(pos, res, [closed, _, gone]) = fields(t);
+            prop_assert_eq!(fields(t.claim(n)), Fields((pos + n) & POS_MASK, res, [closed, false, gone]));
         }
 
         #[test]
@@ -316,11 +303,11 @@ mod tests {
 
         #[test]
         fn each_flag_moves_alone(t in tail()) {
-            let Fields(pos, res, [closed, parked, queued, gone]) = fields(t);
-            prop_assert_eq!(fields(t.close()), Fields(pos, res, [true, parked, queued, gone]));
-            prop_assert_eq!(fields(t.park()), Fields(pos, res, [closed, true, queued, gone]));
-            prop_assert_eq!(fields(t.unpark()), Fields(pos, res, [closed, false, queued, gone]));
-            prop_assert_eq!(fields(t.receiver_gone()), Fields(pos, res, [closed, parked, queued, true]));
+            let Fields(pos, res, [closed, parked, gone]) = fields(t);
+            prop_assert_eq!(fields(t.close()), Fields(pos, res, [true, parked, gone]));
+            prop_assert_eq!(fields(t.park()), Fields(pos, res, [closed, true, gone]));
+            prop_assert_eq!(fields(t.unpark()), Fields(pos, res, [closed, false, gone]));
+            prop_assert_eq!(fields(t.receiver_gone()), Fields(pos, res, [closed, parked, true]));
         }
 
         #[test]

@@ -33,18 +33,22 @@ fn let_the_winner_go_on(backoff: &Backoff) {
 }
 
 impl Ring {
-    /// Claims the next slot.
+    /// Claims the next slot, if `nobody_waits` for room.
     #[inline]
-    pub(crate) fn claim(&self) -> Result<Claim, Refused> {
-        let (old, _) = self.take_capacity(1, 0, |tail| Some(tail.claim(1)))?;
+    pub(crate) fn claim(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, Refused> {
+        let (old, _) = self.take_capacity(1, 0, nobody_waits, |tail| Some(tail.claim(1)))?;
         Ok(Claim { pos: old.pos(), was_parked: old.is_parked() })
     }
 
     /// Claims as many slots as there is room for, in one step: at least 1, at most `want`, which is not 0.
     /// Returns the claim of the first, and how many there are.
-    pub(crate) fn claim_up_to(&self, want: u64) -> Result<(Claim, u64), Refused> {
+    pub(crate) fn claim_up_to(
+        &self,
+        want: u64,
+        nobody_waits: impl Fn() -> bool,
+    ) -> Result<(Claim, u64), Refused> {
         debug_assert!(want > 0, "nothing to claim");
-        let (old, new) = self.take_capacity(1, 0, |tail| {
+        let (old, new) = self.take_capacity(1, 0, nobody_waits, |tail| {
             let head = self.head();
             // None if the tail is older than this head.
             let n = want.min(self.limit.saturating_sub(tail.used(head.pos())));
@@ -59,8 +63,8 @@ impl Ring {
 
     /// Takes `n` permits at once, or none.
     #[inline]
-    pub(crate) fn reserve(&self, n: u64) -> Result<(), Refused> {
-        self.take_capacity(n, n, |tail| Some(tail.reserve(n))).map(drop)
+    pub(crate) fn reserve(&self, n: u64, nobody_waits: impl Fn() -> bool) -> Result<(), Refused> {
+        self.take_capacity(n, n, nobody_waits, |tail| Some(tail.reserve(n))).map(drop)
     }
 
     /// Takes at least `n` units, `permits` of them as permits, by a step to what `to` makes of a word that
@@ -70,6 +74,7 @@ impl Ring {
         &self,
         n: u64,
         permits: u64,
+        nobody_waits: impl Fn() -> bool,
         to: impl Fn(Tail) -> Option<Tail>,
     ) -> Result<(Tail, Tail), Refused> {
         let mut tail = self.tail();
@@ -78,7 +83,7 @@ impl Ring {
             if tail.reserved() + permits > MAX_RESERVED {
                 return Err(if tail.is_closed() { Refused::Closed } else { Refused::Full });
             }
-            let next = if self.has_room(tail, n)? { to(tail) } else { None };
+            let next = if self.has_room(tail, n, &nobody_waits)? { to(tail) } else { None };
             tail = match next {
                 Some(next) => match self.swap_tail(tail, next) {
                     Ok(()) => return Ok((tail, next)),
@@ -92,7 +97,12 @@ impl Ring {
 
     /// Whether `n` units may be taken from `tail`. No: it is old, and must be read anew.
     #[inline]
-    fn has_room(&self, tail: Tail, n: u64) -> Result<bool, Refused> {
+    fn has_room(
+        &self,
+        tail: Tail,
+        n: u64,
+        nobody_waits: impl Fn() -> bool,
+    ) -> Result<bool, Refused> {
         if tail.is_closed() {
             return Err(Refused::Closed);
         }
@@ -100,7 +110,7 @@ impl Ring {
         if n == 0 {
             return Ok(true);
         }
-        if tail.is_queued() {
+        if !nobody_waits() {
             return Err(Refused::Full);
         }
         // ORDERING(C1): Acquire. Pairs with C1 in `refresh_room`, and through it with C1 in `move_head`:
@@ -139,7 +149,7 @@ impl Ring {
             match self.swap_tail(tail, tail.claim_reserved()) {
                 Ok(()) => {
                     let claim = Claim { pos: tail.pos(), was_parked: tail.is_parked() };
-                    return Some((claim, tail.is_queued() && self.limit > MAX_RESERVED));
+                    return Some((claim, self.limit > MAX_RESERVED));
                 }
                 Err(now) => tail = now,
             }
@@ -215,25 +225,27 @@ impl Ring {
         })
     }
 
-    /// Takes up to `want` permits for a waiter; with `last`, taking all of them clears TX_QUEUED in the
-    /// same step. Only the server of the wait queue calls this.
-    pub(crate) fn reserve_up_to(&self, want: u64, last: bool) -> u64 {
-        let mut tail = self.tail();
+    /// Takes up to `want` permits for one who waits: fewer only if there were no more at some moment of the call.
+    /// `None`: closed.
+    pub(crate) fn reserve_up_to(&self, want: u64) -> Option<u64> {
         loop {
+            // The tail first: so the difference is no more than was used when the tail was read. Who has just come to
+            // wait has looked at the head in `set_waiting`, by a SeqCst step; whoever serves has moved it, or the tail.
+            let tail = self.tail_sc();
             let head = self.head();
             let used = tail.used(head.pos());
             let grant =
                 want.min(self.limit.saturating_sub(used)).min(MAX_RESERVED - tail.reserved());
-            if tail.is_closed() || (grant == 0 && used <= self.limit) {
-                return 0;
+            if tail.is_closed() {
+                return None;
+            }
+            if grant == 0 && used <= self.limit {
+                return Some(0);
             }
             self.keep_up(head);
             // A word so old that it lies behind the head fails here and is read anew.
-            let next = tail.reserve(grant);
-            let next = if last && grant == want { next.unqueue() } else { next };
-            match self.swap_tail(tail, next) {
-                Ok(()) => return grant,
-                Err(now) => tail = now,
+            if self.swap_tail(tail, tail.reserve(grant)).is_ok() {
+                return Some(grant);
             }
         }
     }
@@ -266,13 +278,13 @@ mod tests {
         let (ring, mut reader) =
             Ring::new::<u8>(Shape { capacity: Some(1), start: (1 << 36) - 5, in_blocks: false });
         for _ in 0..10 {
-            assert_eq!(ring.reserve_up_to(1, true), 1);
+            assert_eq!(ring.reserve_up_to(1), Some(1));
             let (claim, _) = ring.claim_reserved().expect("the receiver is there");
             // SAFETY: the ring was made for `u8`.
             unsafe { ring.publish(claim, 7_u8) };
             let known = Head(ring.producers.head_cache.load(Ordering::Relaxed));
             assert!(ring.head().count() - known.count() <= MAX_LAG);
-            assert_eq!(ring.claim().map(drop), Err(Refused::Full));
+            assert_eq!(ring.claim(|| true).map(drop), Err(Refused::Full));
             // SAFETY: the ring was made for `u8`, with this reader.
             unsafe { ring.pop::<u8>(&mut reader) }.unwrap();
         }

@@ -1,7 +1,7 @@
 //! What both sides share: the two words, waiting and closing, and the gauges.
 //!
 //! Each operation is one step on one word; the argument is in [`super`]. Nothing here knows a waker or a waiter:
-//! operations return the facts (`was_parked`, `is_queued`, ...) and `chan` acts on them. The producers' steps
+//! operations return the facts (`was_parked`, `waited_for`, ...) and `chan` acts on them. The producers' steps
 //! are in [`super::producer`], the receiver's in [`super::consumer`].
 
 use crossbeam_utils::CachePadded;
@@ -10,7 +10,7 @@ use super::blocks::{Ends, List};
 use super::consumer::Reader;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Tail};
 use super::store::{Cursor, Storage, Store, in_store};
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 
 /// The shared state of a ring; the receiver's private part is [`Reader`].
 pub(crate) struct Ring {
@@ -127,11 +127,13 @@ impl Ring {
     /// The compare-and-swap that every step on T is made of. It gives back the newer word.
     #[inline]
     pub(super) fn swap_tail(&self, from: Tail, to: Tail) -> Result<(), Tail> {
-        // ORDERING(K1, D1, C1, L5): AcqRel. Release: publishes the waker cell to whoever ends the park
+        // ORDERING(K1, D1, C1, L5, W2): SeqCst. Release: publishes the waker cell to whoever ends the park
         // (K1), and what the closer did to whoever sees CLOSED (D1). Acquire: the other ends of the
-        // same pairs, and of L5 in `claimed_so_far`. A failure must be Acquire too: its word is used for the next decision.
+        // same pairs, and of L5 in `claimed_so_far`. SeqCst: pairs with W2 in `tail_sc`: of an arrival and a step that
+        // gives capacity back or closes, one sees the other. A failure must be Acquire: its word is used for
+        // the next decision.
         let swap =
-            self.producers.tail.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Acquire);
+            self.producers.tail.compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Acquire);
         swap.map(drop).map_err(Tail)
     }
 
@@ -143,29 +145,35 @@ impl Ring {
 
     // ---------------------------------------------------------------- waiting and closing
 
-    /// From now on no producer takes capacity without queueing, and a permit that is given back is
-    /// reported as `is_queued`.
-    pub(crate) fn set_queued(&self) {
-        // ORDERING(W2): AcqRel. Pairs with W2 in `release`: a permit given back before this is
-        // seen by the server's next look; one given back after it sees the bit.
-        self.producers.tail.fetch_or(Tail::TX_QUEUED, Ordering::AcqRel);
+    /// The tail, for one who has just arrived in the line.
+    pub(crate) fn tail_sc(&self) -> Tail {
+        // ORDERING(W2, C1, D1): SeqCst. Pairs with W2 in `swap_tail`: capacity that came back before, or closure, is
+        // seen here; who brings it later sees the arrival. Acquire: as `tail`.
+        Tail(self.producers.tail.load_sc())
     }
 
-    pub(crate) fn clear_queued(&self) {
-        // ORDERING(W2): AcqRel. See `set_queued`; the wait queue's lock orders the two.
-        self.producers.tail.fetch_and(!Tail::TX_QUEUED, Ordering::AcqRel);
+    /// The head, likewise.
+    pub(super) fn head_sc(&self) -> Head {
+        // ORDERING(W1, C1): SeqCst. Pairs with W1 in `move_head`, as `tail_sc`. Acquire: as `head`.
+        Head(self.consumer.head.load_sc())
     }
 
     /// From now on a pop reports that somebody waits.
     pub(crate) fn set_waiting(&self) {
-        // ORDERING(W1): AcqRel. Pairs with W1 in `move_head`: a pop before this is seen by the
-        // server's next look; one after it sees the bit.
-        self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::AcqRel);
+        // Rarely, for it stays until the receiver finds nobody.
+        if !self.head_sc().is_waiting() {
+            // ORDERING(W1): SeqCst. Pairs with W1 in `move_head`: a pop before this is seen by the look that
+            // follows; one after it sees the bit.
+            self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::SeqCst);
+        }
     }
 
+    /// Pops report nothing any more. Only the receiver may call this, and looks for waiters once more then: so
+    /// that nobody is stopped in between whose bit another one relies on.
     pub(crate) fn clear_waiting(&self) {
-        // ORDERING(W1): AcqRel. See `set_waiting`; the wait queue's lock orders the two.
-        self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::AcqRel);
+        // ORDERING(W1): SeqCst. Pairs with W1 in `set_waiting`: whoever has seen the bit stand before this is seen by
+        // the look that follows.
+        self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::SeqCst);
     }
 
     /// The receiver closes: what is in the ring or permitted still arrives. Returns the word before.

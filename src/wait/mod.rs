@@ -44,13 +44,17 @@
 mod batch;
 #[cfg(not(parshall_loom))]
 mod block_on;
+mod cell;
+mod census;
 mod queue;
+mod row;
 mod rx_waker;
 
 pub(crate) use batch::FirstPanic;
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
-pub(crate) use queue::{Key, Source, Ticket, Wait, WaitQueue, WaitTotals, Waiting};
+pub(crate) use census::{WaitTotals, Waiting};
+pub(crate) use queue::{Key, Source, Ticket, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
 
 #[cfg(parshall_loom)]

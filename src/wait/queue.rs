@@ -1,47 +1,34 @@
-//! Senders that wait for room, in the order in which they came.
+//! Senders that wait for room, in the order in which they came, without a lock.
 //!
-//! A short mutex around a slab of waiters, linked into a FIFO list. The lock also orders the two
-//! "somebody waits" bits with the list. While it is free:
+//! The places of the row ([`super::row`]) are numbered; `arrivals` counts those that were given out, `settled` those
+//! at the beginning of which nobody waits any more. The line is empty if the two are equal. The argument is in
+//! [`super`].
 //!
-//! * TX_QUEUED is set if and only if the list is non-empty.
-//! * TX_WAITING is set while the list is non-empty, and beyond, until a serve finds the list
-//!   empty: a sender that waits again and again does not toggle it each time.
-//!
-//! No user code runs under the lock: wakers are cloned before it, and woken and dropped after it.
-//!
-//! ```text
-//!             register                serve, enough units             poll, cancel
-//! (no entry) ----------> Waiting(n) ------------------> Granted ------------------> (no entry)
-//!                         |  ^  | serve, too few: keeps them
-//!                         |  +--+
-//!                         | close
-//!                         +---------------------------> Closed  ------------------> (no entry)
-//! ```
-//!
-//! `assigned` units stay with an entry until its owner polls or cancels it and gives them back, so
-//! every unit is at any time in the ring, in a permit, or in exactly one entry.
+//! No user code runs between a step and the next one that it makes necessary: wakers are cloned before, and woken
+//! and dropped after, with no unit in hand.
 
-use core::task::Waker;
+use core::ptr::NonNull;
+use core::task::{RawWakerVTable, Waker};
+
+use crossbeam_utils::CachePadded;
 
 use super::batch::{FirstPanic, WakeBatch};
-use crate::sync::{Mutex, MutexGuard};
+use super::cell::{Cell, Kind, State};
+use super::row::{Hint, LEN, Row, Segment};
+use crate::sync::{AtomicU64, LoadSeqCst, Ordering, plain, step};
 use crate::telemetry::clock;
 
-/// Where the queue gets capacity from, and whom it tells that somebody waits. All of it is called
-/// under the queue's lock.
+/// Where the queue gets capacity from.
 pub(crate) trait Source {
-    /// Takes up to `want` units; 0 also when the channel is closed. With `last`, a take of all of
-    /// them also says what [`Source::unqueue`] says, in the same step.
-    fn take(&self, want: u64, last: bool) -> u64;
-    /// The list is no longer empty: nobody may take units but through the queue, and whoever gives
-    /// some back by a permit serves it.
-    fn queue(&self);
-    /// The list is empty.
-    fn unqueue(&self);
-    /// From now on the receiver serves after each message that it takes.
+    /// Takes up to `want` units; fewer only if there was no more at some moment of the call. `None`: it is closed.
+    /// Its looks are SeqCst.
+    fn take(&self, want: u64) -> Option<u64>;
+    /// Gives units back, by a SeqCst step after which the caller looks for waiters.
+    fn give_back(&self, n: u64, panic: &mut FirstPanic);
+    /// Whether the channel is closed, by a SeqCst load.
+    fn is_closed(&self) -> bool;
+    /// From now on the receiver looks for waiters after each message that it takes. SeqCst.
     fn call_receiver(&self);
-    /// It need not any more.
-    fn release_receiver(&self);
 }
 
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
@@ -49,131 +36,213 @@ pub(crate) trait Source {
 pub(crate) struct Ticket {
     /// A [`crate::telemetry::task::TaskRef`] in one word.
     pub(crate) task: u64,
-    /// Nanoseconds on the telemetry clock.
+    /// Nanoseconds on the telemetry clock, never 0.
     pub(crate) since: u64,
     pub(crate) need: u64,
 }
 
-/// A waiter as [`WaitQueue::visit`] shows it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Waiting {
-    pub(crate) ticket: Ticket,
-    /// When the whole of its need was assigned, if it was: it has not been polled since.
-    pub(crate) granted_at: Option<u64>,
+/// A place in the row, and the waker that was put there. Its owner is the only one who has it.
+#[derive(Debug)]
+pub(crate) struct Key {
+    cell: NonNull<Cell>,
+    /// The waker's identity. While the place is Waiting that waker is alive, so nobody else has this one.
+    waker: (*const (), &'static RawWakerVTable),
 }
 
-/// Sums over all waiters there ever were.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct WaitTotals {
-    /// Waiting now, not yet granted.
-    pub(crate) waiting: u64,
-    /// Granted and not polled since.
-    pub(crate) granted: u64,
-    /// Since when the first in line waits.
-    pub(crate) oldest: Option<u64>,
-    /// Waits that ever began.
-    pub(crate) waits: u64,
-    /// Time waited in all of them, those that still wait included.
-    pub(crate) waited_ns: u64,
-}
+// SAFETY: the place is shared between threads, and the identity is only compared.
+unsafe impl Send for Key {}
+// SAFETY: as above.
+unsafe impl Sync for Key {}
 
-/// Names an entry of a queue; its owner is the only one who has it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Key(u32);
+fn identity(waker: &Waker) -> (*const (), &'static RawWakerVTable) {
+    (waker.data(), waker.vtable())
+}
 
 /// What a waiter learns of its wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// All units are its own; the entry is gone.
+    /// All units are its own; the wait is over.
     Granted,
-    /// Closed; the entry is gone, and these units are to be released.
+    /// Closed; the wait is over, and these units are to be released.
     Closed(u64),
     Pending,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    Granted(u64),
-    Closed,
-}
-
-#[derive(Debug)]
-struct Entry {
-    prev: u32,
-    next: u32,
-    state: State,
-    assigned: u64,
-    ticket: Ticket,
-    waker: Option<Waker>,
-}
-
-/// What an entry leaves behind.
-struct Ended {
-    state: State,
-    assigned: u64,
-    waker: Option<Waker>,
-}
-
-/// No entry.
-const NIL: u32 = u32::MAX;
-
-#[derive(Debug)]
-struct Inner {
-    entries: Vec<Entry>,
-    /// Vacant entries, linked by `next`.
-    vacant: u32,
-    /// Entries in use, in whatever state.
-    used: u32,
-    first: u32,
-    last: u32,
-    closed: bool,
-    /// TX_WAITING is set.
-    receiver_called: bool,
-    waiting: u64,
-    granted: u64,
-    waits: u64,
-    /// Time waited in waits that have ended.
-    ended_ns: u64,
-    /// Sum of `since` over those who wait, so that their time needs no walk.
-    since_sum: u128,
-    /// The largest `waited_ns` ever reported, so that it never falls.
-    reported_ns: u64,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct WaitQueue {
-    inner: Mutex<Inner>,
+    line: CachePadded<Line>,
+    pub(super) row: Row,
+    /// Where the last one came.
+    newest: Hint,
+    /// Where the last one was served.
+    oldest: Hint,
+    pub(super) reported: Reported,
+}
+
+/// The two ends of the line, for claims to compare.
+#[derive(Debug)]
+struct Line {
+    arrivals: AtomicU64,
+    /// In all places before this one the wait is over, or was none. Never more than is true.
+    settled: AtomicU64,
+}
+
+/// The largest sums ever reported, so that they never fall.
+#[derive(Debug, Default)]
+pub(super) struct Reported {
+    pub(super) waits: plain::AtomicU64,
+    pub(super) waited_ns: plain::AtomicU64,
+}
+
+/// A walk along the places that were given out, from the first that may not be over.
+struct Walk<'a> {
+    queue: &'a WaitQueue,
+    next: u64,
+    end: u64,
+    segment: Option<(&'a Segment, u64)>,
+    /// All before this one are over.
+    settled: u64,
+}
+
+impl<'a> Walk<'a> {
+    /// The next place before the end, its index and its word. Those that are over are left out.
+    fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
+        while self.next < self.end {
+            let (index, number) = (self.next, self.next / LEN);
+            let segment = match self.segment {
+                Some((segment, known)) if known == number => segment,
+                _ => match self.queue.row.get(number, &self.queue.oldest) {
+                    Ok(segment) => segment,
+                    Err(next) => {
+                        self.skip_to(next * LEN);
+                        continue;
+                    }
+                },
+            };
+            self.segment = Some((segment, number));
+            let cell = segment.cell(index);
+            let state = cell.state();
+            if state.is_of(number) && !state.is_final() {
+                self.next += 1;
+                return Some((index, cell, state));
+            }
+            // Over; or of another segment by now, and so over before.
+            self.skip_to(index + 1);
+        }
+        None
+    }
+
+    /// The next place there is, or will be by the time that there is none. A `None` is an instant, that of a SeqCst look
+    /// at `arrivals`, at which all places that had been given out were over.
+    fn next_of_all(&mut self) -> Option<(u64, &'a Cell, State)> {
+        loop {
+            if let Some(next) = self.next() {
+                return Some(next);
+            }
+            let arrivals = self.queue.arrivals();
+            if arrivals <= self.next {
+                return None;
+            }
+            self.end = arrivals;
+        }
+    }
+
+    fn skip_to(&mut self, index: u64) {
+        if self.settled == self.next {
+            self.settled = index;
+        }
+        self.next = index;
+    }
+
+    /// The place that was returned last is over now.
+    fn settle(&mut self, index: u64) {
+        if self.settled == index {
+            self.settled = index + 1;
+        }
+    }
+
+    /// Tells others how far the line is settled.
+    fn end(self) {
+        self.queue.settle(self.settled);
+    }
 }
 
 impl WaitQueue {
     pub(crate) fn new() -> Self {
         Self {
-            inner: Mutex::new(Inner {
-                entries: Vec::new(),
-                vacant: NIL,
-                used: 0,
-                first: NIL,
-                last: NIL,
-                closed: false,
-                receiver_called: false,
-                waiting: 0,
-                granted: 0,
-                waits: 0,
-                ended_ns: 0,
-                since_sum: 0,
-                reported_ns: 0,
+            line: CachePadded::new(Line {
+                arrivals: AtomicU64::new(0),
+                settled: AtomicU64::new(0),
             }),
+            row: Row::new(),
+            newest: Hint::new(),
+            oldest: Hint::new(),
+            reported: Reported::default(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
+    /// Whether nobody waits. Whoever began to wait before the caller's last acquired step is seen; it may change
+    /// at any time.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of events, was counted.
+        // `settled` is never more than is true; if it is old, the slow look decides.
+        let arrivals = self.line.arrivals.load(Ordering::Relaxed);
+        self.is_settled(arrivals) || self.is_empty_slow(arrivals)
     }
 
-    /// Queues a waiter behind all others, and serves the queue: room that came back before the
-    /// waiter was seen is found here. Sets `key` if the wait is pending.
+    #[cold]
+    #[inline(never)]
+    fn is_empty_slow(&self, arrivals: u64) -> bool {
+        !self.anybody_before(arrivals)
+    }
+
+    /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by a SeqCst step.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_settled(self.arrivals())
+    }
+
+    fn is_settled(&self, arrivals: u64) -> bool {
+        // ORDERING(Q8): Relaxed. As `is_empty`.
+        arrivals == self.line.settled.load(Ordering::Relaxed)
+    }
+
+    fn arrivals(&self) -> u64 {
+        // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `register`: of the caller's step on H or T and this look,
+        // and an arrival and its look at H and T, one look comes last and sees the other's step.
+        self.line.arrivals.load_sc()
+    }
+
+    fn settle(&self, settled: u64) {
+        // ORDERING(Q8): Relaxed. Each value is true for ever; an old one over a newer one costs a slow look.
+        if settled > self.line.settled.load(Ordering::Relaxed) {
+            self.line.settled.store(settled, Ordering::Relaxed);
+        }
+    }
+
+    /// A walk to the place `end`.
+    fn walk(&self, end: u64) -> Walk<'_> {
+        // ORDERING(Q8): Relaxed. A place to begin, true for ever.
+        let settled = self.line.settled.load(Ordering::Relaxed);
+        Walk { queue: self, next: settled, end, segment: None, settled }
+    }
+
+    /// Whether anybody waits in a place before `index`.
+    fn anybody_before(&self, index: u64) -> bool {
+        let mut walk = self.walk(index);
+        let mut found = false;
+        while let Some((_, _, state)) = walk.next() {
+            if state.is_waiting() {
+                found = true;
+                break;
+            }
+        }
+        walk.end();
+        found
+    }
+
+    /// Queues a waiter behind all others, unless there is room and nobody waits. Sets `key` if the wait is pending.
     pub(crate) fn register(
         &self,
         key: &mut Option<Key>,
@@ -182,267 +251,308 @@ impl WaitQueue {
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> Wait {
-        let mut wakes = WakeBatch::new();
-        let mut inner = self.lock();
-        if inner.closed {
-            drop(inner);
-            panic.discard(Some(waker));
-            return Wait::Closed(0);
-        }
-        if inner.first == NIL {
-            source.queue();
-        }
-        if !inner.receiver_called {
-            inner.receiver_called = true;
+        let mut assigned = 0;
+        let mut waker = Some(waker);
+        let wait = loop {
+            // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `is_idle` and `serve`: see there. What follows is the look.
+            let index = self.line.arrivals.fetch_add(1, Ordering::SeqCst);
+            step("register: arrived");
+            let number = index / LEN;
+            let Ok(segment) = self.row.get(number, &self.newest) else {
+                unreachable!("a segment is not over while a place in it is not released")
+            };
+            let cell = segment.cell(index);
             source.call_receiver();
-        }
-        let new = inner.push(ticket);
-        let more = inner.serve(source, &mut wakes);
-        let (result, unused) = if inner.entry(&new).state == State::Waiting {
-            inner.entry(&new).waker = Some(waker);
-            *key = Some(new);
-            (Wait::Pending, None)
-        } else {
-            inner.remove(new);
-            (Wait::Granted, Some(waker))
+            let mut closed = false;
+            if self.anybody_before(index) {
+                closed = source.is_closed();
+            } else if let Some(taken) = source.take(ticket.need) {
+                assigned = taken;
+                if assigned < ticket.need && assigned > 0 && !self.comes_first(index) {
+                    self.hand_on(core::mem::take(&mut assigned), source, panic);
+                }
+            } else {
+                closed = true;
+            }
+            step("register: looked");
+            let empty = State::empty(number);
+            let over = closed || assigned == ticket.need;
+            if over {
+                // It may be Gone already: a server has passed.
+                let _ = cell.swap(empty, empty.to(Kind::Gone));
+            } else {
+                cell.set_ticket(ticket);
+                let mine = waker.take().expect("put back below");
+                let identity = identity(&mine);
+                // SAFETY: ours, and not filled yet.
+                unsafe { cell.put_waker(mine) };
+                if cell.swap(empty, empty.to(Kind::Waiting).assign(assigned)).is_ok() {
+                    *key = Some(Key { cell: NonNull::from(cell), waker: identity });
+                    break Wait::Pending;
+                }
+                // Somebody made room, found nobody here, and may have left it: look again.
+                // SAFETY: ours: it was not Waiting.
+                waker = unsafe { cell.take_waker() };
+                cell.set_ticket(Ticket { task: 0, since: 0, need: 0 });
+            }
+            cell.set_woken();
+            cell.release();
+            if over {
+                self.walk_settled();
+                break if closed { Wait::Closed(assigned) } else { Wait::Granted };
+            }
+            self.hand_on(core::mem::take(&mut assigned), source, panic);
         };
-        drop(inner);
-        wakes.wake_all(panic);
-        panic.discard(unused);
-        if more {
-            self.serve(source, panic);
+        panic.discard(waker);
+        wait
+    }
+
+    /// Makes sure that nobody before `index` waits, or ever will: those who have not filled their places have to come
+    /// again. Only the first in line may hold a part of its need, or two would wait for each other's.
+    fn comes_first(&self, index: u64) -> bool {
+        let mut walk = self.walk(index);
+        let mut first = true;
+        while let Some((before, cell, state)) = walk.next() {
+            let passed = state.kind() == Kind::Empty
+                && cell.swap(state, state.to(Kind::Gone)).map_or_else(State::is_final, |()| true);
+            if !passed {
+                first = false;
+                break;
+            }
+            walk.settle(before);
         }
-        result
+        walk.end();
+        first
+    }
+
+    /// Gives back what a waiter cannot keep.
+    fn hand_on(&self, n: u64, source: &impl Source, panic: &mut FirstPanic) {
+        if n > 0 {
+            source.give_back(n, panic);
+            self.serve(n, source, panic);
+        }
+    }
+
+    /// Moves `settled` over what is over.
+    fn walk_settled(&self) {
+        // ORDERING(Q8): Relaxed. As `is_empty`.
+        let arrivals = self.line.arrivals.load(Ordering::Relaxed);
+        self.anybody_before(arrivals);
     }
 
     /// Looks after a registered wait; while it is pending, it is `task`'s, and `waker` is woken. Takes the
     /// key when the wait is over. A panic of the waker's `clone` leaves all as it was.
-    pub(crate) fn poll(
+    ///
+    /// # Safety
+    /// The key is of this queue.
+    #[allow(clippy::unused_self)] // the key lives as long
+    pub(crate) unsafe fn poll(
         &self,
         key: &mut Option<Key>,
         task: u64,
         waker: &Waker,
         panic: &mut FirstPanic,
     ) -> Wait {
-        let mut spare: Option<Waker> = None;
-        loop {
-            let Some(owned) = key.as_ref() else { unreachable!("polled after the wait was over") };
-            let mut inner = self.lock();
-            let entry = inner.entry(owned);
-            if entry.state == State::Waiting {
-                let known = entry.waker.as_ref().is_some_and(|w| w.will_wake(waker));
-                if !known && spare.is_none() {
-                    drop(inner);
-                    spare = Some(waker.clone());
-                    continue;
-                }
-                // The future may have moved to another task, under the same waker even.
-                entry.ticket.task = task;
-                if !known {
-                    core::mem::swap(&mut entry.waker, &mut spare);
-                }
-                drop(inner);
-                panic.discard(spare);
+        let owned = key.as_mut().expect("polled after the wait was over");
+        // SAFETY: of this queue; its segment stays while the place is not released.
+        let cell = unsafe { owned.cell.as_ref() };
+        let mut state = cell.state();
+        let mut spare = None;
+        if state.kind() == Kind::Waiting {
+            // The future may have moved to another task, under the same waker even.
+            cell.set_task(task);
+            if owned.waker == identity(waker) {
                 return Wait::Pending;
             }
-            let ended = inner.remove(key.take().expect("owned above"));
-            drop(inner);
-            // The entry's own waker went with its wake-up.
-            panic.discard(spare);
-            return match ended.state {
-                State::Closed => Wait::Closed(ended.assigned),
-                _ => Wait::Granted,
-            };
+            let new = waker.clone();
+            owned.waker = identity(&new);
+            spare = Some(new);
+            while state.kind() == Kind::Waiting {
+                match cell.swap(state, state.to(Kind::Updating)) {
+                    Ok(()) => state = state.to(Kind::Updating),
+                    Err(now) => state = now,
+                }
+            }
+            if state.kind() == Kind::Updating {
+                step("update: begun");
+                // SAFETY: ours while it is Updating, and after it ended there.
+                spare = spare.and_then(|new| unsafe { cell.put_waker(new) });
+                // Units may come meanwhile, or the end of the wait.
+                while state.kind() == Kind::Updating {
+                    match cell.swap(state, state.to(Kind::Waiting)) {
+                        Ok(()) => {
+                            panic.discard(spare);
+                            return Wait::Pending;
+                        }
+                        Err(now) => state = now,
+                    }
+                }
+                // SAFETY: as above.
+                panic.discard(unsafe { cell.take_waker() });
+                cell.set_ended(clock::now());
+                cell.set_woken();
+            }
+        }
+        *key = None;
+        cell.release();
+        panic.discard(spare);
+        match state.kind() {
+            Kind::Closed => Wait::Closed(state.assigned()),
+            _ => Wait::Granted,
         }
     }
 
     /// Takes a waiter out, wherever it stands. Returns the units that it leaves to be released.
-    pub(crate) fn cancel(&self, key: Key, source: &impl Source, panic: &mut FirstPanic) -> u64 {
-        let mut inner = self.lock();
-        if inner.entry(&key).state == State::Waiting {
-            inner.unlink(key.0, clock::now());
-            if inner.first == NIL {
-                source.unqueue();
+    ///
+    /// # Safety
+    /// The key is of this queue.
+    pub(crate) unsafe fn cancel(&self, key: Key, panic: &mut FirstPanic) -> u64 {
+        // SAFETY: of this queue; its segment stays while the place is not released.
+        let cell = unsafe { key.cell.as_ref() };
+        let mut state = cell.state();
+        let mut waker = None;
+        while state.kind() == Kind::Waiting {
+            let gone = state.to(Kind::Gone);
+            match cell.swap(state, gone) {
+                Ok(()) => {
+                    step("cancel: gone");
+                    state = gone;
+                    // SAFETY: ours: we ended the wait.
+                    waker = unsafe { cell.take_waker() };
+                    cell.set_ended(clock::now());
+                    cell.set_woken();
+                }
+                Err(now) => state = now,
             }
         }
-        let Ended { assigned, waker, .. } = inner.remove(key);
-        drop(inner);
+        cell.release();
+        if state.kind() == Kind::Gone {
+            self.walk_settled();
+        }
         panic.discard(waker);
-        assigned
+        state.assigned()
     }
 
-    /// Hands out whatever room there is, first come, first served. Called by whoever freed room
-    /// and saw that somebody waits.
-    pub(crate) fn serve(&self, source: &impl Source, panic: &mut FirstPanic) {
-        let mut wakes = WakeBatch::new();
-        loop {
-            let more = self.lock().serve(source, &mut wakes);
-            wakes.wake_all(panic);
-            if !more {
-                return;
-            }
+    /// Hands out up to `budget` units, first come, first served. Called by whoever gave that many back to the
+    /// channel, by a SeqCst step, and never for more: so a thread that is stopped in here withholds no more than it
+    /// brought. False: nobody waits or is about to; whoever comes later sees the caller's step.
+    #[inline]
+    pub(crate) fn serve(&self, budget: u64, source: &impl Source, panic: &mut FirstPanic) -> bool {
+        let arrivals = self.arrivals();
+        let any = !self.is_settled(arrivals);
+        if any {
+            self.serve_line(arrivals, budget, source, panic);
         }
+        any
     }
 
-    /// Fails all who wait, now and later.
-    pub(crate) fn close(&self, source: &impl Source, panic: &mut FirstPanic) {
+    #[cold]
+    #[inline(never)]
+    fn serve_line(
+        &self,
+        arrivals: u64,
+        mut budget: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) {
         let mut wakes = WakeBatch::new();
-        loop {
-            let mut inner = self.lock();
-            inner.closed = true;
-            while inner.first != NIL && !wakes.is_full() {
-                let index = inner.first;
-                inner.unlink(index, clock::now());
-                let entry = &mut inner.entries[index as usize];
-                entry.state = State::Closed;
-                wakes.push(entry.waker.take());
-                if inner.first == NIL {
-                    source.unqueue();
+        // Taken from the channel, and not assigned yet.
+        let mut hand = 0;
+        let mut walk = self.walk(arrivals);
+        'line: while budget + hand > 0 {
+            let Some((index, cell, mut state)) = walk.next_of_all() else {
+                if hand == 0 {
+                    break;
+                }
+                // The one it was for has left. Whoever comes now sees it in the channel; who came before, we see.
+                step("serve: given back");
+                source.give_back(hand, panic);
+                budget += hand;
+                hand = 0;
+                continue;
+            };
+            let number = index / LEN;
+            while state.is_of(number) && !state.is_final() {
+                if state.kind() == Kind::Empty {
+                    // Not filled yet: its owner is to look at the channel once more.
+                    let gone = state.to(Kind::Gone);
+                    state = cell.swap(state, gone).map_or_else(|now| now, |()| gone);
+                    continue;
+                }
+                let missing = cell.ticket().need.saturating_sub(state.assigned());
+                if hand == 0 {
+                    hand = source.take(missing.min(budget)).unwrap_or(0);
+                    budget -= hand;
+                    step("serve: taken");
+                }
+                let n = hand.min(missing);
+                if n == 0 {
+                    // No room, or nothing left of ours; or the place is of another wait by now.
+                    state = cell.state();
+                    if state.is_of(number) && state.is_waiting() {
+                        break 'line;
+                    }
+                    continue;
+                }
+                let full = n == missing;
+                let next = state.assign(n).to(if full { Kind::Granted } else { state.kind() });
+                match cell.swap(state, next) {
+                    Ok(()) => {
+                        step("serve: assigned");
+                        hand -= n;
+                        if full {
+                            Self::end_wait(cell, state, &mut wakes, panic);
+                        }
+                        state = next;
+                    }
+                    Err(now) => state = now,
                 }
             }
-            let more = inner.first != NIL;
-            drop(inner);
+            walk.settle(index);
+        }
+        walk.end();
+        step("serve: to wake");
+        wakes.wake_all(panic);
+    }
+
+    /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that.
+    pub(crate) fn close(&self, panic: &mut FirstPanic) {
+        let mut wakes = WakeBatch::new();
+        let mut walk = self.walk(self.arrivals());
+        while let Some((index, cell, mut state)) = walk.next_of_all() {
+            let number = index / LEN;
+            while state.is_of(number) && !state.is_final() {
+                let next = state.to(if state.is_waiting() { Kind::Closed } else { Kind::Gone });
+                match cell.swap(state, next) {
+                    Ok(()) => {
+                        step("close: failed");
+                        if state.is_waiting() {
+                            Self::end_wait(cell, state, &mut wakes, panic);
+                        }
+                        state = next;
+                    }
+                    Err(now) => state = now,
+                }
+            }
+            walk.settle(index);
+        }
+        walk.end();
+        wakes.wake_all(panic);
+    }
+
+    /// The caller has ended the wait, from `before`: its owner is to be woken.
+    fn end_wait(cell: &Cell, before: State, wakes: &mut WakeBatch, panic: &mut FirstPanic) {
+        if before.kind() == Kind::Updating {
+            // The owner is here, and sees to the rest.
+            return;
+        }
+        cell.set_ended(clock::now());
+        // SAFETY: ours: we took it out of Waiting.
+        let waker = unsafe { cell.take_waker() };
+        cell.set_woken();
+        if wakes.is_full() {
             wakes.wake_all(panic);
-            if !more {
-                return;
-            }
         }
-    }
-
-    /// Counts and sums when nobody can wait any more.
-    pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        self.inner.get_mut().totals()
-    }
-
-    /// Counts, sums and waiters at one instant: those who wait, in order, then those who were granted
-    /// and have not been polled since.
-    pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
-        let mut inner = self.lock();
-        let mut seen = Vec::with_capacity(inner.used as usize);
-        let mut next = inner.first;
-        while let Some(entry) = inner.entries.get(next as usize) {
-            seen.push(Waiting { ticket: entry.ticket, granted_at: None });
-            next = entry.next;
-        }
-        if inner.granted > 0 {
-            seen.extend(inner.entries.iter().filter_map(|entry| match entry.state {
-                State::Granted(at) => Some(Waiting { ticket: entry.ticket, granted_at: Some(at) }),
-                _ => None,
-            }));
-        }
-        (inner.totals(), seen)
-    }
-}
-
-impl Inner {
-    fn totals(&mut self) -> WaitTotals {
-        let now = if self.waiting > 0 { clock::exact() } else { 0 };
-        let waiting_ns =
-            (u128::from(now) * u128::from(self.waiting)).saturating_sub(self.since_sum);
-        // Waits end on the coarse clock: an end may lie a tick before the last report.
-        self.reported_ns = self.reported_ns.max(self.ended_ns + waiting_ns as u64);
-        WaitTotals {
-            waiting: self.waiting,
-            granted: self.granted,
-            oldest: self.entries.get(self.first as usize).map(|first| first.ticket.since),
-            waits: self.waits,
-            waited_ns: self.reported_ns,
-        }
-    }
-
-    fn entry(&mut self, key: &Key) -> &mut Entry {
-        &mut self.entries[key.0 as usize]
-    }
-
-    /// Appends a waiter without a waker.
-    fn push(&mut self, ticket: Ticket) -> Key {
-        let entry = Entry {
-            prev: self.last,
-            next: NIL,
-            state: State::Waiting,
-            assigned: 0,
-            ticket,
-            waker: None,
-        };
-        let index = if self.vacant == NIL {
-            self.entries.push(entry);
-            self.entries.len() as u32 - 1
-        } else {
-            let index = self.vacant;
-            self.vacant = self.entries[index as usize].next;
-            self.entries[index as usize] = entry;
-            index
-        };
-        match self.last {
-            NIL => self.first = index,
-            last => self.entries[last as usize].next = index,
-        }
-        self.last = index;
-        self.used += 1;
-        self.waiting += 1;
-        self.waits += 1;
-        self.since_sum += u128::from(ticket.since);
-        Key(index)
-    }
-
-    /// Takes an entry out of the list: its wait is over, however it ended.
-    fn unlink(&mut self, index: u32, now: u64) {
-        let Entry { prev, next, ticket, .. } = self.entries[index as usize];
-        match prev {
-            NIL => self.first = next,
-            prev => self.entries[prev as usize].next = next,
-        }
-        match next {
-            NIL => self.last = prev,
-            next => self.entries[next as usize].prev = prev,
-        }
-        self.waiting -= 1;
-        self.since_sum -= u128::from(ticket.since);
-        self.ended_ns += now.saturating_sub(ticket.since);
-    }
-
-    /// Gives the slab's entry back. It is not in the list any more.
-    fn remove(&mut self, key: Key) -> Ended {
-        let entry = &mut self.entries[key.0 as usize];
-        let ended =
-            Ended { state: entry.state, assigned: entry.assigned, waker: entry.waker.take() };
-        entry.state = State::Closed;
-        entry.next = self.vacant;
-        self.vacant = key.0;
-        self.used -= 1;
-        if let State::Granted(_) = ended.state {
-            self.granted -= 1;
-        }
-        if self.used == 0 && self.entries.len() > 64 {
-            // A crowd has gone: give its memory back.
-            self.entries = Vec::new();
-            self.vacant = NIL;
-        }
-        ended
-    }
-
-    /// Grants from the front while there is room. True: the batch is full, look again.
-    fn serve(&mut self, source: &impl Source, wakes: &mut WakeBatch) -> bool {
-        if self.first == NIL && self.receiver_called {
-            self.receiver_called = false;
-            source.release_receiver();
-        }
-        while self.first != NIL {
-            if wakes.is_full() {
-                return true;
-            }
-            let (index, last) = (self.first, self.first == self.last);
-            let entry = &mut self.entries[index as usize];
-            entry.assigned += source.take(entry.ticket.need - entry.assigned, last);
-            if entry.assigned < entry.ticket.need {
-                return false;
-            }
-            let now = clock::now();
-            entry.state = State::Granted(now);
-            wakes.push(entry.waker.take());
-            self.granted += 1;
-            self.unlink(index, now);
-        }
-        false
+        wakes.push(waker);
     }
 }

@@ -274,25 +274,30 @@ fn b22_a_closed_channel_stays_closed_and_its_room_whole_whatever_comes_back() {
     }
 }
 
-/// Seen to fail with: `push` that never takes a vacant entry; and, `remove` that keeps a crowd's memory.
+/// The memory of the largest crowd stays with the channel, and serves the next one.
+///
+/// Seen to fail with: a sweep that takes nothing out; and, `fresh` that never takes a spare segment.
 #[test]
 fn b23_a_million_sends_that_are_given_up_leave_nothing() {
     let (tx, _rx) = mpsc::channel(1);
     tx.try_send([0; 4]).unwrap();
-    // Two that stay keep the crowd's memory from being given back as a whole.
     let stay = (pending(tx.send([0; 4])), pending(tx.reserve_many(1)));
-    drop(pending(tx.send([1; 4])));
+    (0..100).for_each(|_| drop(pending(tx.send([1; 4]))));
     let before = live();
     for i in 0..1_000_000u64 {
         drop(pending(tx.send([i; 4])));
     }
     assert_eq!(live(), before, "a cancelled send leaves nothing behind");
-    assert_eq!(tx.stats().send_waits_total, 1_000_003);
+    assert_eq!(tx.stats().send_waits_total, 1_000_102);
     drop(stay);
-    let crowd: Vec<_> = (0..20_000).map(|i| pending(tx.send([i; 4]))).collect();
+    let crowd = || (0..20_000).map(|i| pending(tx.send([i; 4]))).collect::<Vec<_>>();
+    let waiting = crowd();
     assert_eq!(tx.stats().send_waiters, 20_000);
-    drop(crowd);
-    assert!(live() - before <= 0, "{} bytes are left of a crowd", live() - before);
+    drop(waiting);
+    // 67 bytes a place; and between two sweeps the row grows to twice what lives.
+    (0..30).for_each(|_| drop(crowd()));
+    let left = live() - before;
+    assert!(left < 20_000 * 140, "{left} bytes are left of 30 crowds");
 }
 
 /// `T` cannot be forged in safe code, so that only the unsafe side could do this wrong.

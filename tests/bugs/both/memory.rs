@@ -31,23 +31,25 @@ fn b23_a_burst_of_a_million_messages_is_given_back() {
     }
 }
 
-/// Two waits that stay keep the crowd's memory from being given back as a whole.
+/// The memory of the largest crowd stays with the channel, and serves the next one.
 ///
-/// Seen to fail with: `push` that never takes a vacant entry; and, `remove` that keeps a crowd's memory.
+/// Seen to fail with: a sweep that takes nothing out; and, `fresh` that never takes a spare segment.
 #[test]
 fn b23_a_million_waits_for_closure_that_are_given_up_leave_nothing() {
     let (tx, rx) = channel::<u8>(1);
     let stay = (pending(tx.closed()), pending(tx.closed()));
-    drop(pending(tx.closed()));
+    (0..100).for_each(|_| drop(pending(tx.closed())));
     let before = live();
     for _ in 0..1_000_000 {
         drop(pending(tx.closed()));
     }
     assert_eq!(live(), before);
     drop(stay);
-    let crowd: Vec<_> = (0..20_000).map(|_| pending(tx.closed())).collect();
-    drop(crowd);
-    assert!(live() - before <= 0, "{} bytes are left of a crowd", live() - before);
+    let crowd = || (0..20_000).map(|_| pending(tx.closed())).collect::<Vec<_>>();
+    // 67 bytes a place; and between two sweeps the row grows to twice what lives.
+    (0..30).for_each(|_| drop(crowd()));
+    let left = live() - before;
+    assert!(left < 20_000 * 140, "{left} bytes are left of 30 crowds");
     drop(rx);
 }
 

@@ -1,0 +1,237 @@
+//! A waiter's place in the row: one word that decides everything, and what belongs to whoever it says.
+//!
+//! ```text
+//!                  fills it                assigned all it needs            polls
+//! Empty (taken) --------------> Waiting ------------------------> Granted ---------> over
+//!   |                            |  ^  \
+//!   | a server, or its owner:    |  |   \ its owner leaves, or closure
+//!   v nobody waits here      new |  |    ----------------------> Gone, Closed -----> over
+//!  Gone                    waker v  |
+//!                           Updating ---> Granted, Closed
+//! ```
+//!
+//! Granted, Closed and Gone are final. Every step is a compare-and-swap on the word, which also counts the units
+//! that were assigned so far, so that they change hands with the state. The waker belongs to
+//!
+//! * the owner of the place while it is Empty or Updating, and when the owner ended it;
+//! * nobody while it is Waiting;
+//! * whoever took it from Waiting to Granted or Closed, until it sets `woken`.
+//!
+//! A place is *over* when its owner has set `released` and `woken` is set: then nobody looks at the waker any more, and
+//! the row may use the memory again. It may do so while others still look at the word: the word carries
+//! the number of its segment, so that their swaps fail.
+
+use core::task::Waker;
+
+use super::queue::Ticket;
+use crate::sync::plain;
+use crate::sync::row::AtomicBool;
+use crate::sync::{AtomicU64, Ordering, UnsafeCell};
+
+/// What a place is, in the low byte of its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Not filled by its owner yet.
+    Empty = 0,
+    /// Filled; a server may assign units to it.
+    Waiting = 1,
+    /// Likewise, while its owner changes the waker.
+    Updating = 2,
+    /// It has all it needs.
+    Granted = 3,
+    /// The channel was closed first.
+    Closed = 4,
+    /// Nobody waits here, or not any more.
+    Gone = 5,
+}
+
+/// A place's word: `[ tag, 32 bits | assigned, 24 | kind, 8 ]`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct State(u64);
+
+impl State {
+    /// An empty place in the segment with this number.
+    pub(super) fn empty(segment: u64) -> Self {
+        Self(segment << 32)
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        match self.0 & 0xff {
+            0 => Kind::Empty,
+            1 => Kind::Waiting,
+            2 => Kind::Updating,
+            3 => Kind::Granted,
+            4 => Kind::Closed,
+            _ => Kind::Gone,
+        }
+    }
+
+    pub(super) fn assigned(self) -> u64 {
+        self.0 >> 8 & 0xff_ffff
+    }
+
+    /// Whether the place still lies in the segment with this number.
+    pub(super) fn is_of(self, segment: u64) -> bool {
+        self.0 >> 32 == segment & 0xffff_ffff
+    }
+
+    /// Somebody waits: for units, or for closure.
+    pub(super) fn is_waiting(self) -> bool {
+        matches!(self.kind(), Kind::Waiting | Kind::Updating)
+    }
+
+    /// Nothing will change any more.
+    pub(super) fn is_final(self) -> bool {
+        !self.is_waiting() && self.kind() != Kind::Empty
+    }
+
+    pub(super) fn to(self, kind: Kind) -> Self {
+        Self(self.0 & !0xff | kind as u64)
+    }
+
+    pub(super) fn assign(self, n: u64) -> Self {
+        Self(self.0 + (n << 8))
+    }
+}
+
+impl core::fmt::Debug for State {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:?}({}) in segment {}", self.kind(), self.assigned(), self.0 >> 32)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+#[cfg_attr(not(parshall_loom), repr(align(64)))]
+pub(super) struct Cell {
+    state: AtomicU64,
+    waker: UnsafeCell<Option<Waker>>,
+    /// Written before the place is Waiting, and again by its owner only.
+    ticket: [plain::AtomicU64; 3],
+    /// When the wait was over; 0 while it is not.
+    ended: plain::AtomicU64,
+    released: AtomicBool,
+    woken: AtomicBool,
+}
+
+// SAFETY: a `Waker` may go to any thread; the module's table makes every access exclusive.
+unsafe impl Send for Cell {}
+// SAFETY: as above.
+unsafe impl Sync for Cell {}
+
+impl Cell {
+    pub(super) fn new(segment: u64) -> Self {
+        Self {
+            state: AtomicU64::new(State::empty(segment).0),
+            waker: UnsafeCell::new(None),
+            ticket: Default::default(),
+            ended: plain::AtomicU64::new(0),
+            released: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
+        }
+    }
+
+    /// Makes a place that is over an empty one of another segment. The caller has it alone, but for others who look
+    /// at the word for what it was.
+    pub(super) fn renew(&self, segment: u64) {
+        // ORDERING(Q0): Relaxed. The segment is published by Q3 in `row`. A swap by who comes late fails whatever it sees.
+        self.state.store(State::empty(segment).0, Ordering::Relaxed);
+        self.released.store(false, Ordering::Relaxed);
+        self.woken.store(false, Ordering::Relaxed);
+        self.set_ticket(Ticket { task: 0, since: 0, need: 0 });
+        self.set_ended(0);
+    }
+
+    /// The word, in the order of all SeqCst steps.
+    pub(super) fn state(&self) -> State {
+        // ORDERING(Q1, Q2): SeqCst. Acquire: pairs with Q1 in `swap`, whose units and ticket it sees. SeqCst: pairs
+        // with Q2 in `swap`: of a look at somebody ahead and his leaving, the later one sees the earlier (`mod`).
+        State(self.state.load(Ordering::SeqCst))
+    }
+
+    /// Moves the word on, or returns what it is by now.
+    pub(super) fn swap(&self, from: State, to: State) -> Result<(), State> {
+        // ORDERING(Q1, Q2): SeqCst. Release: pairs with Q1 here and in `state`: who finds it Waiting sees waker and
+        // ticket. Acquire: the other end. SeqCst: see Q2 in `state`.
+        self.state
+            .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::SeqCst)
+            .map(drop)
+            .map_err(State)
+    }
+
+    /// Puts a waker in; returns the one it replaces.
+    ///
+    /// # Safety
+    /// The caller is the owner, and the place is Empty or Updating.
+    pub(super) unsafe fn put_waker(&self, waker: Waker) -> Option<Waker> {
+        // SAFETY: exclusive, by the table.
+        self.waker.with_mut(|p| unsafe { (*p).replace(waker) })
+    }
+
+    /// Takes the waker out.
+    ///
+    /// # Safety
+    /// It belongs to the caller, by the module's table.
+    pub(super) unsafe fn take_waker(&self) -> Option<Waker> {
+        // SAFETY: exclusive, by the table.
+        self.waker.with_mut(|p| unsafe { (*p).take() })
+    }
+
+    /// The caller, who ended the wait, is done with the waker.
+    pub(super) fn set_woken(&self) {
+        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the waker was taken before.
+        self.woken.store(true, Ordering::Release);
+    }
+
+    /// The owner looks at the place no more.
+    pub(super) fn release(&self) {
+        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look came before.
+        self.released.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        // ORDERING(Q4): Acquire. Pairs with Q4 in `set_woken` and `release`.
+        self.released.load(Ordering::Acquire) && self.woken.load(Ordering::Acquire)
+    }
+
+    /// Whether the owner has seen the end of its wait. May become true at any time.
+    pub(super) fn is_released(&self) -> bool {
+        // ORDERING(Q4): Relaxed. A gauge here.
+        self.released.load(Ordering::Relaxed)
+    }
+
+    // ---------------------------------------------------------------- for telemetry
+
+    pub(super) fn ticket(&self) -> Ticket {
+        let [task, since, need] = &self.ticket;
+        // ORDERING(M4): Relaxed. Published by the state (Q1); pairs with M4 in `set_ticket`.
+        Ticket {
+            task: task.load(plain::Ordering::Relaxed),
+            since: since.load(plain::Ordering::Relaxed),
+            need: need.load(plain::Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn set_ticket(&self, ticket: Ticket) {
+        let Ticket { task, since, need } = ticket;
+        self.set_task(task);
+        // ORDERING(M4): Relaxed. As `ticket`.
+        self.ticket[1].store(since, plain::Ordering::Relaxed);
+        self.ticket[2].store(need, plain::Ordering::Relaxed);
+    }
+
+    pub(super) fn set_task(&self, task: u64) {
+        // ORDERING(M4): Relaxed. As `ticket`; the owner's note for telemetry.
+        self.ticket[0].store(task, plain::Ordering::Relaxed);
+    }
+
+    pub(super) fn ended(&self) -> u64 {
+        // ORDERING(M5): Relaxed. A gauge; pairs with M5 in `set_ended`.
+        self.ended.load(plain::Ordering::Relaxed)
+    }
+
+    pub(super) fn set_ended(&self, at: u64) {
+        // ORDERING(M5): Relaxed. As `ended`.
+        self.ended.store(at, plain::Ordering::Relaxed);
+    }
+}

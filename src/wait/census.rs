@@ -1,0 +1,102 @@
+//! Who waits: the queue as telemetry sees it. It reads, and nobody waits for it.
+
+use super::cell::{Kind, State};
+use super::queue::{Ticket, WaitQueue};
+use super::row::{Found, Hint};
+use crate::sync::plain::{AtomicU64, Ordering};
+use crate::telemetry::clock;
+
+/// A waiter as [`WaitQueue::visit`] shows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) ticket: Ticket,
+    /// When the whole of its need was assigned, if it was: it has not been polled since.
+    pub(crate) granted_at: Option<u64>,
+}
+
+/// Sums over all waiters there ever were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WaitTotals {
+    /// Waiting now, not yet granted.
+    pub(crate) waiting: u64,
+    /// Granted and not polled since.
+    pub(crate) granted: u64,
+    /// Since when the first in line waits.
+    pub(crate) oldest: Option<u64>,
+    /// Waits that ever began.
+    pub(crate) waits: u64,
+    /// Time waited in all of them, those that still wait included.
+    pub(crate) waited_ns: u64,
+}
+
+impl WaitQueue {
+    /// Counts and sums when nobody can wait any more.
+    pub(crate) fn final_totals(&mut self) -> WaitTotals {
+        self.visit().0
+    }
+
+    /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not been polled
+    /// since. Each was so at some moment of the call; no two need have been so at the same one.
+    pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
+        // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
+        // ORDERING(M3): Relaxed. Gauges with one writer at a time; pairs with M3 in `row`.
+        let past = &self.row.past;
+        let mut totals = WaitTotals {
+            waits: past.waits.load(Ordering::Relaxed),
+            waited_ns: past.waited_ns.load(Ordering::Relaxed),
+            ..WaitTotals::default()
+        };
+        let (mut waiting, mut granted) = (Vec::new(), Vec::new());
+        let now = clock::exact();
+        self.for_each(|state, ticket, ended, released| {
+            if ticket.since == 0 || state.kind() == Kind::Empty {
+                return;
+            }
+            totals.waits += 1;
+            // 0: it ended a moment ago.
+            let end = if ended == 0 { now } else { ended };
+            totals.waited_ns += end.saturating_sub(ticket.since);
+            if state.is_waiting() {
+                waiting.push(Waiting { ticket, granted_at: None });
+            } else if state.kind() == Kind::Granted && !released {
+                granted.push(Waiting { ticket, granted_at: Some(end) });
+            }
+        });
+        totals.waiting = waiting.len() as u64;
+        totals.granted = granted.len() as u64;
+        totals.oldest = waiting.first().map(|first| first.ticket.since);
+        let at_least = |reported: &AtomicU64, n: u64| {
+            // ORDERING(M3): Relaxed. As above.
+            reported.fetch_max(n, Ordering::Relaxed).max(n)
+        };
+        // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
+        totals.waits = at_least(&self.reported.waits, totals.waits);
+        totals.waited_ns = at_least(&self.reported.waited_ns, totals.waited_ns);
+        waiting.append(&mut granted);
+        (totals, waiting)
+    }
+
+    /// Shows each place that is in the row: word, ticket, end and whether its owner has left it.
+    fn for_each(&self, mut f: impl FnMut(State, Ticket, u64, bool)) {
+        let Some(mut number) = self.row.first() else { return };
+        let hint = Hint::new();
+        loop {
+            match self.row.seek(number, &hint, false) {
+                Found::Missing => return,
+                Found::Over(next) => number = next,
+                Found::Segment(segment) => {
+                    for cell in segment.cells() {
+                        let state = cell.state();
+                        let (ticket, ended) = (cell.ticket(), cell.ended());
+                        let released = cell.is_released();
+                        // If it is of another segment by now, what was read may be of another wait.
+                        if state.is_of(number) && cell.state().is_of(number) {
+                            f(state, ticket, ended, released);
+                        }
+                    }
+                    number += 1;
+                }
+            }
+        }
+    }
+}

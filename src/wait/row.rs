@@ -1,0 +1,448 @@
+//! The endless row of places, in segments of [`LEN`], that is as long as its living part.
+//!
+//! ```text
+//! first                                          last
+//!   |                                              |
+//! [ segment 3 ] -> [ segment 7 ] -> [ segment 8 ] -+        segments 4 to 6 are over, and were taken out
+//! ```
+//!
+//! Whoever has taken an index makes the segments up to it. *Appending* is one swap on the last one's link, which
+//! carries the number of its segment while nothing follows. *Taking out* segments whose places are all over is
+//! done by one thread at a time, which holds a flag that nobody waits for: while it is taken, others let
+//! the row grow and allocate. So is giving out memory that was taken out.
+//!
+//! Memory goes back to the allocator only with the row. A thread may thus look at a segment that was taken out
+//! and serves elsewhere by now; it finds another number there, and starts again from the first.
+//! Numbers are never used twice.
+//!
+//! A link counts as true if the segment that holds it still has its number *after* the link was read: a
+//! segment loses its number when it has been taken out, before any other one is, and one that has no number any more is
+//! not linked to. New segments carry the mark FRESH with their number until they are linked, so that
+//! nobody takes one for linked that is reached by an old hint.
+
+use core::ptr::NonNull;
+
+use super::cell::Cell;
+use crate::sync::row::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use crate::sync::{Ordering, plain, step};
+
+/// Places in a segment.
+pub(super) const LEN: u64 = match (cfg!(parshall_loom), cfg!(test)) {
+    (true, true) => 1,
+    // All that a model of a channel needs.
+    (true, false) => 8,
+    _ => 16,
+};
+
+/// With the number of a segment that is not known to be linked.
+const FRESH: u64 = 1 << 63;
+
+/// The number of a segment that was taken out.
+const OUT: u64 = u64::MAX;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Segment {
+    number: AtomicU64,
+    /// The next segment, or [`end_of`] this one.
+    next: AtomicPtr<Segment>,
+    /// The next one of those that were taken out.
+    spare: AtomicPtr<Segment>,
+    cells: [Cell; LEN as usize],
+}
+
+/// What stands for "nothing follows segment `number`". No address, for those are even.
+fn end_of(number: u64) -> *mut Segment {
+    core::ptr::without_provenance_mut((number as usize) << 1 | 1)
+}
+
+fn is_end(link: *mut Segment) -> bool {
+    link.addr() & 1 == 1
+}
+
+impl Segment {
+    fn new(number: u64) -> Self {
+        Self {
+            number: AtomicU64::new(number | FRESH),
+            next: AtomicPtr::new(end_of(number)),
+            spare: AtomicPtr::new(core::ptr::null_mut()),
+            cells: core::array::from_fn(|_| Cell::new(number)),
+        }
+    }
+
+    /// The number as it stands.
+    fn number(&self) -> u64 {
+        // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`: who sees a number sees the segment set up, and
+        // who sees that it is out, or another number, sees the links that led around it.
+        self.number.load(Ordering::Acquire)
+    }
+
+    fn next(&self) -> *mut Segment {
+        // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`: the segment it names was set up.
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// The place with this index.
+    pub(super) fn cell(&self, index: u64) -> &Cell {
+        &self.cells[(index % LEN) as usize]
+    }
+
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+}
+
+/// What stands where a segment was looked for.
+pub(super) enum Found<'a> {
+    Segment(&'a Segment),
+    /// It is over; the next one has this number.
+    Over(u64),
+    /// It was not made yet.
+    Missing,
+}
+
+/// Sums over the places that were taken out.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    pub(super) waits: plain::AtomicU64,
+    pub(super) waited_ns: plain::AtomicU64,
+}
+
+/// A look at where somebody last was in the row: good for a start, and never more.
+#[derive(Debug)]
+pub(super) struct Hint(AtomicPtr<Segment>);
+
+impl Hint {
+    pub(super) fn new() -> Self {
+        Self(AtomicPtr::new(core::ptr::null_mut()))
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Null until somebody waits.
+    first: AtomicPtr<Segment>,
+    /// A stack of those that were taken out.
+    spare: AtomicPtr<Segment>,
+    /// Somebody takes segments out, or takes one from the stack.
+    busy: AtomicBool,
+    /// Segments in the row.
+    linked: AtomicUsize,
+    /// How many of them make it worth while to take out what is over: twice what was left the last time.
+    enough: AtomicUsize,
+    pub(super) past: Past,
+}
+
+impl Row {
+    pub(super) fn new() -> Self {
+        // A model of a channel knows nothing of how segments are published: there it has one from the beginning.
+        let first = if cfg!(all(parshall_loom, not(test))) {
+            Box::into_raw(Box::new(Segment::new(0)))
+        } else {
+            core::ptr::null_mut()
+        };
+        Self {
+            first: AtomicPtr::new(first),
+            spare: AtomicPtr::new(core::ptr::null_mut()),
+            busy: AtomicBool::new(false),
+            linked: AtomicUsize::new(0),
+            enough: AtomicUsize::new(2),
+            past: Past::default(),
+        }
+    }
+
+    /// A segment of this row.
+    ///
+    /// # Safety
+    /// `segment` was read from a link, a hint or a stack of this row.
+    #[allow(clippy::unused_self)] // it lives as long
+    unsafe fn at(&self, segment: *mut Segment) -> &Segment {
+        // SAFETY: all those lead to segments, which live as long as the row.
+        unsafe { &*segment }
+    }
+
+    /// The number of the first segment; `None` if nobody has ever waited.
+    pub(super) fn first(&self) -> Option<u64> {
+        loop {
+            // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`.
+            let first = self.first.load(Ordering::Acquire);
+            if first.is_null() {
+                return None;
+            }
+            // SAFETY: a link.
+            match unsafe { self.at(first) }.number() {
+                OUT => {}
+                number => return Some(number & !FRESH),
+            }
+        }
+    }
+
+    /// The segment with this number, which is made if it was not yet; `Err` is the number of the one that stands in its
+    /// place when it is over. An index in it was given out.
+    pub(super) fn get(&self, number: u64, hint: &Hint) -> Result<&Segment, u64> {
+        match self.seek(number, hint, true) {
+            Found::Segment(segment) => Ok(segment),
+            Found::Over(next) => Err(next),
+            Found::Missing => unreachable!("made when it is missing"),
+        }
+    }
+
+    pub(super) fn seek(&self, number: u64, hint: &Hint, make: bool) -> Found<'_> {
+        // ORDERING(Q3): Acquire. Pairs with Q3 in `remember`: the segment is set up.
+        let hinted = hint.0.load(Ordering::Acquire);
+        if !hinted.is_null() {
+            // SAFETY: a hint.
+            let segment = unsafe { self.at(hinted) };
+            let known = segment.number();
+            if known == number {
+                return Found::Segment(segment);
+            }
+            // One that is fresh or out has a number beyond all.
+            if known < number
+                && let Some(found) = self.seek_from(segment, known, number, hint, make)
+            {
+                return found;
+            }
+        }
+        loop {
+            // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`.
+            let first = self.first.load(Ordering::Acquire);
+            if first.is_null() {
+                if !make {
+                    return Found::Missing;
+                }
+                self.append(&self.first, core::ptr::null_mut(), 0);
+                continue;
+            }
+            // SAFETY: a link.
+            let segment = unsafe { self.at(first) };
+            let known = segment.number();
+            // ORDERING(Q3): Acquire. As above; the number is good if this still is the first.
+            if known == OUT || self.first.load(Ordering::Acquire) != first {
+                continue;
+            }
+            let known = known & !FRESH;
+            if known > number {
+                return Found::Over(known);
+            }
+            if let Some(found) = self.seek_from(segment, known, number, hint, make) {
+                return found;
+            }
+        }
+    }
+
+    /// Looks from `segment`, which had number `known` <= `number` when it was reached by a true link or hint. `None`:
+    /// the row changed under our feet.
+    fn seek_from<'a>(
+        &'a self,
+        mut segment: &'a Segment,
+        mut known: u64,
+        number: u64,
+        hint: &Hint,
+        make: bool,
+    ) -> Option<Found<'a>> {
+        while known < number {
+            let next = segment.next();
+            if is_end(next) {
+                if next != end_of(known) {
+                    return None;
+                }
+                if !make {
+                    return Some(Found::Missing);
+                }
+                self.append(&segment.next, next, known + 1);
+                continue;
+            }
+            // SAFETY: a link.
+            let following = unsafe { self.at(next) };
+            let found = following.number();
+            if segment.next() != next {
+                continue;
+            }
+            if segment.number() & !FRESH != known {
+                return None;
+            }
+            // Linked, and so its number is good, if it has one.
+            if found == OUT {
+                continue;
+            }
+            let found = found & !FRESH;
+            if found > number {
+                return Some(Found::Over(found));
+            }
+            (segment, known) = (following, found);
+        }
+        // ORDERING(Q3): Release. Pairs with Q3 in `seek`: what we know of the segment.
+        hint.0.store(core::ptr::from_ref(segment).cast_mut(), Ordering::Release);
+        Some(Found::Segment(segment))
+    }
+
+    /// Puts segment `number` where `link` says `end`, if it still does.
+    #[cold]
+    fn append(&self, link: &AtomicPtr<Segment>, end: *mut Segment, number: u64) {
+        let new = self.fresh(number);
+        step("append: link");
+        // ORDERING(Q3): Release. Pairs with Q3 in `next` and `seek`: the segment is set up.
+        if link.compare_exchange(end, new, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // SAFETY: ours.
+            let segment = unsafe { self.at(new) };
+            // ORDERING(Q3): Release. As in `sweep`: it has no number from here on.
+            segment.number.store(OUT, Ordering::Release);
+            self.put_aside(new, new);
+            return;
+        }
+        step("append: number");
+        // SAFETY: it lives as long as the row.
+        let word = &unsafe { self.at(new) }.number;
+        // ORDERING(Q3): Release. Pairs with Q3 in `number`. By a swap, for it may be out again by now.
+        let _ = word.compare_exchange(number | FRESH, number, Ordering::AcqRel, Ordering::Relaxed);
+        // ORDERING(Q5): Relaxed. A count of segments that decides only when to look.
+        let before = self.linked.fetch_add(1, Ordering::Relaxed);
+        if before.wrapping_add(1) >= self.enough.load(Ordering::Relaxed) {
+            self.sweep();
+        }
+    }
+
+    /// A segment with this number that is not linked yet, from the stack or from the allocator.
+    fn fresh(&self, number: u64) -> *mut Segment {
+        if let Some(segment) = self.take_spare() {
+            // SAFETY: ours alone, but for those who look at its number or a state.
+            let it = unsafe { segment.as_ref() };
+            it.cells.iter().for_each(|cell| cell.renew(number));
+            // ORDERING(Q3): Release. Pairs with Q3 in `next`: who reads this end and then the number, finds no old one.
+            it.next.store(end_of(number), Ordering::Release);
+            // ORDERING(Q3): Release. Pairs with Q3 in `number`.
+            it.number.store(number | FRESH, Ordering::Release);
+            return segment.as_ptr();
+        }
+        Box::into_raw(Box::new(Segment::new(number)))
+    }
+
+    fn take_spare(&self) -> Option<NonNull<Segment>> {
+        // ORDERING(Q6): Acquire. Pairs with Q6 below and in `sweep`: one thread at a time takes from the stack, so
+        // that its top cannot be taken and put back under its feet.
+        if self.busy.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        step("spare: taken");
+        // ORDERING(Q7): Acquire. Pairs with Q7 in `put_aside`: the segment is over for everybody.
+        let mut top = self.spare.load(Ordering::Acquire);
+        let taken = loop {
+            let Some(segment) = NonNull::new(top) else { break None };
+            // SAFETY: from the stack.
+            // ORDERING(Q7): Relaxed. Published with the segment that names it.
+            let below = unsafe { segment.as_ref() }.spare.load(Ordering::Relaxed);
+            // ORDERING(Q7): Acquire. As above.
+            match self.spare.compare_exchange(top, below, Ordering::Acquire, Ordering::Acquire) {
+                Ok(_) => break Some(segment),
+                Err(now) => top = now,
+            }
+        };
+        // ORDERING(Q6): Release. Pairs with Q6 above.
+        self.busy.store(false, Ordering::Release);
+        taken
+    }
+
+    /// Puts a chain of segments that are out, linked by `spare`, on the stack.
+    fn put_aside(&self, top: *mut Segment, bottom: *mut Segment) {
+        // SAFETY: of this row.
+        let link = unsafe { &self.at(bottom).spare };
+        // ORDERING(Q7): Relaxed. The swap decides.
+        let mut below = self.spare.load(Ordering::Relaxed);
+        loop {
+            // ORDERING(Q7): Relaxed. Published by the swap.
+            link.store(below, Ordering::Relaxed);
+            // ORDERING(Q7): Release. Pairs with Q7 in `take_spare`.
+            match self.spare.compare_exchange(below, top, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => below = now,
+            }
+        }
+    }
+
+    /// Takes out all segments but the last whose places are all over, unless somebody is at it.
+    #[cold]
+    fn sweep(&self) {
+        // ORDERING(Q6): Acquire. Pairs with Q6 below and in `take_spare`.
+        if self.busy.swap(true, Ordering::Acquire) {
+            return;
+        }
+        step("sweep: begun");
+        let mut link = &self.first;
+        let (mut kept, mut out) = (1, 0);
+        let mut chain: Option<(*mut Segment, *mut Segment)> = None;
+        // ORDERING(Q3): Acquire. As `next`.
+        let mut at = link.load(Ordering::Acquire);
+        loop {
+            // SAFETY: a link.
+            let segment = unsafe { self.at(at) };
+            let next = segment.next();
+            if is_end(next) {
+                break;
+            }
+            if segment.cells.iter().all(Cell::is_over) {
+                // ORDERING(Q3): Release. Pairs with Q3 in `next`: the one behind it was set up.
+                link.store(next, Ordering::Release);
+                step("sweep: unlinked");
+                self.account(segment);
+                // ORDERING(Q3): Release. Pairs with Q3 in `number`: the link around it, and no later one.
+                segment.number.store(OUT, Ordering::Release);
+                let (top, bottom) = chain.map_or((core::ptr::null_mut(), at), |ends| ends);
+                // ORDERING(Q7): Relaxed. Published by `put_aside`.
+                segment.spare.store(top, Ordering::Relaxed);
+                chain = Some((at, bottom));
+                out += 1;
+            } else {
+                link = &segment.next;
+                kept += 1;
+            }
+            at = next;
+        }
+        if let Some((top, bottom)) = chain {
+            self.put_aside(top, bottom);
+        }
+        // ORDERING(Q5): Relaxed. As in `append`.
+        self.linked.fetch_sub(out, Ordering::Relaxed);
+        self.enough.store(2 * kept + 1, Ordering::Relaxed);
+        // ORDERING(Q6): Release. Pairs with Q6 above.
+        self.busy.store(false, Ordering::Release);
+    }
+
+    /// Adds the waits of a segment to the past. One thread at a time.
+    fn account(&self, segment: &Segment) {
+        let (mut waits, mut waited_ns) = (0, 0);
+        for cell in &segment.cells {
+            let since = cell.ticket().since;
+            if since > 0 {
+                waits += 1;
+                waited_ns += cell.ended().saturating_sub(since);
+            }
+        }
+        // ORDERING(M3): Relaxed. Gauges; pairs with M3 in `census`.
+        let add = |sum: &plain::AtomicU64, n: u64| {
+            sum.store(sum.load(plain::Ordering::Relaxed) + n, plain::Ordering::Relaxed);
+        };
+        add(&self.past.waits, waits);
+        add(&self.past.waited_ns, waited_ns);
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        // ORDERING(Q0): Relaxed. Nobody else is there.
+        for mut at in [self.first.load(Ordering::Relaxed), self.spare.load(Ordering::Relaxed)] {
+            while !at.is_null() && !is_end(at) {
+                // SAFETY: each segment is in one of the two, and nobody looks at it any more.
+                let segment = unsafe { Box::from_raw(at) };
+                // ORDERING(Q0): Relaxed. As above.
+                let (number, next, spare) = (
+                    segment.number.load(Ordering::Relaxed),
+                    segment.next.load(Ordering::Relaxed),
+                    segment.spare.load(Ordering::Relaxed),
+                );
+                at = if number == OUT { spare } else { next };
+            }
+        }
+    }
+}
