@@ -129,7 +129,7 @@ impl Shared {
         self.view().stats
     }
 
-    /// Reads everything. Takes the wait queue's lock for a moment, never stores into a word.
+    /// Reads everything; takes no lock, and never stores into a word.
     pub(crate) fn view(&self) -> View {
         let Self { ring, info, senders, counts, .. } = self;
         let (waits, send_waits) = senders.visit();

@@ -90,8 +90,9 @@ pub struct RetiredSnapshot {
 /// Looks at every live channel.
 ///
 /// Each channel is read consistently (see [`ChannelStats`]), one after the other: across channels the
-/// moments differ, so a conclusion about several should rest on two snapshots. Nobody is stopped: a
-/// wait queue's lock is held to copy its entries, the registry's for a thousand channels at a time.
+/// moments differ, so a conclusion about several should rest on two snapshots. No sender and no receiver is
+/// stopped: waits are read while they change, each as it was at some moment of the call. Creating and dropping
+/// channels waits for the registry's lock, which is held for a thousand channels at a time.
 /// Not listed are untracked channels, and callers of `Sender::closed`. A channel whose last handle goes
 /// while a snapshot is taken lives until that is done.
 ///

@@ -283,21 +283,34 @@ impl Drop for Entered {
     }
 }
 
-/// Lists a thread while it lives.
-struct ThreadCard(TaskRef);
+/// Lists a thread, from one of its first blocking calls until it ends.
+struct ThreadCard {
+    task: TaskRef,
+    listed: Cell<bool>,
+}
 
 impl ThreadCard {
     fn new() -> Self {
-        let thread = TaskRef::new(TaskKind::Thread, NEXT.fetch_add(1, Ordering::Relaxed));
-        let name = crate::sync::plain::thread_name();
-        THREADS.lock().insert(thread, name);
-        Self(thread)
+        let task = TaskRef::new(TaskKind::Thread, NEXT.fetch_add(1, Ordering::Relaxed));
+        Self { task, listed: Cell::new(false) }
+    }
+
+    /// A send must never wait for a lock: if the list is busy, the thread has no name until its next call.
+    fn list(&self) {
+        if !self.listed.get()
+            && let Some(mut threads) = THREADS.try_lock()
+        {
+            threads.insert(self.task, crate::sync::plain::thread_name());
+            self.listed.set(true);
+        }
     }
 }
 
 impl Drop for ThreadCard {
     fn drop(&mut self) {
-        THREADS.lock().remove(&self.0);
+        if self.listed.get() {
+            THREADS.lock().remove(&self.task);
+        }
     }
 }
 
@@ -307,7 +320,11 @@ pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
         return f();
     }
     // A thread that is ending has lost its card: it waits without a name.
-    let Ok(thread) = THREAD.try_with(|card| card.0) else { return f() };
+    let card = |card: &ThreadCard| {
+        card.list();
+        card.task
+    };
+    let Ok(thread) = THREAD.try_with(card) else { return f() };
     let _entered = enter(thread);
     f()
 }

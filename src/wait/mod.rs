@@ -1,7 +1,7 @@
 //! Waiting, on both sides, and why no wake-up is lost.
 //!
-//! Nothing here knows the ring: this layer keeps wakers and waiters, says who is to be woken, and
-//! wakes outside any lock. `chan` ties it to the ring.
+//! Nothing here knows the ring, and nothing here locks: this layer keeps wakers and waiters, hands out what a
+//! [`Source`] gives, and wakes. `chan` ties it to the ring.
 //!
 //! # The receiver sleeps only when nothing is coming
 //!
@@ -17,29 +17,89 @@
 //! the bit and wakes. There is no third case, for both are swaps on one word. What a claim has not yet
 //! published when the receiver looks is *in flight*: the receiver never parks on it, it yields.
 //!
-//! # A sender sleeps only when its wake-up is someone's duty
+//! # Senders wait in a row of places
 //!
-//! Room comes back in two ways: the head moves (H), or a permit returns (T). A sender registers by
-//! setting TX_QUEUED in T and TX_WAITING in H, and then, under the queue's lock, looks for room once more.
+//! Who comes to wait takes the next index of an endless row, after the cell queues of Koval, Khalanskiy and Alistarh
+//! ("CQS: A Formally-Verified Framework for Fair and Abortable Synchronization", PLDI 2023). Each place is one word that
+//! moves by compare-and-swap only ([`cell`]): *Empty*, *Waiting* (or *Updating*, while its owner changes the waker),
+//! and at last *Granted*, *Closed* or *Gone*. Grants go by index, so first come is first served.
 //!
-//! * A pop or a release *before* that bit was set, in the order of steps on its word, is seen by the
-//!   look that follows.
-//! * A pop or a release *after* it finds the bit, and its owner serves the queue.
+//! | who | steps, in this order |
+//! |---|---|
+//! | a waiter | 1 `arrivals + 1`, TX_WAITING set in H; 2 looks at T and H, and takes what it needs if nobody waits ahead; 3 else its place: Empty to Waiting |
+//! | a server, who has given back *k* units by a step on H (pop) or T (release) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final: *Empty* becomes Gone, for a *Waiting* one it takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all |
+//! | who cancels | its place: Waiting to Gone; then releases the units that were assigned, as any release |
+//! | who closes | CLOSED in T; then each place: Empty to Gone, Waiting to Closed |
 //!
-//! The bits change under the queue's lock. TX_WAITING may still stand from an earlier wait, and is then
-//! not set anew. Every pop finds it, and serves the queue under the lock: if it does so before the
-//! registration, the look under the same lock sees its step on H; if after, it serves the new waiter.
+//! A claim that asks for room compares `arrivals` with `settled`, before which all places are final, and walks the rest if
+//! they differ: while anybody waits, nobody overtakes.
 //!
-//! While TX_QUEUED is set no claim succeeds, so nobody overtakes.
+//! # Why no sender sleeps beside free room
+//!
+//! Call a server's *budget* what it has given back and not yet taken for somebody.
+//!
+//! > **While any place is Waiting, the free units of the ring are no more than the budgets of the servers under way.**
+//!
+//! So room that a waiter could use is always somebody's duty. The sum holds when units come back (the budget comes with
+//! them) and when units are taken, by whomever. It could break only where a server gives its budget up, or where a place
+//! becomes Waiting:
+//!
+//! * A server gives up when `take` has found nothing: then at that moment the ring had no free unit, and the sum holds for
+//!   whatever budgets there are. Or when all places before `arrivals` are final: then at the moment of its last look at
+//!   `arrivals` nobody was Waiting.
+//! * A place becomes Waiting when its owner has found no room, *after* taking its index. Units that came back
+//!   before that look are seen by it. Units that come back after it come with a server that sees the index: of
+//!   the waiter's two steps (`arrivals`, then the look at H and T) and the server's (H or T, then the look at
+//!   `arrivals`), all SeqCst, one look comes last and sees the other's step (W1, W2). Such a server, finding the place
+//!   still Empty, makes it Gone; then the owner's swap fails, and it begins anew. So it cannot have given up since.
+//! * Or its owner did not take room because somebody waits ahead, whom it saw Waiting *after* taking its index. At that
+//!   moment the sum held, by him; servers who give up later have seen this place. That the sight was not an old one is
+//!   the second use of SeqCst (Q2).
+//!
+//! A pop looks for waiters only if it finds TX_WAITING in H. Who comes to wait sets the bit unless it stands. The receiver
+//! alone clears it, and looks once more after that: it stands, or the receiver knows.
+//!
+//! **Only the first in line holds a part of its need**, or two would wait for each other's: servers give to the first
+//! that is not final, and final is for ever; a newcomer that found only a part makes sure that all before it are
+//! final (those that are Empty have to come again), or gives the part back and serves with it.
+//!
+//! # What a thread that is stopped can withhold
+//!
+//! What it holds itself: a permit, a message between claim and publication, units it has given back and not handed out, or
+//! assigned units it is giving up. For a server takes no more than it brought, and while it is stopped others bring
+//! and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
+//! its place (an Empty one is passed by), for its walk (others walk too), or for memory (if it was making room in the
+//! row, the row grows meanwhile). `tests/stall.rs` stops a thread at each `step`.
 //!
 //! # A wait that ends early takes nothing with it
 //!
-//! A cancelled waiter leaves the list, and the units that were assigned to it are released through the one
-//! release function, which serves the next. A granted waiter that is dropped before it is polled does
-//! the same. A *forgotten* one (`mem::forget`) keeps what it was granted, as in Tokio; telemetry counts
+//! Units lie in the word of the place, so who ends the wait knows them: they are Granted with it, or are released by its
+//! owner through the one release function, which serves the next. A granted waiter that is dropped before it is polled
+//! does the same. A *forgotten* one (`mem::forget`) keeps what it was granted, as in Tokio; telemetry counts
 //! it under `granted_waiters`.
 //!
-//! Checked by `loom-tests/tests/{receiver,senders,close}.rs`.
+//! # Progress
+//!
+//! | operation | without others' help | what may delay it |
+//! |---|---|---|
+//! | `try_send`, `try_reserve` | lock-free; wait-free but for lost swaps on T, each of which is another's success | nothing. While somebody waits: a walk over places that have just ended |
+//! | `send`, `reserve`: until it waits | lock-free: it begins again only if a server passed its place, which handed out room | nothing |
+//! | `send`, `reserve`: waiting | - | whoever has the room, or owes the wake-up |
+//! | cancelling a wait, dropping a permit | lock-free; then as many grants as units were given back | nothing |
+//! | `recv`, `try_recv`: a message is there | wait-free but for the grants that it makes: lock-free | nothing |
+//! | `recv`: none is there | lock-free | a producer stopped between claim and publication (it reports in flight: yields and comes again), or before a wake-up that it owes |
+//! | `try_recv`: claimed, not published | - | that producer: it yields the thread until then, for a send that is complete may lie behind |
+//! | `close` | lock-free; one swap for each who waits | nothing |
+//! | dropping the receiver | lock-free, then as `try_recv` for each message on its way | a producer between claim and publication |
+//! | dropping a sender | wait-free; the last one as `close` | nothing (its registry entry: a lock that creation, the end of other channels and snapshots take) |
+//! | `stats`, `len`, `capacity` | wait-free but for segments that are taken out meanwhile: lock-free | nothing |
+//! | `snapshot` | as `stats` for each channel | the registry's lock |
+//!
+//! All of this is up to the allocator, which is asked for a segment when the row grows, and to the wakers, which are
+//! the executor's. Blocking calls and timers are the system's.
+//!
+//! Checked by `loom-tests/tests/{receiver,senders,close}.rs`, the models of the row beside it, and `tests/stall.rs`.
+//! Loom knows no SeqCst loads; `sync::LoadSeqCst` says what it sees instead.
 
 mod batch;
 #[cfg(not(parshall_loom))]
