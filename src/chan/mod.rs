@@ -38,8 +38,8 @@ pub(crate) use stats::Sums;
 pub(crate) struct Shared {
     ring: Ring,
     receiver: CachePadded<RxWaker>,
-    /// Sends and reserves that wait for room.
-    senders: WaitQueue,
+    /// Sends and reserves that wait for room. Claims look at it, so it shares no line with what changes otherwise.
+    senders: CachePadded<WaitQueue>,
     /// Callers of `Sender::closed`. It is never served, only closed.
     on_close: WaitQueue,
     pub(crate) counts: Counts,
@@ -88,7 +88,7 @@ impl<T> Chan<T> {
         let shared = Arc::new(Shared {
             ring,
             receiver: CachePadded::new(RxWaker::new()),
-            senders: WaitQueue::new(),
+            senders: CachePadded::new(WaitQueue::new()),
             on_close: WaitQueue::new(),
             counts: Counts::new(),
             info: Info::new(name, location, core::any::type_name::<T>(), on_drop),

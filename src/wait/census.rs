@@ -38,6 +38,10 @@ impl WaitQueue {
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not been polled
     /// since. Each was so at some moment of the call; no two need have been so at the same one.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
+        if self.row.first().is_none() {
+            // Nobody has ever waited: the end of most channels.
+            return Default::default();
+        }
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
         // ORDERING(M3): Relaxed. Gauges with one writer at a time; pairs with M3 in `row`.
         let past = &self.row.past;

@@ -10,8 +10,6 @@
 use core::ptr::NonNull;
 use core::task::{RawWakerVTable, Waker};
 
-use crossbeam_utils::CachePadded;
-
 use super::batch::{FirstPanic, WakeBatch};
 use super::cell::{Cell, Kind, State};
 use super::row::{Hint, LEN, Row, Segment};
@@ -71,7 +69,7 @@ pub(crate) enum Wait {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct WaitQueue {
-    line: CachePadded<Line>,
+    line: Line,
     pub(super) row: Row,
     /// Where the last one came.
     newest: Hint,
@@ -171,10 +169,7 @@ impl<'a> Walk<'a> {
 impl WaitQueue {
     pub(crate) fn new() -> Self {
         Self {
-            line: CachePadded::new(Line {
-                arrivals: AtomicU64::new(0),
-                settled: AtomicU64::new(0),
-            }),
+            line: Line { arrivals: AtomicU64::new(0), settled: AtomicU64::new(0) },
             row: Row::new(),
             newest: Hint::new(),
             oldest: Hint::new(),

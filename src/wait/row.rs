@@ -180,7 +180,17 @@ impl Row {
 
     /// The segment with this number, which is made if it was not yet; `Err` is the number of the one that stands in its
     /// place when it is over. An index in it was given out.
+    #[inline]
     pub(super) fn get(&self, number: u64, hint: &Hint) -> Result<&Segment, u64> {
+        match self.hinted(hint) {
+            Some((segment, known)) if known == number => Ok(segment),
+            _ => self.get_slow(number, hint),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn get_slow(&self, number: u64, hint: &Hint) -> Result<&Segment, u64> {
         match self.seek(number, hint, true) {
             Found::Segment(segment) => Ok(segment),
             Found::Over(next) => Err(next),
@@ -188,22 +198,26 @@ impl Row {
         }
     }
 
-    pub(super) fn seek(&self, number: u64, hint: &Hint, make: bool) -> Found<'_> {
-        // ORDERING(Q3): Acquire. Pairs with Q3 in `remember`: the segment is set up.
+    /// Where somebody was, and the number that stands there now.
+    #[inline]
+    fn hinted(&self, hint: &Hint) -> Option<(&Segment, u64)> {
+        // ORDERING(Q3): Acquire. Pairs with Q3 in `seek_from`: the segment is set up.
         let hinted = hint.0.load(Ordering::Acquire);
-        if !hinted.is_null() {
-            // SAFETY: a hint.
-            let segment = unsafe { self.at(hinted) };
-            let known = segment.number();
-            if known == number {
-                return Found::Segment(segment);
-            }
-            // One that is fresh or out has a number beyond all.
-            if known < number
-                && let Some(found) = self.seek_from(segment, known, number, hint, make)
-            {
-                return found;
-            }
+        if hinted.is_null() {
+            return None;
+        }
+        // SAFETY: a hint.
+        let segment = unsafe { self.at(hinted) };
+        Some((segment, segment.number()))
+    }
+
+    pub(super) fn seek(&self, number: u64, hint: &Hint, make: bool) -> Found<'_> {
+        // One that is fresh or out has a number beyond all.
+        if let Some((segment, known)) = self.hinted(hint)
+            && known <= number
+            && let Some(found) = self.seek_from(segment, known, number, hint, make)
+        {
+            return found;
         }
         loop {
             // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`.
@@ -273,7 +287,7 @@ impl Row {
             }
             (segment, known) = (following, found);
         }
-        // ORDERING(Q3): Release. Pairs with Q3 in `seek`: what we know of the segment.
+        // ORDERING(Q3): Release. Pairs with Q3 in `hinted`: what we know of the segment.
         hint.0.store(core::ptr::from_ref(segment).cast_mut(), Ordering::Release);
         Some(Found::Segment(segment))
     }
