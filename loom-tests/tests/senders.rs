@@ -327,3 +327,25 @@ fn l22_waker_re_enters() {
         assert_eq!(ledger.alive(), 0);
     });
 }
+
+/// The first in line leaves, and one comes, while a permit is given back: who gives it back must not take the end of the
+/// line from before the newcomer and the settled part from after the leaver for an empty line. Tags W2, Q8.
+///
+/// Seen to fail with: `arrivals` read before `settled`.
+#[test]
+fn l11_first_leaves_while_a_permit_returns() {
+    check("L11 permit", Bound::Preemptions(2), || {
+        let ledger = Ledger::default();
+        let (tx, rx) = channel(1, 0);
+        let permit = tx.clone().try_reserve_owned().unwrap();
+        let first = begin(send(tx.clone(), ledger.msg(1)));
+        let msg = ledger.msg(2);
+        let second = spawn(move || block_on(send(tx, msg)));
+        let releaser = spawn(move || drop(permit));
+        drop(first);
+        releaser.join().unwrap();
+        second.join().unwrap();
+        drop(rx);
+        assert_eq!(ledger.alive(), 0);
+    });
+}

@@ -76,6 +76,8 @@
 //! | Q3 | number, link or hint of a segment, Release, in `append`, `fresh` and `sweep` | the same, Acquire | the segment, set up; the way around one that is out |
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
+//! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
+//! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
 //! | Q7 | the stack of spare segments, Release, in `put_aside` | the same, Acquire, in `take_spare` | that the segment is out |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
 //! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
@@ -83,9 +85,9 @@
 //! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
-//! P0, M1, M2, M3, M4, M5, N2, K3, L4, Q0, Q5, Q8 and B1 are local: before sharing, the watermark and its probe, gauges of the waits,
+//! P0, M1, M2, M6, N2, K3, L4, Q0, Q5 and B1 are local: before sharing, the watermark and its probe, sums ever reported,
 //! the count of weak senders, the receiver's own note and its end of the list of blocks, memory that one has alone, a count
-//! of segments, hints of who waits, the blocking caller's flag.
+//! of segments, the blocking caller's flag.
 //!
 //! # Progress
 //!

@@ -220,6 +220,9 @@ impl Ring {
     /// Returns the word before and after; a park that ended here is the caller's to wake.
     pub(crate) fn release(&self, n: u64) -> (Tail, Tail) {
         self.update_tail(|tail| {
+            // Once the last sender has gone, all permits are written off, units that the receiver is just handing out
+            // among them (`close_by_senders`).
+            let n = if tail.is_closed() { n.min(tail.reserved()) } else { n };
             let next = tail.unreserve(n);
             if next.is_final() { next.unpark() } else { next }
         })

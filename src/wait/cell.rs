@@ -204,34 +204,35 @@ impl Cell {
 
     pub(super) fn ticket(&self) -> Ticket {
         let [task, since, need] = &self.ticket;
-        // ORDERING(M4): Relaxed. Published by the state (Q1); pairs with M4 in `set_ticket`.
+        // ORDERING(M4): Acquire. Published by the state (Q1). Pairs with M4 in `set_ticket`: who reads what belongs to a
+        // later wait, and then the state, finds it of another segment.
         Ticket {
-            task: task.load(plain::Ordering::Relaxed),
-            since: since.load(plain::Ordering::Relaxed),
-            need: need.load(plain::Ordering::Relaxed),
+            task: task.load(plain::Ordering::Acquire),
+            since: since.load(plain::Ordering::Acquire),
+            need: need.load(plain::Ordering::Acquire),
         }
     }
 
     pub(super) fn set_ticket(&self, ticket: Ticket) {
         let Ticket { task, since, need } = ticket;
         self.set_task(task);
-        // ORDERING(M4): Relaxed. As `ticket`.
-        self.ticket[1].store(since, plain::Ordering::Relaxed);
-        self.ticket[2].store(need, plain::Ordering::Relaxed);
+        // ORDERING(M4): Release. As `ticket`.
+        self.ticket[1].store(since, plain::Ordering::Release);
+        self.ticket[2].store(need, plain::Ordering::Release);
     }
 
     pub(super) fn set_task(&self, task: u64) {
-        // ORDERING(M4): Relaxed. As `ticket`; the owner's note for telemetry.
-        self.ticket[0].store(task, plain::Ordering::Relaxed);
+        // ORDERING(M4): Release. As `ticket`.
+        self.ticket[0].store(task, plain::Ordering::Release);
     }
 
     pub(super) fn ended(&self) -> u64 {
-        // ORDERING(M5): Relaxed. A gauge; pairs with M5 in `set_ended`.
-        self.ended.load(plain::Ordering::Relaxed)
+        // ORDERING(M5): Acquire. Pairs with M5 in `set_ended`, as M4.
+        self.ended.load(plain::Ordering::Acquire)
     }
 
     pub(super) fn set_ended(&self, at: u64) {
-        // ORDERING(M5): Relaxed. As `ended`.
-        self.ended.store(at, plain::Ordering::Relaxed);
+        // ORDERING(M5): Release. As `ended`.
+        self.ended.store(at, plain::Ordering::Release);
     }
 }

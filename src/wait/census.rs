@@ -43,17 +43,19 @@ impl WaitQueue {
             return Default::default();
         }
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
-        // ORDERING(M3): Relaxed. Gauges with one writer at a time; pairs with M3 in `row`.
+        // ORDERING(M3): Acquire. Pairs with M3 in `row`: what is counted there is not linked any more.
         let past = &self.row.past;
         let mut totals = WaitTotals {
-            waits: past.waits.load(Ordering::Relaxed),
-            waited_ns: past.waited_ns.load(Ordering::Relaxed),
+            waits: past.waits.load(Ordering::Acquire),
+            waited_ns: past.waited_ns.load(Ordering::Acquire),
             ..WaitTotals::default()
         };
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
         let now = clock::exact();
         self.for_each(|state, ticket, ended, released| {
-            if ticket.since == 0 || state.kind() == Kind::Empty {
+            // One who did not come to wait, or has just ceased to, has no end yet.
+            let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
+            if ticket.since == 0 || none {
                 return;
             }
             totals.waits += 1;
@@ -70,7 +72,7 @@ impl WaitQueue {
         totals.granted = granted.len() as u64;
         totals.oldest = waiting.first().map(|first| first.ticket.since);
         let at_least = |reported: &AtomicU64, n: u64| {
-            // ORDERING(M3): Relaxed. As above.
+            // ORDERING(M6): Relaxed. Telemetry's own.
             reported.fetch_max(n, Ordering::Relaxed).max(n)
         };
         // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.

@@ -4,8 +4,8 @@
 //! at the beginning of which nobody waits any more. The line is empty if the two are equal. The argument is in
 //! [`super`].
 //!
-//! No user code runs between a step and the next one that it makes necessary: wakers are cloned before, and woken
-//! and dropped after, with no unit in hand.
+//! Wakers are user code: they are cloned before the first step, and woken and dropped after the last one, or after each
+//! [`super::batch`] of them. A waker that does not return is a thread stopped there.
 
 use core::ptr::NonNull;
 use core::task::{RawWakerVTable, Waker};
@@ -184,7 +184,7 @@ impl WaitQueue {
         // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of events, was counted.
         // `settled` is never more than is true; if it is old, the slow look decides.
         let arrivals = self.line.arrivals.load(Ordering::Relaxed);
-        self.is_settled(arrivals) || self.is_empty_slow(arrivals)
+        arrivals == self.line.settled.load(Ordering::Relaxed) || self.is_empty_slow(arrivals)
     }
 
     #[cold]
@@ -195,12 +195,16 @@ impl WaitQueue {
 
     /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by a SeqCst step.
     pub(crate) fn is_idle(&self) -> bool {
-        self.is_settled(self.arrivals())
+        let settled = self.settled();
+        settled == self.arrivals()
     }
 
-    fn is_settled(&self, arrivals: u64) -> bool {
-        // ORDERING(Q8): Relaxed. As `is_empty`.
-        arrivals == self.line.settled.load(Ordering::Relaxed)
+    /// All places before this one are over. It must be read before `arrivals`: a newer one may be so far only because
+    /// of those who have come since.
+    fn settled(&self) -> u64 {
+        // ORDERING(Q8): Acquire. Pairs with Q8 in `settle`: the looks that found them over come before what follows here, in
+        // the order of SeqCst steps too.
+        self.line.settled.load(Ordering::Acquire)
     }
 
     fn arrivals(&self) -> u64 {
@@ -210,16 +214,16 @@ impl WaitQueue {
     }
 
     fn settle(&self, settled: u64) {
-        // ORDERING(Q8): Relaxed. Each value is true for ever; an old one over a newer one costs a slow look.
+        // ORDERING(Q8): Release. Pairs with Q8 in `settled`. Each value is true for ever; an old one over a newer one
+        // costs a slow look.
         if settled > self.line.settled.load(Ordering::Relaxed) {
-            self.line.settled.store(settled, Ordering::Relaxed);
+            self.line.settled.store(settled, Ordering::Release);
         }
     }
 
     /// A walk to the place `end`.
     fn walk(&self, end: u64) -> Walk<'_> {
-        // ORDERING(Q8): Relaxed. A place to begin, true for ever.
-        let settled = self.line.settled.load(Ordering::Relaxed);
+        let settled = self.settled();
         Walk { queue: self, next: settled, end, segment: None, settled }
     }
 
@@ -246,10 +250,10 @@ impl WaitQueue {
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> Wait {
-        let mut assigned = 0;
+        let mut taken = 0;
         let mut waker = Some(waker);
         let wait = loop {
-            // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `is_idle` and `serve`: see there. What follows is the look.
+            // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrivals`: see there. What follows is the look.
             let index = self.line.arrivals.fetch_add(1, Ordering::SeqCst);
             step("register: arrived");
             let number = index / LEN;
@@ -258,20 +262,16 @@ impl WaitQueue {
             };
             let cell = segment.cell(index);
             source.call_receiver();
-            let mut closed = false;
-            if self.anybody_before(index) {
-                closed = source.is_closed();
-            } else if let Some(taken) = source.take(ticket.need) {
-                assigned = taken;
-                if assigned < ticket.need && assigned > 0 && !self.comes_first(index) {
-                    self.hand_on(core::mem::take(&mut assigned), source, panic);
-                }
+            let closed = if self.anybody_before(index) {
+                source.is_closed()
             } else {
-                closed = true;
-            }
+                let more = source.take(ticket.need - taken);
+                taken += more.unwrap_or(0);
+                more.is_none()
+            };
             step("register: looked");
             let empty = State::empty(number);
-            let over = closed || assigned == ticket.need;
+            let over = closed || taken == ticket.need;
             if over {
                 // It may be Gone already: a server has passed.
                 let _ = cell.swap(empty, empty.to(Kind::Gone));
@@ -281,8 +281,12 @@ impl WaitQueue {
                 let identity = identity(&mine);
                 // SAFETY: ours, and not filled yet.
                 unsafe { cell.put_waker(mine) };
-                if cell.swap(empty, empty.to(Kind::Waiting).assign(assigned)).is_ok() {
+                if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {
                     *key = Some(Key { cell: NonNull::from(cell), waker: identity });
+                    // A part of the need goes to the first in line, who may be we: if two held parts, each would
+                    // wait for the other's.
+                    step("register: filled");
+                    self.hand_on(taken, source, panic);
                     break Wait::Pending;
                 }
                 // Somebody made room, found nobody here, and may have left it: look again.
@@ -294,30 +298,11 @@ impl WaitQueue {
             cell.release();
             if over {
                 self.walk_settled();
-                break if closed { Wait::Closed(assigned) } else { Wait::Granted };
+                break if closed { Wait::Closed(taken) } else { Wait::Granted };
             }
-            self.hand_on(core::mem::take(&mut assigned), source, panic);
         };
         panic.discard(waker);
         wait
-    }
-
-    /// Makes sure that nobody before `index` waits, or ever will: those who have not filled their places have to come
-    /// again. Only the first in line may hold a part of its need, or two would wait for each other's.
-    fn comes_first(&self, index: u64) -> bool {
-        let mut walk = self.walk(index);
-        let mut first = true;
-        while let Some((before, cell, state)) = walk.next() {
-            let passed = state.kind() == Kind::Empty
-                && cell.swap(state, state.to(Kind::Gone)).map_or_else(State::is_final, |()| true);
-            if !passed {
-                first = false;
-                break;
-            }
-            walk.settle(before);
-        }
-        walk.end();
-        first
     }
 
     /// Gives back what a waiter cannot keep.
@@ -433,27 +418,20 @@ impl WaitQueue {
     /// brought. False: nobody waits or is about to; whoever comes later sees the caller's step.
     #[inline]
     pub(crate) fn serve(&self, budget: u64, source: &impl Source, panic: &mut FirstPanic) -> bool {
-        let arrivals = self.arrivals();
-        let any = !self.is_settled(arrivals);
+        let any = !self.is_idle();
         if any {
-            self.serve_line(arrivals, budget, source, panic);
+            self.serve_line(budget, source, panic);
         }
         any
     }
 
     #[cold]
     #[inline(never)]
-    fn serve_line(
-        &self,
-        arrivals: u64,
-        mut budget: u64,
-        source: &impl Source,
-        panic: &mut FirstPanic,
-    ) {
+    fn serve_line(&self, mut budget: u64, source: &impl Source, panic: &mut FirstPanic) {
         let mut wakes = WakeBatch::new();
         // Taken from the channel, and not assigned yet.
         let mut hand = 0;
-        let mut walk = self.walk(arrivals);
+        let mut walk = self.walk(0);
         'line: while budget + hand > 0 {
             let Some((index, cell, mut state)) = walk.next_of_all() else {
                 if hand == 0 {
@@ -482,11 +460,12 @@ impl WaitQueue {
                 }
                 let n = hand.min(missing);
                 if n == 0 {
-                    // No room, or nothing left of ours; or the place is of another wait by now.
-                    state = cell.state();
-                    if state.is_of(number) && state.is_waiting() {
+                    if missing > 0 {
+                        // No room, or nothing left of ours.
                         break 'line;
                     }
+                    // The ticket of another wait: the place was over.
+                    state = cell.state();
                     continue;
                 }
                 let full = n == missing;
@@ -505,6 +484,7 @@ impl WaitQueue {
             }
             walk.settle(index);
         }
+        debug_assert_eq!(hand, 0, "units that nobody has");
         walk.end();
         step("serve: to wake");
         wakes.wake_all(panic);

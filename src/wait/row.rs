@@ -433,9 +433,9 @@ impl Row {
                 waited_ns += cell.ended().saturating_sub(since);
             }
         }
-        // ORDERING(M3): Relaxed. Gauges; pairs with M3 in `census`.
+        // ORDERING(M3): Release. Pairs with M3 in `census`: the segment was taken out before.
         let add = |sum: &plain::AtomicU64, n: u64| {
-            sum.store(sum.load(plain::Ordering::Relaxed) + n, plain::Ordering::Relaxed);
+            sum.store(sum.load(plain::Ordering::Relaxed) + n, plain::Ordering::Release);
         };
         add(&self.past.waits, waits);
         add(&self.past.waited_ns, waited_ns);
