@@ -14,6 +14,11 @@ mod sync;
 mod telemetry;
 mod wait;
 
+/// For `tests/stall.rs`: called at each step with its name.
+#[cfg(parshall_stall)]
+#[doc(hidden)]
+pub use sync::STEP_HOOK;
+
 pub use chan::{ChannelStats, CloseCause};
 pub use telemetry::process::{process, set_process};
 #[cfg(all(feature = "introspect", not(parshall_loom)))]

@@ -16,7 +16,7 @@ use core::panic::Location;
 use crossbeam_utils::CachePadded;
 
 use crate::ring::Ring;
-use crate::sync::{Arc, plain};
+use crate::sync::{Arc, plain, step};
 use crate::wait::{FirstPanic, RxWaker, Source, WaitQueue};
 
 use counts::Counts;
@@ -115,6 +115,7 @@ impl Shared {
         }
         let mut panic = FirstPanic::default();
         self.give_back(n, &mut panic);
+        step("release: given back");
         self.senders.serve(n, self, &mut panic);
         panic.resume();
     }
@@ -124,6 +125,7 @@ impl Shared {
     fn wake_receiver(&self, panic: &mut FirstPanic) {
         // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
         if let Some(waker) = unsafe { self.receiver.take() } {
+            step("wake: taken");
             panic.run(|| waker.wake());
         }
     }
@@ -132,6 +134,7 @@ impl Shared {
     fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
         self.info.note_close(cause);
         self.ring.close();
+        step("close: marked");
         self.senders.close(panic);
         self.on_close.close(panic);
     }
@@ -143,6 +146,7 @@ impl Shared {
         }
         self.info.note_close(CloseCause::SendersDropped);
         let before = self.ring.close_by_senders();
+        step("close: senders gone");
         let mut panic = FirstPanic::default();
         if before.is_parked() {
             self.wake_receiver(&mut panic);

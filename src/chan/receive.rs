@@ -172,6 +172,7 @@ impl<T> Consumer<T> {
         shared.info.receive_wait_begins(task::current(Some(waker)), clock::now());
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
         let old = unsafe { shared.receiver.lend(lent) };
+        step("park: lent");
         let result = match shared.ring.park(&self.reader) {
             Park::Parked => {
                 self.parked = true;

@@ -11,6 +11,7 @@ use crate::ring::{Claim, Refused};
 use crate::runtime;
 #[cfg(feature = "sink")]
 use crate::sync::Arc;
+use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
 use crate::wait::{FirstPanic, Key, Ticket, Wait};
@@ -58,6 +59,7 @@ impl<T> Chan<T> {
         let (claim, n) =
             self.ring.claim_up_to(messages.len() as u64, || self.senders.is_empty())?;
         let was_parked = claim.was_parked;
+        step("publish: claimed");
         // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
         // runs no user code.
         unsafe { self.ring.publish_all(claim, messages.drain(..n as usize)) };
@@ -115,6 +117,7 @@ impl<T> Chan<T> {
     #[inline]
     fn publish(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked;
+        step("publish: claimed");
         // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
         unsafe { self.ring.publish(claim, value) };
         self.wake_if(was_parked);
@@ -124,6 +127,7 @@ impl<T> Chan<T> {
     #[inline]
     fn wake_if(&self, was_parked: bool) {
         if was_parked {
+            step("publish: to wake");
             let mut panic = FirstPanic::default();
             self.wake_receiver(&mut panic);
             panic.resume();

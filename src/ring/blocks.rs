@@ -57,7 +57,7 @@ use super::pos::{MAX_LEN, Pos};
 use super::slot;
 use super::slot::{Slot, Value};
 use super::store::{Cursor, Store};
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, step};
 
 /// Slots in a block.
 pub(super) const LEN: usize = if cfg!(parshall_loom) { 2 } else { 32 };
@@ -309,6 +309,7 @@ impl<'a, T> List<'a, T> {
         while !block.holds(pos) {
             let next = block.next_or_new();
             if self.step(block, next) {
+                step("publish: block left");
                 // After the step, so that who claims from now on sees it.
                 let claimed = observe();
                 // ORDERING(L3): Release. Pairs with L3 in `leave_behind`: `recent` is beyond the block.

@@ -6,7 +6,7 @@ use super::pos::{Head, Pos};
 use super::protocol::Ring;
 use super::slot;
 use super::store::{Cursor, Storage, Store, in_store};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, step};
 
 /// What only the receiver touches: its head in full, and the high watermark.
 #[derive(Debug)]
@@ -210,6 +210,7 @@ impl Ring {
         } else {
             self.move_head(n)
         };
+        step("pop: head moved");
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
             // Twice what these messages can have drained: enough to catch up, and never much at once.

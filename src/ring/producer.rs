@@ -3,7 +3,7 @@
 use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
 use super::store::Storage;
-use crate::sync::{Backoff, Ordering};
+use crate::sync::{Backoff, Ordering, step};
 
 /// A slot that its holder must publish.
 #[derive(Debug)]
@@ -84,6 +84,7 @@ impl Ring {
                 return Err(if tail.is_closed() { Refused::Closed } else { Refused::Full });
             }
             let next = if self.has_room(tail, n, &nobody_waits)? { to(tail) } else { None };
+            step("claim: looked");
             tail = match next {
                 Some(next) => match self.swap_tail(tail, next) {
                     Ok(()) => return Ok((tail, next)),
@@ -246,6 +247,7 @@ impl Ring {
                 return Some(0);
             }
             self.keep_up(head);
+            step("take: looked");
             // A word so old that it lies behind the head fails here and is read anew.
             if self.swap_tail(tail, tail.reserve(grant)).is_ok() {
                 return Some(grant);
