@@ -1,0 +1,183 @@
+//! The victim is the receiver, or the last sender at its drop: nothing is received or closed meanwhile, and whatever
+//! needs neither goes on.
+
+use parshall::mpsc::error::SendError;
+use parshall::mpsc::{self, Receiver, Sender};
+
+use crate::gate::{Arm, Victim};
+use crate::others::{CAPACITY, FILL, WAITER, check_all, message, without_receiver};
+use crate::support::{Task, now, pending};
+
+type Act = fn(&mut Receiver<u64>) -> Vec<u64>;
+
+fn receive(rx: &mut Receiver<u64>) -> Vec<u64> {
+    rx.blocking_recv().into_iter().collect()
+}
+
+fn receive_many(rx: &mut Receiver<u64>) -> Vec<u64> {
+    let mut seen = Vec::new();
+    rx.blocking_recv_many(&mut seen, 3);
+    seen
+}
+
+/// The receiver, stopped in what it does, and what it received there.
+fn stop(step: &'static str, mut rx: Receiver<u64>, act: Act) -> Victim<(Receiver<u64>, Vec<u64>)> {
+    Victim::stop_at(&[step], move |arm: Arm| {
+        arm.now();
+        let seen = act(&mut rx);
+        (rx, seen)
+    })
+}
+
+struct Scene {
+    step: &'static str,
+    fill: u64,
+    /// Somebody waits for room.
+    waiter: bool,
+    /// His wait is over, and his wake-up is the victim's duty.
+    granted: bool,
+    act: Act,
+}
+
+const fn scene(step: &'static str, act: Act) -> Scene {
+    Scene { step, fill: 4, waiter: true, granted: false, act }
+}
+
+const SCENES: &[Scene] = &[
+    Scene { fill: 0, waiter: false, ..scene("park: lent", receive) },
+    Scene { fill: 2, waiter: false, ..scene("pop: head moved", receive) },
+    scene("pop: head moved", receive),
+    scene("pop: head moved", receive_many),
+    scene("serve: taken", receive),
+    scene("serve: taken", receive_many),
+    Scene { granted: true, ..scene("serve: assigned", receive) },
+    Scene { granted: true, ..scene("serve: to wake", receive_many) },
+];
+
+pub(crate) fn steps() -> Vec<&'static str> {
+    let own = ["pop: bit cleared", "close: marked", "close: failed", "close: senders gone"];
+    SCENES.iter().map(|scene| scene.step).chain(own).collect()
+}
+
+fn filled(n: u64) -> (Sender<u64>, Receiver<u64>, Vec<u64>) {
+    let (tx, rx) = mpsc::channel(CAPACITY as usize);
+    let fill: Vec<_> = (0..n).map(|i| message(FILL, i)).collect();
+    for message in &fill {
+        tx.try_send(*message).unwrap();
+    }
+    (tx, rx, fill)
+}
+
+/// Releases the victim, receives the rest, and looks for what is missing.
+fn finish(
+    step: &str,
+    tx: &Sender<u64>,
+    victim: Victim<(Receiver<u64>, Vec<u64>)>,
+    waiter: Option<Task<impl Future<Output = Result<(), SendError<u64>>>>>,
+    mut expected: Vec<u64>,
+) {
+    let (mut rx, mut seen) = victim.release();
+    if let Some(mut waiter) = waiter {
+        while waiter.wakes() == 0 {
+            seen.push(rx.try_recv().expect("room for the waiter"));
+        }
+        assert_eq!(waiter.wakes(), 1, "{step}: the waiter's wake-ups after all");
+        waiter.ready().unwrap();
+        expected.push(message(WAITER, 0));
+    }
+    while let Ok(message) = rx.try_recv() {
+        seen.push(message);
+    }
+    check_all(step, &seen, expected);
+    assert_eq!(tx.capacity() as u64, CAPACITY, "{step}: capacity");
+}
+
+#[test]
+fn a_stopped_receiver_holds_up_nobody_who_does_not_wait_for_it() {
+    for Scene { step, fill, waiter, granted, act } in SCENES {
+        let (tx, rx, mut expected) = filled(*fill);
+        let mut waiter = waiter.then(|| pending(tx.send(message(WAITER, 0))));
+        let victim = stop(step, rx, *act);
+        expected.extend(without_receiver(step, &tx));
+        if let Some(waiting) = &mut waiter {
+            assert_eq!(waiting.wakes(), 0, "{step}");
+            if *granted {
+                // What it was granted is its own, woken or not.
+                waiting.ready().unwrap();
+                expected.push(message(WAITER, 0));
+                waiter = None;
+            }
+        }
+        finish(step, &tx, victim, waiter, expected);
+    }
+}
+
+/// Who comes to wait after the receiver has cleared the bit is not forgotten.
+#[test]
+fn a_receiver_stopped_with_the_bit_cleared_sees_who_came_meanwhile() {
+    let step = "pop: bit cleared";
+    for before in [true, false] {
+        let (tx, rx, mut expected) = filled(4);
+        // The bit outlives this wait.
+        drop(pending(tx.reserve()));
+        let victim = stop(step, rx, receive);
+        let waiter = before.then(|| {
+            tx.try_send(message(FILL, 4)).unwrap();
+            expected.push(message(FILL, 4));
+            pending(tx.send(message(WAITER, 0)))
+        });
+        expected.extend(without_receiver(step, &tx));
+        finish(step, &tx, victim, waiter, expected);
+    }
+}
+
+#[test]
+fn a_receiver_stopped_while_it_closes_holds_up_nobody() {
+    for step in ["close: marked", "close: failed"] {
+        let (tx, rx, fill) = filled(3);
+        let permit = tx.try_reserve().unwrap();
+        let (mut one, two) = (pending(tx.send(1)), pending(tx.send(2)));
+        let mut told = pending(tx.closed());
+        let victim = stop(step, rx, |rx| {
+            rx.close();
+            Vec::new()
+        });
+        assert!(tx.is_closed());
+        assert!(without_receiver(step, &tx).is_empty());
+        now(tx.send(3)).unwrap_err();
+        now(tx.reserve_many(2)).unwrap_err();
+        now(tx.closed());
+        // Those that wait already are told by the victim; they may leave, and permits are good.
+        let _ = one.poll();
+        drop(two);
+        permit.send(message(FILL, 3));
+        let (mut rx, _) = victim.release();
+        if step == "close: marked" {
+            assert_eq!(one.wakes(), 1, "{step}");
+            one.ready().unwrap_err();
+        }
+        assert_eq!(told.wakes(), 1, "{step}");
+        told.ready();
+        let seen: Vec<_> = std::iter::from_fn(|| rx.blocking_recv()).collect();
+        assert_eq!(seen, [fill, vec![message(FILL, 3)]].concat(), "{step}");
+    }
+}
+
+/// The receiver sleeps until it is woken by the victim; but no poll of it blocks.
+#[test]
+fn a_last_sender_stopped_at_its_drop_blocks_no_poll() {
+    let step = "close: senders gone";
+    let (tx, mut rx, _) = filled(0);
+    let weak = tx.downgrade();
+    let mut receive = pending(rx.recv());
+    let victim = Victim::stop_at(&[step], move |arm| {
+        arm.now();
+        drop(tx);
+    });
+    assert!(weak.upgrade().is_none());
+    // The cell of its waker is the victim's: it yields.
+    receive.still_pending();
+    assert_eq!(receive.wakes(), 1, "{step}: by itself");
+    victim.release();
+    assert!(receive.ready().is_none());
+}
