@@ -135,8 +135,16 @@ impl Shared {
         self.info.note_close(cause);
         self.ring.close();
         step("close: marked");
-        self.senders.close(panic);
+        self.fail_senders(panic);
         self.on_close.close(panic);
+    }
+
+    /// Fails all who wait for room in a channel that is closed.
+    fn fail_senders(&self, panic: &mut FirstPanic) {
+        let left = self.senders.close(panic);
+        if left > 0 {
+            self.give_back(left, panic);
+        }
     }
 
     /// One sender less; the last one closes.
@@ -153,7 +161,7 @@ impl Shared {
         }
         if !self.senders.is_idle() {
             // Only forgotten futures can still wait; they must get no capacity.
-            self.senders.close(&mut panic);
+            self.fail_senders(&mut panic);
         }
         panic.resume();
     }

@@ -250,7 +250,7 @@ impl WaitQueue {
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> Wait {
-        let mut taken = 0;
+        let need = ticket.need;
         let mut waker = Some(waker);
         let wait = loop {
             // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrivals`: see there. What follows is the look.
@@ -262,34 +262,40 @@ impl WaitQueue {
             };
             let cell = segment.cell(index);
             source.call_receiver();
-            let closed = if self.anybody_before(index) {
-                source.is_closed()
+            let taken = if self.anybody_before(index) {
+                (!source.is_closed()).then_some(0)
             } else {
-                let more = source.take(ticket.need - taken);
-                taken += more.unwrap_or(0);
-                more.is_none()
+                source.take(need)
             };
             step("register: looked");
-            let empty = State::empty(number);
-            let over = closed || taken == ticket.need;
-            if over {
-                // It may be Gone already: a server has passed.
-                let _ = cell.swap(empty, empty.to(Kind::Gone));
+            let mut place = State::empty(number);
+            let mut hand = taken.unwrap_or(0);
+            if 0 < hand && hand < need {
+                place = self.keep_part(index, cell, place, &mut hand);
+                if place.assigned() == 0 {
+                    self.hand_on(core::mem::take(&mut hand), source, panic);
+                }
+            }
+            let over = taken.is_none() || hand + place.assigned() >= need;
+            let next = if over {
+                place.to(Kind::Gone)
             } else {
                 cell.set_ticket(ticket);
                 let mine = waker.take().expect("put back below");
                 let identity = identity(&mine);
+                *key = Some(Key { cell: NonNull::from(cell), waker: identity });
                 // SAFETY: ours, and not filled yet.
                 unsafe { cell.put_waker(mine) };
-                if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {
-                    *key = Some(Key { cell: NonNull::from(cell), waker: identity });
-                    // A part of the need goes to the first in line, who may be we: if two held parts, each would
-                    // wait for the other's.
-                    step("register: filled");
-                    self.hand_on(taken, source, panic);
+                place.to(Kind::Waiting).assign(hand)
+            };
+            // If that fails, a server has passed: it found nobody here, took over what was assigned, and may have left
+            // room in the channel.
+            let passed = cell.swap(place, next).is_err();
+            if !over {
+                if !passed {
                     break Wait::Pending;
                 }
-                // Somebody made room, found nobody here, and may have left it: look again.
+                *key = None;
                 // SAFETY: ours: it was not Waiting.
                 waker = unsafe { cell.take_waker() };
                 cell.set_ticket(Ticket { task: 0, since: 0, need: 0 });
@@ -298,11 +304,68 @@ impl WaitQueue {
             cell.release();
             if over {
                 self.walk_settled();
-                break if closed { Wait::Closed(taken) } else { Wait::Granted };
+                hand += if passed { 0 } else { place.assigned() };
             }
+            if taken.is_none() {
+                break Wait::Closed(hand);
+            }
+            if over && hand >= need {
+                self.hand_on(hand - need, source, panic);
+                break Wait::Granted;
+            }
+            self.hand_on(hand, source, panic);
         };
         panic.discard(waker);
         wait
+    }
+
+    /// Puts `hand`, a part of what the place needs, into its word, if it comes first. Returns the word; nothing is
+    /// assigned in it if it does not, or if a server has passed. What is in `hand` then is to be handed on, else it belongs to
+    /// the place too.
+    ///
+    /// Only the first in line may keep a part, or two would wait for each other's. Those before who have not
+    /// filled their places have to come again, and lose their parts to this one; so of two who meet like this, one has more
+    /// than before. A part in the hand of a thread that is stopped is withheld; one in a word is not.
+    fn keep_part(&self, index: u64, cell: &Cell, empty: State, hand: &mut u64) -> State {
+        let part = empty.assign(*hand);
+        if cell.swap(empty, part).is_err() {
+            return empty;
+        }
+        *hand = 0;
+        step("register: part kept");
+        let mut walk = self.walk(index);
+        let mut first = true;
+        while let Some((before, cell, mut state)) = walk.next() {
+            let number = before / LEN;
+            while state.is_of(number) && state.kind() == Kind::Empty {
+                state = Self::pass(cell, state, hand);
+            }
+            if state.is_of(number) && state.is_waiting() {
+                first = false;
+                break;
+            }
+            walk.settle(before);
+        }
+        walk.end();
+        if first {
+            return part;
+        }
+        if cell.swap(part, empty).is_ok() {
+            *hand += part.assigned();
+        }
+        empty
+    }
+
+    /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.
+    fn pass(cell: &Cell, state: State, hand: &mut u64) -> State {
+        let gone = state.to(Kind::Gone);
+        match cell.swap(state, gone) {
+            Ok(()) => {
+                *hand += state.assigned();
+                gone
+            }
+            Err(now) => now,
+        }
     }
 
     /// Gives back what a waiter cannot keep.
@@ -447,9 +510,8 @@ impl WaitQueue {
             let number = index / LEN;
             while state.is_of(number) && !state.is_final() {
                 if state.kind() == Kind::Empty {
-                    // Not filled yet: its owner is to look at the channel once more.
-                    let gone = state.to(Kind::Gone);
-                    state = cell.swap(state, gone).map_or_else(|now| now, |()| gone);
+                    // Its owner is to look at the channel once more.
+                    state = Self::pass(cell, state, &mut hand);
                     continue;
                 }
                 let missing = cell.ticket().need.saturating_sub(state.assigned());
@@ -490,21 +552,25 @@ impl WaitQueue {
         wakes.wake_all(panic);
     }
 
-    /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that.
-    pub(crate) fn close(&self, panic: &mut FirstPanic) {
+    /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be
+    /// given back.
+    pub(crate) fn close(&self, panic: &mut FirstPanic) -> u64 {
         let mut wakes = WakeBatch::new();
+        let mut hand = 0;
         let mut walk = self.walk(self.arrivals());
         while let Some((index, cell, mut state)) = walk.next_of_all() {
             let number = index / LEN;
             while state.is_of(number) && !state.is_final() {
-                let next = state.to(if state.is_waiting() { Kind::Closed } else { Kind::Gone });
-                match cell.swap(state, next) {
+                if state.kind() == Kind::Empty {
+                    state = Self::pass(cell, state, &mut hand);
+                    continue;
+                }
+                let closed = state.to(Kind::Closed);
+                match cell.swap(state, closed) {
                     Ok(()) => {
                         step("close: failed");
-                        if state.is_waiting() {
-                            Self::end_wait(cell, state, &mut wakes, panic);
-                        }
-                        state = next;
+                        Self::end_wait(cell, state, &mut wakes, panic);
+                        state = closed;
                     }
                     Err(now) => state = now,
                 }
@@ -513,6 +579,7 @@ impl WaitQueue {
         }
         walk.end();
         wakes.wake_all(panic);
+        hand
     }
 
     /// The caller has ended the wait, from `before`: its owner is to be woken.
