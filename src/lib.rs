@@ -14,7 +14,7 @@ mod sync;
 mod telemetry;
 mod wait;
 
-/// For `tests/stall.rs`: called at each step with its name.
+/// For `tests/stall`: called at each step with its name.
 #[cfg(parshall_stall)]
 #[doc(hidden)]
 pub use sync::STEP_HOOK;

@@ -81,10 +81,16 @@ pub(crate) fn start<R: Send + 'static>(
 
 impl<R> Running<R> {
     pub(crate) fn finish(self) -> R {
-        match self.result.recv_timeout(PATIENCE) {
+        self.finish_within(PATIENCE)
+    }
+
+    fn finish_within(self, patience: Duration) -> R {
+        match self.result.recv_timeout(patience) {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => resume_unwind(panic),
-            Err(_) => panic!("{}: not finished after {PATIENCE:?}", self.what),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                panic!("{}: not finished after {patience:?}", self.what)
+            }
         }
     }
 
@@ -95,6 +101,11 @@ impl<R> Running<R> {
             Err(RecvTimeoutError::Timeout)
         )
     }
+}
+
+/// Runs a scene, in which the thread that plays it may hang as well as the others.
+pub(crate) fn scene(step: &str, play: impl FnOnce() + Send + 'static) {
+    start(format!("{step}: the scene"), play).finish_within(PATIENCE * 2);
 }
 
 /// A thread that stands at a step, or will. When this is dropped it goes on, so that a failure here is not

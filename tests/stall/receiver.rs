@@ -4,7 +4,7 @@
 use parshall::mpsc::error::SendError;
 use parshall::mpsc::{self, Receiver, Sender};
 
-use crate::gate::{Arm, Victim};
+use crate::gate::{self, Arm, Victim};
 use crate::others::{CAPACITY, FILL, WAITER, check_all, message, without_receiver};
 use crate::support::{Task, now, pending};
 
@@ -94,22 +94,27 @@ fn finish(
 
 #[test]
 fn a_stopped_receiver_holds_up_nobody_who_does_not_wait_for_it() {
-    for Scene { step, fill, waiter, granted, act } in SCENES {
-        let (tx, rx, mut expected) = filled(*fill);
-        let mut waiter = waiter.then(|| pending(tx.send(message(WAITER, 0))));
-        let victim = stop(step, rx, *act);
-        expected.extend(without_receiver(step, &tx));
-        if let Some(waiting) = &mut waiter {
-            assert_eq!(waiting.wakes(), 0, "{step}");
-            if *granted {
-                // What it was granted is its own, woken or not.
-                waiting.ready().unwrap();
-                expected.push(message(WAITER, 0));
-                waiter = None;
-            }
-        }
-        finish(step, &tx, victim, waiter, expected);
+    for scene in SCENES {
+        gate::scene(scene.step, || play(scene));
     }
+}
+
+fn play(scene: &Scene) {
+    let Scene { step, fill, waiter, granted, act } = scene;
+    let (tx, rx, mut expected) = filled(*fill);
+    let mut waiter = waiter.then(|| pending(tx.send(message(WAITER, 0))));
+    let victim = stop(step, rx, *act);
+    expected.extend(without_receiver(step, &tx));
+    if let Some(waiting) = &mut waiter {
+        assert_eq!(waiting.wakes(), 0, "{step}");
+        if *granted {
+            // What it was granted is its own, woken or not.
+            waiting.ready().unwrap();
+            expected.push(message(WAITER, 0));
+            waiter = None;
+        }
+    }
+    finish(step, &tx, victim, waiter, expected);
 }
 
 /// Who comes to wait after the receiver has cleared the bit is not forgotten.
