@@ -55,6 +55,7 @@ impl<T> Consumer<T> {
         let mut panic = FirstPanic::default();
         let serve = |panic: &mut FirstPanic| shared.senders.serve(n, shared, panic);
         if !serve(&mut panic) {
+            step("pop: nobody waits");
             // The bit has outlived the wait that it was set for.
             shared.ring.clear_waiting();
             step("pop: bit cleared");

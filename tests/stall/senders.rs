@@ -279,3 +279,19 @@ fn a_server_withholds_no_more_than_it_brought() {
     assert_eq!(waiter.wakes(), 1);
     assert_eq!(waiter.ready().unwrap().len(), 2);
 }
+
+/// Who has arrived in the line and not looked yet waits for nothing that others could not have.
+///
+/// Seen to fail with: an empty place that counts as somebody who waits.
+#[test]
+fn an_arrival_that_is_stopped_leaves_the_room_to_others() {
+    let (tx, mut rx) = mpsc::channel(CAPACITY as usize);
+    let held = tx.try_reserve_many(3).unwrap();
+    let own = tx.clone();
+    let victim = Victim::stop_at(&["register: arrived"], |arm| reserve_two(own, None, arm));
+    assert_eq!(tx.capacity(), 1);
+    task(tx.send(1)).ready().unwrap();
+    drop(held);
+    assert_eq!(victim.release().unwrap(), [message(VICTIM, 0)]);
+    assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Ok(message(VICTIM, 0))));
+}
