@@ -115,12 +115,12 @@ pub(crate) struct Victim<R> {
     run: Option<Running<R>>,
 }
 
-impl<R: Send + 'static> Victim<R> {
+impl<R> Victim<R> {
     /// Runs `f`, which arms itself, and returns when it stands at the first of `steps`.
-    pub(crate) fn stop_at(
-        steps: &[&'static str],
-        f: impl FnOnce(Arm) -> R + Send + 'static,
-    ) -> Self {
+    pub(crate) fn stop_at(steps: &[&'static str], f: impl FnOnce(Arm) -> R + Send + 'static) -> Self
+    where
+        R: Send + 'static,
+    {
         parshall::STEP_HOOK.get_or_init(|| hook);
         let gates: Gates = steps.iter().map(|name| (*name, Arc::default())).collect();
         let arm = Arm(gates.clone());
@@ -141,6 +141,11 @@ impl<R: Send + 'static> Victim<R> {
         self.arrives();
     }
 
+    /// Lets it go on, and does not wait for it.
+    pub(crate) fn open(&self) {
+        self.gates.iter().for_each(|(_, gate)| gate.open());
+    }
+
     /// Lets it go on to its end.
     pub(crate) fn release(mut self) -> R {
         let run = self.run.take().unwrap();
@@ -151,6 +156,6 @@ impl<R: Send + 'static> Victim<R> {
 
 impl<R> Drop for Victim<R> {
     fn drop(&mut self) {
-        self.gates.iter().for_each(|(_, gate)| gate.open());
+        self.open();
     }
 }

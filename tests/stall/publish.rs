@@ -24,7 +24,7 @@ fn sender(step: &'static str, tx: &Sender<u64>) -> Victim<()> {
     })
 }
 
-/// Seen to fail with: FAILURES.
+/// Seen to fail with: a `park` that spins until the message is published, or returns without waking itself.
 #[test]
 fn a_claimed_message_delays_what_is_behind_it_and_no_executor() {
     scene("publish: claimed", || {

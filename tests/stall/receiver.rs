@@ -178,20 +178,24 @@ fn a_receiver_stopped_while_it_closes_holds_up_nobody() {
 }
 
 /// The receiver sleeps until it is woken by the victim; but no poll of it blocks.
+///
+/// Seen to fail with: a `park` that spins until the cell of its waker is returned.
 #[test]
 fn a_last_sender_stopped_at_its_drop_blocks_no_poll() {
-    let step = "close: senders gone";
-    let (tx, mut rx, _) = filled(0);
-    let weak = tx.downgrade();
-    let mut receive = pending(rx.recv());
-    let victim = Victim::stop_at(&[step], move |arm| {
-        arm.now();
-        drop(tx);
+    gate::scene("close: senders gone", || {
+        let step = "close: senders gone";
+        let (tx, mut rx, _) = filled(0);
+        let weak = tx.downgrade();
+        let mut receive = pending(rx.recv());
+        let victim = Victim::stop_at(&[step], move |arm| {
+            arm.now();
+            drop(tx);
+        });
+        assert!(weak.upgrade().is_none());
+        // The cell of its waker is the victim's: it yields.
+        receive.still_pending();
+        assert_eq!(receive.wakes(), 1, "{step}: by itself");
+        victim.release();
+        assert!(receive.ready().is_none());
     });
-    assert!(weak.upgrade().is_none());
-    // The cell of its waker is the victim's: it yields.
-    receive.still_pending();
-    assert_eq!(receive.wakes(), 1, "{step}: by itself");
-    victim.release();
-    assert!(receive.ready().is_none());
 }
