@@ -349,3 +349,22 @@ fn l11_first_leaves_while_a_permit_returns() {
         assert_eq!(ledger.alive(), 0);
     });
 }
+
+/// Two each need both units, and come at the same time: neither keeps a part that the other waits for.
+/// Tags W2, Q1.
+#[test]
+fn two_who_need_all_do_not_wait_for_each_others_parts() {
+    check("parts", Bound::Preemptions(2), || {
+        let (tx, rx) = channel::<Msg>(2, 0);
+        let permit = tx.clone().try_reserve_owned().unwrap();
+        let both = {
+            let tx = tx.clone();
+            spawn(move || block_on(async { drop(tx.reserve_many(2).await.unwrap()) }))
+        };
+        drop(permit);
+        block_on(async { drop(tx.reserve_many(2).await.unwrap()) });
+        both.join().unwrap();
+        assert_eq!((tx.capacity(), tx.stats().reserved), (2, 0));
+        drop(rx);
+    });
+}

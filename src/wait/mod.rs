@@ -69,7 +69,7 @@
 //! assigned units it is giving up. For a server takes no more than it brought, and while it is stopped others bring
 //! and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
 //! its place (an Empty one is passed by), for its walk (others walk too), or for memory (if it was making room in the
-//! row, the row grows meanwhile). `tests/stall.rs` stops a thread at each `step`.
+//! row, the row grows meanwhile). `tests/stall` stops a thread at each `step`.
 //!
 //! # A wait that ends early takes nothing with it
 //!
@@ -98,7 +98,7 @@
 //! All of this is up to the allocator, which is asked for a segment when the row grows, and to the wakers, which are
 //! the executor's. Blocking calls and timers are the system's.
 //!
-//! Checked by `loom-tests/tests/{receiver,senders,close}.rs`, the models of the row beside it, and `tests/stall.rs`.
+//! Checked by `loom-tests/tests/{receiver,senders,close}.rs`, the models of the row beside it, and `tests/stall`.
 //! Loom knows no SeqCst loads; `sync::LoadSeqCst` says what it sees instead.
 
 mod batch;

@@ -87,6 +87,7 @@ const SCENES: &[Scene] = &[
     scene("register: looked", 4, send),
     // It has one of the two that it needs.
     scene("register: looked", 3, reserve_two),
+    scene("register: part kept", 3, reserve_two),
     scene("update: begun", 4, change_waker),
     scene("cancel: gone", 4, cancel),
     // It leaves one.
