@@ -60,16 +60,19 @@
 //! alone clears it, and looks once more after that: it stands, or the receiver knows.
 //!
 //! **Only the first in line holds a part of its need**, or two would wait for each other's: servers give to the first
-//! that is not final, and final is for ever; a newcomer that found only a part makes sure that all before it are
-//! final (those that are Empty have to come again), or gives the part back and serves with it.
+//! that is not final, and final is for ever. A newcomer that found only a part puts it into the word of its place while
+//! that is Empty, and passes those before it that are Empty too: they become Gone and come again, and their parts are
+//! its own, so of two who meet like this one has more than before. If somebody before it waits, it hands the part on.
 //!
 //! # What a thread that is stopped can withhold
 //!
 //! What it holds itself: a permit, a message between claim and publication, units it has given back and not handed out, or
 //! assigned units it is giving up. For a server takes no more than it brought, and while it is stopped others bring
 //! and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
-//! its place (an Empty one is passed by), for its walk (others walk too), or for memory (if it was making room in the
-//! row, the row grows meanwhile). `tests/stall` stops a thread at each `step`.
+//! its place (an Empty one is passed by, and the part in it taken over), for its walk (others walk too), or for memory (if it
+//! was taking out what is over, the row grows meanwhile, by a segment for each 16 arrivals). `tests/stall` stops a
+//! thread at each `step`. If the sleeper is the receiver, everything hangs on that wake-up, until it is polled for another
+//! reason; and a receiver that is stopped while it closes has not woken all who wait.
 //!
 //! # A wait that ends early takes nothing with it
 //!
@@ -83,7 +86,7 @@
 //! | operation | without others' help | what may delay it |
 //! |---|---|---|
 //! | `try_send`, `try_reserve` | lock-free; wait-free but for lost swaps on T, each of which is another's success | nothing. While somebody waits: a walk over places that have just ended |
-//! | `send`, `reserve`: until it waits | lock-free: it begins again only if a server passed its place, which handed out room | nothing |
+//! | `send`, `reserve`: until it waits | lock-free: it begins again only if its place was passed, by a server that handed out room or by one who needs several and had found a part | nothing |
 //! | `send`, `reserve`: waiting | - | whoever has the room, or owes the wake-up |
 //! | cancelling a wait, dropping a permit | lock-free; then as many grants as units were given back | nothing |
 //! | `recv`, `try_recv`: a message is there | wait-free but for the grants that it makes: lock-free | nothing |
