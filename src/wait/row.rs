@@ -164,6 +164,11 @@ impl Row {
 
     /// The number of the first segment; `None` if nobody has ever waited.
     pub(super) fn first(&self) -> Option<u64> {
+        self.begin().map(|(_, number)| number)
+    }
+
+    /// The first segment and its number.
+    fn begin(&self) -> Option<(&Segment, u64)> {
         loop {
             // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`.
             let first = self.first.load(Ordering::Acquire);
@@ -171,9 +176,11 @@ impl Row {
                 return None;
             }
             // SAFETY: a link.
-            match unsafe { self.at(first) }.number() {
-                OUT => {}
-                number => return Some(number & !FRESH),
+            let segment = unsafe { self.at(first) };
+            let number = segment.number();
+            // ORDERING(Q3): Acquire. As above; the number is good if this still is the first. It may serve elsewhere by now.
+            if number != OUT && self.first.load(Ordering::Acquire) == first {
+                return Some((segment, number & !FRESH));
             }
         }
     }
