@@ -90,6 +90,9 @@ pub(crate) mod plain {
 pub(crate) mod row {
     #[cfg(any(not(parshall_loom), test))]
     pub(crate) use super::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+    /// Tells loom of memory that must be freed.
+    #[cfg(all(parshall_loom, test))]
+    pub(crate) use loom::alloc::Track;
     #[cfg(all(parshall_loom, not(test)))]
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 }

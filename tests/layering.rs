@@ -63,8 +63,12 @@ fn files() -> Vec<(String, String)> {
                 walk(&path, out);
             } else if path.extension().is_some_and(|ext| ext == "rs") {
                 let name = path.strip_prefix(source()).unwrap().to_str().unwrap().to_owned();
+                // The unit tests of the loom build.
+                if name.ends_with("/models.rs") {
+                    continue;
+                }
                 let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                let code = text.split("\nmod tests {").next().unwrap().to_owned();
                 out.push((name, code));
             }
         }

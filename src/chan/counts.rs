@@ -75,14 +75,13 @@ impl Counts {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use super::*;
 
     /// As `Arc`'s: what such a count leads to is worse. In a process of its own, which ends.
     ///
     /// Seen to fail with: counts that are not looked at.
-    #[cfg(not(parshall_loom))]
     #[test]
     fn a_count_of_clones_that_overflows_ends_the_process() {
         const CHILD: &str = "PARSHALL_COUNTS_OVERFLOW";

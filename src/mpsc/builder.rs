@@ -173,7 +173,7 @@ impl Builder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use core::future::Future;
     use core::pin::pin;

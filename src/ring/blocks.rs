@@ -419,7 +419,7 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use super::*;
     use crate::ring::{Reader, Ring, Shape};

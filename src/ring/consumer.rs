@@ -398,7 +398,7 @@ impl Ring {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use super::*;
     use crate::ring::Shape;

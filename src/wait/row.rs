@@ -26,6 +26,9 @@ use super::cell::Cell;
 use crate::sync::row::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::sync::{Ordering, plain, step};
 
+#[cfg(all(parshall_loom, test))]
+mod models;
+
 /// Places in a segment.
 pub(super) const LEN: u64 = match (cfg!(parshall_loom), cfg!(test)) {
     (true, true) => 1,
@@ -49,6 +52,8 @@ pub(super) struct Segment {
     /// The next one of those that were taken out.
     spare: AtomicPtr<Segment>,
     cells: [Cell; LEN as usize],
+    #[cfg(all(parshall_loom, test))]
+    leak_check: crate::sync::row::Track<()>,
 }
 
 /// What stands for "nothing follows segment `number`". No address, for those are even.
@@ -67,6 +72,8 @@ impl Segment {
             next: AtomicPtr::new(end_of(number)),
             spare: AtomicPtr::new(core::ptr::null_mut()),
             cells: core::array::from_fn(|_| Cell::new(number)),
+            #[cfg(all(parshall_loom, test))]
+            leak_check: crate::sync::row::Track::new(()),
         }
     }
 
@@ -227,23 +234,13 @@ impl Row {
             return found;
         }
         loop {
-            // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`.
-            let first = self.first.load(Ordering::Acquire);
-            if first.is_null() {
+            let Some((segment, known)) = self.begin() else {
                 if !make {
                     return Found::Missing;
                 }
                 self.append(&self.first, core::ptr::null_mut(), 0);
                 continue;
-            }
-            // SAFETY: a link.
-            let segment = unsafe { self.at(first) };
-            let known = segment.number();
-            // ORDERING(Q3): Acquire. As above; the number is good if this still is the first.
-            if known == OUT || self.first.load(Ordering::Acquire) != first {
-                continue;
-            }
-            let known = known & !FRESH;
+            };
             if known > number {
                 return Found::Over(known);
             }

@@ -1,0 +1,380 @@
+//! Loom models of the row alone, with one place per segment. Nothing of a channel is here.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg parshall_loom" cargo test -p parshall --lib --profile loom models
+//! ```
+//!
+//! What a thread finds may be over a moment later, and its memory serve elsewhere, unless a place in it is
+//! not released: only of such segments the models say what must be found.
+
+use core::cell::Cell as Flag;
+use core::task::Waker;
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use loom::sync::Arc;
+use loom::thread::{JoinHandle, yield_now};
+
+use super::super::cell::{Cell, Kind, State};
+use super::{Found, Hint, OUT, Row, Segment, is_end};
+
+std::thread_local! {
+    /// Loom runs all threads of a model on the thread of the test.
+    static SPAWNED_FIRST: Flag<bool> = const { Flag::new(false) };
+}
+
+/// As `loom_tests::check`: explored from two first executions, for the reason given there.
+fn check(name: &str, preemptions: usize, model: fn()) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = builder.max_branches.max(10_000);
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
+    let executions = std::sync::Arc::new(AtomicUsize::new(0));
+    let begun = Instant::now();
+    for spawned_first in [false, true] {
+        SPAWNED_FIRST.set(spawned_first);
+        let executions = executions.clone();
+        builder.check(move || {
+            executions.fetch_add(1, Relaxed);
+            model();
+        });
+    }
+    let (executions, seconds) = (executions.load(Relaxed), begun.elapsed().as_secs_f64());
+    let bound = builder.preemption_bound.unwrap();
+    // Not `eprintln`, which the test harness keeps to itself.
+    let line = format!(
+        "model row {name}: {executions} executions, at most {bound} preemptions, {seconds:.1} s\n"
+    );
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    assert!(executions > 2, "model {name} explored a single execution");
+}
+
+fn spawn<R: 'static>(f: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
+    let handle = loom::thread::spawn(f);
+    if SPAWNED_FIRST.get() {
+        yield_now();
+    }
+    handle
+}
+
+/// A row of so many segments, with all places Empty.
+fn row(segments: u64) -> Arc<Row> {
+    let row = Arc::new(Row::new());
+    (0..segments).for_each(|number| _ = get(&row, number, &Hint::new()));
+    row
+}
+
+/// The address of a segment that must be there, since its place is not released.
+fn get(row: &Row, number: u64, hint: &Hint) -> usize {
+    let Ok(segment) = row.get(number, hint) else { panic!("{number} is not over") };
+    assert_eq!(segment.number() & !super::FRESH, number);
+    assert!(segment.cell(number).state().is_of(number), "the segment as it was before");
+    core::ptr::from_ref(segment).addr()
+}
+
+fn cell(row: &Row, number: u64) -> &Cell {
+    let Ok(segment) = row.get(number, &Hint::new()) else { panic!("{number} is not over") };
+    segment.cell(number)
+}
+
+/// The place was given out, and nobody waits there.
+fn leave(row: &Row, number: u64) {
+    let (cell, empty) = (cell(row, number), State::empty(number));
+    cell.swap(empty, empty.to(Kind::Gone)).unwrap();
+    cell.set_woken();
+    cell.release();
+}
+
+/// A wait begins.
+fn wait(row: &Row, number: u64) {
+    let (cell, empty) = (cell(row, number), State::empty(number));
+    // SAFETY: ours, and Empty.
+    unsafe { assert!(cell.put_waker(Waker::noop().clone()).is_none(), "somebody else's waker") };
+    cell.swap(empty, empty.to(Kind::Waiting)).unwrap();
+}
+
+/// Ends a wait, if it has begun and not ended.
+fn end_wait(cell: &Cell, number: u64, kind: Kind) -> bool {
+    let waiting = State::empty(number).to(Kind::Waiting);
+    if cell.swap(waiting, waiting.to(kind)).is_err() {
+        return false;
+    }
+    // SAFETY: we took it out of Waiting.
+    unsafe { assert!(cell.take_waker().is_some(), "no waker") };
+    cell.set_woken();
+    true
+}
+
+/// What a look at a segment that may be over says.
+fn look(row: &Row, number: u64, hint: &Hint) -> Option<u64> {
+    match row.seek(number, hint, false) {
+        Found::Segment(segment) => {
+            // It was this one when it was found.
+            assert!(segment.number() >= number);
+            None
+        }
+        Found::Over(next) => {
+            assert!(next > number, "{next} in the place of {number}");
+            Some(next)
+        }
+        Found::Missing => panic!("{number} was made"),
+    }
+}
+
+/// After all threads: the numbers in the row, and how many segments are aside. Each is in one of the two.
+fn audit(row: &Row) -> (Vec<u64>, usize) {
+    let (mut numbers, mut seen) = (Vec::new(), Vec::new());
+    let mut at = row.first.load(Relaxed);
+    while !at.is_null() && !is_end(at) {
+        // SAFETY: a link.
+        let segment = unsafe { row.at(at) };
+        numbers.push(segment.number());
+        seen.push(at);
+        at = segment.next();
+    }
+    assert!(numbers.is_sorted() && numbers.iter().all(|n| *n < super::FRESH), "{numbers:?}");
+    let mut at: *mut Segment = row.spare.load(Relaxed);
+    while !at.is_null() {
+        assert!(!seen.contains(&at), "a segment is in two places");
+        seen.push(at);
+        // SAFETY: from the stack.
+        let segment = unsafe { row.at(at) };
+        assert_eq!(segment.number(), OUT);
+        at = segment.spare.load(Relaxed);
+    }
+    let aside = seen.len() - numbers.len();
+    (numbers, aside)
+}
+
+/// Two make the first segment: one is linked, both find it, and the other one is put aside. Tags Q3, Q7.
+#[test]
+fn two_make_the_first_segment() {
+    check("first", 3, || {
+        let row = row(0);
+        let other = spawn({
+            let row = row.clone();
+            move || get(&row, 0, &Hint::new())
+        });
+        let mine = get(&row, 0, &Hint::new());
+        assert_eq!(other.join().unwrap(), mine);
+        let (numbers, aside) = audit(&row);
+        assert!(numbers == [0] && aside <= 1);
+    });
+}
+
+/// Likewise further on, with one hint for both, beyond what is there. Tags Q3, Q7.
+#[test]
+fn two_make_the_next_segments() {
+    check("next", 2, || {
+        let row = row(1);
+        let hint = Arc::new(Hint::new());
+        let other = spawn({
+            let (row, hint) = (row.clone(), hint.clone());
+            move || [1, 2].map(|number| get(&row, number, &hint))
+        });
+        let mine = [1, 2].map(|number| get(&row, number, &hint));
+        assert_eq!(other.join().unwrap(), mine);
+        let (numbers, aside) = audit(&row);
+        assert!(numbers == [0, 1, 2] && aside <= 2);
+    });
+}
+
+/// One takes out the first two, another one looks from there, with a hint and without, and appends. Tag Q3.
+#[test]
+fn looks_while_segments_are_taken_out() {
+    check("take out", 2, || {
+        let row = row(3);
+        let hint = Hint::new();
+        get(&row, 0, &hint);
+        (0..2).for_each(|number| leave(&row, number));
+        let sweeper = spawn({
+            let row = row.clone();
+            move || row.sweep()
+        });
+        assert!(look(&row, 1, &hint).is_none_or(|next| next == 2));
+        get(&row, 2, &Hint::new());
+        get(&row, 3, &hint);
+        sweeper.join().unwrap();
+        let numbers = audit(&row).0;
+        // Whoever takes memory keeps others from sweeping.
+        assert!(numbers == [2, 3] || numbers == [0, 1, 2, 3], "{numbers:?}");
+    });
+}
+
+/// The second of three is taken out and made the fourth, while a thread holds it as a hint. Tags Q3, Q6, Q7.
+#[test]
+fn a_hint_serves_elsewhere_by_now() {
+    check("old hint", 2, || {
+        let row = row(3);
+        let hint = Hint::new();
+        get(&row, 1, &hint);
+        leave(&row, 1);
+        let reuser = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep();
+                get(&row, 3, &Hint::new())
+            }
+        });
+        let hinted = || Hint(super::AtomicPtr::new(hint.0.load(Relaxed)));
+        assert!(look(&row, 1, &hinted()).is_none_or(|next| next == 2));
+        get(&row, 0, &hinted());
+        get(&row, 2, &hinted());
+        let mine = get(&row, 3, &hinted());
+        assert_eq!(reuser.join().unwrap(), mine);
+        let numbers = audit(&row).0;
+        // Whoever takes memory keeps others from sweeping.
+        assert!(numbers == [0, 2, 3] || numbers == [0, 1, 2, 3], "{numbers:?}");
+    });
+}
+
+/// Two make a segment, one of them from memory that a third holds as a hint: nobody goes on with the one that is not
+/// linked. Tag Q3.
+#[test]
+fn a_hint_is_fresh_again() {
+    check("fresh hint", 2, || {
+        let row = row(3);
+        let hint = Hint::new();
+        get(&row, 0, &hint);
+        (0..2).for_each(|number| leave(&row, number));
+        row.sweep();
+        let others = [(); 2].map(|()| {
+            let row = row.clone();
+            spawn(move || get(&row, 3, &Hint::new()))
+        });
+        let mine = get(&row, 3, &hint);
+        for other in others {
+            assert_eq!(other.join().unwrap(), mine);
+        }
+        assert_eq!(audit(&row).0, [2, 3]);
+    });
+}
+
+/// The first segment is taken out and made the last one: whoever asks for the first number is not told that one. Tag Q3.
+#[test]
+fn the_first_number_is_never_a_later_one() {
+    check("first number", 2, || {
+        let row = row(2);
+        leave(&row, 0);
+        let reuser = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep();
+                get(&row, 2, &Hint::new());
+            }
+        });
+        let first = row.first().expect("there is one");
+        assert!(first <= 1, "{first} is not the first while nobody has left 1");
+        reuser.join().unwrap();
+        assert_eq!(audit(&row).0, [1, 2]);
+    });
+}
+
+/// A server ends a wait and takes its waker; the owner sees that, and leaves; a third sweeps, and waits in
+/// the same memory. Tags Q1, Q3, Q4, Q6, Q7.
+#[test]
+fn a_waker_changes_hands_with_the_place() {
+    check("server, owner, newcomer", 2, || {
+        let row = row(2);
+        wait(&row, 0);
+        let server = spawn({
+            let row = row.clone();
+            move || assert!(end_wait(cell(&row, 0), 0, Kind::Granted))
+        });
+        let newcomer = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep();
+                wait(&row, 2);
+            }
+        });
+        {
+            let cell = row.get(0, &Hint::new()).map(|segment| segment.cell(0)).ok().unwrap();
+            while !cell.state().is_final() {
+                yield_now();
+            }
+            cell.release();
+        }
+        server.join().unwrap();
+        newcomer.join().unwrap();
+        assert!(end_wait(cell(&row, 2), 2, Kind::Closed), "the newcomer waits");
+    });
+}
+
+/// A wait is cancelled; another thread sweeps; a third waits in the same memory, and the first one finds it there and ends
+/// that wait. Tags Q1, Q3, Q4, Q7.
+#[test]
+fn a_place_has_a_second_wait() {
+    check("owner, sweeper, newcomer", 2, || {
+        let row = row(2);
+        wait(&row, 0);
+        let sweeper = spawn({
+            let row = row.clone();
+            move || row.sweep()
+        });
+        let newcomer = spawn({
+            let row = row.clone();
+            move || wait(&row, 2)
+        });
+        let first = cell(&row, 0);
+        assert!(end_wait(first, 0, Kind::Gone));
+        first.release();
+        // A swap that comes late fails, whatever the place is by now.
+        assert!(!end_wait(first, 0, Kind::Granted));
+        end_wait(cell(&row, 2), 2, Kind::Granted);
+        sweeper.join().unwrap();
+        newcomer.join().unwrap();
+        end_wait(cell(&row, 2), 2, Kind::Granted);
+        assert!(cell(&row, 2).state().kind() == Kind::Granted);
+    });
+}
+
+/// Two sweep while one takes memory: each segment stays in one place. Tags Q6, Q7.
+#[test]
+fn two_sweep_and_one_takes() {
+    check("two sweeps", 2, || {
+        let row = row(4);
+        (0..2).for_each(|number| leave(&row, number));
+        row.sweep();
+        leave(&row, 2);
+        let sweepers = [(); 2].map(|()| {
+            let row = row.clone();
+            spawn(move || row.sweep())
+        });
+        let taken = row.take_spare();
+        for sweeper in sweepers {
+            sweeper.join().unwrap();
+        }
+        let (numbers, aside) = audit(&row);
+        // A sweep that finds somebody at it leaves all as it is.
+        assert_eq!(numbers.len() + aside + usize::from(taken.is_some()), 4);
+        assert!(numbers == [3] || numbers == [2, 3]);
+        if let Some(taken) = taken {
+            row.put_aside(taken.as_ptr(), taken.as_ptr());
+        }
+    });
+}
+
+/// Two take memory and one gives some back: nobody gets what another one has. Tags Q6, Q7.
+#[test]
+fn two_take_and_one_gives_back() {
+    check("spare", 3, || {
+        let row = row(4);
+        (0..3).for_each(|number| leave(&row, number));
+        row.sweep();
+        let mine = row.take_spare().unwrap().as_ptr();
+        let taker = spawn({
+            let row = row.clone();
+            move || {
+                // Addresses, for a pointer goes to no other thread.
+                let taken = row.take_spare().map(core::ptr::NonNull::as_ptr);
+                taken.inspect(|taken| row.put_aside(*taken, *taken)).map(<*mut Segment>::addr)
+            }
+        });
+        row.put_aside(mine, mine);
+        let again = row.take_spare().map(core::ptr::NonNull::as_ptr);
+        taker.join().unwrap();
+        again.inspect(|taken| row.put_aside(*taken, *taken));
+        assert_eq!(audit(&row), (vec![3], 3));
+    });
+}
