@@ -1,4 +1,4 @@
-//! Loom models of the row alone, with one place per segment. Nothing of a channel is here.
+//! Loom models of the row alone, with one place per segment, and of a queue on it. Nothing of a channel is here.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg parshall_loom" cargo test -p parshall --lib --profile loom models
@@ -10,13 +10,16 @@
 use core::cell::Cell as Flag;
 use core::task::Waker;
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::time::Instant;
 
 use loom::sync::Arc;
 use loom::thread::{JoinHandle, yield_now};
 
+use super::super::batch::FirstPanic;
 use super::super::cell::{Cell, Kind, State};
+use super::super::queue::{Key, Source, Ticket, Wait, WaitQueue};
 use super::{Found, Hint, OUT, Row, Segment, is_end};
 
 std::thread_local! {
@@ -376,5 +379,108 @@ fn two_take_and_one_gives_back() {
         taker.join().unwrap();
         again.inspect(|taken| row.put_aside(*taken, *taken));
         assert_eq!(audit(&row), (vec![3], 3));
+    });
+}
+
+/// Capacity to wait for.
+struct Units(super::AtomicU64);
+
+impl Source for Units {
+    fn take(&self, want: u64) -> Option<u64> {
+        let mut now = self.0.fetch_or(0, AcqRel);
+        while now > 0 {
+            let n = now.min(want);
+            match self.0.compare_exchange(now, now - n, AcqRel, Acquire) {
+                Ok(_) => return Some(n),
+                Err(newer) => now = newer,
+            }
+        }
+        Some(0)
+    }
+
+    fn give_back(&self, n: u64, _: &mut FirstPanic) {
+        self.0.fetch_add(n, AcqRel);
+    }
+
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    fn call_receiver(&self) {}
+}
+
+struct Queue(WaitQueue, Units);
+
+impl Queue {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(WaitQueue::new(), Units(super::AtomicU64::new(0))))
+    }
+
+    /// Begins to wait for one unit, while there is none.
+    fn begin(&self) -> Option<Key> {
+        let (mut key, mut panic) = (None, FirstPanic::default());
+        let ticket = Ticket { task: 0, since: 1, need: 1 };
+        let wait = self.0.register(&mut key, ticket, Waker::noop().clone(), &self.1, &mut panic);
+        assert_eq!(wait, Wait::Pending);
+        key
+    }
+
+    fn is_granted(&self, key: &mut Option<Key>) -> bool {
+        // SAFETY: a key of this queue.
+        unsafe { self.0.poll(key, 0, Waker::noop(), &mut FirstPanic::default()) == Wait::Granted }
+    }
+
+    /// Leaves the line, and hands on what it held.
+    fn leave(&self, mut key: Option<Key>) {
+        // SAFETY: a key of this queue.
+        let n = unsafe { self.0.cancel(key.take().unwrap(), &mut FirstPanic::default()) };
+        if n > 0 {
+            self.release(n);
+        }
+    }
+
+    fn release(&self, n: u64) {
+        self.1.give_back(n, &mut FirstPanic::default());
+        self.0.serve(n, &self.1, &mut FirstPanic::default());
+    }
+}
+
+/// A server ends a wait; its owner sees that at once, and waits twice more, in the same memory in the end. Tags Q1, Q4.
+#[test]
+fn a_queue_waits_in_a_place_again() {
+    check("queue, second wait", 2, || {
+        let queue = Queue::new();
+        let mut first = queue.begin();
+        let server = spawn({
+            let queue = queue.clone();
+            move || queue.release(1)
+        });
+        while !queue.is_granted(&mut first) {
+            yield_now();
+        }
+        let waits = [(); 2].map(|()| queue.begin());
+        server.join().unwrap();
+        waits.into_iter().for_each(|key| queue.leave(key));
+    });
+}
+
+/// The first in line leaves, and its place is used again, while a server walks along the line: the second is
+/// served, the newcomer is not. Tags Q1, Q3, Q4, Q7.
+#[test]
+fn a_queue_is_served_while_places_are_used_again() {
+    check("queue, served", 2, || {
+        let queue = Queue::new();
+        let [first, mut second] = [(); 2].map(|()| queue.begin());
+        let server = spawn({
+            let queue = queue.clone();
+            move || queue.release(1)
+        });
+        queue.leave(first);
+        queue.0.row.sweep();
+        let mut third = queue.begin();
+        server.join().unwrap();
+        assert!(queue.is_granted(&mut second), "nobody is before it, and a unit came");
+        assert!(!queue.is_granted(&mut third), "there was one unit");
+        queue.leave(third);
     });
 }
