@@ -57,6 +57,31 @@ fn l9_ping_pong() {
     });
 }
 
+/// TX_WAITING stands from an earlier wait, and the receiver clears it while a sender comes that finds it
+/// standing: the receiver looks once more. Tag W1.
+#[test]
+fn l9_registration_against_clearing() {
+    check("L9 clearing", Bound::Preemptions(1), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(1, 0);
+        tx.try_send(ledger.msg(0)).unwrap();
+        let mut earlier = begin(send(tx.clone(), ledger.msg(1)));
+        assert_eq!(rx.try_recv().unwrap().id, 0);
+        assert!(poll(&mut earlier, Waker::noop()).is_ready());
+        drop(earlier);
+        let late = spawn({
+            let ledger = ledger.clone();
+            move || [2, 3].map(|id| block_on(tx.send(ledger.msg(id))).unwrap())
+        });
+        assert_eq!(rx.try_recv().unwrap().id, 1);
+        assert_eq!(recv_id(&mut rx), Some(2));
+        // If that pop misses the sender, nobody comes again.
+        late.join().unwrap();
+        drop(rx);
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
 /// Two senders wait in a known order: room is granted in that order. Tags W1, C1.
 #[test]
 fn l10_grants_in_order() {
@@ -161,6 +186,21 @@ fn l13_permit_drop_against_registration() {
         owner.join().unwrap();
         drop((tx, rx));
         assert_eq!(ledger.alive(), 0);
+    });
+}
+
+/// A permit is given back while somebody registers for two, one of which is free: who has taken a part and is told to
+/// look again loses nothing. Tag W2.
+#[test]
+fn l13_permit_drop_against_half_a_registration() {
+    check("L13 half", Bound::Preemptions(2), || {
+        let (tx, rx) = channel::<Msg>(2, 0);
+        let permit = tx.clone().try_reserve_owned().unwrap();
+        let owner = spawn(move || drop(permit));
+        drop(block_on(tx.reserve_many(2)).unwrap());
+        owner.join().unwrap();
+        assert_eq!((tx.capacity(), tx.stats().reserved), (2, 0));
+        drop((tx, rx));
     });
 }
 

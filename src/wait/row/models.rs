@@ -231,6 +231,25 @@ fn a_hint_serves_elsewhere_by_now() {
     });
 }
 
+/// The same seen from before it: a link is good only if it still stands when the number behind it was read. Tag Q3.
+#[test]
+fn a_link_leads_elsewhere_by_now() {
+    check("old link", 2, || {
+        let row = row(3);
+        leave(&row, 1);
+        let reuser = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep();
+                get(&row, 3, &Hint::new());
+            }
+        });
+        get(&row, 2, &Hint::new());
+        reuser.join().unwrap();
+        assert_eq!(audit(&row).0, [0, 2, 3]);
+    });
+}
+
 /// Two make a segment, one of them from memory that a third holds as a hint: nobody goes on with the one that is not
 /// linked. Tag Q3.
 #[test]
