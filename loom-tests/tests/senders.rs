@@ -204,6 +204,50 @@ fn l13_permit_drop_against_half_a_registration() {
     });
 }
 
+/// Two come at once for two units each, of which one is free and one comes back: never do both hold one and wait for the
+/// other's. Tag W2.
+#[test]
+fn l24_two_halves() {
+    check("L24 halves", Bound::Preemptions(1), || {
+        let (tx, rx) = channel::<Msg>(2, 0);
+        let permit = tx.clone().try_reserve_owned().unwrap();
+        let two = |tx: Sender<Msg>| async move { drop(tx.reserve_many(2).await.unwrap()) };
+        let other = spawn({
+            let tx = tx.clone();
+            move || block_on(two(tx))
+        });
+        let mut mine: Boxed<()> = Box::pin(two(tx.clone()));
+        let done = poll(&mut mine, Waker::noop()).is_ready();
+        drop(permit);
+        if !done {
+            block_on(mine);
+        }
+        other.join().unwrap();
+        assert_eq!((tx.capacity(), tx.stats().reserved), (2, 0));
+        drop((tx, rx));
+    });
+}
+
+/// One waits for two units, which come by one pop each: the first of them ends no wait. Tags W1, C1.
+#[test]
+fn l15_two_pops_serve_one() {
+    check("L15 one for two", Bound::Preemptions(2), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(2, 0);
+        (0..2).for_each(|id| tx.try_send(ledger.msg(id)).unwrap());
+        let many = begin({
+            let tx = tx.clone();
+            async move { drop(tx.reserve_many(2).await.unwrap()) }
+        });
+        let waiter = spawn(move || block_on(many));
+        (0..2).for_each(|id| assert_eq!(rx.try_recv().unwrap().id, id));
+        waiter.join().unwrap();
+        assert_eq!((tx.capacity(), tx.stats().reserved), (2, 0));
+        drop((tx, rx));
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
 /// Two senders wait and one `recv_many(2)` makes room for both with one move of the head: both are
 /// granted. Tags W1, C1.
 #[test]
