@@ -319,6 +319,8 @@ fn a_waker_changes_hands_with_the_place() {
         }
         server.join().unwrap();
         newcomer.join().unwrap();
+        get(&row, 3, &Hint::new());
+        row.sweep();
         assert!(end_wait(cell(&row, 2), 2, Kind::Closed), "the newcomer waits");
     });
 }
