@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use loom::thread;
 use loom_tests::{
-    Bound, Ledger, POS_WRAP, STAMP_WRAP, Wide, block_on, check, in_blocks, live_blocks, spawn,
+    Bound, Ledger, POS_WRAP, STAMP_WRAP, Wide, begin, block_on, check, in_blocks, live_blocks,
+    spawn,
 };
 use parshall::mpsc::error::{TryRecvError, TrySendError};
 use parshall::mpsc::{OwnedPermit, Receiver, Sender};
@@ -120,7 +121,7 @@ fn a_permit_finds_no_block_that_is_reused() {
 /// A full channel, its next slot in the next block: of the registration and the pop, the later sees the earlier. Tags
 /// W1, C1, L1.
 fn l9(name: &str, capacity: usize, start: u64) {
-    check(name, Bound::Exhaustive, move || {
+    check(name, Bound::Preemptions(3), move || {
         let ledger = Ledger::default();
         let (tx, mut rx) = in_blocks(capacity, start);
         let full = capacity as u32;
@@ -171,7 +172,7 @@ fn l9_ping_pong() {
 /// A permit is given back while a sender registers: of the two steps on T, the later sees the earlier. Tag W2.
 #[test]
 fn l13_permit_drop_against_registration() {
-    check("L13 blocks", Bound::Exhaustive, || {
+    check("L13 blocks", Bound::Preemptions(3), || {
         let ledger = Ledger::default();
         let (tx, rx) = in_blocks(1, STAMP_WRAP);
         let permit = tx.clone().try_reserve_owned().unwrap();
@@ -270,7 +271,7 @@ impl Ghost {
 /// already or not yet; and no lower than what lay there before a pop. Tags P1, M1, M2, L1.
 #[test]
 fn l17_watermark_against_the_true_peak() {
-    check("L17 blocks", Bound::Preemptions(2), || {
+    check("L17 blocks", Bound::Preemptions(1), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = in_blocks(3, STAMP_WRAP);
         let ghost = Arc::new(Ghost::default());
@@ -314,15 +315,19 @@ fn l15_one_batch_serves_two() {
         let ledger = Ledger::default();
         let (tx, mut rx) = in_blocks(3, STAMP_WRAP);
         assert!((0..3).all(|id| accepted(&tx, &ledger, id)));
-        let senders = [10, 20].map(|id| {
-            let (tx, ledger) = (tx.clone(), ledger.clone());
-            spawn(move || block_on(async { tx.send(ledger.wide(id)).await.unwrap() }))
-        });
+        let send = |id| {
+            let (tx, wide) = (tx.clone(), ledger.wide(id));
+            async move { tx.send(wide).await.unwrap() }
+        };
+        let first = begin(send(10));
+        let second = send(20);
+        let second = spawn(move || block_on(second));
         drop(tx);
         let mut got = Vec::new();
         assert_eq!(block_on(rx.recv_many(&mut got, 2)), 2);
         let mut got: Vec<_> = got.into_iter().map(id).collect();
-        senders.into_iter().for_each(|s| s.join().unwrap());
+        block_on(first);
+        second.join().unwrap();
         got.extend(rest(rx, &ledger));
         assert_eq!(got[..3], [0, 1, 2]);
         got[3..].sort_unstable(); // which of two senders is first is open

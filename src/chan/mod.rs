@@ -208,6 +208,10 @@ impl Source for Shared {
         self.ring.reserve_up_to(want)
     }
 
+    fn has_room(&self) -> bool {
+        self.ring.has_room_for_one()
+    }
+
     fn give_back(&self, n: u64, panic: &mut FirstPanic) {
         let (before, after) = self.ring.release(n);
         if before.is_parked() && !after.is_parked() {
@@ -230,6 +234,10 @@ struct Closure<'a>(&'a Ring);
 impl Source for Closure<'_> {
     fn take(&self, _want: u64) -> Option<u64> {
         (!self.is_closed()).then_some(0)
+    }
+
+    fn has_room(&self) -> bool {
+        false
     }
 
     fn give_back(&self, _n: u64, _: &mut FirstPanic) {}

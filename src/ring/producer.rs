@@ -255,6 +255,14 @@ impl Ring {
         }
     }
 
+    /// Whether [`Ring::reserve_up_to`] would get anything.
+    pub(crate) fn has_room_for_one(&self) -> bool {
+        let tail = self.tail_sc();
+        let used = tail.used(self.head().pos());
+        // A tail that lies behind the head is old: there was room.
+        !tail.is_closed() && tail.reserved() < MAX_RESERVED && used != self.limit
+    }
+
     /// INVARIANT(I5): `head_cache` lies less than 2^36 behind the tail. Claims keep it by themselves:
     /// they rest on it, or on a head that they have put there. Grants rest on a head they read
     /// afresh, so a channel that is always full, and lives by grants alone, would leave the cache

@@ -27,7 +27,7 @@
 //! | who | steps, in this order |
 //! |---|---|
 //! | a waiter | 1 `arrivals + 1`, TX_WAITING set in H; 2 looks at T and H, and takes what it needs if nobody waits ahead; 3 else its place: Empty to Waiting |
-//! | a server, who has given back *k* units by a step on H (pop) or T (release) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final: *Empty* becomes Gone, for a *Waiting* one it takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all |
+//! | a server, who has given back *k* units by a step on H (pop) or T (release) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final: *Empty* becomes Gone (if the ring has room), for a *Waiting* one it takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all |
 //! | who cancels | its place: Waiting to Gone; then releases the units that were assigned, as any release |
 //! | who closes | CLOSED in T; then each place: Empty to Gone, Waiting to Closed |
 //!
@@ -66,8 +66,9 @@
 //!
 //! # What a thread that is stopped can withhold
 //!
-//! What it holds itself: a permit, a message between claim and publication, units it has given back and not handed out, or
-//! assigned units it is giving up. For a server takes no more than it brought, and while it is stopped others bring
+//! What it holds itself: a permit, a message between claim and publication, units it has given back and not handed out,
+//! units it is giving up, and parts it has just taken over from places it passed. For a server takes no more from the ring
+//! than it brought, and while it is stopped others bring
 //! and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
 //! its place (an Empty one is passed by, and the part in it taken over), for its walk (others walk too), or for memory (if it
 //! was taking out what is over, the row grows meanwhile, by a segment for each 16 arrivals). `tests/stall` stops a

@@ -21,6 +21,8 @@ pub(crate) trait Source {
     /// Takes up to `want` units; fewer only if there was no more at some moment of the call. `None`: it is closed.
     /// Its looks are SeqCst.
     fn take(&self, want: u64) -> Option<u64>;
+    /// Whether there is a unit to be had, or was at some moment of the call.
+    fn has_room(&self) -> bool;
     /// Gives units back, by a SeqCst step after which the caller looks for waiters.
     fn give_back(&self, n: u64, panic: &mut FirstPanic);
     /// Whether the channel is closed, by a SeqCst load.
@@ -91,6 +93,16 @@ struct Line {
 pub(super) struct Reported {
     pub(super) waits: plain::AtomicU64,
     pub(super) waited_ns: plain::AtomicU64,
+}
+
+/// What became of a part of a need.
+enum Part {
+    /// It lies in the word of the place, which is this now.
+    Kept(State),
+    /// A server has passed the place: its owner has to come again.
+    Passed,
+    /// Somebody before waits: it is his.
+    NotFirst,
 }
 
 /// A walk along the places that were given out, from the first that may not be over.
@@ -252,6 +264,7 @@ impl WaitQueue {
     ) -> Wait {
         let need = ticket.need;
         let mut waker = Some(waker);
+        let mut hand = 0;
         let wait = loop {
             // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrivals`: see there. What follows is the look.
             let index = self.line.arrivals.fetch_add(1, Ordering::SeqCst);
@@ -265,15 +278,17 @@ impl WaitQueue {
             let taken = if self.anybody_before(index) {
                 (!source.is_closed()).then_some(0)
             } else {
-                source.take(need)
+                source.take(need - hand)
             };
             step("register: looked");
             let mut place = State::empty(number);
-            let mut hand = taken.unwrap_or(0);
+            hand += taken.unwrap_or(0);
             if 0 < hand && hand < need {
-                place = self.keep_part(index, cell, place, &mut hand);
-                if place.assigned() == 0 {
-                    self.hand_on(core::mem::take(&mut hand), source, panic);
+                match self.keep_part(index, cell, place, &mut hand) {
+                    Part::Kept(word) => place = word,
+                    // The swap below will fail, and we come again with what we have.
+                    Part::Passed => {}
+                    Part::NotFirst => self.hand_on(core::mem::take(&mut hand), source, panic),
                 }
             }
             let over = taken.is_none() || hand + place.assigned() >= need;
@@ -313,23 +328,21 @@ impl WaitQueue {
                 self.hand_on(hand - need, source, panic);
                 break Wait::Granted;
             }
-            self.hand_on(hand, source, panic);
         };
         panic.discard(waker);
         wait
     }
 
-    /// Puts `hand`, a part of what the place needs, into its word, if it comes first. Returns the word; nothing is
-    /// assigned in it if it does not, or if a server has passed. What is in `hand` then is to be handed on, else it belongs to
-    /// the place too.
+    /// Puts `hand`, a part of what the place needs, into its word, unless somebody before it waits. What is in `hand`
+    /// then belongs to the owner beside that.
     ///
     /// Only the first in line may keep a part, or two would wait for each other's. Those before who have not
     /// filled their places have to come again, and lose their parts to this one; so of two who meet like this, one has more
-    /// than before. A part in the hand of a thread that is stopped is withheld; one in a word is not.
-    fn keep_part(&self, index: u64, cell: &Cell, empty: State, hand: &mut u64) -> State {
+    /// than before.
+    fn keep_part(&self, index: u64, cell: &Cell, empty: State, hand: &mut u64) -> Part {
         let part = empty.assign(*hand);
         if cell.swap(empty, part).is_err() {
-            return empty;
+            return Part::Passed;
         }
         *hand = 0;
         step("register: part kept");
@@ -348,12 +361,12 @@ impl WaitQueue {
         }
         walk.end();
         if first {
-            return part;
+            return Part::Kept(part);
         }
         if cell.swap(part, empty).is_ok() {
             *hand += part.assigned();
         }
-        empty
+        Part::NotFirst
     }
 
     /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.
@@ -478,7 +491,7 @@ impl WaitQueue {
 
     /// Hands out up to `budget` units, first come, first served. Called by whoever gave that many back to the
     /// channel, by a SeqCst step, and never for more: so a thread that is stopped in here withholds no more than it
-    /// brought. False: nobody waits or is about to; whoever comes later sees the caller's step.
+    /// brought, and parts that it has taken over from places it passed. False: nobody waits or is about to; whoever comes later sees the caller's step.
     #[inline]
     pub(crate) fn serve(&self, budget: u64, source: &impl Source, panic: &mut FirstPanic) -> bool {
         let any = !self.is_idle();
@@ -510,7 +523,11 @@ impl WaitQueue {
             let number = index / LEN;
             while state.is_of(number) && !state.is_final() {
                 if state.kind() == Kind::Empty {
-                    // Its owner is to look at the channel once more.
+                    // Its owner is to look at the channel once more; if there is no room, for nothing, and for ever
+                    // if it comes back each time.
+                    if hand == 0 && !source.has_room() {
+                        break 'line;
+                    }
                     state = Self::pass(cell, state, &mut hand);
                     continue;
                 }
@@ -537,6 +554,11 @@ impl WaitQueue {
                         step("serve: assigned");
                         hand -= n;
                         if full {
+                            if wakes.is_full() && hand > 0 {
+                                // Wakers will be called, and nobody is to hang on them.
+                                source.give_back(hand, panic);
+                                budget += core::mem::take(&mut hand);
+                            }
                             Self::end_wait(cell, state, &mut wakes, panic);
                         }
                         state = next;
