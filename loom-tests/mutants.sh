@@ -86,7 +86,7 @@ mutants() {
   ord Q4-release $G 'fn release(' Release Relaxed 'released store'
   ord Q3-number $O 'fn number(' Acquire Relaxed 'number load'
   ord Q3-next $O 'fn next(' Acquire Relaxed 'next load'
-  ord Q3-hint $O 'fn seek(' Acquire Relaxed 'hint load in seek'
+  ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in seek'
   ord Q6-take-end $O 'fn take_spare(' 'Release' Relaxed 'busy store in take_spare'
   ord Q7-put $O 'fn put_aside(' Release Relaxed 'spare swap in put_aside'
   cat <<LIST
@@ -121,7 +121,7 @@ bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if
 bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|fn drop(|s/if unsafe { self.chan.ring.try_abandon(&self.reader) }/let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if true/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn drop(|s/shared.release(assigned);//|a cancelled wait keeps its units
-bug-close-waiters|$C|fn close_by_receiver(|/self.senders.close/d|close leaves senders asleep
+bug-close-waiters|$C|fn fail_senders(|s/self.senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn poll(|s/self.shared.release(assigned);/let _ = assigned;/|a wait that close ended keeps its units
 bug-closed-grant|$T|fn poll(|s/self.shared.release(self.need);//|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
@@ -171,20 +171,21 @@ Q6-sweep-end|$O|fn sweep(|/busy.store/s/Ordering::Release/Ordering::Relaxed/|bus
 Q7-take-load|$O|fn take_spare(|/spare.load(Ordering::Acquire)/s/Acquire/Relaxed/|spare load in take_spare: Acquire -> Relaxed
 Q7-take|$O|fn take_spare(|/compare_exchange/s/Acquire/Relaxed/g|spare swap in take_spare: Acquire -> Relaxed
 Q7-take-all|$O|fn take_spare(|/spare/s/Ordering::Acquire/Ordering::Relaxed/g|spare load and swap in take_spare: Acquire -> Relaxed
-bug-second-look|$Q|fn register(|s/= source.take(ticket.need) {/= Some(0) {/|register does not look for room again
+bug-second-look|$Q|fn register(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
 bug-uncall|$R|fn serve_senders(|s/if !shared.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
-bug-fill-store|$Q|fn register(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(assigned)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting).assign(assigned)); if true {/|register fills its place though it is Gone
-bug-refill-units|$Q|fn register(|/^            self.hand_on(core::mem::take/d|who finds its place Gone keeps its units
-bug-empty-unmarked|$Q|fn serve_line(|s/state = cell.swap(state, gone).map_or_else(.*/state = gone;/|serve passes Empty places without marking them
+bug-fill-store|$Q|fn register(|s/let passed = cell.swap(place, next).is_err();/let now = cell.state(); let _ = cell.swap(now, next); let passed = false;/|register fills its place though it is Gone
+bug-part-lost|$Q|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
+bug-empty-unmarked|$Q|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
+bug-settled-late|$Q|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
 bug-serve-end|$Q|fn serve_line(|s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$Q|fn serve_line(|/source.give_back(hand, panic);/d|units whose waiter has left are dropped
-bug-comes-first|$Q|fn register(|s/ && !self.comes_first(index)//|who is not first keeps a part of its need
-bug-first-unmarked|$Q|fn comes_first(|s/&& cell.swap(state, state.to(Kind::Gone)).*;/;/|the first in line does not mark those before it
+bug-comes-first|$Q|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
+bug-first-unmarked|$Q|fn keep_part(|s/state = Self::pass(cell, state, hand);/break;/|the first in line does not mark those before it
 bug-part|$Q|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
-bug-close-empty|$Q|fn close(|s/let next = state.to(.*/if !state.is_waiting() { break; } let next = state.to(Kind::Closed);/|close passes Empty places without marking them
+bug-close-empty|$Q|fn close(|s/state = Self::pass(cell, state, .mut hand);/break;/|close passes Empty places without marking them
 bug-close-end|$Q|fn close(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
-bug-close-look|$Q|fn register(|s/closed = source.is_closed();/closed = false;/|who stands behind others does not look whether it is closed
+bug-close-look|$Q|fn register(|s/(!source.is_closed()).then_some(0)/Some(0)/|who stands behind others does not look whether it is closed
 bug-look-behind|$Q|fn register(|s/if self.anybody_before(index) {/if false {/|register takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$Q|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
