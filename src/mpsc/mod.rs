@@ -46,7 +46,36 @@
 //! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. Larger and unbounded ones have
 //! a block of 32 slots to begin with; more are allocated as messages come, reused in a steady flow, and freed
 //! after a burst, so that a capacity that is not used costs nothing. A slot takes `size_of::<T>()` plus 4 bytes. The line
-//! of waiting senders is a slab that grows to the longest line and goes when it is empty.
+//! of waiting senders takes 67 bytes for each of the longest line there was, at most twice that, until the channel ends.
+//!
+//! # Progress
+//!
+//! No operation takes a lock, and none waits for a thread that is stopped, but where this table says so. *Lock-free*: it can
+//! begin again only because another operation has got on. *Wait-free*: it is done in a bounded number of steps.
+//!
+//! | operation | progress | what may delay it |
+//! |---|---|---|
+//! | `try_send`, `try_reserve` | lock-free: a swap is lost only to another's success | nothing |
+//! | `send`, `reserve`, until they wait | lock-free | nothing |
+//! | `send`, `reserve`, waiting | | those ahead in line, whoever has the room, or owes the wake-up |
+//! | using a permit | lock-free | nothing |
+//! | dropping a permit, cancelling a wait | lock-free; as many grants as units came back | nothing |
+//! | `recv`, a message is there | lock-free: wait-free but for the grants that it makes | nothing |
+//! | `recv`, none is there | lock-free | a producer stopped between claim and publication: `recv` then *reports in flight*, which is to wake its task and return pending, and never blocks its executor; or one stopped before a wake-up that it owes |
+//! | `try_recv`, none is there | | a producer stopped between claim and publication: it yields the thread until then, for a send that is complete may lie behind |
+//! | `close` | lock-free; one step for each who waits | nothing |
+//! | dropping the receiver | as `close`, then as `try_recv` until all that was claimed is dropped | a producer between claim and publication |
+//! | dropping a sender | wait-free; the last one as `close` | nothing |
+//! | creating a channel, dropping its last handle | | the registry's lock, which runs no user code |
+//! | `stats`, `len`, `capacity` | lock-free; they store nothing into the channel's words | nothing |
+//! | `snapshot` | lock-free for each channel | the registry's lock |
+//!
+//! A thread that is stopped withholds what it holds: its permits, units it was just handing out, a message between
+//! its two steps; and the wake-up that it owes. If that is the receiver's, the receiver sleeps until then. All of this is up
+//! to the allocator, which is asked when blocks or the line grow, and to wakers, which are the executor's. Blocking calls
+//! and timers are the system's.
+//!
+//! The argument is in the sources, in `wait/mod.rs`; `tests/stall` stops a thread at each step.
 //!
 //! # Beyond Tokio
 //!

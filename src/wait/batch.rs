@@ -1,4 +1,4 @@
-//! Wakers collected under a lock and woken after it.
+//! Wakers, collected while waits are ended and called after that.
 //!
 //! A waker is user code: it may panic, block, or call back into the channel.
 
@@ -7,7 +7,7 @@ use core::panic::AssertUnwindSafe;
 use core::task::Waker;
 use std::panic::{catch_unwind, resume_unwind};
 
-/// How many waiters one critical section may grant. A message makes room for one, so a large batch would mostly be set up in vain.
+/// How many wakers are collected. A message makes room for one, so a large batch would mostly be set up in vain.
 const BATCH: usize = if cfg!(parshall_loom) { 2 } else { 4 };
 
 /// The first panic of a series of calls to user code, held back until all have been made.
@@ -52,7 +52,7 @@ impl FirstPanic {
     }
 }
 
-/// Up to [`BATCH`] wakers, to be woken outside any lock.
+/// Up to [`BATCH`] wakers, to be woken when their waits are over.
 #[derive(Debug)]
 pub(crate) struct WakeBatch {
     wakers: [Option<Waker>; BATCH],

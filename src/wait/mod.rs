@@ -82,25 +82,7 @@
 //! does the same. A *forgotten* one (`mem::forget`) keeps what it was granted, as in Tokio; telemetry counts
 //! it under `granted_waiters`.
 //!
-//! # Progress
-//!
-//! | operation | without others' help | what may delay it |
-//! |---|---|---|
-//! | `try_send`, `try_reserve` | lock-free; wait-free but for lost swaps on T, each of which is another's success | nothing. While somebody waits: a walk over places that have just ended |
-//! | `send`, `reserve`: until it waits | lock-free: it begins again only if its place was passed, by a server that handed out room or by one who needs several and had found a part | nothing |
-//! | `send`, `reserve`: waiting | - | whoever has the room, or owes the wake-up |
-//! | cancelling a wait, dropping a permit | lock-free; then as many grants as units were given back | nothing |
-//! | `recv`, `try_recv`: a message is there | wait-free but for the grants that it makes: lock-free | nothing |
-//! | `recv`: none is there | lock-free | a producer stopped between claim and publication (it reports in flight: yields and comes again), or before a wake-up that it owes |
-//! | `try_recv`: claimed, not published | - | that producer: it yields the thread until then, for a send that is complete may lie behind |
-//! | `close` | lock-free; one swap for each who waits | nothing |
-//! | dropping the receiver | lock-free, then as `try_recv` for each message on its way | a producer between claim and publication |
-//! | dropping a sender | wait-free; the last one as `close` | nothing (its registry entry: a lock that creation, the end of other channels and snapshots take) |
-//! | `stats`, `len`, `capacity` | wait-free but for segments that are taken out meanwhile: lock-free | nothing |
-//! | `snapshot` | as `stats` for each channel | the registry's lock |
-//!
-//! All of this is up to the allocator, which is asked for a segment when the row grows, and to the wakers, which are
-//! the executor's. Blocking calls and timers are the system's.
+//! What may delay what, operation by operation, stands in the documentation of [`crate::mpsc`].
 //!
 //! Checked by `loom-tests/tests/{receiver,senders,close}.rs`, the models of the row beside it, and `tests/stall`.
 //! Loom knows no SeqCst loads; `sync::LoadSeqCst` says what it sees instead.
