@@ -87,8 +87,8 @@ mutants() {
   ord Q3-number $O 'fn number(' Acquire Relaxed 'number load'
   ord Q3-next $O 'fn next(' Acquire Relaxed 'next load'
   ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in seek'
-  ord Q6-take-end $O 'fn take_spare(' 'Release' Relaxed 'busy store in take_spare'
-  ord Q7-put $O 'fn put_aside(' Release Relaxed 'spare swap in put_aside'
+  ord Q7-fresh $O 'fn fresh(' 'AcqRel, ' 'Relaxed, ' 'swap of last_made in fresh'
+  ord Q3-reuse $O 'fn reuse(' 'AcqRel' Relaxed 'number swap in reuse'
   cat <<LIST
 bug-head-store|$Y|fn move_head(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
@@ -161,16 +161,11 @@ Q3-link-rel|$O|fn append(|/link.compare/s/AcqRel/Release/|link swap in append: A
 Q3-append-number|$O|fn append(|/word.compare/s/AcqRel/Relaxed/|number swap in append: AcqRel -> Relaxed
 Q3-append-out|$O|fn append(|s/store(OUT, Ordering::Release)/store(OUT, Ordering::Relaxed)/|number store of the loser in append: Release -> Relaxed
 Q3-fresh-end|$O|fn fresh(|/end_of/s/Ordering::Release/Ordering::Relaxed/|next store in fresh: Release -> Relaxed
-Q3-fresh-number|$O|fn fresh(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in fresh: Release -> Relaxed
 Q3-sweep-link|$O|fn sweep(|/link.store/s/Ordering::Release/Ordering::Relaxed/|link store in sweep: Release -> Relaxed
 Q3-sweep-out|$O|fn sweep(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in sweep: Release -> Relaxed
 Q3-sweep-first|$O|fn sweep(|/link.load/s/Ordering::Acquire/Ordering::Relaxed/|first load in sweep: Acquire -> Relaxed
-Q6-take|$O|fn take_spare(|/busy.swap/s/Ordering::Acquire/Ordering::Relaxed/|busy swap in take_spare: Acquire -> Relaxed
 Q6-sweep|$O|fn sweep(|/busy.swap/s/Ordering::Acquire/Ordering::Relaxed/|busy swap in sweep: Acquire -> Relaxed
 Q6-sweep-end|$O|fn sweep(|/busy.store/s/Ordering::Release/Ordering::Relaxed/|busy store in sweep: Release -> Relaxed
-Q7-take-load|$O|fn take_spare(|/spare.load(Ordering::Acquire)/s/Acquire/Relaxed/|spare load in take_spare: Acquire -> Relaxed
-Q7-take|$O|fn take_spare(|/compare_exchange/s/Acquire/Relaxed/g|spare swap in take_spare: Acquire -> Relaxed
-Q7-take-all|$O|fn take_spare(|/spare/s/Ordering::Acquire/Ordering::Relaxed/g|spare load and swap in take_spare: Acquire -> Relaxed
 bug-second-look|$Q|fn register(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
 bug-uncall|$R|fn serve_senders(|s/if !shared.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
@@ -199,14 +194,13 @@ bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any 
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
 bug-row-begin|$O|fn begin(|s/ && self.first.load(Ordering::Acquire) == first//|the first number is not looked at twice
-bug-row-fresh|$O|fn fresh(|s/number . FRESH, Ordering/number, Ordering/|a renewed segment does not say that it is not linked
+bug-row-fresh|$O|fn reuse(|s/number . FRESH,/number,/|a renewed segment does not say that it is not linked
 bug-row-next|$O|fn seek_from<|s/if segment.next() != next/if false/|the link is not looked at twice
 bug-row-number|$O|fn seek_from<|s/if segment.number() & !FRESH != known/if false/|the number is not looked at after the link
 bug-row-end|$O|fn seek_from<|s/if next != end_of(known)/if false/|an end of another number is appended to
 bug-row-out|$O|fn sweep(|/segment.number.store(OUT/d|what is taken out keeps its number
-bug-row-loser|$O|fn append(|/self.put_aside/d|who loses the race for a link leaks its segment
+bug-row-reuse|$O|fn reuse(|s/if taken.is_ok() {/if true {/|two may take one segment
 bug-row-sweep|$O|fn sweep(|s/if self.busy.swap(true, Ordering::Acquire)/if false/|two may sweep
-bug-row-take|$O|fn take_spare(|s/if self.busy.swap(true, Ordering::Acquire)/if false/|two may take
 bug-row-over|$O|fn sweep(|s/if segment.cells.iter().all(Cell::is_over)/if true/|a sweep takes out whatever is not last
 LIST
 }

@@ -40,7 +40,7 @@ impl Beside {
 /// The last sender goes while the receiver parks: it gets `None`. Tags K1, D1.
 #[test]
 fn l7_last_sender_against_park() {
-    check("L7 park", Bound::Exhaustive, || {
+    check("L7 park", Bound::Preemptions(4), || {
         let (tx, mut rx) = channel::<u32>(1, 0);
         let beside = Beside::new();
         let sender = spawn({
@@ -60,7 +60,7 @@ fn l7_last_sender_against_park() {
 /// Two senders go at once: `None` comes, and whoever gets it sees what both did before. Tags N1, D1, K1.
 #[test]
 fn l7_two_senders_go() {
-    check("L7 two senders", Bound::Preemptions(3), || {
+    check("L7 two senders", Bound::Preemptions(2), || {
         let (tx, mut rx) = channel::<u32>(1, 0);
         let senders = [tx.clone(), tx].map(|tx| {
             let beside = Beside::new();
@@ -381,7 +381,7 @@ fn l18_receiver_dropped_against_sends() {
 /// Both ends go at once with messages in between: every message is dropped once. Tags N1, D1, P1.
 #[test]
 fn l18_both_ends_go() {
-    check("L18 both ends", Bound::Exhaustive, || {
+    check("L18 both ends", Bound::Preemptions(3), || {
         let ledger = Ledger::default();
         let (tx, rx) = channel(2, STAMP_WRAP);
         tx.try_send(ledger.msg(0)).unwrap();
@@ -399,7 +399,7 @@ fn l18_both_ends_go() {
 /// the message is dropped. Tags K1, K2, P1.
 #[test]
 fn l18_parked_receiver_dropped() {
-    check("L18 parked", Bound::Exhaustive, || {
+    check("L18 parked", Bound::Preemptions(3), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = channel(1, 0);
         let waker = loom_tests::Counting::new(Waker::noop());
@@ -420,7 +420,7 @@ fn l18_parked_receiver_dropped() {
 /// receiver's drain or by the sender that finds it gone. Tags D1, P1.
 #[test]
 fn l19_permit_sent_against_receiver_drop() {
-    check("L19", Bound::Exhaustive, || {
+    check("L19", Bound::Preemptions(4), || {
         let ledger = Ledger::default();
         let (tx, rx) = channel(1, 0);
         let permit = tx.clone().try_reserve_owned().unwrap();

@@ -78,7 +78,7 @@
 //! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
 //! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
-//! | Q7 | the stack of spare segments, Release, in `put_aside` | the same, Acquire, in `take_spare` | that the segment is out |
+//! | Q7 | the list of all segments, Release, in `fresh` | the same, Acquire, in `reuse` | the segment, set up |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
 //! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
 //! | L3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |

@@ -9,7 +9,7 @@
 //! Whoever has taken an index makes the segments up to it. *Appending* is one swap on the last one's link, which
 //! carries the number of its segment while nothing follows. *Taking out* segments whose places are all over is
 //! done by one thread at a time, which holds a flag that nobody waits for: while it is taken, others let
-//! the row grow and allocate. So is giving out memory that was taken out.
+//! the row grow.
 //!
 //! Memory goes back to the allocator only with the row. A thread may thus look at a segment that was taken out
 //! and serves elsewhere by now; it finds another number there, and starts again from the first.
@@ -19,8 +19,6 @@
 //! segment loses its number when it has been taken out, before any other one is, and one that has no number any more is
 //! not linked to. New segments carry the mark FRESH with their number until they are linked, so that
 //! nobody takes one for linked that is reached by an old hint.
-
-use core::ptr::NonNull;
 
 use super::cell::Cell;
 use crate::sync::row::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
@@ -49,8 +47,8 @@ pub(super) struct Segment {
     number: AtomicU64,
     /// The next segment, or [`end_of`] this one.
     next: AtomicPtr<Segment>,
-    /// The next one of those that were taken out.
-    spare: AtomicPtr<Segment>,
+    /// The segment made before this one. Never changed once others can see it.
+    older: *mut Segment,
     cells: [Cell; LEN as usize],
     #[cfg(all(parshall_loom, test))]
     leak_check: crate::sync::row::Track<()>,
@@ -70,7 +68,7 @@ impl Segment {
         Self {
             number: AtomicU64::new(number | FRESH),
             next: AtomicPtr::new(end_of(number)),
-            spare: AtomicPtr::new(core::ptr::null_mut()),
+            older: core::ptr::null_mut(),
             cells: core::array::from_fn(|_| Cell::new(number)),
             #[cfg(all(parshall_loom, test))]
             leak_check: crate::sync::row::Track::new(()),
@@ -130,9 +128,15 @@ impl Hint {
 pub(super) struct Row {
     /// Null until somebody waits.
     first: AtomicPtr<Segment>,
-    /// A stack of those that were taken out.
-    spare: AtomicPtr<Segment>,
-    /// Somebody takes segments out, or takes one from the stack.
+    /// The segment made last; by [`Segment::older`] it leads to all there are, in the row or out of it.
+    last_made: AtomicPtr<Segment>,
+    /// How many there are.
+    made: AtomicUsize,
+    /// How many of them are out, more or less.
+    out: AtomicUsize,
+    /// Where to look next for one that is out; null: at the one made last.
+    cursor: AtomicPtr<Segment>,
+    /// Somebody takes segments out.
     busy: AtomicBool,
     /// Segments in the row.
     linked: AtomicUsize,
@@ -151,7 +155,10 @@ impl Row {
         };
         Self {
             first: AtomicPtr::new(first),
-            spare: AtomicPtr::new(core::ptr::null_mut()),
+            last_made: AtomicPtr::new(first),
+            made: AtomicUsize::new(usize::from(!first.is_null())),
+            out: AtomicUsize::new(0),
+            cursor: AtomicPtr::new(core::ptr::null_mut()),
             busy: AtomicBool::new(false),
             linked: AtomicUsize::new(0),
             enough: AtomicUsize::new(2),
@@ -307,7 +314,8 @@ impl Row {
             let segment = unsafe { self.at(new) };
             // ORDERING(Q3): Release. As in `sweep`: it has no number from here on.
             segment.number.store(OUT, Ordering::Release);
-            self.put_aside(new, new);
+            // ORDERING(Q5): Relaxed. As in `fresh`.
+            self.out.fetch_add(1, Ordering::Relaxed);
             return;
         }
         step("append: number");
@@ -322,74 +330,84 @@ impl Row {
         }
     }
 
-    /// A segment with this number that is not linked yet, from the stack or from the allocator.
+    /// A segment with this number that is not linked yet, one that is out or a new one.
     fn fresh(&self, number: u64) -> *mut Segment {
-        if let Some(segment) = self.take_spare() {
-            // SAFETY: ours alone, but for those who look at its number or a state.
-            let it = unsafe { segment.as_ref() };
-            it.cells.iter().for_each(|cell| cell.renew(number));
+        step("append: memory");
+        if let Some(segment) = self.reuse(number) {
+            step("append: reused");
+            segment.cells.iter().for_each(|cell| cell.renew(number));
             // ORDERING(Q3): Release. Pairs with Q3 in `next`: who reads this end and then the number, finds no old one.
-            it.next.store(end_of(number), Ordering::Release);
-            // ORDERING(Q3): Release. Pairs with Q3 in `number`.
-            it.number.store(number | FRESH, Ordering::Release);
-            return segment.as_ptr();
+            segment.next.store(end_of(number), Ordering::Release);
+            return core::ptr::from_ref(segment).cast_mut();
         }
-        Box::into_raw(Box::new(Segment::new(number)))
+        let new = Box::into_raw(Box::new(Segment::new(number)));
+        // ORDERING(Q7): Relaxed. The swap decides.
+        let mut older = self.last_made.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: ours alone until the swap.
+            unsafe { (*new).older = older };
+            // ORDERING(Q7): Release. Pairs with Q7 in `reuse`: the segment is set up, and `older` for good.
+            match self.last_made.compare_exchange(older, new, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => break,
+                Err(now) => older = now,
+            }
+        }
+        // ORDERING(Q5): Relaxed. A count that decides only whether to look.
+        self.made.fetch_add(1, Ordering::Relaxed);
+        new
     }
 
-    fn take_spare(&self) -> Option<NonNull<Segment>> {
-        // ORDERING(Q6): Acquire. Pairs with Q6 below and in `sweep`: one thread at a time takes from the stack, so
-        // that its top cannot be taken and put back under its feet.
-        if self.busy.swap(true, Ordering::Acquire) {
+    /// Makes a segment that is out ours, with this number. Nobody need be waited for, and none can be taken twice: its
+    /// own number decides. It is looked for only if a quarter of all is out, so that the look is short on
+    /// average, and goes round, so that none is forgotten.
+    fn reuse(&self, number: u64) -> Option<&Segment> {
+        // ORDERING(Q5): Relaxed. As in `fresh`.
+        let (made, out) = (self.made.load(Ordering::Relaxed), self.out.load(Ordering::Relaxed));
+        if (out as isize) < 1 || out < made / 4 {
             return None;
         }
-        step("spare: taken");
-        // ORDERING(Q7): Acquire. Pairs with Q7 in `put_aside`: the segment is over for everybody.
-        let mut top = self.spare.load(Ordering::Acquire);
-        let taken = loop {
-            let Some(segment) = NonNull::new(top) else { break None };
-            // SAFETY: from the stack.
-            // ORDERING(Q7): Relaxed. Published with the segment that names it.
-            let below = unsafe { segment.as_ref() }.spare.load(Ordering::Relaxed);
-            // ORDERING(Q7): Acquire. As above.
-            match self.spare.compare_exchange(top, below, Ordering::Acquire, Ordering::Acquire) {
-                Ok(_) => break Some(segment),
-                Err(now) => top = now,
+        // ORDERING(Q7): Acquire. Pairs with Q7 below and in `fresh`: the segment is set up.
+        let mut at = self.cursor.load(Ordering::Acquire);
+        for _ in 0..made {
+            if at.is_null() {
+                // ORDERING(Q7): Acquire. As above.
+                at = self.last_made.load(Ordering::Acquire);
             }
-        };
-        // ORDERING(Q6): Release. Pairs with Q6 above.
-        self.busy.store(false, Ordering::Release);
-        taken
-    }
-
-    /// Puts a chain of segments that are out, linked by `spare`, on the stack.
-    fn put_aside(&self, top: *mut Segment, bottom: *mut Segment) {
-        // SAFETY: of this row.
-        let link = unsafe { &self.at(bottom).spare };
-        // ORDERING(Q7): Relaxed. The swap decides.
-        let mut below = self.spare.load(Ordering::Relaxed);
-        loop {
-            // ORDERING(Q7): Relaxed. Published by the swap.
-            link.store(below, Ordering::Relaxed);
-            // ORDERING(Q7): Release. Pairs with Q7 in `take_spare`.
-            match self.spare.compare_exchange(below, top, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(now) => below = now,
+            // SAFETY: one of all, which live as long as the row.
+            let segment = unsafe { self.at(at) };
+            at = segment.older;
+            if segment.number() != OUT {
+                continue;
+            }
+            // ORDERING(Q3): AcqRel. Acquire: pairs with Q3 in `sweep` and `append`: it is over for everybody. Release:
+            // pairs with Q3 in `number`.
+            let taken = segment.number.compare_exchange(
+                OUT,
+                number | FRESH,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            if taken.is_ok() {
+                // ORDERING(Q5): Relaxed. As in `fresh`.
+                self.out.fetch_sub(1, Ordering::Relaxed);
+                // ORDERING(Q7): Release. Pairs with Q7 above: what we know of that segment.
+                self.cursor.store(at, Ordering::Release);
+                return Some(segment);
             }
         }
+        None
     }
 
     /// Takes out all segments but the last whose places are all over, unless somebody is at it.
     #[cold]
     fn sweep(&self) {
-        // ORDERING(Q6): Acquire. Pairs with Q6 below and in `take_spare`.
+        // ORDERING(Q6): Acquire. Pairs with Q6 below.
         if self.busy.swap(true, Ordering::Acquire) {
             return;
         }
         step("sweep: begun");
         let mut link = &self.first;
         let (mut kept, mut out) = (1, 0);
-        let mut chain: Option<(*mut Segment, *mut Segment)> = None;
         // ORDERING(Q3): Acquire. As `next`.
         let mut at = link.load(Ordering::Acquire);
         loop {
@@ -406,10 +424,6 @@ impl Row {
                 self.account(segment);
                 // ORDERING(Q3): Release. Pairs with Q3 in `number`: the link around it, and no later one.
                 segment.number.store(OUT, Ordering::Release);
-                let (top, bottom) = chain.map_or((core::ptr::null_mut(), at), |ends| ends);
-                // ORDERING(Q7): Relaxed. Published by `put_aside`.
-                segment.spare.store(top, Ordering::Relaxed);
-                chain = Some((at, bottom));
                 out += 1;
             } else {
                 link = &segment.next;
@@ -417,10 +431,8 @@ impl Row {
             }
             at = next;
         }
-        if let Some((top, bottom)) = chain {
-            self.put_aside(top, bottom);
-        }
         // ORDERING(Q5): Relaxed. As in `append`.
+        self.out.fetch_add(out, Ordering::Relaxed);
         self.linked.fetch_sub(out, Ordering::Relaxed);
         self.enough.store(2 * kept + 1, Ordering::Relaxed);
         // ORDERING(Q6): Release. Pairs with Q6 above.
@@ -446,21 +458,18 @@ impl Row {
     }
 }
 
+// SAFETY: `older` and the links lead to segments, which are shared by all threads and live as long as the row.
+unsafe impl Send for Segment {}
+// SAFETY: as above.
+unsafe impl Sync for Segment {}
+
 impl Drop for Row {
     fn drop(&mut self) {
         // ORDERING(Q0): Relaxed. Nobody else is there.
-        for mut at in [self.first.load(Ordering::Relaxed), self.spare.load(Ordering::Relaxed)] {
-            while !at.is_null() && !is_end(at) {
-                // SAFETY: each segment is in one of the two, and nobody looks at it any more.
-                let segment = unsafe { Box::from_raw(at) };
-                // ORDERING(Q0): Relaxed. As above.
-                let (number, next, spare) = (
-                    segment.number.load(Ordering::Relaxed),
-                    segment.next.load(Ordering::Relaxed),
-                    segment.spare.load(Ordering::Relaxed),
-                );
-                at = if number == OUT { spare } else { next };
-            }
+        let mut at = self.last_made.load(Ordering::Relaxed);
+        while !at.is_null() {
+            // SAFETY: each segment is there once, and nobody looks at it any more.
+            at = unsafe { Box::from_raw(at) }.older;
         }
     }
 }

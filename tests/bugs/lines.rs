@@ -294,10 +294,10 @@ fn b23_a_million_sends_that_are_given_up_leave_nothing() {
     let waiting = crowd();
     assert_eq!(tx.stats().send_waiters, 20_000);
     drop(waiting);
-    // 67 bytes a place; and between two sweeps the row grows to twice what lives.
+    // 67 bytes a place; between two sweeps the row grows to twice what lives, and a third may be out beside it.
     (0..30).for_each(|_| drop(crowd()));
     let left = live() - before;
-    assert!(left < 20_000 * 140, "{left} bytes are left of 30 crowds");
+    assert!(left < 20_000 * 190, "{left} bytes are left of 30 crowds");
 }
 
 /// `T` cannot be forged in safe code, so that only the unsafe side could do this wrong.

@@ -104,8 +104,9 @@ const SCENES: &[Scene] = &[
     appending("append: number", 0),
     appending("append: number", 16),
     appending("append: number", 208),
-    appending("spare: taken", 0),
-    appending("spare: taken", 208),
+    appending("append: memory", 0),
+    appending("append: memory", 208),
+    appending("append: reused", 208),
     appending("sweep: begun", 16),
     appending("sweep: unlinked", 16),
 ];
@@ -164,7 +165,7 @@ fn a_stopped_sender_holds_up_nobody() {
 
 /// Thousands come and leave, so that the row must grow, and does not end with the stopped thread.
 ///
-/// Seen to fail with: waiting for `busy` in `take_spare` and `sweep` ("spare: taken"); waiting until a linked segment is
+/// Seen to fail with: waiting for `busy` in `sweep` ("sweep: begun"); waiting until a linked segment is
 /// FRESH no more ("append: number").
 #[test]
 fn a_thread_stopped_in_the_row_holds_up_nobody() {
@@ -226,7 +227,7 @@ fn close(scene: &Scene) {
 }
 
 fn is_of_row(scene: &Scene) -> bool {
-    ["append", "spare", "sweep"].iter().any(|part| scene.step.starts_with(part))
+    ["append", "sweep"].iter().any(|part| scene.step.starts_with(part))
 }
 
 /// The wait that a unit was taken for is cancelled meanwhile: the unit is the victim's until it is given back.
