@@ -199,3 +199,21 @@ fn a_last_sender_stopped_at_its_drop_blocks_no_poll() {
         assert!(receive.ready().is_none());
     });
 }
+
+/// The last sender goes while the receiver hands out a unit to one who was forgotten: its end writes all permits off,
+/// that unit among them, which then must not be given back once more.
+///
+/// Seen to fail with: `Ring::release` that takes what it is told from what is left.
+#[test]
+fn a_unit_in_the_receivers_hand_is_written_off_once() {
+    let (tx, rx) = mpsc::channel(1);
+    tx.try_send(message(FILL, 0)).unwrap();
+    // Forgotten, it waits for ever, and keeps no sender.
+    std::mem::forget(pending(tx.reserve()));
+    let victim = stop("serve: taken", rx, receive);
+    drop(tx);
+    let (mut rx, seen) = victim.release();
+    assert_eq!(seen, [message(FILL, 0)]);
+    assert_eq!(now(rx.recv()), None);
+    assert_eq!(rx.capacity(), 1);
+}
