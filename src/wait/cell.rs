@@ -85,6 +85,11 @@ impl State {
         !self.is_waiting() && self.kind() != Kind::Empty
     }
 
+    /// The place lies in the segment with this number, and something may still change.
+    pub(super) fn is_open(self, segment: u64) -> bool {
+        self.is_of(segment) && !self.is_final()
+    }
+
     pub(super) fn to(self, kind: Kind) -> Self {
         Self(self.0 & !0xff | kind as u64)
     }
@@ -175,6 +180,18 @@ impl Cell {
     pub(super) unsafe fn take_waker(&self) -> Option<Waker> {
         // SAFETY: exclusive, by the table.
         self.waker.with_mut(|p| unsafe { (*p).take() })
+    }
+
+    /// Notes the end of the wait and takes the waker out, for good.
+    ///
+    /// # Safety
+    /// The caller ended the wait, and the waker belongs to it.
+    pub(super) unsafe fn end(&self, at: u64) -> Option<Waker> {
+        self.set_ended(at);
+        // SAFETY: the caller's word.
+        let waker = unsafe { self.take_waker() };
+        self.set_woken();
+        waker
     }
 
     /// The caller, who ended the wait, is done with the waker.

@@ -44,7 +44,7 @@
 //! them) and when units are taken, by whomever. It could break only where a server gives its budget up, or where a place
 //! becomes Waiting:
 //!
-//! * A server gives up when `take` has found nothing: then at that moment the ring had no free unit, and the sum holds for
+//! * A server gives up when it has found no room (`take`, `has_room`): then at that moment the ring had no free unit, and the sum holds for
 //!   whatever budgets there are. Or when all places before `arrivals` are final: then at the moment of its last look at
 //!   `arrivals` nobody was Waiting.
 //! * A place becomes Waiting when its owner has found no room, *after* taking its index. Units that came back
@@ -68,8 +68,7 @@
 //!
 //! What it holds itself: a permit, a message between claim and publication, units it has given back and not handed out,
 //! units it is giving up, and parts it has just taken over from places it passed. For a server takes no more from the ring
-//! than it brought, and while it is stopped others bring
-//! and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
+//! than it brought, and while it is stopped others bring and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
 //! its place (an Empty one is passed by, and the part in it taken over), for its walk (others walk too), or for memory (if it
 //! was taking out what is over, the row grows meanwhile, by a segment for each 16 arrivals). `tests/stall` stops a
 //! thread at each `step`. If the sleeper is the receiver, everything hangs on that wake-up, until it is polled for another

@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
             self.segment = Some((segment, number));
             let cell = segment.cell(index);
             let state = cell.state();
-            if state.is_of(number) && !state.is_final() {
+            if state.is_open(number) {
                 self.next += 1;
                 return Some((index, cell, state));
             }
@@ -318,7 +318,8 @@ impl WaitQueue {
             cell.set_woken();
             cell.release();
             if over {
-                self.walk_settled();
+                // For what it settles: the next claim need not walk.
+                self.is_empty();
                 hand += if passed { 0 } else { place.assigned() };
             }
             if taken.is_none() {
@@ -389,13 +390,6 @@ impl WaitQueue {
         }
     }
 
-    /// Moves `settled` over what is over.
-    fn walk_settled(&self) {
-        // ORDERING(Q8): Relaxed. As `is_empty`.
-        let arrivals = self.line.arrivals.load(Ordering::Relaxed);
-        self.anybody_before(arrivals);
-    }
-
     /// Looks after a registered wait; while it is pending, it is `task`'s, and `waker` is woken. Takes the
     /// key when the wait is over. A panic of the waker's `clone` leaves all as it was.
     ///
@@ -444,9 +438,7 @@ impl WaitQueue {
                     }
                 }
                 // SAFETY: as above.
-                panic.discard(unsafe { cell.take_waker() });
-                cell.set_ended(clock::now());
-                cell.set_woken();
+                panic.discard(unsafe { cell.end(clock::now()) });
             }
         }
         *key = None;
@@ -474,16 +466,15 @@ impl WaitQueue {
                     step("cancel: gone");
                     state = gone;
                     // SAFETY: ours: we ended the wait.
-                    waker = unsafe { cell.take_waker() };
-                    cell.set_ended(clock::now());
-                    cell.set_woken();
+                    waker = unsafe { cell.end(clock::now()) };
                 }
                 Err(now) => state = now,
             }
         }
         cell.release();
         if state.kind() == Kind::Gone {
-            self.walk_settled();
+            // As in `register`.
+            self.is_empty();
         }
         panic.discard(waker);
         state.assigned()
@@ -491,7 +482,8 @@ impl WaitQueue {
 
     /// Hands out up to `budget` units, first come, first served. Called by whoever gave that many back to the
     /// channel, by a SeqCst step, and never for more: so a thread that is stopped in here withholds no more than it
-    /// brought, and parts that it has taken over from places it passed. False: nobody waits or is about to; whoever comes later sees the caller's step.
+    /// brought, and parts that it has taken over from places it passed. False: nobody waits or is about to; whoever comes
+    /// later sees the caller's step.
     #[inline]
     pub(crate) fn serve(&self, budget: u64, source: &impl Source, panic: &mut FirstPanic) -> bool {
         let any = !self.is_idle();
@@ -521,7 +513,7 @@ impl WaitQueue {
                 continue;
             };
             let number = index / LEN;
-            while state.is_of(number) && !state.is_final() {
+            while state.is_open(number) {
                 if state.kind() == Kind::Empty {
                     // Its owner is to look at the channel once more; if there is no room, for nothing, and for ever
                     // if it comes back each time.
@@ -582,7 +574,7 @@ impl WaitQueue {
         let mut walk = self.walk(self.arrivals());
         while let Some((index, cell, mut state)) = walk.next_of_all() {
             let number = index / LEN;
-            while state.is_of(number) && !state.is_final() {
+            while state.is_open(number) {
                 if state.kind() == Kind::Empty {
                     state = Self::pass(cell, state, &mut hand);
                     continue;
@@ -610,10 +602,8 @@ impl WaitQueue {
             // The owner is here, and sees to the rest.
             return;
         }
-        cell.set_ended(clock::now());
         // SAFETY: ours: we took it out of Waiting.
-        let waker = unsafe { cell.take_waker() };
-        cell.set_woken();
+        let waker = unsafe { cell.end(clock::now()) };
         if wakes.is_full() {
             wakes.wake_all(panic);
         }

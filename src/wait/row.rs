@@ -169,7 +169,7 @@ impl Row {
     /// A segment of this row.
     ///
     /// # Safety
-    /// `segment` was read from a link, a hint or a stack of this row.
+    /// `segment` was read from a link, a hint or the list of all segments of this row.
     #[allow(clippy::unused_self)] // it lives as long
     unsafe fn at(&self, segment: *mut Segment) -> &Segment {
         // SAFETY: all those lead to segments, which live as long as the row.
