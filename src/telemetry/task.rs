@@ -330,6 +330,7 @@ pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// Who runs now: the task, or else `waker`.
+#[inline]
 pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
     if cfg!(parshall_loom) {
         return None;
@@ -344,19 +345,37 @@ fn tokio_task() -> Option<TaskRef> {
     None
 }
 
-/// Tokio shows the number of a task only as text; the last one is remembered.
+/// Tokio shows the number of a task only as text, which takes longer than a send. It also hashes it: the first task
+/// that asks compares the two, and if they differ, text it is.
 #[cfg(feature = "tokio")]
 fn tokio_task() -> Option<TaskRef> {
-    thread_local! {
-        static LAST: Cell<Option<(tokio::task::Id, TaskRef)>> = const { Cell::new(None) };
+    use core::hash::{Hash, Hasher};
+
+    /// Keeps the last number that was hashed.
+    struct Hashed(u64);
+
+    impl Hasher for Hashed {
+        fn write(&mut self, _: &[u8]) {}
+
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+
+        fn finish(&self) -> u64 {
+            self.0
+        }
     }
+
+    /// Whether a task hashes its number: 0 unknown, 1 yes, 2 no. Any thread may find out.
+    static HASHED: AtomicU8 = AtomicU8::new(0);
+
     let id = tokio::task::try_id()?;
-    if let Some((last, task)) = LAST.get()
-        && last == id
-    {
-        return Some(task);
+    let mut hashed = Hashed(0);
+    id.hash(&mut hashed);
+    if HASHED.load(Ordering::Relaxed) != 1 {
+        let number = id.to_string().parse().ok()?;
+        HASHED.store(if number == hashed.0 { 1 } else { 2 }, Ordering::Relaxed);
+        hashed.0 = number;
     }
-    let task = TaskRef::new(TaskKind::Tokio, id.to_string().parse().ok()?);
-    LAST.set(Some((id, task)));
-    Some(task)
+    Some(TaskRef::new(TaskKind::Tokio, hashed.0))
 }
