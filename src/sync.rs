@@ -23,9 +23,8 @@ pub static STEP_HOOK: plain::OnceLock<fn(&'static str)> = plain::OnceLock::new()
 
 /// A load that takes its place in the one order of all SeqCst steps.
 ///
-/// Loom gives no such order to loads; there it is a step that changes nothing, which says as much about any two
-/// steps on the same word, and a little more: it also hands on what the thread did before. No argument
-/// relies on that.
+/// Loom gives no such order to loads, but to fences: there a fence stands before it. That says as much about the steps
+/// before it that change a word by SeqCst, and more about those that do not; no argument relies on that.
 pub(crate) trait LoadSeqCst {
     fn load_sc(&self) -> u64;
 }
@@ -37,7 +36,10 @@ impl LoadSeqCst for AtomicU64 {
         #[cfg(not(parshall_loom))]
         return self.load(Ordering::SeqCst);
         #[cfg(parshall_loom)]
-        return self.fetch_or(0, Ordering::AcqRel);
+        {
+            loom::sync::atomic::fence(Ordering::SeqCst);
+            self.load(Ordering::Acquire)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::task::{Context, Poll, Waker, ready};
 
-use super::{Chan, CloseCause};
+use super::{Chan, CloseCause, Shared};
 use crate::ring::{Park, Reader};
 use crate::runtime;
 use crate::sync::{Backoff, step};
@@ -38,33 +38,9 @@ impl<T> Consumer<T> {
         // SAFETY: this channel's ring was made for `T`, with this reader.
         let (value, waited_for) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
         if waited_for {
-            self.serve_senders(1, None);
+            self.chan.serve_senders(1, None);
         }
         Some(value)
-    }
-
-    /// Hands the room just made, for `n` messages, to those who wait for it. A sender's waker that panics must not
-    /// cost the receiver its message: the panic hook has reported it, and it ends here.
-    #[cold]
-    #[inline(never)]
-    fn serve_senders(&self, n: u64, waker: Option<&Waker>) {
-        if let Some(task) = task::current(waker) {
-            self.chan.info.note_receiver(Some(task));
-        }
-        let shared = &**self.chan.shared();
-        let mut panic = FirstPanic::default();
-        let serve = |panic: &mut FirstPanic| shared.senders.serve(n, shared, panic);
-        if !serve(&mut panic) {
-            step("pop: nobody waits");
-            // The bit has outlived the wait that it was set for.
-            shared.ring.clear_waiting();
-            step("pop: bit cleared");
-            if !shared.senders.is_idle() {
-                shared.ring.set_waiting();
-                serve(&mut panic);
-            }
-        }
-        panic.forget();
     }
 
     #[inline(always)]
@@ -100,7 +76,7 @@ impl<T> Consumer<T> {
             let (n, waited_for) =
                 unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
             if waited_for {
-                self.serve_senders(n as u64, Some(cx.waker()));
+                self.chan.serve_senders(n as u64, Some(cx.waker()));
             }
             if n > 0 {
                 break n;
@@ -150,52 +126,16 @@ impl<T> Consumer<T> {
     #[cold]
     #[inline(never)]
     fn park(&mut self, waker: &Waker) -> Option<Nothing> {
-        let shared = &*self.chan;
-        let backoff = Backoff::new();
-        // Before anything changes: a clone that panics leaves an earlier park as it stands.
-        let lent = waker.clone();
-        if self.parked {
-            // A poll that was not woken takes its own park back and parks anew: so that each
-            // Pending rests on one swap that saw the newest tail, with this waker in the cell.
-            if shared.ring.unpark() {
-                shared.receiver.reclaim();
-            } else {
-                while !shared.receiver.is_returned() {
-                    if backoff.is_completed() {
-                        waker.wake_by_ref();
-                        return Some(Nothing::Empty);
-                    }
-                    backoff.snooze();
-                }
+        let result = self.chan.park(&self.reader, &mut self.parked, waker);
+        // SAFETY: this channel's ring was made for `T`, with this reader.
+        unsafe {
+            if result.is_some() {
+                self.chan.ring.tidy::<T>(&mut self.reader);
+                return result;
             }
-            self.parked = false;
-        }
-        shared.info.receive_wait_begins(task::current(Some(waker)), clock::now());
-        // SAFETY: not parked, and the cell is returned: the receiver owns it.
-        let old = unsafe { shared.receiver.lend(lent) };
-        step("park: lent");
-        let result = match shared.ring.park(&self.reader) {
-            Park::Parked => {
-                self.parked = true;
-                Some(Nothing::Empty)
-            }
-            Park::Drained => Some(Nothing::Drained),
-            Park::InFlight => None,
-        };
-        if !self.parked {
-            shared.receiver.reclaim();
-            shared.info.receive_wait_abandoned();
-        }
-        if result.is_some() {
-            // SAFETY: this channel's ring was made for `T`, with this reader.
-            unsafe { shared.ring.tidy::<T>(&mut self.reader) };
-        }
-        // Last: dropping a waker may run user code.
-        drop(old);
-        if result.is_none() {
             // Claimed, and published in a moment: a short spin, then let others run.
-            // SAFETY: this channel's ring was made for `T`, with this reader.
-            while unsafe { shared.ring.peek::<T>(&mut self.reader) }.is_none() {
+            let backoff = Backoff::new();
+            while self.chan.ring.peek::<T>(&mut self.reader).is_none() {
                 if backoff.is_completed() {
                     waker.wake_by_ref();
                     return Some(Nothing::Empty);
@@ -203,7 +143,7 @@ impl<T> Consumer<T> {
                 backoff.snooze();
             }
         }
-        result
+        None
     }
 
     /// The future that last returned `Pending` is dropped: nobody waits, though the park may stand.
@@ -222,7 +162,7 @@ impl<T> Consumer<T> {
         panic.run(|| unsafe { message.drop_in_place() });
         // SAFETY: as above.
         if unsafe { self.chan.ring.skip::<T>(&mut self.reader) } {
-            self.serve_senders(1, None);
+            self.chan.serve_senders(1, None);
         }
         true
     }
@@ -247,6 +187,74 @@ impl<T> Consumer<T> {
         let mut panic = FirstPanic::default();
         self.chan.close_by_receiver(CloseCause::ReceiverClosed, &mut panic);
         panic.resume();
+    }
+}
+
+impl Shared {
+    /// Hands the room just made, for `n` messages, to those who wait for it. A sender's waker that panics must not
+    /// cost the receiver its message: the panic hook has reported it, and it ends here.
+    #[cold]
+    #[inline(never)]
+    fn serve_senders(&self, n: u64, waker: Option<&Waker>) {
+        if let Some(task) = task::current(waker) {
+            self.info.note_receiver(Some(task));
+        }
+        let mut panic = FirstPanic::default();
+        // Who takes all that was given back does so by steps on T, which publish the pop.
+        let left = self.senders.serve(n, self, &mut panic);
+        if left > 0 {
+            step("pop: nobody waits");
+            // The bit has outlived the wait that it was set for, or others were faster.
+            self.ring.clear_waiting();
+            step("pop: bit cleared");
+            if !self.senders.is_idle() {
+                self.ring.set_waiting();
+                self.senders.serve(left, self, &mut panic);
+            }
+        }
+        panic.forget();
+    }
+
+    /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded. `None`: a message is.
+    fn park(&self, reader: &Reader, parked: &mut bool, waker: &Waker) -> Option<Nothing> {
+        // Before anything changes: a clone that panics leaves an earlier park as it stands.
+        let lent = waker.clone();
+        if *parked {
+            // A poll that was not woken takes its own park back and parks anew: so that each
+            // Pending rests on one swap that saw the newest tail, with this waker in the cell.
+            if self.ring.unpark() {
+                self.receiver.reclaim();
+            } else {
+                let backoff = Backoff::new();
+                while !self.receiver.is_returned() {
+                    if backoff.is_completed() {
+                        waker.wake_by_ref();
+                        return Some(Nothing::Empty);
+                    }
+                    backoff.snooze();
+                }
+            }
+            *parked = false;
+        }
+        self.info.receive_wait_begins(task::current(Some(waker)), clock::now());
+        // SAFETY: not parked, and the cell is returned: the receiver owns it.
+        let old = unsafe { self.receiver.lend(lent) };
+        step("park: lent");
+        let result = match self.ring.park(reader) {
+            Park::Parked => {
+                *parked = true;
+                Some(Nothing::Empty)
+            }
+            Park::Drained => Some(Nothing::Drained),
+            Park::InFlight => None,
+        };
+        if !*parked {
+            self.receiver.reclaim();
+            self.info.receive_wait_abandoned();
+        }
+        // Last: dropping a waker may run user code.
+        drop(old);
+        result
     }
 }
 

@@ -3,7 +3,7 @@
 use core::future::Future;
 use core::ops::Deref;
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 use std::collections::VecDeque;
 
 use super::{Chan, Closure, Shared};
@@ -14,7 +14,7 @@ use crate::sync::Arc;
 use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
-use crate::wait::{FirstPanic, Key, Ticket, Wait};
+use crate::wait::{FirstPanic, Key, Ticket, Wait, WaitQueue};
 
 /// The receiver takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,9 +186,8 @@ impl Shared {
     pub(crate) async fn until_closed(&self) {
         if !self.is_closed() {
             // This wait ends by closure only.
-            let until = Until::Closed;
-            let closed = Acquire { shared: self, need: u64::MAX, key: None, held: false, until };
-            let _ = closed.await;
+            let turn = Turn { need: u64::MAX, key: None, held: false, until: Until::Closed };
+            let _ = Acquire { shared: self, turn }.await;
         }
     }
 }
@@ -199,9 +198,8 @@ enum Until {
     Closed,
 }
 
-/// A wait for permits, or for closure. Dropping it gives up the place and hands on what it held.
-pub(crate) struct Acquire<S: Deref<Target = Shared>> {
-    shared: S,
+/// Where a wait stands.
+struct Turn {
     need: u64,
     key: Option<Key>,
     /// All permits are here; what is missing is a unit of the task's budget.
@@ -209,54 +207,33 @@ pub(crate) struct Acquire<S: Deref<Target = Shared>> {
     until: Until,
 }
 
-impl<S: Deref<Target = Shared>> Acquire<S> {
-    fn permits(shared: S, need: u64, missing: Missing) -> Self {
-        let held = missing == Missing::Unit;
-        Self { shared, need, key: None, held, until: Until::Granted }
-    }
-
-    fn poll_wait(&mut self, cx: &mut Context<'_>, panic: &mut FirstPanic) -> Wait {
-        let Self { ref shared, need, ref mut key, until, .. } = *self;
-        let queue = match until {
+impl Turn {
+    fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
+        match self.until {
             Until::Granted => &shared.senders,
             Until::Closed => &shared.on_close,
-        };
-        let task = task::TaskRef::word(task::current(Some(cx.waker())));
-        if key.is_some() {
-            // SAFETY: the key is from `register` below, with the same `until`.
-            return unsafe { queue.poll(key, task, cx.waker(), panic) };
-        }
-        let waker = cx.waker().clone();
-        let ticket = Ticket { task, since: clock::now(), need };
-        match until {
-            Until::Granted => queue.register(key, ticket, waker, &**shared, panic),
-            Until::Closed => queue.register(key, ticket, waker, &Closure(&shared.ring), panic),
         }
     }
-}
 
-impl<S: Deref<Target = Shared> + Unpin> Future for Acquire<S> {
-    type Output = Result<(), Closed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         if !self.held {
             let mut panic = FirstPanic::default();
-            let wait = self.poll_wait(cx, &mut panic);
+            let wait = self.poll_wait(shared, cx.waker(), &mut panic);
             // Somebody else's waker panicked; the hook has reported it, and this wait is not lost for it.
             panic.forget();
             match wait {
                 Wait::Pending => return Poll::Pending,
                 Wait::Closed(assigned) => {
-                    self.shared.release(assigned);
+                    shared.release(assigned);
                     return Poll::Ready(Err(Closed));
                 }
                 Wait::Granted => self.held = true,
             }
         }
-        if self.shared.is_closed() {
+        if shared.is_closed() {
             // Granted, but closed before it was polled: as Tokio, closure wins.
             self.held = false;
-            self.shared.release(self.need);
+            shared.release(self.need);
             return Poll::Ready(Err(Closed));
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
@@ -264,23 +241,65 @@ impl<S: Deref<Target = Shared> + Unpin> Future for Acquire<S> {
         self.held = false;
         Poll::Ready(Ok(()))
     }
-}
 
-impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
-    fn drop(&mut self) {
-        let shared = &*self.shared;
+    fn poll_wait(&mut self, shared: &Shared, waker: &Waker, panic: &mut FirstPanic) -> Wait {
+        let queue = self.queue(shared);
+        let task = || task::TaskRef::word(task::current(Some(waker)));
+        let key = &mut self.key;
+        if key.is_some() {
+            // SAFETY: the key is from `register` below, in the same queue.
+            return unsafe { queue.poll(key, task, waker, panic) };
+        }
+        let mine = waker.clone();
+        let ticket = Ticket { task: task(), since: clock::now(), need: self.need };
+        match self.until {
+            Until::Granted => queue.register(key, ticket, mine, shared, panic),
+            Until::Closed => queue.register(key, ticket, mine, &Closure(&shared.ring), panic),
+        }
+    }
+
+    /// Gives up the place and hands on what it held.
+    fn leave(&mut self, shared: &Shared) {
         if self.held {
             shared.release(self.need);
         }
         let Some(key) = self.key.take() else { return };
         let mut panic = FirstPanic::default();
-        let queue = match self.until {
-            Until::Granted => &shared.senders,
-            Until::Closed => &shared.on_close,
-        };
         // SAFETY: the key is of this queue, as in `poll_wait`.
-        let assigned = unsafe { queue.cancel(key, &mut panic) };
+        let assigned = unsafe { self.queue(shared).cancel(key, &mut panic) };
         panic.forget();
         shared.release(assigned);
+    }
+}
+
+/// A wait for permits, or for closure. Dropping it gives up the place and hands on what it held.
+pub(crate) struct Acquire<S: Deref<Target = Shared>> {
+    shared: S,
+    turn: Turn,
+}
+
+impl<S: Deref<Target = Shared>> Acquire<S> {
+    fn permits(shared: S, need: u64, missing: Missing) -> Self {
+        let held = missing == Missing::Unit;
+        Self { shared, turn: Turn { need, key: None, held, until: Until::Granted } }
+    }
+}
+
+impl<S: Deref<Target = Shared> + Unpin> Future for Acquire<S> {
+    type Output = Result<(), Closed>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { shared, turn } = &mut *self;
+        turn.poll(shared, cx)
+    }
+}
+
+impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.turn.held || self.turn.key.is_some() {
+            self.turn.leave(&self.shared);
+        }
     }
 }

@@ -224,9 +224,16 @@ impl Ring {
 
     #[inline]
     fn move_head(&self, n: u64) -> bool {
-        // ORDERING(C1, W1): SeqCst. Release: pairs with C1 in `head`; producers write these slots
-        // only after our reads. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an arrival and a
-        // pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
+        // ORDERING(W1): Relaxed. Our own word, but for the bit, which only we clear.
+        let head = Head(self.consumer.head.load(Ordering::Relaxed));
+        if head.is_waiting() {
+            // Nobody changes the word now, and whoever serves has a step of its own before it gives up.
+            // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
+            self.consumer.head.store(head.0 + Head::step(n), Ordering::Release);
+            return true;
+        }
+        // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an
+        // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
         // sender asleep beside a free slot.
         let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);
         Head(old).is_waiting()

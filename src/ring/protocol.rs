@@ -168,11 +168,12 @@ impl Ring {
         }
     }
 
-    /// Pops report nothing any more. Only the receiver may call this, and looks for waiters once more then: so
-    /// that nobody is stopped in between whose bit another one relies on.
+    /// Pops report nothing any more, and those before are seen by whoever comes to wait from now on. Only the receiver
+    /// may call this, and looks for waiters once more then: so that nobody is stopped in between whose bit another one
+    /// relies on.
     pub(crate) fn clear_waiting(&self) {
-        // ORDERING(W1): SeqCst. Pairs with W1 in `set_waiting`: whoever has seen the bit stand before this is seen by
-        // the look that follows.
+        // ORDERING(W1): SeqCst. Pairs with W1 in `set_waiting`: whoever has seen the bit stand before this, or the head
+        // of an earlier pop, is seen by the look that follows.
         self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::SeqCst);
     }
 

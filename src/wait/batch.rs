@@ -3,6 +3,7 @@
 //! A waker is user code: it may panic, block, or call back into the channel.
 
 use core::any::Any;
+use core::mem::MaybeUninit;
 use core::panic::AssertUnwindSafe;
 use core::task::Waker;
 use std::panic::{catch_unwind, resume_unwind};
@@ -55,32 +56,46 @@ impl FirstPanic {
 /// Up to [`BATCH`] wakers, to be woken when their waits are over.
 #[derive(Debug)]
 pub(crate) struct WakeBatch {
-    wakers: [Option<Waker>; BATCH],
+    /// The first `len` are there.
+    wakers: [MaybeUninit<Waker>; BATCH],
     len: usize,
 }
 
 impl WakeBatch {
+    #[inline]
     pub(crate) fn new() -> Self {
-        Self { wakers: [const { None }; BATCH], len: 0 }
+        Self { wakers: [const { MaybeUninit::uninit() }; BATCH], len: 0 }
     }
 
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.len == BATCH
     }
 
-    /// Adds a waker, if there is one. The batch must not be full.
-    pub(crate) fn push(&mut self, waker: Option<Waker>) {
-        if waker.is_some() {
-            self.wakers[self.len] = waker;
-            self.len += 1;
-        }
+    /// Adds a waker. The batch must not be full.
+    #[inline]
+    pub(crate) fn push(&mut self, waker: Waker) {
+        self.wakers[self.len].write(waker);
+        self.len += 1;
     }
 
     /// Wakes all, in order, whatever some of them do.
+    #[inline]
     pub(crate) fn wake_all(&mut self, panic: &mut FirstPanic) {
-        for waker in self.wakers[..self.len].iter_mut().filter_map(Option::take) {
+        let len = core::mem::take(&mut self.len);
+        for waker in &self.wakers[..len] {
+            // SAFETY: it is there, and each is read once: `len` says that none is left.
+            let waker = unsafe { waker.assume_init_read() };
             panic.run(|| waker.wake());
         }
-        self.len = 0;
+    }
+}
+
+/// Only a panic of ours leaves wakers here: they are woken even so.
+impl Drop for WakeBatch {
+    fn drop(&mut self) {
+        let mut panic = FirstPanic::default();
+        self.wake_all(&mut panic);
+        panic.forget();
     }
 }

@@ -230,6 +230,13 @@ impl Cell {
         }
     }
 
+    /// That of the ticket.
+    #[inline]
+    pub(super) fn need(&self) -> u64 {
+        // ORDERING(M4): Acquire. As `ticket`.
+        self.ticket[2].load(plain::Ordering::Acquire)
+    }
+
     pub(super) fn set_ticket(&self, ticket: Ticket) {
         let Ticket { task, since, need } = ticket;
         self.set_task(task);

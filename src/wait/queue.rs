@@ -12,7 +12,7 @@ use core::task::{RawWakerVTable, Waker};
 
 use super::batch::{FirstPanic, WakeBatch};
 use super::cell::{Cell, Kind, State};
-use super::row::{Hint, LEN, Row, Segment};
+use super::row::{Hint, LEN, Row};
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering, plain, step};
 use crate::telemetry::clock;
 
@@ -110,27 +110,23 @@ struct Walk<'a> {
     queue: &'a WaitQueue,
     next: u64,
     end: u64,
-    segment: Option<(&'a Segment, u64)>,
     /// All before this one are over.
     settled: u64,
 }
 
 impl<'a> Walk<'a> {
     /// The next place before the end, its index and its word. Those that are over are left out.
+    #[inline]
     fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
         while self.next < self.end {
             let (index, number) = (self.next, self.next / LEN);
-            let segment = match self.segment {
-                Some((segment, known)) if known == number => segment,
-                _ => match self.queue.row.get(number, &self.queue.oldest) {
-                    Ok(segment) => segment,
-                    Err(next) => {
-                        self.skip_to(next * LEN);
-                        continue;
-                    }
-                },
+            let segment = match self.queue.row.get(number, &self.queue.oldest) {
+                Ok(segment) => segment,
+                Err(next) => {
+                    self.skip_to(next * LEN);
+                    continue;
+                }
             };
-            self.segment = Some((segment, number));
             let cell = segment.cell(index);
             let state = cell.state();
             if state.is_open(number) {
@@ -236,7 +232,7 @@ impl WaitQueue {
     /// A walk to the place `end`.
     fn walk(&self, end: u64) -> Walk<'_> {
         let settled = self.settled();
-        Walk { queue: self, next: settled, end, segment: None, settled }
+        Walk { queue: self, next: settled, end, settled }
     }
 
     /// Whether anybody waits in a place before `index`.
@@ -390,7 +386,7 @@ impl WaitQueue {
         }
     }
 
-    /// Looks after a registered wait; while it is pending, it is `task`'s, and `waker` is woken. Takes the
+    /// Looks after a registered wait; while it is pending, it is that of `task`, and `waker` is woken. Takes the
     /// key when the wait is over. A panic of the waker's `clone` leaves all as it was.
     ///
     /// # Safety
@@ -399,7 +395,7 @@ impl WaitQueue {
     pub(crate) unsafe fn poll(
         &self,
         key: &mut Option<Key>,
-        task: u64,
+        task: impl FnOnce() -> u64,
         waker: &Waker,
         panic: &mut FirstPanic,
     ) -> Wait {
@@ -410,7 +406,7 @@ impl WaitQueue {
         let mut spare = None;
         if state.kind() == Kind::Waiting {
             // The future may have moved to another task, under the same waker even.
-            cell.set_task(task);
+            cell.set_task(task());
             if owned.waker == identity(waker) {
                 return Wait::Pending;
             }
@@ -481,21 +477,19 @@ impl WaitQueue {
     }
 
     /// Hands out up to `budget` units, first come, first served. Called by whoever gave that many back to the
-    /// channel, by a SeqCst step, and never for more: so a thread that is stopped in here withholds no more than it
-    /// brought, and parts that it has taken over from places it passed. False: nobody waits or is about to; whoever comes
-    /// later sees the caller's step.
+    /// channel, and never for more: so a thread that is stopped in here withholds no more than it
+    /// brought, and parts that it has taken over from places it passed.
+    ///
+    /// Returns what is left: nobody waits or is about to, or there was no more room. If the caller gave back by a
+    /// SeqCst step, whoever comes later sees that; else it makes such a step now, and looks once more.
     #[inline]
-    pub(crate) fn serve(&self, budget: u64, source: &impl Source, panic: &mut FirstPanic) -> bool {
-        let any = !self.is_idle();
-        if any {
-            self.serve_line(budget, source, panic);
-        }
-        any
+    pub(crate) fn serve(&self, budget: u64, source: &impl Source, panic: &mut FirstPanic) -> u64 {
+        if self.is_idle() { budget } else { self.serve_line(budget, source, panic) }
     }
 
     #[cold]
     #[inline(never)]
-    fn serve_line(&self, mut budget: u64, source: &impl Source, panic: &mut FirstPanic) {
+    fn serve_line(&self, mut budget: u64, source: &impl Source, panic: &mut FirstPanic) -> u64 {
         let mut wakes = WakeBatch::new();
         // Taken from the channel, and not assigned yet.
         let mut hand = 0;
@@ -523,7 +517,7 @@ impl WaitQueue {
                     state = Self::pass(cell, state, &mut hand);
                     continue;
                 }
-                let missing = cell.ticket().need.saturating_sub(state.assigned());
+                let missing = cell.need().saturating_sub(state.assigned());
                 if hand == 0 {
                     hand = source.take(missing.min(budget)).unwrap_or(0);
                     budget -= hand;
@@ -541,22 +535,22 @@ impl WaitQueue {
                 }
                 let full = n == missing;
                 let next = state.assign(n).to(if full { Kind::Granted } else { state.kind() });
-                match cell.swap(state, next) {
-                    Ok(()) => {
-                        step("serve: assigned");
-                        hand -= n;
-                        if full {
-                            if wakes.is_full() && hand > 0 {
-                                // Wakers will be called, and nobody is to hang on them.
-                                source.give_back(hand, panic);
-                                budget += core::mem::take(&mut hand);
-                            }
-                            Self::end_wait(cell, state, &mut wakes, panic);
-                        }
-                        state = next;
-                    }
-                    Err(now) => state = now,
+                if let Err(now) = cell.swap(state, next) {
+                    state = now;
+                    continue;
                 }
+                step("serve: assigned");
+                hand -= n;
+                if full {
+                    if hand > 0 && wakes.is_full() {
+                        // Wakers will be called, and nobody is to hang on them.
+                        source.give_back(hand, panic);
+                        budget += core::mem::take(&mut hand);
+                    }
+                    Self::end_wait(cell, state, &mut wakes, panic);
+                    break;
+                }
+                state = next;
             }
             walk.settle(index);
         }
@@ -564,6 +558,7 @@ impl WaitQueue {
         walk.end();
         step("serve: to wake");
         wakes.wake_all(panic);
+        budget
     }
 
     /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be
@@ -597,16 +592,18 @@ impl WaitQueue {
     }
 
     /// The caller has ended the wait, from `before`: its owner is to be woken.
+    #[inline]
     fn end_wait(cell: &Cell, before: State, wakes: &mut WakeBatch, panic: &mut FirstPanic) {
         if before.kind() == Kind::Updating {
             // The owner is here, and sees to the rest.
             return;
         }
         // SAFETY: ours: we took it out of Waiting.
-        let waker = unsafe { cell.end(clock::now()) };
-        if wakes.is_full() {
-            wakes.wake_all(panic);
+        if let Some(waker) = unsafe { cell.end(clock::now()) } {
+            if wakes.is_full() {
+                wakes.wake_all(panic);
+            }
+            wakes.push(waker);
         }
-        wakes.push(waker);
     }
 }
