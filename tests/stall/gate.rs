@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -39,9 +41,13 @@ impl Gate {
 
 type Gates = VecDeque<(&'static str, Arc<Gate>)>;
 
+type Act = Rc<dyn Fn(&'static str)>;
+
 thread_local! {
     /// Where this thread is to stop, in this order.
     static ARMED: RefCell<Gates> = RefCell::default();
+    /// What happens at each step of this thread.
+    static ACT: RefCell<Option<Act>> = RefCell::default();
 }
 
 /// What the library calls at each step. Nothing is borrowed while the thread stands.
@@ -52,6 +58,26 @@ fn hook(name: &'static str) {
     });
     if let Ok(Some((_, gate))) = gate {
         gate.stop();
+    }
+    if let Ok(Some(act)) = ACT.try_with(|act| act.borrow().clone()) {
+        act(name);
+    }
+}
+
+/// Until this is dropped, something happens at each step of the thread.
+pub(crate) struct Acting(PhantomData<Rc<()>>);
+
+/// Calls `act` at each step of this thread, at those within `act` too. What is done there others do while the thread
+/// is stopped: it is the thread itself that plays them.
+pub(crate) fn at_each_step(act: impl Fn(&'static str) + 'static) -> Acting {
+    parshall::STEP_HOOK.get_or_init(|| hook);
+    ACT.set(Some(Rc::new(act)));
+    Acting(PhantomData)
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        drop(ACT.take());
     }
 }
 

@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chase;
 mod gate;
 mod others;
 mod publish;
