@@ -14,6 +14,7 @@ mod support;
 
 mod chase;
 mod gate;
+mod memory;
 mod others;
 mod publish;
 mod receiver;
@@ -21,6 +22,9 @@ mod senders;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+
+#[global_allocator]
+static ALLOCATOR: support::heap::Counting = support::heap::Counting;
 
 /// The steps at which the scenarios stop a thread.
 fn covered() -> BTreeSet<&'static str> {
