@@ -1,8 +1,11 @@
 //! The memory of the line, while threads are stopped where they give out or take back some of it.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use parshall::mpsc::{self, Receiver, Sender};
 
-use crate::gate::{Arm, Running, Victim, start};
+use crate::gate::{Arm, Running, Victim, at_each_step, start};
 use crate::support::heap::live;
 use crate::support::pending;
 
@@ -68,4 +71,55 @@ fn who_is_stopped_in_a_sweep_costs_memory_once() {
         let needed = (COME / LEN) as isize + 20;
         assert!(segments <= needed * 4 / 3, "{step}: {segments} segments for {needed}");
     }
+}
+
+const ROW: &[&str] = &[
+    "append: memory",
+    "append: reused",
+    "append: link",
+    "append: number",
+    "sweep: begun",
+    "sweep: unlinked",
+];
+
+/// Each is interrupted where it takes memory or gives some back, by others who are interrupted likewise. Who stands
+/// there keeps a segment in the row, by its place, and one in its hand; a sweep leaves the last one beside those,
+/// and the row grows to twice what was left and one, and by who comes while a sweep is interrupted. A third may be out.
+///
+/// Seen to fail with: the row of before f665147 (247 segments); no count of what a sweep took out, or of what a loser gives
+/// up; a loser's segment that keeps its number.
+#[test]
+fn a_row_is_not_longer_for_who_is_interrupted() {
+    /// Threads under way at once, all but one of them interrupted.
+    const THREADS: u64 = 4;
+    /// Waits while the first of them is.
+    const MEANWHILE: u64 = 10 * LEN;
+    const WAITS: u64 = 10_000;
+    let segment = segment();
+    let (tx, _rx) = full();
+    let (under_way, random) = (Cell::new(1), Cell::new(1_u64));
+    let left = Rc::new(Cell::new(0));
+    let own = (tx.clone(), left.clone());
+    let acting = at_each_step(move |step| {
+        let (tx, left) = &own;
+        // Knuth's; the upper bits are good.
+        random.set(random.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        let n = (random.get() >> 32) % (3 * LEN);
+        if ROW.contains(&step) && under_way.get() < THREADS && n <= left.get() {
+            left.set(left.get() - n);
+            under_way.set(under_way.get() + 1);
+            pass_by(tx, n);
+            under_way.set(under_way.get() - 1);
+        }
+    });
+    let bytes = taken(|| {
+        for _ in 0..WAITS {
+            left.set(MEANWHILE);
+            pass_by(&tx, 1);
+        }
+    });
+    drop(acting);
+    let segments = bytes / segment;
+    let needed = 2 * (THREADS + 1) + 1 + MEANWHILE / LEN + THREADS;
+    assert!(segments <= needed as isize * 4 / 3, "{segments} segments for {needed}");
 }
