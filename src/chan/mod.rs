@@ -116,7 +116,7 @@ impl Shared {
         let mut panic = FirstPanic::default();
         self.give_back(n, &mut panic);
         step("release: given back");
-        self.senders.serve(n, self, &mut panic);
+        self.senders.serve(0, n, self, &mut panic);
         panic.resume();
     }
 
@@ -189,7 +189,7 @@ impl Shared {
             return 0;
         }
         let now = self.ring.occupancy();
-        self.max_capacity().saturating_sub(now.len + now.tail.reserved())
+        self.max_capacity().saturating_sub(now.len + now.reserved)
     }
 }
 

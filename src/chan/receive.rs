@@ -3,7 +3,7 @@
 use core::task::{Context, Poll, Waker, ready};
 
 use super::{Chan, CloseCause, Shared};
-use crate::ring::{Park, Reader};
+use crate::ring::{Park, Reader, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::clock;
@@ -36,10 +36,8 @@ impl<T> Consumer<T> {
     #[inline]
     fn pop(&mut self) -> Option<T> {
         // SAFETY: this channel's ring was made for `T`, with this reader.
-        let (value, waited_for) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
-        if waited_for {
-            self.chan.serve_senders(1, None);
-        }
+        let (value, room) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
+        self.chan.serve_senders(1, room, None);
         Some(value)
     }
 
@@ -73,11 +71,8 @@ impl<T> Consumer<T> {
                 break 0;
             }
             // SAFETY: this channel's ring was made for `T`, with this reader.
-            let (n, waited_for) =
-                unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
-            if waited_for {
-                self.chan.serve_senders(n as u64, Some(cx.waker()));
-            }
+            let (n, room) = unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
+            self.chan.serve_senders(n as u64, room, Some(cx.waker()));
             if n > 0 {
                 break n;
             }
@@ -106,7 +101,8 @@ impl<T> Consumer<T> {
             if tail.pos() == self.reader.pos() {
                 // SAFETY: this channel's ring was made for `T`, with this reader.
                 unsafe { self.chan.ring.tidy::<T>(&mut self.reader) };
-                return Err(if tail.is_final() { Nothing::Drained } else { Nothing::Empty });
+                let drained = self.chan.ring.is_drained(tail, &self.reader);
+                return Err(if drained { Nothing::Drained } else { Nothing::Empty });
             }
             if let Some(value) = self.pop() {
                 return Ok(value);
@@ -118,8 +114,7 @@ impl<T> Consumer<T> {
 
     /// Nothing will ever come. Once true, true for ever: claims need a permit by now, and none is out.
     pub(crate) fn is_drained(&self) -> bool {
-        let tail = self.chan.ring.tail();
-        tail.pos() == self.reader.pos() && tail.is_final()
+        self.chan.ring.is_drained(self.chan.ring.tail(), &self.reader)
     }
 
     /// Parks under `waker`. `None`: there is something to pop.
@@ -161,9 +156,8 @@ impl<T> Consumer<T> {
         // SAFETY: published, at the head, and skipped below whatever its drop does.
         panic.run(|| unsafe { message.drop_in_place() });
         // SAFETY: as above.
-        if unsafe { self.chan.ring.skip::<T>(&mut self.reader) } {
-            self.chan.serve_senders(1, None);
-        }
+        let room = unsafe { self.chan.ring.skip::<T>(&mut self.reader) };
+        self.chan.serve_senders(1, room, None);
         true
     }
 
@@ -191,25 +185,34 @@ impl<T> Consumer<T> {
 }
 
 impl Shared {
-    /// Hands the room just made, for `n` messages, to those who wait for it. A sender's waker that panics must not
+    /// Hands the room just made, for `n` messages, to those who wait for it.
+    #[inline(always)]
+    fn serve_senders(&self, n: u64, room: Room, waker: Option<&Waker>) {
+        match room {
+            Room::Free => {}
+            Room::Held => self.serve_waiting(n, 0, waker),
+            Room::WaitedFor => self.serve_waiting(0, n, waker),
+        }
+    }
+
+    /// Hands out what a pop holds, or what it gave back. A sender's waker that panics must not
     /// cost the receiver its message: the panic hook has reported it, and it ends here.
     #[cold]
     #[inline(never)]
-    fn serve_senders(&self, n: u64, waker: Option<&Waker>) {
+    fn serve_waiting(&self, hand: u64, budget: u64, waker: Option<&Waker>) {
         if let Some(task) = task::current(waker) {
             self.info.note_receiver(Some(task));
         }
         let mut panic = FirstPanic::default();
-        // Who takes all that was given back does so by steps on T, which publish the pop.
-        let left = self.senders.serve(n, self, &mut panic);
+        let left = self.senders.serve(hand, budget, self, &mut panic);
         if left > 0 {
             step("pop: nobody waits");
-            // The bit has outlived the wait that it was set for, or others were faster.
+            // The bit has outlived the wait that it was set for.
             self.ring.clear_waiting();
             step("pop: bit cleared");
             if !self.senders.is_idle() {
                 self.ring.set_waiting();
-                self.senders.serve(left, self, &mut panic);
+                self.senders.serve(0, left, self, &mut panic);
             }
         }
         panic.forget();

@@ -140,7 +140,7 @@ impl Shared {
     fn serve_after(&self, f: impl FnOnce()) {
         let mut panic = FirstPanic::default();
         panic.run(f);
-        self.senders.serve(1, self, &mut panic);
+        self.senders.serve(0, 1, self, &mut panic);
         panic.resume();
     }
 

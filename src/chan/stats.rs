@@ -154,7 +154,7 @@ impl Shared {
             bounded: capacity.is_some(),
             capacity,
             queue_len: occupancy.len,
-            reserved: occupancy.tail.reserved(),
+            reserved: occupancy.reserved,
             high_watermark: ring.watermark().max(reported),
             utilization: capacity.map(|capacity| occupancy.len as f64 / capacity as f64),
             sender_count: strong,

@@ -422,7 +422,7 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
 #[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use super::*;
-    use crate::ring::{Reader, Ring, Shape};
+    use crate::ring::{Reader, Ring, Room, Shape};
 
     const MANY: u64 = 10_000;
 
@@ -464,7 +464,7 @@ mod tests {
             assert!(ring.pop::<u64>(&mut reader).is_none());
             ring.publish(stopped, 0_u64);
             for i in 0..MANY {
-                assert_eq!(ring.pop(&mut reader), Some((i, false)));
+                assert_eq!(ring.pop(&mut reader), Some((i, Room::Free)));
             }
         }
     }

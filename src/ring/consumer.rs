@@ -2,7 +2,7 @@
 
 use core::ptr::NonNull;
 
-use super::pos::{Head, Pos};
+use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
 use super::slot;
 use super::store::{Cursor, Storage, Store, in_store};
@@ -65,6 +65,17 @@ impl Reader {
     }
 }
 
+/// What became of the room of messages that were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// It is free, and nobody waits for it.
+    Free,
+    /// It is free, and somebody may wait for it.
+    WaitedFor,
+    /// The caller has it, as permits, for those who wait.
+    Held,
+}
+
 /// What a receiver that found nothing to read should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Park {
@@ -94,12 +105,11 @@ impl Ring {
         }
     }
 
-    /// Moves on over a message that [`Ring::peek`] found, and that was dropped there. True: a sender waits for its
-    /// room.
+    /// Moves on over a message that [`Ring::peek`] found, and that was dropped there.
     ///
     /// # Safety
     /// As [`Ring::pop`]; the message is gone.
-    pub(crate) unsafe fn skip<T>(&self, reader: &mut Reader) -> bool {
+    pub(crate) unsafe fn skip<T>(&self, reader: &mut Reader) -> Room {
         // SAFETY: the caller's word.
         unsafe {
             in_store!(self, T, |store| {
@@ -109,12 +119,12 @@ impl Ring {
         }
     }
 
-    /// Takes the next message, if it is published, and says whether a sender waits for its room.
+    /// Takes the next message, if it is published, and says what became of its room.
     ///
     /// # Safety
     /// `T` is the type of this ring, and `reader` its reader.
     #[inline]
-    pub(crate) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, bool)> {
+    pub(crate) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
         // SAFETY: the caller's word.
         unsafe {
             match &self.storage {
@@ -126,7 +136,7 @@ impl Ring {
 
     /// Out of line, so that a receive from an array is short.
     #[inline(never)]
-    unsafe fn pop_from_list<T>(&self, reader: &mut Reader) -> Option<(T, bool)> {
+    unsafe fn pop_from_list<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
         // SAFETY: the caller's word.
         unsafe { self.pop_from(self.list::<T>(), reader) }
     }
@@ -136,7 +146,7 @@ impl Ring {
         &self,
         store: S,
         reader: &mut Reader,
-    ) -> Option<(T, bool)> {
+    ) -> Option<(T, Room)> {
         let pos = reader.pos();
         // SAFETY: the type is the caller's word. Published, at the head, and the head moves on.
         unsafe {
@@ -151,7 +161,7 @@ impl Ring {
     }
 
     /// Appends up to `limit` published messages to `buffer` and moves the head once. Returns how
-    /// many, and whether a sender waits for their room.
+    /// many, and what became of their room.
     ///
     /// # Safety
     /// As [`Ring::pop`].
@@ -160,7 +170,7 @@ impl Ring {
         reader: &mut Reader,
         buffer: &mut Vec<T>,
         limit: usize,
-    ) -> (usize, bool) {
+    ) -> (usize, Room) {
         let claimed = self.tail().pos().since(reader.pos());
         let limit = limit.min(claimed as usize);
         // All that may panic or call out comes before the first read.
@@ -181,7 +191,7 @@ impl Ring {
                     n += 1;
                 }
                 if n == 0 {
-                    return (0, false);
+                    return (0, Room::Free);
                 }
                 // After the reads, so that `beyond` lies ahead of where the head goes. It cannot panic.
                 self.probe_watermark(store, reader);
@@ -190,7 +200,7 @@ impl Ring {
         }
     }
 
-    /// Moves the head over `n` messages that were read. True: somebody waits for their room.
+    /// Moves the head over `n` messages that were read.
     ///
     /// # Safety
     /// `reader` is this ring's, `store` its slots, and [`Ring::probe_watermark`] was called.
@@ -200,13 +210,15 @@ impl Ring {
         store: S,
         reader: &mut Reader,
         n: u64,
-    ) -> bool {
+    ) -> Room {
         reader.head += n;
-        let waited_for = if S::IS_LIST && self.capacity.is_none() {
+        // ORDERING(M1): Relaxed. For telemetry, which sees it with the head (C1).
+        self.consumer.popped.store(reader.head, Ordering::Relaxed);
+        let room = if S::IS_LIST && self.capacity.is_none() {
             // Nobody waits for room, so nothing has to be noticed in the same step.
             // ORDERING(C1): Release. Pairs with C1 in `head`.
             self.consumer.head.store(Head::at(reader.head).0, Ordering::Release);
-            false
+            Room::Free
         } else {
             self.move_head(n)
         };
@@ -219,24 +231,40 @@ impl Ring {
             // head, or in the last one that was linked when we looked for that, and so not before `at`.
             unsafe { store.leave_behind(reader.pos(), reader.at, most) };
         }
-        waited_for
+        room
     }
 
     #[inline]
-    fn move_head(&self, n: u64) -> bool {
-        // ORDERING(W1): Relaxed. Our own word, but for the bit, which only we clear.
-        let head = Head(self.consumer.head.load(Ordering::Relaxed));
-        if head.is_waiting() {
-            // Nobody changes the word now, and whoever serves has a step of its own before it gives up.
+    fn move_head(&self, n: u64) -> Room {
+        let head = self.own_head();
+        // More permits than the words can count are out only where the capacity allows.
+        if head.is_waiting() && self.limit <= MAX_RESERVED {
+            let next = head.hold(n);
+            // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a step, and it
+            // frees nothing that others would have to be told of.
             // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
-            self.consumer.head.store(head.0 + Head::step(n), Ordering::Release);
-            return true;
+            self.consumer.head.store(next.0, Ordering::Release);
+            self.keep_up_from(head, next);
+            return Room::Held;
         }
         // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an
         // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
         // sender asleep beside a free slot.
         let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);
-        Head(old).is_waiting()
+        if Head(old).is_waiting() { Room::WaitedFor } else { Room::Free }
+    }
+
+    /// H, for the receiver.
+    #[inline]
+    fn own_head(&self) -> Head {
+        // ORDERING(W1): Relaxed. Our own word, but for the bit, which only we clear.
+        Head(self.consumer.head.load(Ordering::Relaxed))
+    }
+
+    /// What the receiver finds claimed is all taken, the channel is closed, and no permit is out: nothing will ever
+    /// come.
+    pub(crate) fn is_drained(&self, tail: Tail, reader: &Reader) -> bool {
+        tail.pos() == reader.pos() && tail.is_final(self.own_head())
     }
 
     /// Keeps the high watermark: how far ahead of the head a published message has been found.
@@ -346,7 +374,7 @@ impl Ring {
             if tail.pos() != reader.pos() {
                 return Park::InFlight;
             }
-            if tail.is_final() {
+            if self.is_drained(tail, reader) {
                 return Park::Drained;
             }
             // INVARIANT(I1): RX_PARKED implies pos == head. The swap holds only if `tail` is the

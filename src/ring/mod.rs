@@ -118,6 +118,6 @@ mod protocol;
 mod slot;
 mod store;
 
-pub(crate) use consumer::{Park, Reader};
+pub(crate) use consumer::{Park, Reader, Room};
 pub(crate) use producer::{Claim, Refused};
 pub(crate) use protocol::{Occupancy, Ring, Shape};

@@ -1,25 +1,32 @@
 //! The two words of a channel as pure arithmetic: no atomics, no memory.
 //!
 //! ```text
-//! Tail   63              28 27        4     3        2         1        0
-//!        [  pos, 36 bits   |  res, 24  | RX_GONE |  (0)  | RX_PARKED | CLOSED ]
+//! Tail   63              28 27        4     3          2          1        0
+//!        [  pos, 36 bits   |  res, 24  | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]
 //!
-//! Head   63                                                  1        0
-//!        [  count, 63 bits: messages taken out so far         | TX_WAITING ]
+//! Head   63              28 27        4                                 0
+//!        [  pos, 36 bits   |  held, 24 |             (0)             | TX_WAITING ]
 //! ```
 //!
-//! `pos` counts claimed slots modulo 2^36, `res` counts permits that are out. They share one word, so
-//! that one compare-and-swap decides room, closure and parking together. Differences of
-//! positions are taken modulo 2^36 and are meaningful while they are at most [`MAX_LEN`].
+//! The tail's `pos` counts claimed slots modulo 2^36, the head's the messages taken. Differences of
+//! positions are meaningful while they are at most [`MAX_LEN`].
+//!
+//! `res + held`, modulo 2^24, is how many permits are out: `held` counts those that pops kept for who waits, `res` all
+//! others, and each of them less once it is used or given back. So one step on the tail decides room,
+//! closure and parking together, and one step on the head takes a message out and gives its room away.
+//!
+//! A head that is older than the tail makes a channel look no emptier than it is: what a pop holds it takes out.
 
 use core::fmt;
 
 const CLOSED: u64 = 1;
 const RX_PARKED: u64 = 1 << 1;
+const TX_GONE: u64 = 1 << 2;
 const RX_GONE: u64 = 1 << 3;
 const RES_SHIFT: u32 = 4;
 const RES_BITS: u32 = 24;
 const RES_MASK: u64 = (1 << RES_BITS) - 1;
+const RES_FIELD: u64 = RES_MASK << RES_SHIFT;
 const POS_SHIFT: u32 = RES_SHIFT + RES_BITS;
 const POS_BITS: u32 = u64::BITS - POS_SHIFT;
 const POS_MASK: u64 = (1 << POS_BITS) - 1;
@@ -97,6 +104,12 @@ impl fmt::Debug for Pos {
     }
 }
 
+/// Adds `n`, which may be a negative number's complement, to the field `res` or `held`: nothing is carried out of it.
+#[inline]
+fn add_permits(word: u64, n: u64) -> u64 {
+    word & !RES_FIELD | word.wrapping_add(n << RES_SHIFT) & RES_FIELD
+}
+
 /// The producers' word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tail(pub(super) u64);
@@ -112,16 +125,16 @@ impl Tail {
         Pos(self.0 >> POS_SHIFT)
     }
 
-    /// Permits that are out: capacity taken, no slot yet.
+    /// Permits that are out: capacity taken, no slot yet. Against the head of the same moment.
     #[inline]
-    pub(crate) fn reserved(self) -> u64 {
-        self.0 >> RES_SHIFT & RES_MASK
+    pub(crate) fn reserved(self, head: Head) -> u64 {
+        (self.0 >> RES_SHIFT).wrapping_add(head.0 >> RES_SHIFT) & RES_MASK
     }
 
-    /// Messages and permits together, against a head at `head`.
+    /// Messages and permits together. Against an older head: no less, and more than any capacity if that says nothing.
     #[inline]
-    pub(crate) fn used(self, head: Pos) -> u64 {
-        self.pos().since(head) + self.reserved()
+    pub(crate) fn used(self, head: Head) -> u64 {
+        self.pos().since(head.pos()) + self.reserved(head)
     }
 
     #[inline]
@@ -139,10 +152,16 @@ impl Tail {
         self.0 & RX_GONE != 0
     }
 
-    /// Closed, and no permit that could still become a message.
+    /// Closed, and no permit that could still become a message. Against the head of the same moment.
     #[inline]
-    pub(crate) fn is_final(self) -> bool {
-        self.is_closed() && self.reserved() == 0
+    pub(crate) fn is_final(self, head: Head) -> bool {
+        self.is_closed() && (self.is_senders_gone() || self.reserved(head) == 0)
+    }
+
+    /// Nobody is left who could use a permit.
+    #[inline]
+    pub(crate) fn is_senders_gone(self) -> bool {
+        self.0 & TX_GONE != 0
     }
 
     /// `n` slots claimed; whoever installs this owns the wake-up if the receiver was parked.
@@ -159,14 +178,12 @@ impl Tail {
 
     #[inline]
     pub(crate) fn reserve(self, n: u64) -> Self {
-        debug_assert!(self.reserved() + n <= MAX_RESERVED);
-        Self(self.0 + (n << RES_SHIFT))
+        Self(add_permits(self.0, n))
     }
 
     #[inline]
     pub(crate) fn unreserve(self, n: u64) -> Self {
-        debug_assert!(self.reserved() >= n, "released {n} permits of {self:?}");
-        Self(self.0 - (n << RES_SHIFT))
+        Self(add_permits(self.0, n.wrapping_neg()))
     }
 
     pub(crate) fn close(self) -> Self {
@@ -181,6 +198,10 @@ impl Tail {
         Self(self.0 & !RX_PARKED)
     }
 
+    pub(crate) fn senders_gone(self) -> Self {
+        Self(self.0 | TX_GONE)
+    }
+
     pub(crate) fn receiver_gone(self) -> Self {
         Self(self.0 | RX_GONE)
     }
@@ -190,8 +211,9 @@ impl fmt::Debug for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tail")
             .field("pos", &self.pos().0)
-            .field("res", &self.reserved())
+            .field("res", &(self.0 >> RES_SHIFT & RES_MASK))
             .field("rx_gone", &self.is_receiver_gone())
+            .field("tx_gone", &self.is_senders_gone())
             .field("rx_parked", &self.is_parked())
             .field("closed", &self.is_closed())
             .finish()
@@ -207,24 +229,24 @@ impl Head {
 
     /// A receiver that has taken `count` messages, nobody waiting.
     pub(crate) fn at(count: u64) -> Self {
-        Self(count << 1)
+        Self(count << POS_SHIFT)
     }
 
     /// What to add to the word when `n` messages leave.
     #[inline]
     pub(super) fn step(n: u64) -> u64 {
-        n << 1
+        n << POS_SHIFT
     }
 
-    /// Messages taken out since creation.
+    /// `n` messages leave, and their room is held.
     #[inline]
-    pub(crate) fn count(self) -> u64 {
-        self.0 >> 1
+    pub(super) fn hold(self, n: u64) -> Self {
+        Self(add_permits(self.0, n).wrapping_add(Self::step(n)))
     }
 
     #[inline]
     pub(crate) fn pos(self) -> Pos {
-        Pos::of(self.count())
+        Pos(self.0 >> POS_SHIFT)
     }
 
     #[inline]
@@ -236,7 +258,8 @@ impl Head {
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
-            .field("count", &self.count())
+            .field("pos", &self.pos().0)
+            .field("held", &(self.0 >> RES_SHIFT & RES_MASK))
             .field("tx_waiting", &self.is_waiting())
             .finish()
     }
@@ -256,45 +279,72 @@ mod tests {
 
     /// The fields of a tail in plain integers, the reference the packed word is compared with.
     #[derive(Clone, Copy, Debug, PartialEq)]
-    struct Fields(u64, u64, [bool; 3]);
+    struct Fields(u64, u64, [bool; 4]);
 
     fn fields(t: Tail) -> Fields {
-        let flags = [t.is_closed(), t.is_parked(), t.is_receiver_gone()];
-        Fields(t.pos().0, t.reserved(), flags)
+        let flags = [t.is_closed(), t.is_parked(), t.is_senders_gone(), t.is_receiver_gone()];
+        Fields(t.pos().0, t.0 >> RES_SHIFT & RES_MASK, flags)
     }
 
     fn tail() -> impl Strategy<Value = Tail> {
-        (near_wrap(), 0..=MAX_RESERVED - 1, 0u64..16).prop_map(|(count, res, flags)| {
+        (near_wrap(), 0..=MAX_RESERVED, 0u64..16).prop_map(|(count, res, flags)| {
             Tail(Tail::at(Head::at(count).pos()).reserve(res).0 | flags)
         })
     }
 
+    /// A head that has held `held` permits so far.
+    fn head(count: u64, held: u64) -> Head {
+        Head(add_permits(Head::at(count).0, held))
+    }
+
     proptest! {
         #[test]
-        fn b10_tail_used_is_the_distance_plus_the_permits(start in near_wrap(), len in 0u64..=MAX_LEN, res in 0..1u64 << 23) {
-            let head = Head::at(start).pos();
-            let tail = Tail::at(head.plus(len)).reserve(res);
-            prop_assert_eq!(tail.used(head), len + res);
+        fn b10_tail_used_is_the_distance_plus_the_permits(start in near_wrap(), len in 0u64..=MAX_LEN, res in 0..=MAX_RESERVED, held in 0..=MAX_RESERVED) {
+            let head = head(start, held);
+            let tail = Tail::at(head.pos().plus(len)).reserve(res).unreserve(held);
+            prop_assert_eq!((tail.used(head), tail.reserved(head)), (len + res, res));
+        }
+
+        /// Plain pops and pops that hold, whose permits are used or given back, in any order: against each head
+        /// that there was the channel looks as full as it is, or fuller.
+        #[test]
+        fn b10_an_older_head_never_shows_more_room(start in near_wrap(), steps in prop::collection::vec(0..4, 0..40)) {
+            let mut heads = vec![head(start, MAX_RESERVED - 3)];
+            let mut tail = Tail::at(heads[0].pos().plus(64)).unreserve(MAX_RESERVED - 3);
+            let (mut len, mut out) = (64, 0);
+            for step in steps {
+                let now = *heads.last().unwrap();
+                match step {
+                    0 => { heads.push(Head(now.0.wrapping_add(Head::step(1)))); len -= 1; }
+                    1 => { heads.push(now.hold(1)); len -= 1; out += 1; }
+                    2 if out > 0 => { tail = tail.claim_reserved(); len += 1; out -= 1; }
+                    3 if out > 0 => { tail = tail.unreserve(1); out -= 1; }
+                    _ => {}
+                }
+                prop_assert_eq!(tail.used(*heads.last().unwrap()), len + out);
+                for &old in &heads {
+                    prop_assert!(tail.used(old) >= len + out);
+                }
+            }
         }
 
         #[test]
         fn b10_tail_behind_the_head_looks_fuller_than_any_capacity(start in near_wrap(), behind in 1u64..MAX_LEN) {
-            let head = Head::at(start).pos();
-            let stale = Tail::at(Pos(head.0.wrapping_sub(behind) & POS_MASK));
+            let head = Head::at(start);
+            let stale = Tail::at(Pos(head.pos().0.wrapping_sub(behind) & POS_MASK));
             prop_assert!(stale.used(head) > MAX_LEN);
         }
 
         #[test]
         fn claim_moves_only_pos_and_the_park_bit(t in tail(), n in 1u64..1000) {
-            let Fields(pos, res, [closed, _, gone]) = fields(t);
-            prop_assert_eq!(fields(t.claim(n)), Fields((pos + n) & POS_MASK, res, [closed, false, gone]));
+            let Fields(pos, res, [closed, _, tx, rx]) = fields(t);
+            prop_assert_eq!(fields(t.claim(n)), Fields((pos + n) & POS_MASK, res, [closed, false, tx, rx]));
         }
 
         #[test]
         fn permits_move_only_res(t in tail(), n in 0u64..1000) {
-            prop_assume!(t.reserved() + n <= MAX_RESERVED);
             let Fields(pos, res, flags) = fields(t);
-            prop_assert_eq!(fields(t.reserve(n)), Fields(pos, res + n, flags));
+            prop_assert_eq!(fields(t.reserve(n)), Fields(pos, (res + n) & RES_MASK, flags));
             prop_assert_eq!(t.reserve(n).unreserve(n), t);
             if n > 0 {
                 prop_assert_eq!(t.reserve(n).claim_reserved(), t.claim(1).reserve(n - 1));
@@ -303,11 +353,12 @@ mod tests {
 
         #[test]
         fn each_flag_moves_alone(t in tail()) {
-            let Fields(pos, res, [closed, parked, gone]) = fields(t);
-            prop_assert_eq!(fields(t.close()), Fields(pos, res, [true, parked, gone]));
-            prop_assert_eq!(fields(t.park()), Fields(pos, res, [closed, true, gone]));
-            prop_assert_eq!(fields(t.unpark()), Fields(pos, res, [closed, false, gone]));
-            prop_assert_eq!(fields(t.receiver_gone()), Fields(pos, res, [closed, parked, true]));
+            let Fields(pos, res, [closed, parked, tx, rx]) = fields(t);
+            prop_assert_eq!(fields(t.close()), Fields(pos, res, [true, parked, tx, rx]));
+            prop_assert_eq!(fields(t.park()), Fields(pos, res, [closed, true, tx, rx]));
+            prop_assert_eq!(fields(t.unpark()), Fields(pos, res, [closed, false, tx, rx]));
+            prop_assert_eq!(fields(t.senders_gone()), Fields(pos, res, [closed, parked, true, rx]));
+            prop_assert_eq!(fields(t.receiver_gone()), Fields(pos, res, [closed, parked, tx, true]));
         }
 
         #[test]
@@ -320,13 +371,14 @@ mod tests {
         }
 
         #[test]
-        fn b10_head_counts_in_full(count in near_wrap(), n in 0u64..1000) {
-            prop_assume!(count + n < 1 << 63);
-            let head = Head(Head::at(count).0 | Head::TX_WAITING);
-            let next = Head(head.0 + Head::step(n));
-            prop_assert_eq!(next.count(), count + n);
-            prop_assert_eq!(next.pos(), head.pos().plus(n));
-            prop_assert!(next.is_waiting());
+        fn b10_a_pop_moves_the_position_and_what_it_holds(count in near_wrap(), held in 0..=MAX_RESERVED, n in 0u64..1000) {
+            let head = Head(head(count, held).0 | Head::TX_WAITING);
+            let held = head.hold(n);
+            prop_assert_eq!(held.pos(), head.pos().plus(n));
+            prop_assert_eq!(Tail(0).reserved(held), (Tail(0).reserved(head) + n) & RES_MASK);
+            prop_assert!(held.is_waiting());
+            let freed = Head(head.0.wrapping_add(Head::step(n)));
+            prop_assert_eq!((freed.pos(), freed.0 & RES_FIELD), (held.pos(), head.0 & RES_FIELD));
         }
     }
 
@@ -335,6 +387,6 @@ mod tests {
         let text =
             format!("{:?} {:?}", Tail::at(Pos(7)).reserve(2).close(), Head(Head::at(5).0 | 1));
         assert!(text.contains("pos: 7, res: 2") && text.contains("closed: true"), "{text}");
-        assert!(text.contains("count: 5, tx_waiting: true"), "{text}");
+        assert!(text.contains("pos: 5, held: 0, tx_waiting: true"), "{text}");
     }
 }

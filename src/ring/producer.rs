@@ -51,7 +51,7 @@ impl Ring {
         let (old, new) = self.take_capacity(1, 0, nobody_waits, |tail| {
             let head = self.head();
             // None if the tail is older than this head.
-            let n = want.min(self.limit.saturating_sub(tail.used(head.pos())));
+            let n = want.min(self.limit.saturating_sub(tail.used(head)));
             (n > 0).then(|| {
                 self.keep_up(head);
                 tail.claim(n)
@@ -80,7 +80,8 @@ impl Ring {
         let mut tail = self.tail();
         let backoff = Backoff::new();
         loop {
-            if tail.reserved() + permits > MAX_RESERVED {
+            // Where the capacity is no limit for permits, the words are; pops hold nothing there.
+            if self.limit > MAX_RESERVED && tail.reserved(Head::at(0)) + permits > MAX_RESERVED {
                 return Err(if tail.is_closed() { Refused::Closed } else { Refused::Full });
             }
             let next = if self.has_room(tail, n, &nobody_waits)? { to(tail) } else { None };
@@ -114,30 +115,41 @@ impl Ring {
         if !nobody_waits() {
             return Err(Refused::Full);
         }
-        // ORDERING(C1): Acquire. Pairs with C1 in `refresh_room`, and through it with C1 in `move_head`:
-        // whoever relies on a head sees that the receiver is done with the slots behind it.
-        let known = Head(self.producers.head_cache.load(Ordering::Acquire));
-        if tail.used(known.pos()) + n <= self.limit {
+        let known = self.head_cache();
+        if tail.used(known) + n <= self.limit {
             return Ok(true);
         }
-        self.refresh_room(tail, n)
+        self.refresh_room(tail, known, n)
     }
 
     #[cold]
     #[inline(never)]
-    fn refresh_room(&self, tail: Tail, n: u64) -> Result<bool, Refused> {
+    fn refresh_room(&self, tail: Tail, known: Head, n: u64) -> Result<bool, Refused> {
         let head = self.head();
-        let used = tail.used(head.pos());
+        let used = tail.used(head);
         if used + n <= self.limit {
-            // ORDERING(C1): Release. Pairs with C1 in `has_room`. The maximum, so that it never goes
-            // back: a producer stopped here for a lap of `pos` could otherwise show others a
-            // head that looks ahead of the tail by less than the capacity.
-            self.producers.head_cache.fetch_max(head.0, Ordering::Release);
+            self.publish_head(known, head);
             return Ok(true);
         }
         // A tail read before that head may be old: Full only if it still stands. One that lies behind
         // the head is old for sure.
         if self.tail() == tail && used <= self.limit { Err(Refused::Full) } else { Ok(false) }
+    }
+
+    /// The newest head that a producer has told the others of.
+    #[inline]
+    fn head_cache(&self) -> Head {
+        // ORDERING(C1): Acquire. Pairs with C1 in `publish_head`, and through it with C1 in `move_head`:
+        // whoever relies on a head sees that the receiver is done with the slots behind it.
+        Head(self.producers.head_cache.load(Ordering::Acquire))
+    }
+
+    /// Tells the other producers of `head`, which was read after `known`: so it never goes back, or a producer stopped
+    /// here for a lap of `pos` could show others a head that looks ahead of the tail by less than the capacity.
+    fn publish_head(&self, known: Head, head: Head) {
+        // ORDERING(C1): Release. Pairs with C1 in `head_cache`. If that fails, somebody else has told of a newer one.
+        let cache = &self.producers.head_cache;
+        let _ = cache.compare_exchange(known.0, head.0, Ordering::Release, Ordering::Relaxed);
     }
 
     /// Turns one permit into a slot. `None`: the receiver is gone, and the permit is still out. True: somebody
@@ -221,11 +233,14 @@ impl Ring {
     /// Returns the word before and after; a park that ended here is the caller's to wake.
     pub(crate) fn release(&self, n: u64) -> (Tail, Tail) {
         self.update_tail(|tail| {
-            // Once the last sender has gone, all permits are written off, units that the receiver is just handing out
-            // among them (`close_by_senders`).
-            let n = if tail.is_closed() { n.min(tail.reserved()) } else { n };
             let next = tail.unreserve(n);
-            if next.is_final() { next.unpark() } else { next }
+            // After the tail. While the receiver is parked its head stands still.
+            let head = self.head();
+            debug_assert!(
+                tail.is_senders_gone() || tail.reserved(head) >= n,
+                "{n} of {tail:?}, {head:?}"
+            );
+            if next.is_final(head) { next.unpark() } else { next }
         })
     }
 
@@ -237,9 +252,9 @@ impl Ring {
             // wait has looked at the head in `set_waiting`, by a SeqCst step; whoever serves has moved it, or the tail.
             let tail = self.tail_sc();
             let head = self.head();
-            let used = tail.used(head.pos());
+            let used = tail.used(head);
             let grant =
-                want.min(self.limit.saturating_sub(used)).min(MAX_RESERVED - tail.reserved());
+                want.min(self.limit.saturating_sub(used)).min(MAX_RESERVED - tail.reserved(head));
             if tail.is_closed() {
                 return None;
             }
@@ -258,21 +273,28 @@ impl Ring {
     /// Whether [`Ring::reserve_up_to`] would get anything.
     pub(crate) fn has_room_for_one(&self) -> bool {
         let tail = self.tail_sc();
-        let used = tail.used(self.head().pos());
+        let head = self.head();
+        let used = tail.used(head);
         // A tail that lies behind the head is old: there was room.
-        !tail.is_closed() && tail.reserved() < MAX_RESERVED && used != self.limit
+        !tail.is_closed() && tail.reserved(head) < MAX_RESERVED && used != self.limit
     }
 
     /// INVARIANT(I5): `head_cache` lies less than 2^36 behind the tail. Claims keep it by themselves:
     /// they rest on it, or on a head that they have put there. Grants rest on a head they read
     /// afresh, so a channel that is always full, and lives by grants alone, would leave the cache
-    /// behind until a claim mistakes the distance of a whole lap for none.
+    /// behind until a claim mistakes the distance of a whole lap for none. Whoever claims from the tail that the next swap
+    /// installs, or a later one, sees this.
     fn keep_up(&self, head: Head) {
-        // ORDERING(C1): Acquire, Release. As `has_room` and `refresh_room`. Whoever claims from the tail that
-        // the next swap installs, or a later one, sees this.
-        let known = Head(self.producers.head_cache.load(Ordering::Acquire));
-        if head.count().saturating_sub(known.count()) >= MAX_LAG {
-            self.producers.head_cache.fetch_max(head.0, Ordering::Release);
+        if head.pos().since(self.head_cache().pos()) >= MAX_LAG {
+            self.publish_head(self.head_cache(), self.head());
+        }
+    }
+
+    /// Likewise, for a pop that holds the room of what it takes: once in [`MAX_LAG`] messages.
+    #[inline]
+    pub(super) fn keep_up_from(&self, before: Head, now: Head) {
+        if before.pos().number() / MAX_LAG != now.pos().number() / MAX_LAG {
+            self.publish_head(self.head_cache(), now);
         }
     }
 }
@@ -280,7 +302,7 @@ impl Ring {
 #[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use super::*;
-    use crate::ring::Shape;
+    use crate::ring::{Room, Shape};
 
     /// A channel that lives by grants alone never refreshes the cache by claiming. A lap later a
     /// claim on the full ring must not find the cache a lap behind.
@@ -295,11 +317,31 @@ mod tests {
             let (claim, _) = ring.claim_reserved().expect("the receiver is there");
             // SAFETY: the ring was made for `u8`.
             unsafe { ring.publish(claim, 7_u8) };
-            let known = Head(ring.producers.head_cache.load(Ordering::Relaxed));
-            assert!(ring.head().count() - known.count() <= MAX_LAG);
+            assert!(ring.head().pos().since(ring.head_cache().pos()) <= MAX_LAG);
             assert_eq!(ring.claim(|| true).map(drop), Err(Refused::Full));
             // SAFETY: the ring was made for `u8`, with this reader.
             unsafe { ring.pop::<u8>(&mut reader) }.unwrap();
+        }
+    }
+
+    /// Likewise by what pops hold.
+    ///
+    /// Seen to fail with: `move_head` without `keep_up_from`.
+    #[test]
+    fn b10_head_cache_is_kept_within_a_lap_by_pops_that_hold() {
+        let (ring, mut reader) =
+            Ring::new::<u8>(Shape { capacity: Some(1), start: (1 << 36) - 5, in_blocks: false });
+        ring.set_waiting();
+        assert_eq!(ring.reserve_up_to(1), Some(1));
+        for _ in 0..10 {
+            let (claim, _) = ring.claim_reserved().expect("the receiver is there");
+            // SAFETY: the ring was made for `u8`.
+            unsafe { ring.publish(claim, 7_u8) };
+            assert_eq!(ring.claim(|| true).map(drop), Err(Refused::Full));
+            // SAFETY: the ring was made for `u8`, with this reader.
+            let (_, room) = unsafe { ring.pop::<u8>(&mut reader) }.unwrap();
+            assert_eq!(room, Room::Held);
+            assert!(ring.head().pos().since(ring.head_cache().pos()) <= MAX_LAG);
         }
     }
 }

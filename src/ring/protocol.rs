@@ -8,9 +8,9 @@ use crossbeam_utils::CachePadded;
 
 use super::blocks::{Ends, List};
 use super::consumer::Reader;
-use super::pos::{Head, MAX_LEN, MAX_RESERVED, Tail};
+use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
 use super::store::{Cursor, Storage, Store, in_store};
-use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
+use crate::sync::{AtomicU64, LoadSeqCst, Ordering, plain};
 
 /// The shared state of a ring; the receiver's private part is [`Reader`].
 pub(crate) struct Ring {
@@ -48,6 +48,8 @@ pub(super) struct ProducerLine {
 pub(super) struct ConsumerLine {
     /// H: see [`Head`].
     pub(super) head: AtomicU64,
+    /// Mirror of [`Reader::head`]: messages taken, in full.
+    pub(super) popped: plain::AtomicU64,
     /// Mirror of [`Reader::watermark`].
     pub(super) watermark: AtomicU64,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Occupancy {
     pub(crate) popped: u64,
     /// Messages in the ring: claimed, whether published or not.
     pub(crate) len: u64,
+    /// Permits that are out.
+    pub(crate) reserved: u64,
     pub(crate) tail: Tail,
 }
 
@@ -77,6 +81,7 @@ impl Ring {
             }),
             consumer: CachePadded::new(ConsumerLine {
                 head: AtomicU64::new(head.0),
+                popped: plain::AtomicU64::new(start),
                 watermark: AtomicU64::new(0),
             }),
             storage,
@@ -183,16 +188,17 @@ impl Ring {
     }
 
     /// The last sender is gone. Permits that are still out were forgotten and can never be used, so
-    /// they are written off. Returns the word before; a park that ended here is the caller's to wake.
+    /// they count no more. Returns the word before; a park that ended here is the caller's to wake.
     pub(crate) fn close_by_senders(&self) -> Tail {
-        self.update_tail(|tail| tail.unreserve(tail.reserved()).close().unpark()).0
+        self.update_tail(|tail| tail.close().senders_gone().unpark()).0
     }
 
     pub(super) fn update_tail(&self, to: impl Fn(Tail) -> Tail) -> (Tail, Tail) {
         let mut tail = self.tail();
         loop {
-            match self.swap_tail(tail, to(tail)) {
-                Ok(()) => return (tail, to(tail)),
+            let next = to(tail);
+            match self.swap_tail(tail, next) {
+                Ok(()) => return (tail, next),
                 Err(now) => tail = now,
             }
         }
@@ -207,7 +213,7 @@ impl Ring {
         for _ in 0..4 {
             let tail = self.tail();
             let head = self.head();
-            if head.count() == before.count() {
+            if head.pos() == before.pos() {
                 return self.occupied(head, tail);
             }
             before = head;
@@ -221,7 +227,11 @@ impl Ring {
         let len = tail.pos().since(head.pos());
         // A tail behind the head, read while the receiver ran on, counts as empty.
         let len = if len <= self.limit { len } else { 0 };
-        Occupancy { popped: head.count() - self.start, len, tail }
+        let reserved = if tail.is_senders_gone() { 0 } else { tail.reserved(head).min(self.limit) };
+        // ORDERING(M1): Relaxed. It was stored before the head (C1); what it is ahead by is taken off.
+        let popped = self.consumer.popped.load(Ordering::Relaxed);
+        let popped = popped - Pos::of(popped).since(head.pos());
+        Occupancy { popped: popped - self.start, len, reserved, tail }
     }
 
     /// How far ahead of the head a pop has found a published message, itself counted.

@@ -382,7 +382,7 @@ impl WaitQueue {
     fn hand_on(&self, n: u64, source: &impl Source, panic: &mut FirstPanic) {
         if n > 0 {
             source.give_back(n, panic);
-            self.serve(n, source, panic);
+            self.serve(0, n, source, panic);
         }
     }
 
@@ -476,23 +476,38 @@ impl WaitQueue {
         state.assigned()
     }
 
-    /// Hands out up to `budget` units, first come, first served. Called by whoever gave that many back to the
-    /// channel, and never for more: so a thread that is stopped in here withholds no more than it
-    /// brought, and parts that it has taken over from places it passed.
+    /// Hands out `hand` units, which the caller holds, and up to `budget` more, first come, first served. Called by
+    /// whoever gave that many back to the channel, and never for more: so a thread that is stopped in here withholds no
+    /// more than it brought, and parts that it has taken over from places it passed.
     ///
-    /// Returns what is left: nobody waits or is about to, or there was no more room. If the caller gave back by a
-    /// SeqCst step, whoever comes later sees that; else it makes such a step now, and looks once more.
+    /// Returns how many are left, in the channel: nobody waits or is about to, or there was no more room. Whoever comes
+    /// later sees them there.
     #[inline]
-    pub(crate) fn serve(&self, budget: u64, source: &impl Source, panic: &mut FirstPanic) -> u64 {
-        if self.is_idle() { budget } else { self.serve_line(budget, source, panic) }
+    pub(crate) fn serve(
+        &self,
+        hand: u64,
+        budget: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> u64 {
+        if hand == 0 && self.is_idle() {
+            budget
+        } else {
+            self.serve_line(hand, budget, source, panic)
+        }
     }
 
+    /// `hand`: taken from the channel, and not assigned yet.
     #[cold]
     #[inline(never)]
-    fn serve_line(&self, mut budget: u64, source: &impl Source, panic: &mut FirstPanic) -> u64 {
+    fn serve_line(
+        &self,
+        mut hand: u64,
+        mut budget: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> u64 {
         let mut wakes = WakeBatch::new();
-        // Taken from the channel, and not assigned yet.
-        let mut hand = 0;
         let mut walk = self.walk(0);
         'line: while budget + hand > 0 {
             let Some((index, cell, mut state)) = walk.next_of_all() else {

@@ -458,7 +458,9 @@ impl Queue {
 
     fn is_granted(&self, key: &mut Option<Key>) -> bool {
         // SAFETY: a key of this queue.
-        unsafe { self.0.poll(key, 0, Waker::noop(), &mut FirstPanic::default()) == Wait::Granted }
+        unsafe {
+            self.0.poll(key, || 0, Waker::noop(), &mut FirstPanic::default()) == Wait::Granted
+        }
     }
 
     /// Leaves the line, and hands on what it held.
@@ -472,7 +474,7 @@ impl Queue {
 
     fn release(&self, n: u64) {
         self.1.give_back(n, &mut FirstPanic::default());
-        self.0.serve(n, &self.1, &mut FirstPanic::default());
+        self.0.serve(0, n, &self.1, &mut FirstPanic::default());
     }
 }
 
