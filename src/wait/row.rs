@@ -132,15 +132,13 @@ pub(super) struct Row {
     last_made: AtomicPtr<Segment>,
     /// How many there are.
     made: AtomicUsize,
-    /// How many of them are out, more or less.
-    out: AtomicUsize,
     /// Where to look next for one that is out; null: at the one made last.
     cursor: AtomicPtr<Segment>,
     /// Somebody takes segments out.
     busy: AtomicBool,
-    /// Segments in the row.
-    linked: AtomicUsize,
-    /// How many of them make it worth while to take out what is over: twice what was left the last time.
+    /// How many segments were ever taken out, by whoever is `busy`: all others up to the last number are in the row.
+    gone: AtomicU64,
+    /// How many in the row make it worth while to take out what is over: twice what was left the last time.
     enough: AtomicUsize,
     pub(super) past: Past,
 }
@@ -157,10 +155,9 @@ impl Row {
             first: AtomicPtr::new(first),
             last_made: AtomicPtr::new(first),
             made: AtomicUsize::new(usize::from(!first.is_null())),
-            out: AtomicUsize::new(0),
             cursor: AtomicPtr::new(core::ptr::null_mut()),
             busy: AtomicBool::new(false),
-            linked: AtomicUsize::new(0),
+            gone: AtomicU64::new(0),
             enough: AtomicUsize::new(2),
             past: Past::default(),
         }
@@ -314,8 +311,6 @@ impl Row {
             let segment = unsafe { self.at(new) };
             // ORDERING(Q3): Release. As in `sweep`: it has no number from here on.
             segment.number.store(OUT, Ordering::Release);
-            // ORDERING(Q5): Relaxed. As in `fresh`.
-            self.out.fetch_add(1, Ordering::Relaxed);
             return;
         }
         step("append: number");
@@ -323,11 +318,16 @@ impl Row {
         let word = &unsafe { self.at(new) }.number;
         // ORDERING(Q3): Release. Pairs with Q3 in `number`. By a swap, for it may be out again by now.
         let _ = word.compare_exchange(number | FRESH, number, Ordering::AcqRel, Ordering::Relaxed);
-        // ORDERING(Q5): Relaxed. A count of segments that decides only when to look.
-        let before = self.linked.fetch_add(1, Ordering::Relaxed);
-        if before.wrapping_add(1) >= self.enough.load(Ordering::Relaxed) {
-            self.sweep();
+        // ORDERING(Q5): Relaxed. A number that decides only when to look.
+        if self.linked(number + 1) >= self.enough.load(Ordering::Relaxed) as u64 {
+            self.sweep(number);
         }
+    }
+
+    /// How many segments are in the row, of those with lower numbers: or a few more.
+    fn linked(&self, number: u64) -> u64 {
+        // ORDERING(Q5): Relaxed. As in `append`.
+        number.saturating_sub(self.gone.load(Ordering::Relaxed))
     }
 
     /// A segment with this number that is not linked yet, one that is out or a new one.
@@ -362,8 +362,9 @@ impl Row {
     /// average, and goes round, so that none is forgotten.
     fn reuse(&self, number: u64) -> Option<&Segment> {
         // ORDERING(Q5): Relaxed. As in `fresh`.
-        let (made, out) = (self.made.load(Ordering::Relaxed), self.out.load(Ordering::Relaxed));
-        if (out as isize) < 1 || out < made / 4 {
+        let made = self.made.load(Ordering::Relaxed);
+        let out = made.saturating_sub(self.linked(number) as usize);
+        if out == 0 || out < made / 4 {
             return None;
         }
         // ORDERING(Q7): Acquire. Pairs with Q7 below and in `fresh`: the segment is set up.
@@ -372,6 +373,10 @@ impl Row {
             if at.is_null() {
                 // ORDERING(Q7): Acquire. As above.
                 at = self.last_made.load(Ordering::Acquire);
+                if at.is_null() {
+                    // The first one is just being made, and was counted already.
+                    return None;
+                }
             }
             // SAFETY: one of all, which live as long as the row.
             let segment = unsafe { self.at(at) };
@@ -388,8 +393,6 @@ impl Row {
                 Ordering::Relaxed,
             );
             if taken.is_ok() {
-                // ORDERING(Q5): Relaxed. As in `fresh`.
-                self.out.fetch_sub(1, Ordering::Relaxed);
                 // ORDERING(Q7): Release. Pairs with Q7 above: what we know of that segment.
                 self.cursor.store(at, Ordering::Release);
                 return Some(segment);
@@ -398,9 +401,9 @@ impl Row {
         None
     }
 
-    /// Takes out all segments but the last whose places are all over, unless somebody is at it.
+    /// Takes out the segments before `last` whose places are all over, unless somebody is at it.
     #[cold]
-    fn sweep(&self) {
+    fn sweep(&self, last: u64) {
         // ORDERING(Q6): Acquire. Pairs with Q6 below.
         if self.busy.swap(true, Ordering::Acquire) {
             return;
@@ -414,7 +417,8 @@ impl Row {
             // SAFETY: a link.
             let segment = unsafe { self.at(at) };
             let next = segment.next();
-            if is_end(next) {
+            // Nobody does the work of those who come meanwhile.
+            if is_end(next) || segment.number() & !FRESH >= last {
                 break;
             }
             if segment.cells.iter().all(Cell::is_over) {
@@ -431,9 +435,8 @@ impl Row {
             }
             at = next;
         }
-        // ORDERING(Q5): Relaxed. As in `append`.
-        self.out.fetch_add(out, Ordering::Relaxed);
-        self.linked.fetch_sub(out, Ordering::Relaxed);
+        // ORDERING(Q5): Relaxed. As in `append`; nobody else changes it now.
+        self.gone.store(self.gone.load(Ordering::Relaxed) + out, Ordering::Relaxed);
         self.enough.store(2 * kept + 1, Ordering::Relaxed);
         // ORDERING(Q6): Release. Pairs with Q6 above.
         self.busy.store(false, Ordering::Release);
@@ -593,7 +596,7 @@ mod tests {
         let mut line = Line::new();
         (0..OVER).for_each(|_| line.come());
         (0..OVER).for_each(|_| line.leave());
-        line.row.sweep();
+        line.row.sweep(OVER as u64);
         assert_eq!((line.linked(), line.made()), (1, OVER));
         for _ in 0..10 {
             let made = line.made();
