@@ -118,25 +118,29 @@ impl<T> Consumer<T> {
     }
 
     /// Parks under `waker`. `None`: there is something to pop.
-    #[cold]
-    #[inline(never)]
+    #[inline]
     fn park(&mut self, waker: &Waker) -> Option<Nothing> {
         let result = self.chan.park(&self.reader, &mut self.parked, waker);
+        match result {
+            // SAFETY: this channel's ring was made for `T`, with this reader.
+            Some(_) => unsafe { self.chan.ring.tidy::<T>(&mut self.reader) },
+            None => return self.await_publication(waker),
+        }
+        result
+    }
+
+    /// A message is claimed, and published in a moment: a short spin, then let others run.
+    #[cold]
+    #[inline(never)]
+    fn await_publication(&mut self, waker: &Waker) -> Option<Nothing> {
+        let backoff = Backoff::new();
         // SAFETY: this channel's ring was made for `T`, with this reader.
-        unsafe {
-            if result.is_some() {
-                self.chan.ring.tidy::<T>(&mut self.reader);
-                return result;
+        while unsafe { self.chan.ring.peek::<T>(&mut self.reader) }.is_none() {
+            if backoff.is_completed() {
+                waker.wake_by_ref();
+                return Some(Nothing::Empty);
             }
-            // Claimed, and published in a moment: a short spin, then let others run.
-            let backoff = Backoff::new();
-            while self.chan.ring.peek::<T>(&mut self.reader).is_none() {
-                if backoff.is_completed() {
-                    waker.wake_by_ref();
-                    return Some(Nothing::Empty);
-                }
-                backoff.snooze();
-            }
+            backoff.snooze();
         }
         None
     }
@@ -219,6 +223,8 @@ impl Shared {
     }
 
     /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded. `None`: a message is.
+    #[cold]
+    #[inline(never)]
     fn park(&self, reader: &Reader, parked: &mut bool, waker: &Waker) -> Option<Nothing> {
         // Before anything changes: a clone that panics leaves an earlier park as it stands.
         let lent = waker.clone();

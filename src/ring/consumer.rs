@@ -403,12 +403,22 @@ impl Ring {
     ///
     /// # Safety
     /// As [`Ring::pop`].
+    #[inline]
     pub(crate) unsafe fn tidy<T>(&self, reader: &mut Reader) {
         if let Storage::Blocks { .. } = self.storage {
-            // SAFETY: the caller's word. `probe` stands in the block of the head or beyond: the last pop's probe found
-            // that block linked, since the producer of a block's last slot links the next before it publishes.
-            unsafe { self.list::<T>().leave_behind(reader.pos(), reader.at, usize::MAX) };
+            // SAFETY: the caller's word.
+            unsafe { self.tidy_list::<T>(reader) };
         }
+    }
+
+    /// # Safety
+    /// As [`Ring::pop`], and there is a list.
+    #[cold]
+    #[inline(never)]
+    unsafe fn tidy_list<T>(&self, reader: &mut Reader) {
+        // SAFETY: the caller's word. `probe` stands in the block of the head or beyond: the last pop's probe found
+        // that block linked, since the producer of a block's last slot links the next before it publishes.
+        unsafe { self.list::<T>().leave_behind(reader.pos(), reader.at, usize::MAX) };
     }
 
     /// Says that no receiver will come back, if the ring is empty, and frees its blocks. False: a message is

@@ -250,6 +250,7 @@ impl WaitQueue {
     }
 
     /// Queues a waiter behind all others, unless there is room and nobody waits. Sets `key` if the wait is pending.
+    #[inline]
     pub(crate) fn register(
         &self,
         key: &mut Option<Key>,
@@ -392,6 +393,7 @@ impl WaitQueue {
     /// # Safety
     /// The key is of this queue.
     #[allow(clippy::unused_self)] // the key lives as long
+    #[inline]
     pub(crate) unsafe fn poll(
         &self,
         key: &mut Option<Key>,
@@ -607,7 +609,7 @@ impl WaitQueue {
     }
 
     /// The caller has ended the wait, from `before`: its owner is to be woken.
-    #[inline]
+    #[inline(always)]
     fn end_wait(cell: &Cell, before: State, wakes: &mut WakeBatch, panic: &mut FirstPanic) {
         if before.kind() == Kind::Updating {
             // The owner is here, and sees to the rest.

@@ -48,8 +48,6 @@ const SCENES: &[Scene] = &[
     Scene { fill: 2, waiter: false, ..scene("pop: head moved", receive) },
     scene("pop: head moved", receive),
     scene("pop: head moved", receive_many),
-    scene("serve: taken", receive),
-    scene("serve: taken", receive_many),
     Scene { granted: true, ..scene("serve: assigned", receive) },
     Scene { granted: true, ..scene("serve: to wake", receive_many) },
 ];
@@ -210,7 +208,7 @@ fn a_unit_in_the_receivers_hand_is_written_off_once() {
     tx.try_send(message(FILL, 0)).unwrap();
     // Forgotten, it waits for ever, and keeps no sender.
     std::mem::forget(pending(tx.reserve()));
-    let victim = stop("serve: taken", rx, receive);
+    let victim = stop("pop: head moved", rx, receive);
     drop(tx);
     let (mut rx, seen) = victim.release();
     assert_eq!(seen, [message(FILL, 0)]);
