@@ -46,7 +46,8 @@
 //! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. Larger and unbounded ones have
 //! a block of 32 slots to begin with; more are allocated as messages come, reused in a steady flow, and freed
 //! after a burst, so that a capacity that is not used costs nothing. A slot takes `size_of::<T>()` plus 4 bytes. The line
-//! of waiting senders takes 67 bytes for each of the longest line there was, at most three times that, until the channel ends.
+//! of waiting senders takes 1 KiB for each 16 in it (for each 16 places between the first and the last in which anybody waits),
+//! at most three times what the longest line there was needed, until the channel ends.
 //!
 //! # Progress
 //!

@@ -12,64 +12,74 @@
 //! # Words
 //!
 //! ```text
-//! producers' line   T = [ pos | res | RX_GONE | RX_PARKED | CLOSED ]   head_cache   ends of a list
-//! receiver's line   H = [ count | TX_WAITING ]                                     watermark
+//! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache   ends of a list
+//! receiver's line   H = [ pos | held |                          TX_WAITING ]     popped, watermark
 //! read only         array or kind of block, capacity
 //! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
 //! ```
 //!
-//! `pos` counts claims, `count` counts messages taken, `res` counts permits. The bit layout is in [`pos`].
+//! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are out. The bit layout is in
+//! [`pos`].
 //!
 //! | bit | meaning | set by | cleared by |
 //! |---|---|---|---|
 //! | CLOSED | no claim and no permit any more; permits that are out still deliver | receiver, last sender | never |
 //! | RX_PARKED | the receiver sleeps on an empty ring | receiver | the step that brings news |
+//! | TX_GONE | nobody is left who could use a permit that is still out | last sender | never |
 //! | RX_GONE | the receiver was dropped and has drained the ring | receiver | never |
 //! | TX_WAITING | somebody waits for room, or did a moment ago: a pop looks for him | who comes to wait | receiver, at leisure |
 //!
 //! # Protocol
 //!
 //! **Send** claims (swap on T: `pos + 1`), writes the value, and publishes (store of the stamp). A claim
-//! needs an open T and `pos + res - head < capacity`, and that nobody waits in line (which the caller tells). Between claim and publish there is no
+//! needs an open T and room for it, `pos - head + permits < capacity`, and that nobody waits in line (which the caller
+//! tells). Between claim and publish there is no
 //! user code and nothing that can panic.
 //!
 //! **Reserve** swaps `res + n` under the same condition. A permit is capacity, not a place: sending through it
 //! swaps `pos + 1, res - 1`, and giving it back swaps `res - 1`.
 //!
-//! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and adds 1 to H.
+//! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and adds 1 to H's `pos`.
 //! If not, it parks, from a T in which nothing is claimed beyond the head.
+//!
+//! Where it finds TX_WAITING it adds 1 to `held` in the same step: the room never becomes free, but is a permit in the
+//! receiver's hand, for the first in line. He sends through it as through any other; what nobody takes is given back.
 //!
 //! **High watermark**: before it moves the head, the receiver looks whether a message lies published
 //! `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a pop, so no peak of
 //! published messages is missed; a report adds the occupancy of its own moment. The mark is never
 //! above what was claimed.
 //!
-//! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and `res` is 0:
-//! one load of T tells.
+//! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and no permit is out:
+//! one load of T tells the receiver.
 //!
 //! A message costs two locked instructions: the claim and the head's step. Each is needed, since
-//! neither side can do with plain loads and stores alone (Attiya et al., "Laws of Order", POPL 2011). The
-//! receiver of an unbounded channel can, for it tells nobody of room: it stores H.
+//! neither side can do with plain loads and stores alone (Attiya et al., "Laws of Order", POPL 2011). A pop that tells
+//! nobody of room can: that of an unbounded channel, and one that holds the room, store H.
 //!
 //! # Invariants
 //!
 //! * I1: RX_PARKED implies `pos` = head, and nothing is published beyond it.
 //! * I2: RX_PARKED goes from 1 to 0 in exactly one step per park, whose owner wakes the receiver.
-//! * I3: `pos + res - head <= capacity` at every instant.
-//! * I4: T and H change only by read-modify-write steps (H of a bounded channel). Of any two steps on a word one comes first, and the
-//!   later sees it: the hand-overs need no fence and no sequential consistency.
+//! * I3: `pos - head + permits <= capacity` at every instant.
+//! * I4: T changes only by read-modify-write steps. Of any two one comes first, and the later sees it: the hand-overs need
+//!   no fence and no sequential consistency.
 //! * I5: `head_cache` lies less than 2^36 behind the tail, so that their distance is never mistaken by a lap.
+//! * I6: while TX_WAITING stands, only the receiver changes H: it alone clears the bit, and who sets it finds it set and
+//!   writes what is there. So the receiver may store, from the word that it loaded.
+//! * I7: no step on H makes a channel fuller. So an older head is safe against any tail: the channel is no fuller than it
+//!   looks. And since `res + held` counts no fewer than none, its `pos` alone says that the slots behind it were read.
 //!
 //! # Ordering map
 //!
 //! | tag | from | to | makes visible |
 //! |---|---|---|---|
 //! | P1 | stamp, Release, in `publish` | stamp, Acquire, in `is_published` | the value |
-//! | C1 | H, Release, in `move_head`; `head_cache`, Release, in `refresh_room` | H or `head_cache`, Acquire, before a claim | that the slot was read |
+//! | C1 | H, Release, in `move_head`; `head_cache`, Release, in `publish_head` | H or `head_cache`, Acquire, before a claim | that the slot was read |
 //! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
-//! | W1 | `arrivals`, then H, SeqCst, by who comes to wait | H, then `arrivals`, SeqCst, by a pop | of the two looks, the last sees the other's step |
+//! | W1 | `arrivals`, then H, SeqCst, by who comes to wait | H, then `arrivals`, SeqCst, by a pop that frees, and by the clearing of TX_WAITING | of the two looks, the last sees the other's step |
 //! | W2 | `arrivals`, then T, SeqCst, by who comes to wait | T, then `arrivals`, SeqCst, by a release and by closing | likewise |
 //! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, ticket and units of the waiter |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
@@ -104,7 +114,8 @@
 //!
 //! `pos` wraps after 2^36 messages. A producer that is stopped between its load of T and its swap, while a
 //! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
-//! million messages a second one lap takes eleven minutes, and it must resume within one message of it.
+//! million messages a second one lap takes eleven minutes, and it must resume within one message of it. Likewise
+//! between its load of `head_cache` and the swap that brings it up to date.
 //!
 //! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, `fuzz/fuzz_targets/ops.rs` and the property
 //! tests of [`pos`].

@@ -27,7 +27,8 @@
 //! | who | steps, in this order |
 //! |---|---|
 //! | a waiter | 1 `arrivals + 1`, TX_WAITING set in H; 2 looks at T and H, and takes what it needs if nobody waits ahead; 3 else its place: Empty to Waiting |
-//! | a server, who has given back *k* units by a step on H (pop) or T (release) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final: *Empty* becomes Gone (if the ring has room), for a *Waiting* one it takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all |
+//! | a server, who has given back *k* units by a step on T (release) or H (pop) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final: *Empty* becomes Gone (if the ring has room), for a *Waiting* one it takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all |
+//! | a server that holds *k* units: a pop that finds TX_WAITING | likewise, with what it has in its hand; what is left it gives back by a step on T, and looks at `arrivals` again |
 //! | who cancels | its place: Waiting to Gone; then releases the units that were assigned, as any release |
 //! | who closes | CLOSED in T; then each place: Empty to Gone, Waiting to Closed |
 //!
@@ -36,7 +37,7 @@
 //!
 //! # Why no sender sleeps beside free room
 //!
-//! Call a server's *budget* what it has given back and not yet taken for somebody.
+//! Call a server's *budget* what it has given back and not yet taken for somebody. What it has in its hand is not free.
 //!
 //! > **While any place is Waiting, the free units of the ring are no more than the budgets of the servers under way.**
 //!
@@ -56,8 +57,10 @@
 //!   moment the sum held, by him; servers who give up later have seen this place. That the sight was not an old one is
 //!   the second use of SeqCst (Q2).
 //!
-//! A pop looks for waiters only if it finds TX_WAITING in H. Who comes to wait sets the bit unless it stands. The receiver
-//! alone clears it, and looks once more after that: it stands, or the receiver knows.
+//! A pop looks for waiters only if it finds TX_WAITING in H, and then it frees nothing: it is not before it gives units
+//! back, by a step on T, that anybody could miss them. Who comes to wait sets the bit unless it stands. The receiver
+//! alone clears it, when it has served all it had and some is left, and looks once more after that: it stands, or the
+//! receiver knows.
 //!
 //! **Only the first in line holds a part of its need**, or two would wait for each other's: servers give to the first
 //! that is not final, and final is for ever. A newcomer that found only a part puts it into the word of its place while
@@ -66,11 +69,12 @@
 //!
 //! # What a thread that is stopped can withhold
 //!
-//! What it holds itself: a permit, a message between claim and publication, units it has given back and not handed out,
-//! units it is giving up, and parts it has just taken over from places it passed. For a server takes no more from the ring
-//! than it brought, and while it is stopped others bring and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
+//! What it holds itself: a permit, a message between claim and publication, units it has given back or holds and has not
+//! handed out, units it is giving up, and parts it has just taken over from places it passed. For a server takes no more
+//! from the ring than it brought, and while it is stopped others bring and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
 //! its place (an Empty one is passed by, and the part in it taken over), for its walk (others walk too), or for memory (if it
-//! was taking out what is over, the row grows meanwhile, by a segment for each 16 arrivals). `tests/stall` stops a
+//! was taking out what is over, the row grows meanwhile, by a segment for each 16 arrivals; and since its own place is
+//! still Empty, each walk begins there, and takes longer with each arrival that nobody serves). `tests/stall` stops a
 //! thread at each `step`. If the sleeper is the receiver, everything hangs on that wake-up, until it is polled for another
 //! reason; and a receiver that is stopped while it closes has not woken all who wait.
 //!
