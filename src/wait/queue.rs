@@ -517,10 +517,7 @@ impl WaitQueue {
                     break;
                 }
                 // The one it was for has left. Whoever comes now sees it in the channel; who came before, we see.
-                step("serve: given back");
-                source.give_back(hand, panic);
-                budget += hand;
-                hand = 0;
+                Self::put_back(&mut hand, &mut budget, source, panic);
                 continue;
             };
             let number = index / LEN;
@@ -561,8 +558,7 @@ impl WaitQueue {
                 if full {
                     if hand > 0 && wakes.is_full() {
                         // Wakers will be called, and nobody is to hang on them.
-                        source.give_back(hand, panic);
-                        budget += core::mem::take(&mut hand);
+                        Self::put_back(&mut hand, &mut budget, source, panic);
                     }
                     Self::end_wait(cell, state, &mut wakes, panic);
                     break;
@@ -576,6 +572,13 @@ impl WaitQueue {
         step("serve: to wake");
         wakes.wake_all(panic);
         budget
+    }
+
+    /// What a server has in its hand goes back to the channel, for it to take again.
+    fn put_back(hand: &mut u64, budget: &mut u64, source: &impl Source, panic: &mut FirstPanic) {
+        step("serve: left over");
+        source.give_back(*hand, panic);
+        *budget += core::mem::take(hand);
     }
 
     /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be

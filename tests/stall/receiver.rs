@@ -198,20 +198,41 @@ fn a_last_sender_stopped_at_its_drop_blocks_no_poll() {
     });
 }
 
-/// The last sender goes while the receiver hands out a unit to one who was forgotten: its end writes all permits off,
-/// that unit among them, which then must not be given back once more.
+/// The last sender goes while the receiver hands out a unit to one who was forgotten: its end is the end of all
+/// permits, of that unit among them, whoever has it by then.
 ///
-/// Seen to fail with: `Ring::release` that takes what it is told from what is left.
+/// Seen to fail with: `is_final` without `is_senders_gone`.
 #[test]
 fn a_unit_in_the_receivers_hand_is_written_off_once() {
+    for step in ["pop: head moved", "serve: assigned"] {
+        let (tx, rx) = mpsc::channel(1);
+        tx.try_send(message(FILL, 0)).unwrap();
+        // Forgotten, it waits for ever, and keeps no sender.
+        std::mem::forget(pending(tx.reserve()));
+        let victim = stop(step, rx, receive);
+        drop(tx);
+        let (mut rx, seen) = victim.release();
+        assert_eq!(seen, [message(FILL, 0)], "{step}");
+        assert_eq!(now(rx.recv()), None, "{step}");
+        assert_eq!((rx.len(), rx.capacity()), (0, 1), "{step}");
+    }
+}
+
+/// The only one in line leaves while the receiver holds the room for him: it is the receiver's until it gives it back.
+///
+/// Seen to fail with: `serve` that returns at once if nobody waits.
+#[test]
+fn a_receiver_gives_back_what_nobody_takes() {
     let (tx, rx) = mpsc::channel(1);
     tx.try_send(message(FILL, 0)).unwrap();
-    // Forgotten, it waits for ever, and keeps no sender.
-    std::mem::forget(pending(tx.reserve()));
+    let waiter = pending(tx.reserve());
     let victim = stop("pop: head moved", rx, receive);
-    drop(tx);
-    let (mut rx, seen) = victim.release();
+    drop(waiter);
+    assert_eq!((tx.len(), tx.stats().reserved, tx.capacity()), (0, 1, 0));
+    let mut next = pending(tx.reserve());
+    let (_rx, seen) = victim.release();
     assert_eq!(seen, [message(FILL, 0)]);
-    assert_eq!(now(rx.recv()), None);
-    assert_eq!(rx.capacity(), 1);
+    assert_eq!(next.wakes(), 1);
+    drop(next.ready().unwrap());
+    assert_eq!((tx.stats().reserved, tx.capacity()), (0, 1));
 }

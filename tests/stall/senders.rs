@@ -112,7 +112,7 @@ const SCENES: &[Scene] = &[
 ];
 
 pub(crate) fn steps() -> Vec<&'static str> {
-    SCENES.iter().map(|scene| scene.step).chain(["serve: given back"]).collect()
+    SCENES.iter().map(|scene| scene.step).chain(["serve: left over"]).collect()
 }
 
 fn play(scene: &Scene, crowds: u64) {
@@ -235,7 +235,7 @@ fn is_of_row(scene: &Scene) -> bool {
 /// Seen to fail with: `serve_line` forgetting to give it back.
 #[test]
 fn a_server_stopped_with_a_unit_left_over_holds_up_nobody() {
-    let step = "serve: given back";
+    let step = "serve: left over";
     let (tx, rx) = mpsc::channel(CAPACITY as usize);
     let permit = tx.clone().try_reserve_owned().unwrap();
     let fill: Vec<_> = (0..3).map(|i| message(FILL, i)).collect();
