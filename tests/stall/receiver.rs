@@ -223,16 +223,20 @@ fn a_unit_in_the_receivers_hand_is_written_off_once() {
 /// Seen to fail with: `serve` that returns at once if nobody waits.
 #[test]
 fn a_receiver_gives_back_what_nobody_takes() {
-    let (tx, rx) = mpsc::channel(1);
-    tx.try_send(message(FILL, 0)).unwrap();
-    let waiter = pending(tx.reserve());
-    let victim = stop("pop: head moved", rx, receive);
-    drop(waiter);
-    assert_eq!((tx.len(), tx.stats().reserved, tx.capacity()), (0, 1, 0));
-    let mut next = pending(tx.reserve());
-    let (_rx, seen) = victim.release();
-    assert_eq!(seen, [message(FILL, 0)]);
-    assert_eq!(next.wakes(), 1);
-    drop(next.ready().unwrap());
-    assert_eq!((tx.stats().reserved, tx.capacity()), (0, 1));
+    for another_comes in [false, true] {
+        let (tx, rx) = mpsc::channel(1);
+        tx.try_send(message(FILL, 0)).unwrap();
+        let waiter = pending(tx.reserve());
+        let victim = stop("pop: head moved", rx, receive);
+        drop(waiter);
+        assert_eq!((tx.len(), tx.stats().reserved, tx.capacity()), (0, 1, 0));
+        let next = another_comes.then(|| pending(tx.reserve()));
+        let (_rx, seen) = victim.release();
+        assert_eq!(seen, [message(FILL, 0)]);
+        if let Some(mut next) = next {
+            assert_eq!(next.wakes(), 1);
+            drop(next.ready().unwrap());
+        }
+        assert_eq!((tx.stats().reserved, tx.capacity()), (0, 1), "another comes: {another_comes}");
+    }
 }
