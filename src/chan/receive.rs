@@ -33,7 +33,7 @@ impl<T> Consumer<T> {
     }
 
     /// Takes the next published message and lets the next sender in.
-    #[inline]
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         // SAFETY: this channel's ring was made for `T`, with this reader.
         let (value, room) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;

@@ -48,7 +48,7 @@ pub(super) struct ProducerLine {
 pub(super) struct ConsumerLine {
     /// H: see [`Head`].
     pub(super) head: AtomicU64,
-    /// Mirror of [`Reader::head`]: messages taken, in full.
+    /// Mirror of [`Reader::head`], messages taken, in full, as it was less than a lap ago.
     pub(super) popped: plain::AtomicU64,
     /// Mirror of [`Reader::watermark`].
     pub(super) watermark: AtomicU64,
@@ -207,7 +207,8 @@ impl Ring {
     // ---------------------------------------------------------------- gauges
 
     /// Both words at one instant. Exact unless the receiver pops at every try; then the length may
-    /// be too low by what it took meanwhile, never negative and never above the capacity.
+    /// be too low by what it took meanwhile, and the permits too many by what it holds of that; never negative and, together,
+    /// never above the capacity.
     pub(crate) fn occupancy(&self) -> Occupancy {
         let mut before = self.head();
         for _ in 0..4 {
@@ -227,10 +228,13 @@ impl Ring {
         let len = tail.pos().since(head.pos());
         // A tail behind the head, read while the receiver ran on, counts as empty.
         let len = if len <= self.limit { len } else { 0 };
-        let reserved = if tail.is_senders_gone() { 0 } else { tail.reserved(head).min(self.limit) };
-        // ORDERING(M1): Relaxed. It was stored before the head (C1); what it is ahead by is taken off.
-        let popped = self.consumer.popped.load(Ordering::Relaxed);
-        let popped = popped - Pos::of(popped).since(head.pos());
+        let reserved = if tail.is_senders_gone() { 0 } else { tail.reserved(head) };
+        let reserved = reserved.min(self.limit - len);
+        // ORDERING(M1): Relaxed. No older than that head (C1), but for some messages; by now it may be newer.
+        let known = self.consumer.popped.load(Ordering::Relaxed);
+        let ahead = head.pos().since(Pos::of(known));
+        let behind = Pos::of(known).since(head.pos());
+        let popped = if ahead <= MAX_LEN { known + ahead } else { known - behind };
         Occupancy { popped: popped - self.start, len, reserved, tail }
     }
 

@@ -523,12 +523,25 @@ impl WaitQueue {
             let number = index / LEN;
             while state.is_open(number) {
                 if state.kind() == Kind::Empty {
-                    // Its owner is to look at the channel once more; if there is no room, for nothing, and for ever
-                    // if it comes back each time.
-                    if hand == 0 && !source.has_room() {
-                        break 'line;
+                    // Its owner is to look at the channel once more. What it looks for must lie there by then: else it
+                    // would come for nothing, and for ever if it comes back each time. Of a part that is taken over it
+                    // must find all or nothing.
+                    if state.assigned() > 0 {
+                        let taken = source.take(budget).unwrap_or(0);
+                        hand += taken;
+                        budget -= taken;
+                        if hand == 0 {
+                            break 'line;
+                        }
+                    } else {
+                        Self::put_back(&mut hand, &mut budget, source, panic);
+                        if !source.has_room() {
+                            break 'line;
+                        }
                     }
                     state = Self::pass(cell, state, &mut hand);
+                    step("serve: passed");
+                    Self::put_back(&mut hand, &mut budget, source, panic);
                     continue;
                 }
                 let missing = cell.need().saturating_sub(state.assigned());
@@ -576,9 +589,11 @@ impl WaitQueue {
 
     /// What a server has in its hand goes back to the channel, for it to take again.
     fn put_back(hand: &mut u64, budget: &mut u64, source: &impl Source, panic: &mut FirstPanic) {
-        step("serve: left over");
-        source.give_back(*hand, panic);
-        *budget += core::mem::take(hand);
+        if *hand > 0 {
+            step("serve: left over");
+            source.give_back(*hand, panic);
+            *budget += core::mem::take(hand);
+        }
     }
 
     /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be

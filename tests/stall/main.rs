@@ -14,6 +14,8 @@ mod support;
 
 mod chase;
 mod gate;
+mod late;
+mod meet;
 mod memory;
 mod others;
 mod publish;

@@ -9,6 +9,7 @@ use parshall::mpsc::error::SendError;
 use parshall::mpsc::{self, OwnedPermit, Sender};
 
 use crate::gate::{self, Arm, Victim, start};
+use crate::meet;
 use crate::others::{
     CAPACITY, FILL, VICTIM, WAITER, block_on, check, crowd, message, with_receiver,
     without_receiver,
@@ -92,6 +93,8 @@ const SCENES: &[Scene] = &[
     scene("cancel: gone", 4, cancel),
     // It leaves one.
     scene("cancel: gone", 3, cancel),
+    scene("release: looked at T", 3, cancel),
+    serving("release: looked at T", false),
     scene("release: given back", 3, cancel),
     serving("release: given back", false),
     serving("serve: taken", false),
@@ -112,7 +115,7 @@ const SCENES: &[Scene] = &[
 ];
 
 pub(crate) fn steps() -> Vec<&'static str> {
-    SCENES.iter().map(|scene| scene.step).chain(["serve: left over"]).collect()
+    SCENES.iter().map(|scene| scene.step).chain(["serve: left over"]).chain(meet::STEPS).collect()
 }
 
 fn play(scene: &Scene, crowds: u64) {

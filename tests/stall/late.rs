@@ -1,0 +1,85 @@
+//! Two words are two looks: what happens between them, where what they say together says nothing.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use parshall::mpsc;
+
+use crate::gate::{Victim, at_each_step};
+use crate::support::{pending, task};
+
+/// Many permits are given back; between the look at T and that at H two pops hold, and the first unit is used.
+/// T: pos 1, res MAX - 1; H: pos 2, held 2, so that `res + held` is 0 and says nothing.
+///
+/// Seen to fail with: the assertion in `Ring::release` taking that for too few.
+#[test]
+fn who_gives_many_permits_back_may_be_late_with_its_look_at_the_head() {
+    const MAX: usize = (1 << 24) - 1;
+    let (tx, rx) = mpsc::channel::<u64>(MAX);
+    tx.try_send(0).unwrap();
+    let many = tx.try_reserve_many(MAX - 1).unwrap();
+    let mut one = pending({
+        let tx = tx.clone();
+        async move { tx.send(1).await.unwrap() }
+    });
+    let two = pending({
+        let tx = tx.clone();
+        async move { tx.send(2).await.unwrap() }
+    });
+    let rx = Rc::new(RefCell::new(rx));
+    let acting = {
+        let (once, rx) = (Cell::new(true), rx.clone());
+        let one = RefCell::new(move || one.ready());
+        at_each_step(move |at| {
+            if at == "release: looked at T" && once.replace(false) {
+                assert_eq!(rx.borrow_mut().try_recv(), Ok(0));
+                (one.borrow_mut())();
+                assert_eq!(rx.borrow_mut().try_recv(), Ok(1));
+            }
+        })
+    };
+    drop(many);
+    drop(acting);
+    drop(two);
+    assert_eq!(tx.capacity(), MAX);
+}
+
+/// Two permits of a channel for MAX are given back; between the look at T and that at H two pops hold. T: pos 0,
+/// res MAX - 2; H: pos 2, held 2: the tail lies behind the head, and `res + held` is MAX, though one unit was free all the time.
+///
+/// Seen to fail with: `has_room_for_one` asking for permits to be had of an old tail.
+#[test]
+fn a_server_late_with_its_look_at_the_head_forgets_nobody() {
+    const MAX: usize = (1 << 24) - 1;
+    let (tx, mut rx) = mpsc::channel::<u64>(MAX);
+    let tx: &'static mpsc::Sender<u64> = Box::leak(Box::new(tx));
+    let _many = tx.try_reserve_many(MAX - 2).unwrap();
+    let two = tx.try_reserve_many(2).unwrap();
+    // Finds no room, and does not wait yet.
+    let first = Victim::stop_at(&["register: looked"], move |arm| {
+        arm.now();
+        let mut send = task(async move { tx.send(1).await.unwrap() });
+        send.still_pending();
+        send
+    });
+    // Gives two units back, finds the first, and has looked at T.
+    let server = Victim::stop_at(&["room: looked at T"], move |arm| {
+        arm.now();
+        drop(two);
+    });
+    // One of the units is taken; the other stays free to the end.
+    tx.try_send(0).unwrap();
+    let mut first = first.release();
+    let mut second = pending(tx.reserve());
+    let third = pending(tx.reserve());
+    assert_eq!(rx.try_recv(), Ok(0));
+    first.ready();
+    assert_eq!(rx.try_recv(), Ok(1));
+    let permit = second.ready().unwrap();
+    assert_eq!(third.wakes(), 0);
+    server.release();
+    let stats = tx.stats();
+    assert_eq!((stats.queue_len, stats.reserved), (0, MAX as u64 - 1 + third.wakes() as u64));
+    assert_eq!(third.wakes(), 1, "it sleeps beside a unit that is free: {stats:?}");
+    drop(permit);
+}
