@@ -104,8 +104,8 @@
 //! Claim, reserve and release retry only when another step on T succeeded: lock-free. Publishing into a list
 //! links and passes the blocks between `recent` and its own: few, unless a large batch before it is still being
 //! published, whose blocks it then makes; and a producer that was stopped goes back over what was claimed meanwhile.
-//! That is bounded when it begins, but for the allocator. Pop is wait-free, likewise: it gives back a few blocks, and
-//! raising the watermark follows the producers at most once over the whole life of the channel. A receiver that
+//! That is bounded when it begins, but for the allocator. Pop is wait-free, likewise, but for grants, and for room held for one who has left (a step on T): it gives back a few
+//! blocks, and raising the watermark follows the producers at most once over the whole life of the channel. A receiver that
 //! finds nothing gives back all that is drained. But a producer stopped between claim and publish delays the receiver
 //! behind its slot: `recv` yields to its executor meanwhile; `try_recv` and the drops of a receiver or a drain yield the
 //! thread. Waiting for room is lock-free (see `wait`).

@@ -62,6 +62,11 @@
 //! alone clears it, when it has served all it had and some is left, and looks once more after that: it stands, or the
 //! receiver knows.
 //!
+//! A server that passes an Empty place has given back before what it held, for its owner looks at the channel alone; or both
+//! would go on for ever, one passing, the other coming again. If the place holds a part, the server takes all it may from the
+//! ring first and gives that back with the part in one step: the owner finds all of it or nothing, never one half and then
+//! the other.
+//!
 //! **Only the first in line holds a part of its need**, or two would wait for each other's: servers give to the first
 //! that is not final, and final is for ever. A newcomer that found only a part puts it into the word of its place while
 //! that is Empty, and passes those before it that are Empty too: they become Gone and come again, and their parts are

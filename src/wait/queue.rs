@@ -517,31 +517,16 @@ impl WaitQueue {
                     break;
                 }
                 // The one it was for has left. Whoever comes now sees it in the channel; who came before, we see.
-                Self::put_back(&mut hand, &mut budget, source, panic);
+                budget += Self::put_back(core::mem::take(&mut hand), source, panic);
                 continue;
             };
             let number = index / LEN;
             while state.is_open(number) {
                 if state.kind() == Kind::Empty {
-                    // Its owner is to look at the channel once more. What it looks for must lie there by then: else it
-                    // would come for nothing, and for ever if it comes back each time. Of a part that is taken over it
-                    // must find all or nothing.
-                    if state.assigned() > 0 {
-                        let taken = source.take(budget).unwrap_or(0);
-                        hand += taken;
-                        budget -= taken;
-                        if hand == 0 {
-                            break 'line;
-                        }
-                    } else {
-                        Self::put_back(&mut hand, &mut budget, source, panic);
-                        if !source.has_room() {
-                            break 'line;
-                        }
-                    }
-                    state = Self::pass(cell, state, &mut hand);
-                    step("serve: passed");
-                    Self::put_back(&mut hand, &mut budget, source, panic);
+                    let passed = Self::pass_by(cell, state, hand, budget, source, panic);
+                    (hand, budget) = (0, passed.1);
+                    let Some(now) = passed.0 else { break 'line };
+                    state = now;
                     continue;
                 }
                 let missing = cell.need().saturating_sub(state.assigned());
@@ -571,7 +556,7 @@ impl WaitQueue {
                 if full {
                     if hand > 0 && wakes.is_full() {
                         // Wakers will be called, and nobody is to hang on them.
-                        Self::put_back(&mut hand, &mut budget, source, panic);
+                        budget += Self::put_back(core::mem::take(&mut hand), source, panic);
                     }
                     Self::end_wait(cell, state, &mut wakes, panic);
                     break;
@@ -587,13 +572,47 @@ impl WaitQueue {
         budget
     }
 
-    /// What a server has in its hand goes back to the channel, for it to take again.
-    fn put_back(hand: &mut u64, budget: &mut u64, source: &impl Source, panic: &mut FirstPanic) {
-        if *hand > 0 {
-            step("serve: left over");
-            source.give_back(*hand, panic);
-            *budget += core::mem::take(hand);
+    /// Passes a place that is not filled. Returns its word by now, or `None` if there is no room, and none need pass; and the
+    /// budget: all that was in the hand is back in the channel.
+    ///
+    /// Its owner is to look at the channel once more, and must find there by then what it is passed for: else it would
+    /// come for nothing, and for ever if it comes back each time. Of a part that is taken over it must find all or nothing.
+    #[cold]
+    #[inline(never)]
+    fn pass_by(
+        cell: &Cell,
+        state: State,
+        mut hand: u64,
+        mut budget: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> (Option<State>, u64) {
+        let any = if state.assigned() > 0 {
+            let taken = source.take(budget).unwrap_or(0);
+            budget -= taken;
+            hand += taken;
+            hand > 0
+        } else {
+            budget += Self::put_back(core::mem::take(&mut hand), source, panic);
+            source.has_room()
+        };
+        if !any {
+            return (None, budget);
         }
+        let now = Self::pass(cell, state, &mut hand);
+        step("serve: passed");
+        (Some(now), budget + Self::put_back(hand, source, panic))
+    }
+
+    /// What a server has in its hand goes back to the channel, for it to take again: so much more.
+    #[cold]
+    #[inline(never)]
+    fn put_back(hand: u64, source: &impl Source, panic: &mut FirstPanic) -> u64 {
+        if hand > 0 {
+            step("serve: left over");
+            source.give_back(hand, panic);
+        }
+        hand
     }
 
     /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be

@@ -17,7 +17,7 @@ pub(crate) const STEPS: [&str; 2] = ["room: looked at T", "serve: passed"];
 /// A server is stopped before it passes a newcomer, or after that: he gets on with what others bring, or with what the server
 /// has given back.
 ///
-/// Seen to fail with: `serve_line` giving back after it has passed ("serve: passed").
+/// Seen to fail with: `serve_line` taking what there is before it passes ("serve: passed").
 #[test]
 fn a_server_stopped_beside_a_newcomer_holds_up_nobody() {
     for step in STEPS {
@@ -69,7 +69,8 @@ impl Turns {
 
 /// A receiver that holds one unit, and a sender who comes for it: what he is passed for he must find in the channel.
 ///
-/// Seen to fail with: `serve_line` passing an empty place with the unit in its hand (the sender comes a hundred times).
+/// Seen to fail with: `serve_line` passing an empty place and keeping what it has in its hand (the sender comes a hundred
+/// times).
 #[test]
 fn a_receiver_with_a_unit_in_its_hand_and_a_newcomer_do_not_chase_each_other() {
     let (tx, mut rx) = mpsc::channel::<u64>(1);
@@ -182,14 +183,14 @@ fn chase_for_two(later: &'static str) {
     assert!(came <= 5, "the sender came {came} times");
 }
 
-/// Seen to fail with: as above, a part being what is in the hand.
+/// Seen to fail with: as above; all room taken before any empty place is passed.
 #[test]
 fn a_receiver_and_one_who_comes_for_two_do_not_chase_each_other() {
     chase_for_two("register: arrived");
 }
 
-/// Seen to fail with: what is in the hand given back before the part is taken over, so that the newcomer finds one half, and
-/// then the other.
+/// Seen to fail with: room left in the channel while a part is taken over, so that the newcomer finds one half, and then
+/// the other.
 #[test]
 fn a_receiver_and_one_who_keeps_a_part_do_not_chase_each_other() {
     chase_for_two("register: part kept");
