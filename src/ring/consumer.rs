@@ -15,6 +15,8 @@ const MIRRORED: u64 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 20 };
 #[derive(Debug)]
 pub(crate) struct Reader {
     head: u64,
+    /// TX_WAITING stood when it was last looked at.
+    waited_for: bool,
     watermark: u64,
     /// A place at or ahead of the head: until a message is published there, none can raise the
     /// watermark.
@@ -53,6 +55,7 @@ impl Reader {
     pub(super) fn new(start: u64, stamp: NonNull<AtomicU32>, first: *mut ()) -> Self {
         Self {
             head: start,
+            waited_for: true,
             watermark: 0,
             beyond: Place::new(Pos::of(start), Some(stamp)),
             at: Cursor(first),
@@ -225,7 +228,7 @@ impl Ring {
             self.consumer.head.store(Head::at(reader.head).0, Ordering::Release);
             Room::Free
         } else {
-            self.move_head(n)
+            self.move_head(reader, n)
         };
         step("pop: head moved");
         if S::IS_LIST && reader.left != reader.at {
@@ -239,24 +242,33 @@ impl Ring {
         room
     }
 
+    /// A look at H before each step would cost a quarter of a pop: the step would wait for it, and it for the step before.
     #[inline]
-    fn move_head(&self, n: u64) -> Room {
-        let head = self.own_head();
-        // More permits than the words can count are out only where the capacity allows.
-        if head.is_waiting() && self.limit <= MAX_RESERVED {
-            let next = head.hold(n);
-            // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a step, and it
-            // frees nothing that others would have to be told of.
-            // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
-            self.consumer.head.store(next.0, Ordering::Release);
-            self.keep_up_from(head, next);
-            return Room::Held;
+    fn move_head(&self, reader: &mut Reader, n: u64) -> Room {
+        if reader.waited_for {
+            let head = self.own_head();
+            // More permits than the words can count are out only where the capacity allows.
+            if head.is_waiting() && self.limit <= MAX_RESERVED {
+                let next = head.hold(n);
+                // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a step, and it
+                // frees nothing that others would have to be told of.
+                // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
+                self.consumer.head.store(next.0, Ordering::Release);
+                self.keep_up_from(head, next);
+                return Room::Held;
+            }
+            reader.waited_for = false;
         }
         // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an
         // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
         // sender asleep beside a free slot.
         let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);
-        if Head(old).is_waiting() { Room::WaitedFor } else { Room::Free }
+        if Head(old).is_waiting() {
+            reader.waited_for = true;
+            Room::WaitedFor
+        } else {
+            Room::Free
+        }
     }
 
     /// H, for the receiver.
