@@ -33,8 +33,14 @@ impl<T> Consumer<T> {
     }
 
     /// Takes the next published message and lets the next sender in.
-    #[inline(always)]
+    #[inline]
     fn pop(&mut self) -> Option<T> {
+        self.pop_here()
+    }
+
+    /// [`Consumer::pop`] in the place of its call, for who may do nothing else.
+    #[inline(always)]
+    fn pop_here(&mut self) -> Option<T> {
         // SAFETY: this channel's ring was made for `T`, with this reader.
         let (value, room) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
         self.chan.serve_senders(1, room, None);
@@ -88,7 +94,7 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
-        self.pop().map_or_else(|| self.try_recv_slow(), Ok)
+        self.pop_here().map_or_else(|| self.try_recv_slow(), Ok)
     }
 
     #[cold]
@@ -192,10 +198,8 @@ impl Shared {
     /// Hands the room just made, for `n` messages, to those who wait for it.
     #[inline(always)]
     fn serve_senders(&self, n: u64, room: Room, waker: Option<&Waker>) {
-        match room {
-            Room::Free => {}
-            Room::Held => self.serve_waiting(n, 0, waker),
-            Room::WaitedFor => self.serve_waiting(0, n, waker),
+        if room != Room::Free {
+            self.serve_waiting(n, room == Room::Held, waker);
         }
     }
 
@@ -203,7 +207,8 @@ impl Shared {
     /// cost the receiver its message: the panic hook has reported it, and it ends here.
     #[cold]
     #[inline(never)]
-    fn serve_waiting(&self, hand: u64, budget: u64, waker: Option<&Waker>) {
+    fn serve_waiting(&self, n: u64, held: bool, waker: Option<&Waker>) {
+        let (hand, budget) = if held { (n, 0) } else { (0, n) };
         if let Some(task) = task::current(waker) {
             self.info.note_receiver(Some(task));
         }
