@@ -35,12 +35,6 @@ impl<T> Consumer<T> {
     /// Takes the next published message and lets the next sender in.
     #[inline]
     fn pop(&mut self) -> Option<T> {
-        self.pop_here()
-    }
-
-    /// [`Consumer::pop`] in the place of its call, for who may do nothing else.
-    #[inline(always)]
-    fn pop_here(&mut self) -> Option<T> {
         // SAFETY: this channel's ring was made for `T`, with this reader.
         let (value, room) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
         self.chan.serve_senders(1, room, None);
@@ -94,7 +88,7 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
-        self.pop_here().map_or_else(|| self.try_recv_slow(), Ok)
+        self.pop().map_or_else(|| self.try_recv_slow(), Ok)
     }
 
     #[cold]

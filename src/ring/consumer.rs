@@ -245,20 +245,29 @@ impl Ring {
     /// A look at H before each step would cost a quarter of a pop: the step would wait for it, and it for the step before.
     #[inline]
     fn move_head(&self, reader: &mut Reader, n: u64) -> Room {
-        if reader.waited_for {
-            let head = self.own_head();
-            // More permits than the words can count are out only where the capacity allows.
-            if head.is_waiting() && self.limit <= MAX_RESERVED {
-                let next = head.hold(n);
-                // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a step, and it
-                // frees nothing that others would have to be told of.
-                // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
-                self.consumer.head.store(next.0, Ordering::Release);
-                self.keep_up_from(head, next);
-                return Room::Held;
-            }
+        if reader.waited_for { self.hold_room(reader, n) } else { self.free_room(reader, n) }
+    }
+
+    /// Apart, so that a pop is short where nobody waits.
+    #[inline(never)]
+    fn hold_room(&self, reader: &mut Reader, n: u64) -> Room {
+        let head = self.own_head();
+        // More permits than the words can count are out only where the capacity allows.
+        if !head.is_waiting() || self.limit > MAX_RESERVED {
             reader.waited_for = false;
+            return self.free_room(reader, n);
         }
+        let next = head.hold(n);
+        // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a step, and it
+        // frees nothing that others would have to be told of.
+        // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
+        self.consumer.head.store(next.0, Ordering::Release);
+        self.keep_up_from(head, next);
+        Room::Held
+    }
+
+    #[inline]
+    fn free_room(&self, reader: &mut Reader, n: u64) -> Room {
         // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an
         // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
         // sender asleep beside a free slot.
