@@ -88,7 +88,14 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
-        self.pop().map_or_else(|| self.try_recv_slow(), Ok)
+        // SAFETY: this channel's ring was made for `T`, with this reader.
+        match unsafe { self.chan.ring.pop::<T>(&mut self.reader) } {
+            Some((value, room)) => {
+                self.chan.serve_senders(1, room, None);
+                Ok(value)
+            }
+            None => self.try_recv_slow(),
+        }
     }
 
     #[cold]
