@@ -7,7 +7,8 @@
 # -l lists the mutants; -c only checks that each edit still applies; SEED names a target directory to
 # start from. Needs bash, awk, sed and cargo. ORDERINGS.md keeps the result. The tree itself is not touched.
 # Each model has LIMIT seconds (default 90), FILES names the files whose models are run (`blocks unbounded`;
-# default all), and a mutant is done after KILLS kills (default 4). It is
+# default all), MODELS is a regex for the names of models (default all), and a mutant is done after KILLS kills
+# (default 4). It is
 #   killed    by the models named; a `!` behind one says that it ran out of time, not that it failed
 #   survived  all models pass
 #   stale     the edit did not apply: the source has changed, correct this script (exit code 1)
@@ -43,14 +44,13 @@ mutants() {
       echo "T-$f-$o|$file|fn $f(|s/self.swap_tail(/self.swap_tail_$o(/|T swap in $f alone: SeqCst -> $o"
     done
   done
-  ord C1-cache-load $X 'fn has_room(' Acquire Relaxed 'head_cache load in has_room'
-  ord C1-cache-max $X 'fn refresh_room(' Release Relaxed 'head_cache fetch_max in refresh_room'
-  ord C1-keep-up $X 'fn keep_up(' Release Relaxed 'head_cache fetch_max in keep_up'
-  ord C1-keep-up-load $X 'fn keep_up(' Acquire Relaxed 'head_cache load in keep_up'
+  ord C1-cache-load $X 'fn head_cache(' Acquire Relaxed 'head_cache load in head_cache'
+  ord C1-cache-swap $X 'fn publish_head(' Release Relaxed 'head_cache swap in publish_head'
   ord C1-head-load $B 'fn head(' Acquire Relaxed 'H load in head'
-  ord C1W1-advance-acq $Y 'fn move_head(' SeqCst Acquire 'H fetch_add in advance'
-  ord C1W1-advance-rel $Y 'fn move_head(' SeqCst Release 'H fetch_add in advance'
-  ord C1W1-advance-rlx $Y 'fn move_head(' SeqCst Relaxed 'H fetch_add in advance'
+  ord C1W1-move-acq $Y 'fn move_head(' SeqCst Acquire 'H fetch_add in move_head'
+  ord C1W1-move-rel $Y 'fn move_head(' SeqCst Release 'H fetch_add in move_head'
+  ord C1W1-move-rlx $Y 'fn move_head(' SeqCst Relaxed 'H fetch_add in move_head'
+  ord C1-hold $Y 'fn move_head(' Release Relaxed 'H store in move_head, held'
   ord C1-store $Y 'fn advance<' Release Relaxed 'H store in advance, unbounded'
   ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
   ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
@@ -82,6 +82,8 @@ mutants() {
   done
   ord Q1-swap-fail $G 'fn swap(' 'SeqCst)' 'Relaxed)' 'state swap, failure'
   ord Q1-state $G 'fn state(' SeqCst Relaxed 'state load'
+  ord Q8-settled $Q 'fn settled(' Acquire Relaxed 'settled load'
+  ord Q8-settle $Q 'fn settle(&self' Release Relaxed 'settled store'
   ord Q4-woken $G 'fn set_woken(' Release Relaxed 'woken store'
   ord Q4-release $G 'fn release(' Release Relaxed 'released store'
   ord Q3-number $O 'fn number(' Acquire Relaxed 'number load'
@@ -98,13 +100,16 @@ bug-stale-full|$X|fn refresh_room(|s/if self.tail() == tail .*<= self.limit/if t
 bug-capacity|$X|fn has_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
 bug-grant-closed|$X|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
 bug-park-unseen|$Y|fn park(|s/if tail.pos() != reader.pos()/if false/|park without the test that pos is the head
-bug-park-drained|$Y|fn park(|s/if tail.is_final()/if false/|park on a drained channel
+bug-park-drained|$Y|fn park(|s/if self.is_drained(tail, reader)/if false/|park on a drained channel
 bug-claim-parked|$P|fn claim(|s/ & !RX_PARKED//|a claim leaves RX_PARKED set
-bug-release-parked|$X|fn release(|s/if next.is_final() .*/next/|the last permit does not end the park
-bug-close-parked|$B|fn close_by_senders(|s/.close().unpark()/.close()/|the last sender leaves RX_PARKED set
+bug-release-parked|$X|fn release(|s/if next.is_final(head) .*/next/|the last permit does not end the park
+bug-release-head|$X|fn release(|s/self.update_tail(.tail. {/let head = self.head(); &/;s/^            let head = self.head();//|a release reads the head before the tail
+bug-close-parked|$B|fn close_by_senders(|s/.senders_gone().unpark()/.senders_gone()/|the last sender leaves RX_PARKED set
+bug-close-gone|$B|fn close_by_senders(|s/.senders_gone()//|the last sender does not say that permits can never be used
+bug-final-gone|$P|fn is_final(|s/self.is_senders_gone() .. //|the receiver waits for permits that were forgotten
 bug-gone-unseen|$X|fn claim_reserved(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|permits ignore RX_GONE
 bug-abandon-early|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
-bug-occupancy|$B|fn occupancy(|s/if head.count() == before.count()/if true/;s/let head = self.head();/let head = before;/|a length from an old head
+bug-occupancy|$B|fn occupancy(|s/let head = self.head();/let head = before;/|a length from an old head
 bug-watermark|$Y|fn probe_again|s/if Self::seems_published(store, pos, .mut reader.probe) {/if reader.watermark < self.limit {/|the watermark counts unpublished slots
 bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.store(pos.stamp(), Ordering::Release); &/|the stamp is stored before the value
 bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
@@ -114,16 +119,16 @@ bug-no-wake-claim|$T|fn wake_if(|s/if was_parked/if false/|a claim that ended th
 bug-no-wake-release|$C|fn give_back(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
 bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
 bug-release-unserved|$C|fn release(|/self.senders.serve/d|a release does not serve the queue
-bug-pop-unserved|$R|fn pop(|s/if waited_for/if false/|a pop does not serve the queue
-bug-many-unserved|$R|fn poll_recv_many(|s/if waited_for/if false/|a batch does not serve the queue
-bug-repoll|$R|fn park(|s/if self.parked {/if self.parked { if shared.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
+bug-pop-unserved|$R|fn pop(|s/self.chan.serve_senders(.*/let _ = room;/|a pop does not serve the queue
+bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
+bug-repoll|$R|fn park(&self|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|fn drop(|s/if unsafe { self.chan.ring.try_abandon(&self.reader) }/let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if true/|the dropped receiver does not await claims in flight
-bug-cancel-units|$T|fn drop(|s/shared.release(assigned);//|a cancelled wait keeps its units
+bug-cancel-units|$T|fn leave(|s/shared.release(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/self.senders.close(panic)/0/|close leaves senders asleep
-bug-closed-units|$T|fn poll(|s/self.shared.release(assigned);/let _ = assigned;/|a wait that close ended keeps its units
-bug-closed-grant|$T|fn poll(|s/self.shared.release(self.need);//|a grant that close overtook keeps its units
+bug-closed-units|$T|fn poll(|s/shared.release(assigned);/let _ = assigned;/|a wait that close ended keeps its units
+bug-closed-grant|$T|fn poll(|s/shared.release(self.need);//|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
 bug-list-load|$X|fn claimed_so_far(|s/fetch_or(0, Ordering::AcqRel)/load(Ordering::Acquire)/|the mover loads T instead of a step on it
 bug-list-unseen|$L|fn find(|s/let claimed = observe();/let claimed = block.start().plus(LEN as u64);/|the mover does not look how far the claims are
@@ -168,13 +173,25 @@ Q6-sweep|$O|fn sweep(|/busy.swap/s/Ordering::Acquire/Ordering::Relaxed/|busy swa
 Q6-sweep-end|$O|fn sweep(|/busy.store/s/Ordering::Release/Ordering::Relaxed/|busy store in sweep: Release -> Relaxed
 bug-second-look|$Q|fn register(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
-bug-uncall|$R|fn serve_senders(|s/if !shared.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
+bug-uncall|$R|fn serve_waiting(|s/if !self.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
+bug-uncleared|$R|fn serve_waiting(|s/if left > 0/if false/|TX_WAITING is never cleared
+bug-recall|$R|fn serve_waiting(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
+bug-second-serve|$R|fn serve_waiting(|/self.senders.serve(0, left/d|who came while TX_WAITING was cleared is not served
+bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n)/self.0/|a pop that holds the room frees it as well
+bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n)/add_permits(self.0, 2 * n)/|a pop holds twice what it takes
+bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n)/add_permits(self.0 \& !Self::TX_WAITING, n)/|a pop that holds clears TX_WAITING
+bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1).0.wrapping_sub(1 << RES_SHIFT))/|a held permit borrows from the position
+bug-hand-idle|$Q|fn serve(|s/hand == 0 && self.is_idle()/self.is_idle()/|what a pop holds is lost if nobody waits
+bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
+bug-keep-up-from|$X|fn keep_up_from(|s/if before.pos().*{/if false \&\& before == now {/|pops that hold leave head_cache behind
 bug-fill-store|$Q|fn register(|s/let passed = cell.swap(place, next).is_err();/let now = cell.state(); let _ = cell.swap(now, next); let passed = false;/|register fills its place though it is Gone
 bug-part-lost|$Q|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$Q|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-settled-late|$Q|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
 bug-serve-end|$Q|fn serve_line(|s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
-bug-hand|$Q|fn serve_line(|/source.give_back(hand, panic);/d|units whose waiter has left are dropped
+bug-hand|$Q|fn serve_line(|/step("serve: given back")/,/budget/{/give_back/d}|units whose waiter has left are dropped
+bug-hand-full|$Q|fn serve_line(|/hand > 0 \&\& wakes/,/budget/{/give_back/d}|units in hand before wakers are called are dropped
+bug-hand-last|$Q|fn serve_line(|/step("serve: given back")/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$Q|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
 bug-first-unmarked|$Q|fn keep_part(|s/state = Self::pass(cell, state, hand);/break;/|the first in line does not mark those before it
 bug-part|$Q|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
@@ -199,6 +216,8 @@ bug-row-next|$O|fn seek_from<|s/if segment.next() != next/if false/|the link is 
 bug-row-number|$O|fn seek_from<|s/if segment.number() & !FRESH != known/if false/|the number is not looked at after the link
 bug-row-end|$O|fn seek_from<|s/if next != end_of(known)/if false/|an end of another number is appended to
 bug-row-out|$O|fn sweep(|/segment.number.store(OUT/d|what is taken out keeps its number
+bug-row-gone|$O|fn sweep(|/self.gone.store/d|what was taken out is not counted
+bug-row-null|$O|fn reuse(|s/^ \{16\}if at.is_null()/                if false/|memory is looked for in a list that is null
 bug-row-reuse|$O|fn reuse(|s/if taken.is_ok() {/if true {/|two may take one segment
 bug-row-sweep|$O|fn sweep(|s/if self.busy.swap(true, Ordering::Acquire)/if false/|two may sweep
 bug-row-over|$O|fn sweep(|s/if segment.cells.iter().all(Cell::is_over)/if true/|a sweep takes out whatever is not last
@@ -267,6 +286,7 @@ models() { # which binary...
   shift
   for binary in "$@"; do
     for test in $("$binary" --list 2>/dev/null | sed -n 's/: test$//p' | grep -v '::tests::'); do
+      [[ ${test##*::} =~ ${MODELS:-.} ]] || continue
       if [[ $test =~ ::($slow) ]]; then [ "$which" = slow ] || continue; else [ "$which" = quick ] || continue; fi
       timeout -k 5 "$LIMIT" "$binary" --exact "$test" >/dev/null 2>&1
       status=$?
