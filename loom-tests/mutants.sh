@@ -25,7 +25,7 @@ only=${1:-.}
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs
 
-# id | file | start of the function | sed expression on that function's lines | what it is
+# id | file | start of the function, or `*` for the file | sed expression on those lines | what it is
 mutants() {
   ord() { # id file fn from to what
     echo "$1|$2|$3|s/Ordering::$4/Ordering::$5/|$6: $4 -> $5"
@@ -188,7 +188,7 @@ bug-fill-store|$Q|fn register(|s/let passed = cell.swap(place, next).is_err();/l
 bug-part-lost|$Q|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$Q|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-settled-late|$Q|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
-bug-serve-end|$Q|fn serve_line(|s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
+bug-serve-end|$Q|fn serve_line(|s/self.walk(0)/self.walk(self.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$Q|fn serve_line(|/step("serve: given back")/,/budget/{/give_back/d}|units whose waiter has left are dropped
 bug-hand-full|$Q|fn serve_line(|/hand > 0 \&\& wakes/,/budget/{/give_back/d}|units in hand before wakers are called are dropped
 bug-hand-last|$Q|fn serve_line(|/step("serve: given back")/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
@@ -198,6 +198,7 @@ bug-part|$Q|fn serve_line(|s/let full = n == missing;/let full = true;/|a part o
 bug-close-empty|$Q|fn close(|s/state = Self::pass(cell, state, .mut hand);/break;/|close passes Empty places without marking them
 bug-close-end|$Q|fn close(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
 bug-close-look|$Q|fn register(|s/(!source.is_closed()).then_some(0)/Some(0)/|who stands behind others does not look whether it is closed
+bug-close-both|$Q|*|s/while let Some((index, cell, mut state)) = walk.next_of_all()/while let Some((index, cell, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/|bug-close-end and bug-close-look at once
 bug-look-behind|$Q|fn register(|s/if self.anybody_before(index) {/if false {/|register takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$Q|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
@@ -230,6 +231,7 @@ if [ -n "$list" ]; then mutants | grep -E "$only" | awk -F'|' '{ printf "%-24s %
 apply() { # dir file fn expr
   local range
   range=$(awk -v fn="$3" '!a && index($0, fn) { a = NR } a && /^ ? ? ? ?}$/ { print a "," NR; exit }' "$1/$2")
+  [ "$3" != '*' ] || range='1,$'
   [ -n "$range" ] && sed -i "${range}{$4}" "$1/$2" && ! cmp -s "$1/$2" "$1/pristine/${2#src/}"
 }
 

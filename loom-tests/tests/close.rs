@@ -2,15 +2,16 @@
 
 #![cfg(parshall_loom)]
 
-use core::task::{Context, Waker};
+use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
 use loom_tests::{
-    Bound, Boxed, Ledger, Msg, STAMP_WRAP, begin, block_on, channel, check, recv, recv_id, spawn,
+    Bound, Boxed, Ledger, Msg, STAMP_WRAP, begin, block_on, channel, check, poll, recv, recv_id,
+    spawn,
 };
 use parshall::mpsc::error::{TryRecvError, TrySendError};
-use parshall::mpsc::{OwnedPermit, Receiver};
+use parshall::mpsc::{OwnedPermit, Receiver, Sender};
 
 /// Plain data beside the channel: loom fails the execution unless its accesses are ordered.
 #[derive(Clone)]
@@ -234,6 +235,28 @@ fn close_against_registration() {
     });
 }
 
+/// One waits, and another one comes behind it while the receiver closes: both are refused. Tags W2, Q2.
+///
+/// Seen to fail with: a `close` that reads `arrivals` once, and nobody who looks for closure behind others. One of the
+/// two looks is enough.
+#[test]
+fn close_against_one_who_comes_behind() {
+    check("close against one behind", Bound::Preemptions(1), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(1, 0);
+        tx.try_send(ledger.msg(0)).unwrap();
+        let sending = |tx: Sender<Msg>, msg| async move { tx.send(msg).await.is_ok() };
+        let mut first = begin(sending(tx.clone(), ledger.msg(1)));
+        let msg = ledger.msg(2);
+        let second = spawn(move || block_on(sending(tx, msg)));
+        rx.close();
+        assert_eq!(poll(&mut first, Waker::noop()), Poll::Ready(false));
+        assert!(!second.join().unwrap());
+        drop((first, rx));
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
 /// A waiting send is granted by a pop, and the receiver closes before the grant is polled: the send
 /// fails and its unit goes back, or it came first and its message arrives. The receiver gets `None` in the
 /// end. Tags D1, K1, W1.
@@ -283,8 +306,8 @@ fn l14(
 
 fn first_poll(rx: &mut Receiver<Msg>) -> Option<u32> {
     match rx.poll_recv(&mut Context::from_waker(Waker::noop())) {
-        core::task::Poll::Ready(msg) => msg.map(|msg| msg.id),
-        core::task::Poll::Pending => None,
+        Poll::Ready(msg) => msg.map(|msg| msg.id),
+        Poll::Pending => None,
     }
 }
 
@@ -350,6 +373,45 @@ fn l14_release_against_fresh_park() {
         let owner = spawn(move || permit.release());
         assert_eq!(recv(&mut rx), None);
         drop((owner.join().unwrap(), tx));
+    });
+}
+
+/// The last permit goes while the receiver takes a message, whose room it holds for one who has left, closes, and parks:
+/// the release goes by the head of the moment, and ends the park. Tags K1, C1.
+///
+/// Seen to fail with: `release` reads the head before the tail.
+#[test]
+fn l14_release_against_a_pop_that_holds() {
+    check("L14 held", Bound::Preemptions(1), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(2, 0);
+        let permit = tx.clone().try_reserve_owned().unwrap();
+        tx.try_send(ledger.msg(0)).unwrap();
+        drop(begin({
+            let (tx, msg) = (tx.clone(), ledger.msg(1));
+            async move { tx.send(msg).await.is_ok() }
+        }));
+        let owner = spawn(move || drop(permit));
+        assert_eq!(rx.try_recv().unwrap().id, 0);
+        rx.close();
+        assert_eq!(recv_id(&mut rx), None);
+        owner.join().unwrap();
+        drop((tx, rx));
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
+/// A permit was forgotten, and the last sender goes while the receiver parks: it gets `None`. Tags K1, D1.
+///
+/// Seen to fail with: a receiver that still waits for the permit.
+#[test]
+fn l14_permit_forgotten() {
+    check("L14 forgotten", Bound::Exhaustive, || {
+        let (tx, mut rx) = channel::<u32>(1, 0);
+        core::mem::forget(tx.try_reserve().unwrap());
+        let sender = spawn(move || drop(tx));
+        assert_eq!(recv(&mut rx), None);
+        sender.join().unwrap();
     });
 }
 
