@@ -310,6 +310,34 @@ fn more_waiters_than_one_batch_wakes() {
     });
 }
 
+/// Three wait for one unit each and four slots become free at once: the last unit is given back before the first wakers
+/// are called, and is there for one that comes meanwhile. Tags W1, W2.
+///
+/// Seen to fail with: what is in hand before wakers are called is not given back.
+#[test]
+fn a_batch_frees_more_than_is_waited_for() {
+    check("wake batches, one left", Bound::Preemptions(1), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(4, 0);
+        (0..4).for_each(|id| tx.try_send(ledger.msg(id)).unwrap());
+        let mut waiting: Vec<Boxed<()>> =
+            (4..7).map(|id| begin(send(tx.clone(), ledger.msg(id)))).collect();
+        let late = spawn({
+            let (tx, msg) = (tx.clone(), ledger.msg(7));
+            move || block_on(send(tx, msg))
+        });
+        let mut got = Vec::new();
+        assert_eq!(block_on(rx.recv_many(&mut got, 4)), 4);
+        late.join().unwrap();
+        for sender in &mut waiting {
+            assert!(poll(sender, Waker::noop()).is_ready(), "free room, and not granted");
+        }
+        assert_eq!((tx.len(), tx.capacity()), (4, 0));
+        drop((got, waiting, tx, rx));
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
 /// A wait for two units that holds one is dropped while the receiver makes room: its unit and its
 /// place go to the next in line. Tags W1, W2.
 #[test]
