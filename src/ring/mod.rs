@@ -117,12 +117,14 @@
 //! million messages a second one lap takes eleven minutes, and it must resume within one message of it. Likewise
 //! between its load of `head_cache` and the swap that brings it up to date.
 //!
-//! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, `fuzz/fuzz_targets/ops.rs` and the property
-//! tests of [`pos`].
+//! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model beside this, `fuzz/fuzz_targets/ops.rs`
+//! and the property tests of [`pos`].
 
 mod array;
 mod blocks;
 mod consumer;
+#[cfg(all(parshall_loom, test))]
+mod models;
 mod pos;
 mod producer;
 mod protocol;
