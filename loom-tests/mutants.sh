@@ -47,10 +47,10 @@ mutants() {
   ord C1-cache-load $X 'fn head_cache(' Acquire Relaxed 'head_cache load in head_cache'
   ord C1-cache-swap $X 'fn publish_head(' Release Relaxed 'head_cache swap in publish_head'
   ord C1-head-load $B 'fn head(' Acquire Relaxed 'H load in head'
-  ord C1W1-move-acq $Y 'fn move_head(' SeqCst Acquire 'H fetch_add in move_head'
-  ord C1W1-move-rel $Y 'fn move_head(' SeqCst Release 'H fetch_add in move_head'
-  ord C1W1-move-rlx $Y 'fn move_head(' SeqCst Relaxed 'H fetch_add in move_head'
-  ord C1-hold $Y 'fn move_head(' Release Relaxed 'H store in move_head, held'
+  ord C1W1-move-acq $Y 'fn free_room(' SeqCst Acquire 'H fetch_add in free_room'
+  ord C1W1-move-rel $Y 'fn free_room(' SeqCst Release 'H fetch_add in free_room'
+  ord C1W1-move-rlx $Y 'fn free_room(' SeqCst Relaxed 'H fetch_add in free_room'
+  ord C1-hold $Y 'fn hold_room(' Release Relaxed 'H store in hold_room'
   ord C1-store $Y 'fn advance<' Release Relaxed 'H store in advance, unbounded'
   ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
   ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
@@ -92,7 +92,7 @@ mutants() {
   ord Q7-fresh $O 'fn fresh(' 'AcqRel, ' 'Relaxed, ' 'swap of last_made in fresh'
   ord Q3-reuse $O 'fn reuse(' 'AcqRel' Relaxed 'number swap in reuse'
   cat <<LIST
-bug-head-store|$Y|fn move_head(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
+bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
 bug-overtake|$X|fn has_room(|s/if !nobody_waits()/if false/|claims ignore those who wait
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
@@ -189,9 +189,11 @@ bug-part-lost|$Q|fn pass(|/hand += state.assigned();/d|who passes a place loses 
 bug-empty-unmarked|$Q|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-settled-late|$Q|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
 bug-serve-end|$Q|fn serve_line(|s/self.walk(0)/self.walk(self.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
-bug-hand|$Q|fn serve_line(|/step("serve: given back")/,/budget/{/give_back/d}|units whose waiter has left are dropped
-bug-hand-full|$Q|fn serve_line(|/hand > 0 \&\& wakes/,/budget/{/give_back/d}|units in hand before wakers are called are dropped
-bug-hand-last|$Q|fn serve_line(|/step("serve: given back")/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
+bug-hand|$Q|fn put_back(|/give_back/d|units that are left are dropped
+bug-hand-full|$Q|fn serve_line(|/wakes.is_full/,/}/s/budget += .*;/hand = 0;/|units in hand before wakers are called are dropped
+bug-pass-hand|$Q|fn pass_by(|s/budget + Self::put_back(hand, source, panic)/budget + hand/|what a place held that is passed is lost
+bug-pass-room|$Q|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
+bug-hand-last|$Q|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$Q|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
 bug-first-unmarked|$Q|fn keep_part(|s/state = Self::pass(cell, state, hand);/break;/|the first in line does not mark those before it
 bug-part|$Q|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
