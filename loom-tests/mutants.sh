@@ -23,7 +23,7 @@ shift $((OPTIND - 1))
 only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
-N=src/chan/counts.rs L=src/ring/blocks.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs
+N=src/chan/counts.rs L=src/ring/blocks.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs
 
 # id | file | start of the function, or `*` for the file | sed expression on those lines | what it is
 mutants() {
@@ -188,7 +188,7 @@ bug-fill-store|$Q|fn register(|s/let passed = cell.swap(place, next).is_err();/l
 bug-part-lost|$Q|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$Q|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-settled-late|$Q|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
-bug-serve-end|$Q|fn serve_line(|s/self.walk(0)/self.walk(self.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
+bug-serve-end|$Q|fn serve_line(|s/Walk::to(self, 0)/Walk::to(self, self.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$Q|fn put_back(|/give_back/d|units that are left are dropped
 bug-hand-full|$Q|fn serve_line(|/wakes.is_full/,/}/s/budget += .*;/hand = 0;/|units in hand before wakers are called are dropped
 bug-pass-hand|$Q|fn pass_by(|s/budget + Self::put_back(hand, source, panic)/budget + hand/|what a place held that is passed is lost
@@ -207,7 +207,7 @@ bug-updating-waker|$Q|fn end_wait(|s/if before.kind() == Kind::Updating/if false
 bug-waker-first|$Q|fn serve_line(|s/match cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/wakes.push(early); cell.set_woken();/|the waker is taken before the swap
 bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
-bug-settled|$Q|fn skip_to(|s/if self.settled == self.next/if true/|a walk settles what it has not settled
+bug-settled|$K|fn skip_to(|s/if self.settled == self.next/if true/|a walk settles what it has not settled
 bug-over-released|$G|fn is_over(|s/self.released.load(Ordering::Acquire) .. //|a sweep ignores released
 bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep ignores woken
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment

@@ -103,6 +103,7 @@ mod census;
 mod queue;
 mod row;
 mod rx_waker;
+mod walk;
 
 pub(crate) use batch::FirstPanic;
 #[cfg(not(parshall_loom))]

@@ -13,6 +13,7 @@ use core::task::{RawWakerVTable, Waker};
 use super::batch::{FirstPanic, WakeBatch};
 use super::cell::{Cell, Kind, State};
 use super::row::{Hint, LEN, Row};
+use super::walk::Walk;
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering, plain, step};
 use crate::telemetry::clock;
 
@@ -76,7 +77,7 @@ pub(crate) struct WaitQueue {
     /// Where the last one came.
     newest: Hint,
     /// Where the last one was served.
-    oldest: Hint,
+    pub(super) oldest: Hint,
     pub(super) reported: Reported,
 }
 
@@ -103,75 +104,6 @@ enum Part {
     Passed,
     /// Somebody before waits: it is his.
     NotFirst,
-}
-
-/// A walk along the places that were given out, from the first that may not be over.
-struct Walk<'a> {
-    queue: &'a WaitQueue,
-    next: u64,
-    end: u64,
-    /// All before this one are over.
-    settled: u64,
-}
-
-impl<'a> Walk<'a> {
-    /// The next place before the end, its index and its word. Those that are over are left out.
-    #[inline]
-    fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
-        while self.next < self.end {
-            let (index, number) = (self.next, self.next / LEN);
-            let segment = match self.queue.row.get(number, &self.queue.oldest) {
-                Ok(segment) => segment,
-                Err(next) => {
-                    self.skip_to(next * LEN);
-                    continue;
-                }
-            };
-            let cell = segment.cell(index);
-            let state = cell.state();
-            if state.is_open(number) {
-                self.next += 1;
-                return Some((index, cell, state));
-            }
-            // Over; or of another segment by now, and so over before.
-            self.skip_to(index + 1);
-        }
-        None
-    }
-
-    /// The next place there is, or will be by the time that there is none. A `None` is an instant, that of a SeqCst look
-    /// at `arrivals`, at which all places that had been given out were over.
-    fn next_of_all(&mut self) -> Option<(u64, &'a Cell, State)> {
-        loop {
-            if let Some(next) = self.next() {
-                return Some(next);
-            }
-            let arrivals = self.queue.arrivals();
-            if arrivals <= self.next {
-                return None;
-            }
-            self.end = arrivals;
-        }
-    }
-
-    fn skip_to(&mut self, index: u64) {
-        if self.settled == self.next {
-            self.settled = index;
-        }
-        self.next = index;
-    }
-
-    /// The place that was returned last is over now.
-    fn settle(&mut self, index: u64) {
-        if self.settled == index {
-            self.settled = index + 1;
-        }
-    }
-
-    /// Tells others how far the line is settled.
-    fn end(self) {
-        self.queue.settle(self.settled);
-    }
 }
 
 impl WaitQueue {
@@ -209,19 +141,19 @@ impl WaitQueue {
 
     /// All places before this one are over. It must be read before `arrivals`: a newer one may be so far only because
     /// of those who have come since.
-    fn settled(&self) -> u64 {
+    pub(super) fn settled(&self) -> u64 {
         // ORDERING(Q8): Acquire. Pairs with Q8 in `settle`: the looks that found them over come before what follows here, in
         // the order of SeqCst steps too.
         self.line.settled.load(Ordering::Acquire)
     }
 
-    fn arrivals(&self) -> u64 {
+    pub(super) fn arrivals(&self) -> u64 {
         // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `register`: of the caller's step on H or T and this look,
         // and an arrival and its look at H and T, one look comes last and sees the other's step.
         self.line.arrivals.load_sc()
     }
 
-    fn settle(&self, settled: u64) {
+    pub(super) fn settle(&self, settled: u64) {
         // ORDERING(Q8): Release. Pairs with Q8 in `settled`. Each value is true for ever; an old one over a newer one
         // costs a slow look.
         if settled > self.line.settled.load(Ordering::Relaxed) {
@@ -229,15 +161,9 @@ impl WaitQueue {
         }
     }
 
-    /// A walk to the place `end`.
-    fn walk(&self, end: u64) -> Walk<'_> {
-        let settled = self.settled();
-        Walk { queue: self, next: settled, end, settled }
-    }
-
     /// Whether anybody waits in a place before `index`.
     fn anybody_before(&self, index: u64) -> bool {
-        let mut walk = self.walk(index);
+        let mut walk = Walk::to(self, index);
         let mut found = false;
         while let Some((_, _, state)) = walk.next() {
             if state.is_waiting() {
@@ -344,7 +270,7 @@ impl WaitQueue {
         }
         *hand = 0;
         step("register: part kept");
-        let mut walk = self.walk(index);
+        let mut walk = Walk::to(self, index);
         let mut first = true;
         while let Some((before, cell, mut state)) = walk.next() {
             let number = before / LEN;
@@ -510,7 +436,7 @@ impl WaitQueue {
         panic: &mut FirstPanic,
     ) -> u64 {
         let mut wakes = WakeBatch::new();
-        let mut walk = self.walk(0);
+        let mut walk = Walk::to(self, 0);
         'line: while budget + hand > 0 {
             let Some((index, cell, mut state)) = walk.next_of_all() else {
                 if hand == 0 {
@@ -620,7 +546,7 @@ impl WaitQueue {
     pub(crate) fn close(&self, panic: &mut FirstPanic) -> u64 {
         let mut wakes = WakeBatch::new();
         let mut hand = 0;
-        let mut walk = self.walk(self.arrivals());
+        let mut walk = Walk::to(self, self.arrivals());
         while let Some((index, cell, mut state)) = walk.next_of_all() {
             let number = index / LEN;
             while state.is_open(number) {

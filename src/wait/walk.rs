@@ -1,0 +1,81 @@
+//! Along the line, from the first who may still wait, and what that tells of how far it is settled.
+
+use super::cell::{Cell, State};
+use super::queue::WaitQueue;
+use super::row::LEN;
+
+/// A walk along the places that were given out, from the first that may not be over.
+pub(super) struct Walk<'a> {
+    queue: &'a WaitQueue,
+    next: u64,
+    end: u64,
+    /// All before this one are over.
+    settled: u64,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk to the place `end`.
+    #[inline]
+    pub(super) fn to(queue: &'a WaitQueue, end: u64) -> Self {
+        let settled = queue.settled();
+        Self { queue, next: settled, end, settled }
+    }
+
+    /// The next place before the end, its index and its word. Those that are over are left out.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
+        while self.next < self.end {
+            let (index, number) = (self.next, self.next / LEN);
+            let segment = match self.queue.row.get(number, &self.queue.oldest) {
+                Ok(segment) => segment,
+                Err(next) => {
+                    self.skip_to(next * LEN);
+                    continue;
+                }
+            };
+            let cell = segment.cell(index);
+            let state = cell.state();
+            if state.is_open(number) {
+                self.next += 1;
+                return Some((index, cell, state));
+            }
+            // Over; or of another segment by now, and so over before.
+            self.skip_to(index + 1);
+        }
+        None
+    }
+
+    /// The next place there is, or will be by the time that there is none. A `None` is an instant, that of a SeqCst look
+    /// at `arrivals`, at which all places that had been given out were over.
+    pub(super) fn next_of_all(&mut self) -> Option<(u64, &'a Cell, State)> {
+        loop {
+            if let Some(next) = self.next() {
+                return Some(next);
+            }
+            let arrivals = self.queue.arrivals();
+            if arrivals <= self.next {
+                return None;
+            }
+            self.end = arrivals;
+        }
+    }
+
+    fn skip_to(&mut self, index: u64) {
+        if self.settled == self.next {
+            self.settled = index;
+        }
+        self.next = index;
+    }
+
+    /// The place that was returned last is over now.
+    pub(super) fn settle(&mut self, index: u64) {
+        if self.settled == index {
+            self.settled = index + 1;
+        }
+    }
+
+    /// Tells others how far the line is settled.
+    pub(super) fn end(self) {
+        self.queue.settle(self.settled);
+    }
+}
