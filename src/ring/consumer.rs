@@ -218,10 +218,6 @@ impl Ring {
         n: u64,
     ) -> Room {
         reader.head += n;
-        if reader.head & (MIRRORED - 1) < n {
-            // ORDERING(M1): Relaxed. For telemetry, which sees it with the head (C1).
-            self.consumer.popped.store(reader.head, Ordering::Relaxed);
-        }
         let room = if S::IS_LIST && self.capacity.is_none() {
             // Nobody waits for room, so nothing has to be noticed in the same step.
             // ORDERING(C1): Release. Pairs with C1 in `head`.
@@ -231,6 +227,10 @@ impl Ring {
             self.move_head(reader, n)
         };
         step("pop: head moved");
+        if reader.head & (MIRRORED - 1) < n {
+            // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or a later one.
+            self.consumer.popped.store(reader.head, Ordering::Release);
+        }
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
             // Twice what these messages can have drained: enough to catch up, and never much at once.

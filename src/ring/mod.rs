@@ -42,8 +42,9 @@
 //! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and adds 1 to H's `pos`.
 //! If not, it parks, from a T in which nothing is claimed beyond the head.
 //!
-//! Where it finds TX_WAITING it adds 1 to `held` in the same step: the room never becomes free, but is a permit in the
-//! receiver's hand, for the first in line. He sends through it as through any other; what nobody takes is given back.
+//! Where it finds TX_WAITING, as at the pop before, it adds 1 to `held` in the same step: the room never becomes free, but is
+//! a permit in the receiver's hand, for the first in line. He sends through it as through any other; what nobody takes is given
+//! back. (The first pop after the bit was set finds it by its step, and frees.)
 //!
 //! **High watermark**: before it moves the head, the receiver looks whether a message lies published
 //! `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a pop, so no peak of
@@ -88,6 +89,7 @@
 //! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
 //! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
+//! | M7 | `popped`, Release, in `advance` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the list of all segments, Release, in `fresh` | the same, Acquire, in `reuse` | the segment, set up |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
 //! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
@@ -115,7 +117,7 @@
 //! `pos` wraps after 2^36 messages. A producer that is stopped between its load of T and its swap, while a
 //! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
 //! million messages a second one lap takes eleven minutes, and it must resume within one message of it. Likewise
-//! between its load of `head_cache` and the swap that brings it up to date.
+//! between its load of `head_cache` and the swap that brings it up to date. A snapshot that is stopped for a lap counts it not.
 //!
 //! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model beside this, `fuzz/fuzz_targets/ops.rs`
 //! and the property tests of [`pos`].

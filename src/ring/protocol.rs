@@ -207,34 +207,32 @@ impl Ring {
     // ---------------------------------------------------------------- gauges
 
     /// Both words at one instant. Exact unless the receiver pops at every try; then the length may
-    /// be too low by what it took meanwhile, and the permits too many by what it holds of that; never negative and, together,
-    /// never above the capacity.
+    /// be too low by what it took meanwhile, and the permits too many by what it holds of that, or none if it took all that the
+    /// tail knew of; never negative and, together, never above the capacity.
     pub(crate) fn occupancy(&self) -> Occupancy {
+        // ORDERING(M7): Acquire. Pairs with M7 in `advance`: the heads that are read after this are no older, and not by
+        // a lap newer, unless we are stopped for one (see "Not guaranteed").
+        let known = self.consumer.popped.load(Ordering::Acquire);
         let mut before = self.head();
         for _ in 0..4 {
             let tail = self.tail();
             let head = self.head();
             if head.pos() == before.pos() {
-                return self.occupied(head, tail);
+                return self.occupied(known, head, tail);
             }
             before = head;
         }
         // The tail first: the head read after it is at least the one its claims relied on.
         let tail = self.tail();
-        self.occupied(self.head(), tail)
+        self.occupied(known, self.head(), tail)
     }
 
-    fn occupied(&self, head: Head, tail: Tail) -> Occupancy {
+    fn occupied(&self, known: u64, head: Head, tail: Tail) -> Occupancy {
         let len = tail.pos().since(head.pos());
-        // A tail behind the head, read while the receiver ran on, counts as empty.
-        let len = if len <= self.limit { len } else { 0 };
-        let reserved = if tail.is_senders_gone() { 0 } else { tail.reserved(head) };
-        let reserved = reserved.min(self.limit - len);
-        // ORDERING(M1): Relaxed. No older than that head (C1), but for some messages; by now it may be newer.
-        let known = self.consumer.popped.load(Ordering::Relaxed);
-        let ahead = head.pos().since(Pos::of(known));
-        let behind = Pos::of(known).since(head.pos());
-        let popped = if ahead <= MAX_LEN { known + ahead } else { known - behind };
+        // A tail behind the head, read while the receiver ran on, counts as empty, and says nothing of permits.
+        let (len, reserved) = if len <= self.limit { (len, tail.reserved(head)) } else { (0, 0) };
+        let reserved = if tail.is_senders_gone() { 0 } else { reserved.min(self.limit - len) };
+        let popped = known + head.pos().since(Pos::of(known));
         Occupancy { popped: popped - self.start, len, reserved, tail }
     }
 

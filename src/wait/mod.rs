@@ -28,7 +28,7 @@
 //! |---|---|
 //! | a waiter | 1 `arrivals + 1`, TX_WAITING set in H; 2 looks at T and H, and takes what it needs if nobody waits ahead; 3 else its place: Empty to Waiting |
 //! | a server, who has given back *k* units by a step on T (release) or H (pop) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final: *Empty* becomes Gone (if the ring has room), for a *Waiting* one it takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all |
-//! | a server that holds *k* units: a pop that finds TX_WAITING | likewise, with what it has in its hand; what is left it gives back by a step on T, and looks at `arrivals` again |
+//! | a server that holds *k* units: a pop that finds TX_WAITING again | likewise, with what it has in its hand; what is left it gives back by a step on T, and looks at `arrivals` again |
 //! | who cancels | its place: Waiting to Gone; then releases the units that were assigned, as any release |
 //! | who closes | CLOSED in T; then each place: Empty to Gone, Waiting to Closed |
 //!
@@ -57,8 +57,9 @@
 //!   moment the sum held, by him; servers who give up later have seen this place. That the sight was not an old one is
 //!   the second use of SeqCst (Q2).
 //!
-//! A pop looks for waiters only if it finds TX_WAITING in H, and then it frees nothing: it is not before it gives units
-//! back, by a step on T, that anybody could miss them. Who comes to wait sets the bit unless it stands. The receiver
+//! A pop looks for waiters only if it finds TX_WAITING in H. The first one that does has freed its room by the step that found
+//! the bit (W1); the next ones hold theirs, and free nothing: it is not before they give units
+//! back, by a step on T (W2), that anybody could miss them. Who comes to wait sets the bit unless it stands. The receiver
 //! alone clears it, when it has served all it had and some is left, and looks once more after that: it stands, or the
 //! receiver knows.
 //!

@@ -39,6 +39,7 @@ const FINDS_NO_ROOM: [&str; 2] = ["register: arrived", "register: looked"];
 
 /// Whoever serves and finds the unit taken that it brought passes nobody: who has just arrived would come again, to be
 /// passed by the next, for as long as units come and others take them.
+/// (A unit that is taken after that look still costs a newcomer a round, and another sender has got on by it.)
 ///
 /// Seen to fail with: `serve_line` passing an empty place whether there is room or not (it comes a hundred times).
 #[test]

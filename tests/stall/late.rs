@@ -83,3 +83,52 @@ fn a_server_late_with_its_look_at_the_head_forgets_nobody() {
     assert_eq!(third.wakes(), 1, "it sleeps beside a unit that is free: {stats:?}");
     drop(permit);
 }
+
+/// A permit is given back, and taken before the line is served; between the server's two looks it is used, and a pop
+/// holds the room. T: pos 0, res 1; H: pos 1, held 1: the tail lies behind the head, and yet no unit was free.
+///
+/// Seen to fail with: `has_room_for_one` taking a tail behind the head for room.
+#[test]
+fn a_server_late_with_its_look_at_the_head_passes_nobody_for_nothing() {
+    let (tx, rx) = mpsc::channel::<u64>(1);
+    let permit = tx.clone().try_reserve_owned().unwrap();
+    let own = tx.clone();
+    let newcomer = Victim::stop_at(&["register: looked"], move |arm| {
+        arm.now();
+        let mut send = task(async move { own.send(1).await.unwrap() });
+        let ready = send.poll().is_ready();
+        (send, ready)
+    });
+    let q = Rc::new(RefCell::new(None));
+    let rx = Rc::new(RefCell::new(Some(rx)));
+    let stopped = Rc::new(RefCell::new(None));
+    let passed = Rc::new(Cell::new(0));
+    let acting = {
+        let (tx, q, rx, stopped, passed) =
+            (tx.clone(), q.clone(), rx.clone(), stopped.clone(), passed.clone());
+        at_each_step(move |at| match at {
+            "release: given back" if q.borrow().is_none() && rx.borrow().is_some() => {
+                let p = tx.clone().try_reserve_owned().unwrap();
+                *q.borrow_mut() = Some(p);
+            }
+            "room: looked at T" => {
+                let Some(p) = q.borrow_mut().take() else { return };
+                drop(p.send(0));
+                let mut rx = rx.borrow_mut().take().unwrap();
+                *stopped.borrow_mut() = Some(Victim::stop_at(&["pop: head moved"], move |arm| {
+                    arm.now();
+                    (rx.try_recv(), rx)
+                }));
+            }
+            "serve: passed" => passed.set(passed.get() + 1),
+            _ => {}
+        })
+    };
+    drop(permit);
+    drop(acting);
+    let (mut send, ready) = newcomer.release();
+    let stopped = stopped.borrow_mut().take();
+    let (got, _rx) = stopped.unwrap().release();
+    assert_eq!((got, ready, passed.get()), (Ok(0), false, 0));
+    send.ready();
+}
