@@ -88,6 +88,7 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
+        // As `pop`, which would be a call from here: a nanosecond of twelve.
         // SAFETY: this channel's ring was made for `T`, with this reader.
         match unsafe { self.chan.ring.pop::<T>(&mut self.reader) } {
             Some((value, room)) => {
