@@ -78,6 +78,41 @@ fn room_that_a_pop_holds_is_taken_by_nobody() {
     assert_eq!(rx.try_recv(), Ok(1));
 }
 
+/// A receiver that has popped while nobody waited frees the room of its first pop for one who does, and holds that of the
+/// next: nobody can take either.
+///
+/// Seen to fail with: `waited_for` never set again.
+#[test]
+fn a_pop_frees_for_the_first_who_waits_and_holds_for_the_next() {
+    let (tx, mut rx) = mpsc::channel(1);
+    // The receiver has looked at the bit once, and found nobody.
+    tx.try_send(0).unwrap();
+    assert_eq!(rx.try_recv(), Ok(0));
+    tx.try_send(1).unwrap();
+    let mut pop = |expected| {
+        let reserved = Rc::new(Cell::new(None));
+        let acting = {
+            let (tx, reserved) = (tx.clone(), reserved.clone());
+            at_each_step(move |at| {
+                if at == "pop: head moved" {
+                    assert!(tx.try_send(9).is_err());
+                    reserved.set(Some(tx.stats().reserved));
+                }
+            })
+        };
+        assert_eq!(rx.try_recv(), Ok(expected));
+        drop(acting);
+        reserved.take()
+    };
+    for (message, reserved) in [(1, 0), (2, 1), (3, 1)] {
+        let mut waiter = task(tx.send(message + 1));
+        waiter.still_pending();
+        assert_eq!(pop(message), Some(reserved), "message {message}");
+        assert_eq!(waiter.wakes(), 1);
+        waiter.ready().unwrap();
+    }
+}
+
 /// Two threads of which one runs at a time, until the other's turn has come at one of its steps.
 struct Turns {
     now: Mutex<Now>,
