@@ -10,7 +10,7 @@ use super::blocks::{Ends, List};
 use super::consumer::Reader;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
 use super::store::{Cursor, Storage, Store, in_store};
-use crate::sync::{AtomicU64, LoadSeqCst, Ordering, plain};
+use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 
 /// The shared state of a ring; the receiver's private part is [`Reader`].
 pub(crate) struct Ring {
@@ -49,7 +49,7 @@ pub(super) struct ConsumerLine {
     /// H: see [`Head`].
     pub(super) head: AtomicU64,
     /// Mirror of [`Reader::head`], messages taken, in full, as it was less than a lap ago.
-    pub(super) popped: plain::AtomicU64,
+    pub(super) popped: AtomicU64,
     /// Mirror of [`Reader::watermark`].
     pub(super) watermark: AtomicU64,
 }
@@ -81,7 +81,7 @@ impl Ring {
             }),
             consumer: CachePadded::new(ConsumerLine {
                 head: AtomicU64::new(head.0),
-                popped: plain::AtomicU64::new(start),
+                popped: AtomicU64::new(start),
                 watermark: AtomicU64::new(0),
             }),
             storage,
