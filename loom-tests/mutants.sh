@@ -51,7 +51,9 @@ mutants() {
   ord C1W1-move-rel $Y 'fn free_room(' SeqCst Release 'H fetch_add in free_room'
   ord C1W1-move-rlx $Y 'fn free_room(' SeqCst Relaxed 'H fetch_add in free_room'
   ord C1-hold $Y 'fn hold_room(' Release Relaxed 'H store in hold_room'
-  ord C1-store $Y 'fn advance<' Release Relaxed 'H store in advance, unbounded'
+  echo "C1-store|$Y|fn advance<|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in advance, unbounded: Release -> Relaxed"
+  echo "M7-store|$Y|fn advance<|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in advance: Release -> Relaxed"
+  ord M7-load $B 'fn occupancy(' Acquire Relaxed 'popped load in occupancy'
   ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
   ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
   ord L1-link-rlx $L 'fn link(' AcqRel Relaxed 'next swap in link'

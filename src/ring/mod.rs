@@ -76,7 +76,7 @@
 //! | tag | from | to | makes visible |
 //! |---|---|---|---|
 //! | P1 | stamp, Release, in `publish` | stamp, Acquire, in `is_published` | the value |
-//! | C1 | H, Release, in `move_head`; `head_cache`, Release, in `publish_head` | H or `head_cache`, Acquire, before a claim | that the slot was read |
+//! | C1 | H, Release, in `hold_room` and `free_room`; `head_cache`, Release, in `publish_head` | H or `head_cache`, Acquire, before a claim | that the slot was read |
 //! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |

@@ -139,7 +139,7 @@ impl Ring {
     /// The newest head that a producer has told the others of.
     #[inline]
     fn head_cache(&self) -> Head {
-        // ORDERING(C1): Acquire. Pairs with C1 in `publish_head`, and through it with C1 in `move_head`:
+        // ORDERING(C1): Acquire. Pairs with C1 in `publish_head`, and through it with C1 in `hold_room` and `free_room`:
         // whoever relies on a head sees that the receiver is done with the slots behind it.
         Head(self.producers.head_cache.load(Ordering::Acquire))
     }
@@ -296,6 +296,7 @@ impl Ring {
     /// installs, or a later one, sees this.
     fn keep_up(&self, head: Head) {
         if head.pos().since(self.head_cache().pos()) >= MAX_LAG {
+            // The cache is read first, as `publish_head` asks.
             self.publish_head(self.head_cache(), self.head());
         }
     }
@@ -336,7 +337,7 @@ mod tests {
 
     /// Likewise by what pops hold.
     ///
-    /// Seen to fail with: `move_head` without `keep_up_from`.
+    /// Seen to fail with: `hold_room` without `keep_up_from`.
     #[test]
     fn b10_head_cache_is_kept_within_a_lap_by_pops_that_hold() {
         let (ring, mut reader) =

@@ -144,7 +144,7 @@ impl Ring {
 
     #[inline]
     pub(super) fn head(&self) -> Head {
-        // ORDERING(C1): Acquire. Pairs with C1 in `move_head`: the slots behind this head are free.
+        // ORDERING(C1): Acquire. Pairs with C1 in `hold_room` and `free_room`: the slots behind this head are free.
         Head(self.consumer.head.load(Ordering::Acquire))
     }
 
@@ -159,7 +159,7 @@ impl Ring {
 
     /// The head, likewise.
     pub(super) fn head_sc(&self) -> Head {
-        // ORDERING(W1, C1): SeqCst. Pairs with W1 in `move_head`, as `tail_sc`. Acquire: as `head`.
+        // ORDERING(W1, C1): SeqCst. Pairs with W1 in `free_room` and `clear_waiting`, as `tail_sc`. Acquire: as `head`.
         Head(self.consumer.head.load_sc())
     }
 
@@ -167,7 +167,7 @@ impl Ring {
     pub(crate) fn set_waiting(&self) {
         // Rarely, for it stays until the receiver finds nobody.
         if !self.head_sc().is_waiting() {
-            // ORDERING(W1): SeqCst. Pairs with W1 in `move_head`: a pop before this is seen by the look that
+            // ORDERING(W1): SeqCst. Pairs with W1 in `free_room`: a pop before this is seen by the look that
             // follows; one after it sees the bit.
             self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::SeqCst);
         }

@@ -55,7 +55,7 @@ fn a_server_without_a_unit_passes_nobody() {
 
 /// What a pop makes room for while somebody may wait is his: nobody else can take it before the line is served.
 ///
-/// Seen to fail with: `move_head` always by a step that frees.
+/// Seen to fail with: `hold_room` always by a step that frees.
 #[test]
 fn room_that_a_pop_holds_is_taken_by_nobody() {
     let (tx, mut rx) = mpsc::channel(1);

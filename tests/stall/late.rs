@@ -6,6 +6,7 @@ use std::rc::Rc;
 use parshall::mpsc;
 
 use crate::gate::{Victim, at_each_step};
+use crate::meet::newcomer;
 use crate::support::{pending, task};
 
 /// Many permits are given back; between the look at T and that at H two pops hold, and the first unit is used.
@@ -92,28 +93,21 @@ fn a_server_late_with_its_look_at_the_head_forgets_nobody() {
 fn a_server_late_with_its_look_at_the_head_passes_nobody_for_nothing() {
     let (tx, rx) = mpsc::channel::<u64>(1);
     let permit = tx.clone().try_reserve_owned().unwrap();
-    let own = tx.clone();
-    let newcomer = Victim::stop_at(&["register: looked"], move |arm| {
-        arm.now();
-        let mut send = task(async move { own.send(1).await.unwrap() });
-        let ready = send.poll().is_ready();
-        (send, ready)
-    });
-    let q = Rc::new(RefCell::new(None));
+    let newcomer = newcomer(&tx);
+    let taken = Rc::new(RefCell::new(None));
     let rx = Rc::new(RefCell::new(Some(rx)));
     let stopped = Rc::new(RefCell::new(None));
     let passed = Rc::new(Cell::new(0));
     let acting = {
-        let (tx, q, rx, stopped, passed) =
-            (tx.clone(), q.clone(), rx.clone(), stopped.clone(), passed.clone());
+        let (tx, taken, rx, stopped, passed) =
+            (tx.clone(), taken.clone(), rx.clone(), stopped.clone(), passed.clone());
         at_each_step(move |at| match at {
-            "release: given back" if q.borrow().is_none() && rx.borrow().is_some() => {
-                let p = tx.clone().try_reserve_owned().unwrap();
-                *q.borrow_mut() = Some(p);
+            "release: given back" if taken.borrow().is_none() && rx.borrow().is_some() => {
+                *taken.borrow_mut() = Some(tx.clone().try_reserve_owned().unwrap());
             }
             "room: looked at T" => {
-                let Some(p) = q.borrow_mut().take() else { return };
-                drop(p.send(0));
+                let Some(permit) = taken.borrow_mut().take() else { return };
+                drop(permit.send(0));
                 let mut rx = rx.borrow_mut().take().unwrap();
                 *stopped.borrow_mut() = Some(Victim::stop_at(&["pop: head moved"], move |arm| {
                     arm.now();
