@@ -51,8 +51,8 @@ mutants() {
   ord C1W1-move-rel $Y 'fn free_room(' SeqCst Release 'H fetch_add in free_room'
   ord C1W1-move-rlx $Y 'fn free_room(' SeqCst Relaxed 'H fetch_add in free_room'
   ord C1-hold $Y 'fn hold_room(' Release Relaxed 'H store in hold_room'
-  echo "C1-store|$Y|fn advance<|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in advance, unbounded: Release -> Relaxed"
-  echo "M7-store|$Y|fn advance<|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in advance: Release -> Relaxed"
+  echo "C1-store|$Y|fn free_room(|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in advance, unbounded: Release -> Relaxed"
+  echo "M7-store|$Y|fn move_head(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in advance: Release -> Relaxed"
   ord M7-load $B 'fn occupancy(' Acquire Relaxed 'popped load in occupancy'
   ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
   ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
@@ -96,8 +96,11 @@ mutants() {
   cat <<LIST
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
-bug-overtake|$X|fn has_room(|s/if !nobody_waits()/if false/|claims ignore those who wait
+bug-overtake|$X|*|s/if !nobody_waits()/if false/;s/ \&\& nobody_waits();/;/|claims ignore those who wait
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
+bug-plain-closed|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/RES_FIELD/|plain claims ignore CLOSED
+bug-plain-permits|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/CLOSED/|plain claims ignore permits
+bug-plain-capacity|$P|fn is_plainly_below(|s/used < limit/used <= limit/|a plain claim is one too many
 bug-stale-full|$X|fn refresh_room(|s/if self.tail() == tail .*<= self.limit/if true/|Full is said from an old tail
 bug-capacity|$X|fn has_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
 bug-grant-closed|$X|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
@@ -179,9 +182,9 @@ bug-uncall|$R|fn serve_waiting(|s/if !self.senders.is_idle()/if false/|TX_WAITIN
 bug-uncleared|$R|fn serve_waiting(|s/if left > 0/if false/|TX_WAITING is never cleared
 bug-recall|$R|fn serve_waiting(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
 bug-second-serve|$R|fn serve_waiting(|/self.senders.serve(0, left/d|who came while TX_WAITING was cleared is not served
-bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n)/self.0/|a pop that holds the room frees it as well
-bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n)/add_permits(self.0, 2 * n)/|a pop holds twice what it takes
-bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n)/add_permits(self.0 \& !Self::TX_WAITING, n)/|a pop that holds clears TX_WAITING
+bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/self.0/|a pop that holds the room frees it as well
+bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0, (2 * n).wrapping_neg())/|a pop holds twice what it takes
+bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0 \& !Self::TX_WAITING, n.wrapping_neg())/|a pop that holds clears TX_WAITING
 bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1).0.wrapping_sub(1 << RES_SHIFT))/|a held permit borrows from the position
 bug-hand-idle|$Q|fn serve(|s/hand == 0 && self.is_idle()/self.is_idle()/|what a pop holds is lost if nobody waits
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back

@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker, ready};
 use std::collections::VecDeque;
 
 use super::{Chan, Closure, Shared};
-use crate::ring::{Claim, Refused};
+use crate::ring::{Claim, NotPlain, Refused};
 use crate::runtime;
 #[cfg(feature = "sink")]
 use crate::sync::Arc;
@@ -44,7 +44,19 @@ impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
     #[inline(always)]
     pub(crate) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
-        match self.ring.claim(|| self.senders.is_empty()) {
+        match self.ring.claim_plainly(|| self.senders.is_empty()) {
+            Ok(claim) => {
+                self.publish(claim, value);
+                Ok(())
+            }
+            Err(from) => self.try_send_slow(value, from),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_send_slow(&self, value: T, from: NotPlain) -> Result<(), (Refused, T)> {
+        match self.ring.claim(from, || self.senders.is_empty()) {
             Ok(claim) => {
                 self.publish(claim, value);
                 Ok(())
@@ -58,7 +70,7 @@ impl<T> Chan<T> {
     pub(crate) fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, Refused> {
         let (claim, n) =
             self.ring.claim_up_to(messages.len() as u64, || self.senders.is_empty())?;
-        let was_parked = claim.was_parked;
+        let was_parked = claim.was_parked();
         step("publish: claimed");
         // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
         // runs no user code.
@@ -116,7 +128,7 @@ impl<T> Chan<T> {
 
     #[inline]
     fn publish(&self, claim: Claim, value: T) {
-        let was_parked = claim.was_parked;
+        let was_parked = claim.was_parked();
         step("publish: claimed");
         // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
         unsafe { self.ring.publish(claim, value) };

@@ -431,7 +431,7 @@ mod tests {
     }
 
     fn send(ring: &Ring, value: u64) {
-        let claim = ring.claim(|| true).unwrap();
+        let claim = ring.claim_next().unwrap();
         // SAFETY: the ring was made for `u64`.
         unsafe { ring.publish(claim, value) };
     }
@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn a_producer_that_is_stopped_does_not_make_others_walk() {
         let (ring, mut reader) = unbounded();
-        let stopped = ring.claim(|| true).unwrap();
+        let stopped = ring.claim_next().unwrap();
         for i in 1..MANY {
             send(&ring, i);
             // SAFETY: the list is one of `u64`.
@@ -473,7 +473,7 @@ mod tests {
     #[test]
     fn b23_what_a_stopped_producer_held_up_is_given_back_though_nobody_sends_any_more() {
         let (ring, mut reader) = unbounded();
-        let stopped = ring.claim(|| true).unwrap();
+        let stopped = ring.claim_next().unwrap();
         (1..MANY).for_each(|i| send(&ring, i));
         // SAFETY: the ring was made for `u64`, with this reader.
         unsafe {

@@ -15,8 +15,8 @@ const MIRRORED: u64 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 20 };
 #[derive(Debug)]
 pub(crate) struct Reader {
     head: u64,
-    /// TX_WAITING stood when it was last looked at.
-    waited_for: bool,
+    /// As long as the head lies before this, a pop has nothing to think of. 0: TX_WAITING stood when it was last looked at.
+    plain_until: u64,
     watermark: u64,
     /// A place at or ahead of the head: until a message is published there, none can raise the
     /// watermark.
@@ -55,7 +55,7 @@ impl Reader {
     pub(super) fn new(start: u64, stamp: NonNull<AtomicU32>, first: *mut ()) -> Self {
         Self {
             head: start,
-            waited_for: true,
+            plain_until: 0,
             watermark: 0,
             beyond: Place::new(Pos::of(start), Some(stamp)),
             at: Cursor(first),
@@ -218,19 +218,14 @@ impl Ring {
         n: u64,
     ) -> Room {
         reader.head += n;
-        let room = if S::IS_LIST && self.capacity.is_none() {
-            // Nobody waits for room, so nothing has to be noticed in the same step.
-            // ORDERING(C1): Release. Pairs with C1 in `head`.
-            self.consumer.head.store(Head::at(reader.head).0, Ordering::Release);
-            Room::Free
+        // Nobody waits for room in an unbounded channel.
+        let bounded = !S::IS_LIST || self.capacity.is_some();
+        let room = if reader.head < reader.plain_until {
+            self.free_room(reader, n, bounded)
         } else {
-            self.move_head(reader, n)
+            self.move_head(reader, n, bounded)
         };
         step("pop: head moved");
-        if reader.head & (MIRRORED - 1) < n {
-            // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or a later one.
-            self.consumer.popped.store(reader.head, Ordering::Release);
-        }
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
             // Twice what these messages can have drained: enough to catch up, and never much at once.
@@ -242,38 +237,52 @@ impl Ring {
         room
     }
 
-    /// A look at H before each step would cost a quarter of a pop: the step would wait for it, and it for the step before.
-    #[inline]
-    fn move_head(&self, reader: &mut Reader, n: u64) -> Room {
-        if reader.waited_for { self.hold_room(reader, n) } else { self.free_room(reader, n) }
-    }
-
     /// Apart, so that a pop is short where nobody waits.
     #[inline(never)]
-    fn hold_room(&self, reader: &mut Reader, n: u64) -> Room {
+    fn move_head(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
+        let waited_for = bounded && reader.plain_until == 0;
+        reader.plain_until = (reader.head / MIRRORED + 1) * MIRRORED;
+        let held = waited_for && self.hold_room(reader, n);
+        let room = if held { Room::Held } else { self.free_room(reader, n, bounded) };
+        if reader.head & (MIRRORED - 1) < n {
+            // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or a later one.
+            self.consumer.popped.store(reader.head, Ordering::Release);
+        }
+        room
+    }
+
+    /// A look at H before each step would cost a quarter of a pop: the step would wait for it, and it for the step before.
+    #[inline]
+    fn hold_room(&self, reader: &mut Reader, n: u64) -> bool {
         let head = self.own_head();
         // More permits than the words can count are out only where the capacity allows.
         if !head.is_waiting() || self.limit > MAX_RESERVED {
-            reader.waited_for = false;
-            return self.free_room(reader, n);
+            return false;
         }
+        reader.plain_until = 0;
         let next = head.hold(n);
         // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a step, and it
         // frees nothing that others would have to be told of.
         // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
         self.consumer.head.store(next.0, Ordering::Release);
         self.keep_up_from(head, next);
-        Room::Held
+        true
     }
 
     #[inline]
-    fn free_room(&self, reader: &mut Reader, n: u64) -> Room {
+    fn free_room(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
+        if !bounded {
+            // Nobody waits for room, so nothing has to be noticed in the same step.
+            // ORDERING(C1): Release. Pairs with C1 in `head`.
+            self.consumer.head.store(Head::at(reader.head).0, Ordering::Release);
+            return Room::Free;
+        }
         // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an
         // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
         // sender asleep beside a free slot.
         let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);
         if Head(old).is_waiting() {
-            reader.waited_for = true;
+            reader.plain_until = 0;
             Room::WaitedFor
         } else {
             Room::Free
@@ -487,7 +496,7 @@ mod tests {
                 let (mut len, mut peak) = (0, 0);
                 for step in 0..12 {
                     if script >> step & 1 == 0 {
-                        if let Ok(claim) = ring.claim(|| true) {
+                        if let Ok(claim) = ring.claim_next() {
                             // SAFETY: the ring was made for `u32`.
                             unsafe { ring.publish(claim, step) };
                             len += 1;

@@ -13,13 +13,13 @@
 //!
 //! ```text
 //! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache   ends of a list
-//! receiver's line   H = [ pos | held |                          TX_WAITING ]     popped, watermark
+//! receiver's line   H = [ pos | -held |                         TX_WAITING ]     popped, watermark
 //! read only         array or kind of block, capacity
 //! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
 //! ```
 //!
-//! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are out. The bit layout is in
-//! [`pos`].
+//! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are out; `held` stands as its
+//! negative, so that T - H shows both what is in the channel and what is permitted. The bit layout is in [`pos`].
 //!
 //! | bit | meaning | set by | cleared by |
 //! |---|---|---|---|
@@ -134,5 +134,5 @@ mod slot;
 mod store;
 
 pub(crate) use consumer::{Park, Reader, Room};
-pub(crate) use producer::{Claim, Refused};
+pub(crate) use producer::{Claim, NotPlain, Refused};
 pub(crate) use protocol::{Occupancy, Ring, Shape};

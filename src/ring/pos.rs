@@ -5,7 +5,7 @@
 //!        [  pos, 36 bits   |  res, 24  | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]
 //!
 //! Head   63              28 27        4                                 0
-//!        [  pos, 36 bits   |  held, 24 |             (0)             | TX_WAITING ]
+//!        [  pos, 36 bits   | -held, 24 |             (0)             | TX_WAITING ]
 //! ```
 //!
 //! The tail's `pos` counts claimed slots modulo 2^36, the head's the messages taken. Differences of
@@ -14,6 +14,7 @@
 //! `res + held`, modulo 2^24, is how many permits are out: `held` counts those that pops kept for who waits, `res` all
 //! others, and each of them less once it is used or given back. So one step on the tail decides room,
 //! closure and parking together, and one step on the head takes a message out and gives its room away.
+//! `held` stands as its negative, so that tail minus head is, in one subtraction, what is in the channel.
 //!
 //! A head that is older than the tail makes a channel look no emptier than it is: what a pop holds it takes out.
 
@@ -104,7 +105,7 @@ impl fmt::Debug for Pos {
     }
 }
 
-/// Adds `n`, which may be a negative number's complement, to the field `res` or `held`: nothing is carried out of it.
+/// Adds `n`, which may be a negative number's complement, to the field of permits: nothing is carried out of it.
 #[inline]
 fn add_permits(word: u64, n: u64) -> u64 {
     word & !RES_FIELD | word.wrapping_add(n << RES_SHIFT) & RES_FIELD
@@ -128,13 +129,20 @@ impl Tail {
     /// Permits that are out: capacity taken, no slot yet. Against the head of the same moment.
     #[inline]
     pub(crate) fn reserved(self, head: Head) -> u64 {
-        (self.0 >> RES_SHIFT).wrapping_add(head.0 >> RES_SHIFT) & RES_MASK
+        (self.0 >> RES_SHIFT).wrapping_sub(head.0 >> RES_SHIFT) & RES_MASK
     }
 
     /// Messages and permits together. Against an older head: no less, and more than any capacity if that says nothing.
     #[inline]
     pub(crate) fn used(self, head: Head) -> u64 {
         self.pos().since(head.pos()) + self.reserved(head)
+    }
+
+    /// Open, no permit is out, and fewer than `limit` messages are in it, in one subtraction. The head has no flag.
+    #[inline]
+    pub(super) fn is_plainly_below(self, limit: u64, head: Head) -> bool {
+        let used = self.0.wrapping_sub(head.0);
+        used & (RES_FIELD | CLOSED) == 0 && used < limit << POS_SHIFT
     }
 
     #[inline]
@@ -241,7 +249,12 @@ impl Head {
     /// `n` messages leave, and their room is held.
     #[inline]
     pub(super) fn hold(self, n: u64) -> Self {
-        Self(add_permits(self.0, n).wrapping_add(Self::step(n)))
+        Self(add_permits(self.0, n.wrapping_neg()).wrapping_add(Self::step(n)))
+    }
+
+    #[inline]
+    pub(super) fn without_flag(self) -> Self {
+        Self(self.0 & !Self::TX_WAITING)
     }
 
     #[inline]
@@ -259,7 +272,7 @@ impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
             .field("pos", &self.pos().0)
-            .field("held", &(self.0 >> RES_SHIFT & RES_MASK))
+            .field("held", &Tail(0).reserved(*self))
             .field("tx_waiting", &self.is_waiting())
             .finish()
     }
@@ -294,7 +307,7 @@ mod tests {
 
     /// A head that has held `held` permits so far.
     fn head(count: u64, held: u64) -> Head {
-        Head(add_permits(Head::at(count).0, held))
+        Head(add_permits(Head::at(count).0, held.wrapping_neg()))
     }
 
     proptest! {
@@ -303,6 +316,17 @@ mod tests {
             let head = head(start, held);
             let tail = Tail::at(head.pos().plus(len)).reserve(res).unreserve(held);
             prop_assert_eq!((tail.used(head), tail.reserved(head)), (len + res, res));
+        }
+
+        #[test]
+        fn b10_what_is_plainly_below_the_limit_is(start in near_wrap(), len in 0u64..=MAX_LEN, res in 0..3u64, held in 0..=MAX_RESERVED, flags in 0u64..16, limit in 1..=MAX_LEN, near in 0..3u64) {
+            let head = head(start, held);
+            // Both sides of the limit, whatever it is.
+            let len = if near > 0 { (limit + near).saturating_sub(2) } else { len };
+            let tail = Tail(Tail::at(head.pos().plus(len)).reserve(res).unreserve(held).0 | flags);
+            let plainly = !tail.is_closed() && res == 0 && len < limit;
+            prop_assert_eq!(tail.is_plainly_below(limit, head), plainly);
+            prop_assert!(!plainly || tail.used(head) < limit);
         }
 
         /// Plain pops and pops that hold, whose permits are used or given back, in any order: against each head
@@ -333,6 +357,7 @@ mod tests {
             let head = Head::at(start);
             let stale = Tail::at(Pos(head.pos().0.wrapping_sub(behind) & POS_MASK));
             prop_assert!(stale.used(head) > MAX_LEN);
+            prop_assert!(!stale.is_plainly_below(MAX_LEN, head));
         }
 
         #[test]

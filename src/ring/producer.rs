@@ -9,9 +9,29 @@ use crate::sync::{Backoff, Ordering, step};
 #[derive(Debug)]
 #[must_use = "a claimed slot that is never published stops the receiver for ever"]
 pub(crate) struct Claim {
-    pos: Pos,
+    /// The word that the claim moved on.
+    old: Tail,
+}
+
+impl Claim {
+    #[inline]
+    fn pos(&self) -> Pos {
+        self.old.pos()
+    }
+
     /// The claim ended the receiver's park: wake it after publishing.
-    pub(crate) was_parked: bool,
+    #[inline]
+    pub(crate) fn was_parked(&self) -> bool {
+        self.old.is_parked()
+    }
+}
+
+/// Where a claim goes on that was not plain.
+pub(crate) struct NotPlain {
+    /// The newest word it has seen.
+    tail: Tail,
+    /// Somebody else was faster, and goes first.
+    lost: bool,
 }
 
 /// Why a producer got no capacity.
@@ -33,11 +53,40 @@ fn let_the_winner_go_on(backoff: &Backoff) {
 }
 
 impl Ring {
-    /// Claims the next slot, if `nobody_waits` for room.
+    /// Claims the next slot where nothing stands in the way: what nearly every send needs, apart, so that it is short.
     #[inline]
-    pub(crate) fn claim(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, Refused> {
-        let (old, _) = self.take_capacity(1, 0, nobody_waits, |tail| Some(tail.claim(1)))?;
-        Ok(Claim { pos: old.pos(), was_parked: old.is_parked() })
+    pub(crate) fn claim_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, NotPlain> {
+        let old = self.tail();
+        let plain = old.is_plainly_below(self.limit, self.head_cache()) && nobody_waits();
+        step("claim: looked");
+        if !plain {
+            return Err(NotPlain { tail: old, lost: false });
+        }
+        match self.swap_tail(old, old.claim(1)) {
+            Ok(()) => Ok(Claim { old }),
+            Err(tail) => Err(NotPlain { tail, lost: true }),
+        }
+    }
+
+    /// Claims the next slot, if `nobody_waits` for room, where [`Ring::claim_plainly`] could not.
+    pub(crate) fn claim(
+        &self,
+        from: NotPlain,
+        nobody_waits: impl Fn() -> bool,
+    ) -> Result<Claim, Refused> {
+        let backoff = Backoff::new();
+        if from.lost {
+            let_the_winner_go_on(&backoff);
+        }
+        let claim = |tail: Tail| Some(tail.claim(1));
+        let (old, _) = self.take_capacity(from.tail, 1, 0, &backoff, nobody_waits, claim)?;
+        Ok(Claim { old })
+    }
+
+    /// Claims the next slot; nobody waits.
+    #[cfg(test)]
+    pub(super) fn claim_next(&self) -> Result<Claim, Refused> {
+        self.claim_plainly(|| true).or_else(|from| self.claim(from, || true))
     }
 
     /// Claims as many slots as there is room for, in one step: at least 1, at most `want`, which is not 0.
@@ -48,7 +97,8 @@ impl Ring {
         nobody_waits: impl Fn() -> bool,
     ) -> Result<(Claim, u64), Refused> {
         debug_assert!(want > 0, "nothing to claim");
-        let (old, new) = self.take_capacity(1, 0, nobody_waits, |tail| {
+        let (tail, backoff) = (self.tail(), Backoff::new());
+        let (old, new) = self.take_capacity(tail, 1, 0, &backoff, nobody_waits, |tail| {
             let head = self.head();
             // None if the tail is older than this head.
             let n = want.min(self.limit.saturating_sub(tail.used(head)));
@@ -57,28 +107,29 @@ impl Ring {
                 tail.claim(n)
             })
         })?;
-        let claim = Claim { pos: old.pos(), was_parked: old.is_parked() };
-        Ok((claim, new.pos().since(old.pos())))
+        Ok((Claim { old }, new.pos().since(old.pos())))
     }
 
     /// Takes `n` permits at once, or none.
     #[inline]
     pub(crate) fn reserve(&self, n: u64, nobody_waits: impl Fn() -> bool) -> Result<(), Refused> {
-        self.take_capacity(n, n, nobody_waits, |tail| Some(tail.reserve(n))).map(drop)
+        let (tail, backoff) = (self.tail(), Backoff::new());
+        let reserve = |tail: Tail| Some(tail.reserve(n));
+        self.take_capacity(tail, n, n, &backoff, nobody_waits, reserve).map(drop)
     }
 
     /// Takes at least `n` units, `permits` of them as permits, by a step to what `to` makes of a word that
-    /// allows it; `None` if that word must be old. Returns the word before and after.
+    /// allows it, this `tail` or a newer one; `None` if that word must be old. Returns the word before and after.
     #[inline]
     fn take_capacity(
         &self,
+        mut tail: Tail,
         n: u64,
         permits: u64,
+        backoff: &Backoff,
         nobody_waits: impl Fn() -> bool,
         to: impl Fn(Tail) -> Option<Tail>,
     ) -> Result<(Tail, Tail), Refused> {
-        let mut tail = self.tail();
-        let backoff = Backoff::new();
         loop {
             // Where the capacity is no limit for permits, the words are; pops hold nothing there.
             if self.limit > MAX_RESERVED && tail.reserved(Head::at(0)) + permits > MAX_RESERVED {
@@ -93,7 +144,7 @@ impl Ring {
                 },
                 None => self.tail(),
             };
-            let_the_winner_go_on(&backoff);
+            let_the_winner_go_on(backoff);
         }
     }
 
@@ -149,6 +200,7 @@ impl Ring {
     fn publish_head(&self, known: Head, head: Head) {
         // ORDERING(C1): Release. Pairs with C1 in `head_cache`. If that fails, somebody else has told of a newer one.
         let cache = &self.producers.head_cache;
+        let head = head.without_flag();
         let _ = cache.compare_exchange(known.0, head.0, Ordering::Release, Ordering::Relaxed);
     }
 
@@ -161,8 +213,7 @@ impl Ring {
         while !tail.is_receiver_gone() {
             match self.swap_tail(tail, tail.claim_reserved()) {
                 Ok(()) => {
-                    let claim = Claim { pos: tail.pos(), was_parked: tail.is_parked() };
-                    return Some((claim, self.limit > MAX_RESERVED));
+                    return Some((Claim { old: tail }, self.limit > MAX_RESERVED));
                 }
                 Err(now) => tail = now,
             }
@@ -180,7 +231,9 @@ impl Ring {
         // SAFETY: the claim is exclusive, and is consumed here.
         unsafe {
             match &self.storage {
-                Storage::Array(array) => array.of::<T>().at(claim.pos).publish(claim.pos, value),
+                Storage::Array(array) => {
+                    array.of::<T>().at(claim.pos()).publish(claim.pos(), value);
+                }
                 Storage::Blocks { .. } => self.publish_in_list(claim, value),
             }
         }
@@ -194,8 +247,8 @@ impl Ring {
     unsafe fn publish_in_list<T>(&self, claim: Claim, value: T) {
         // SAFETY: the caller's word.
         unsafe {
-            let slot = self.list::<T>().claimed(claim.pos, || self.claimed_so_far());
-            slot.publish(claim.pos, value);
+            let slot = self.list::<T>().claimed(claim.pos(), || self.claimed_so_far());
+            slot.publish(claim.pos(), value);
         }
     }
 
@@ -210,12 +263,12 @@ impl Ring {
                 Storage::Array(array) => {
                     let slots = array.of::<T>();
                     for (i, value) in values.enumerate() {
-                        let pos = claim.pos.plus(i as u64);
+                        let pos = claim.pos().plus(i as u64);
                         slots.at(pos).publish(pos, value);
                     }
                 }
                 Storage::Blocks { .. } => {
-                    self.list::<T>().publish_all(claim.pos, values, || self.claimed_so_far());
+                    self.list::<T>().publish_all(claim.pos(), values, || self.claimed_so_far());
                 }
             }
         }
@@ -329,7 +382,7 @@ mod tests {
             // SAFETY: the ring was made for `u8`.
             unsafe { ring.publish(claim, 7_u8) };
             assert!(ring.head().pos().since(ring.head_cache().pos()) <= MAX_LAG);
-            assert_eq!(ring.claim(|| true).map(drop), Err(Refused::Full));
+            assert_eq!(ring.claim_next().map(drop), Err(Refused::Full));
             // SAFETY: the ring was made for `u8`, with this reader.
             unsafe { ring.pop::<u8>(&mut reader) }.unwrap();
         }
@@ -348,7 +401,7 @@ mod tests {
             let (claim, _) = ring.claim_reserved().expect("the receiver is there");
             // SAFETY: the ring was made for `u8`.
             unsafe { ring.publish(claim, 7_u8) };
-            assert_eq!(ring.claim(|| true).map(drop), Err(Refused::Full));
+            assert_eq!(ring.claim_next().map(drop), Err(Refused::Full));
             // SAFETY: the ring was made for `u8`, with this reader.
             let (_, room) = unsafe { ring.pop::<u8>(&mut reader) }.unwrap();
             assert_eq!(room, Room::Held);
@@ -364,7 +417,7 @@ mod tests {
                 Ring::new::<u8>(Shape { capacity: Some(2), start, in_blocks: false });
             for n in 0..20 {
                 assert_eq!((ring.occupancy().popped, ring.occupancy().len), (n, 0));
-                let claim = ring.claim(|| true).unwrap();
+                let claim = ring.claim_next().unwrap();
                 // SAFETY: the ring was made for `u8`.
                 unsafe { ring.publish(claim, 7_u8) };
                 // SAFETY: the ring was made for `u8`, with this reader.
