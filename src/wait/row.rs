@@ -13,7 +13,7 @@
 //!
 //! Memory goes back to the allocator only with the row. A thread may thus look at a segment that was taken out
 //! and serves elsewhere by now; it finds another number there, and starts again from the first.
-//! Numbers are never used twice.
+//! No segment has a number twice: see `fresh`.
 //!
 //! A link counts as true if the segment that holds it still has its number *after* the link was read: a
 //! segment loses its number when it has been taken out, before any other one is, and one that has no number any more is
@@ -40,6 +40,9 @@ const FRESH: u64 = 1 << 63;
 
 /// The number of a segment that was taken out.
 const OUT: u64 = u64::MAX;
+
+/// Likewise, and somebody sets it up to be used again.
+const TAKEN: u64 = OUT - 1;
 
 /// See the module.
 #[derive(Debug)]
@@ -80,6 +83,12 @@ impl Segment {
         // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`: who sees a number sees the segment set up, and
         // who sees that it is out, or another number, sees the links that led around it.
         self.number.load(Ordering::Acquire)
+    }
+
+    /// Gives up a segment that was not linked.
+    fn put_aside(&self) {
+        // ORDERING(Q3): Release. Pairs with Q3 in `reuse`: what we did to it, and what was done in the life before.
+        self.number.store(OUT, Ordering::Release);
     }
 
     fn next(&self) -> *mut Segment {
@@ -190,7 +199,7 @@ impl Row {
             let segment = unsafe { self.at(first) };
             let number = segment.number();
             // ORDERING(Q3): Acquire. As above; the number is good if this still is the first. It may serve elsewhere by now.
-            if number != OUT && self.first.load(Ordering::Acquire) == first {
+            if number < TAKEN && self.first.load(Ordering::Acquire) == first {
                 return Some((segment, number & !FRESH));
             }
         }
@@ -286,7 +295,7 @@ impl Row {
                 return None;
             }
             // Linked, and so its number is good, if it has one.
-            if found == OUT {
+            if found >= TAKEN {
                 continue;
             }
             let found = found & !FRESH;
@@ -303,14 +312,12 @@ impl Row {
     /// Puts segment `number` where `link` says `end`, if it still does.
     #[cold]
     fn append(&self, link: &AtomicPtr<Segment>, end: *mut Segment, number: u64) {
-        let new = self.fresh(number);
+        let Some(new) = self.fresh(link, end, number) else { return };
         step("append: link");
         // ORDERING(Q3): Release. Pairs with Q3 in `next` and `seek`: the segment is set up.
         if link.compare_exchange(end, new, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             // SAFETY: ours.
-            let segment = unsafe { self.at(new) };
-            // ORDERING(Q3): Release. As in `sweep`: it has no number from here on.
-            segment.number.store(OUT, Ordering::Release);
+            unsafe { self.at(new) }.put_aside();
             return;
         }
         step("append: number");
@@ -330,15 +337,31 @@ impl Row {
         number.saturating_sub(self.gone.load(Ordering::Relaxed))
     }
 
-    /// A segment with this number that is not linked yet, one that is out or a new one.
-    fn fresh(&self, number: u64) -> *mut Segment {
+    /// A segment with this number to be put where `link` says `end`, one that is out or a new one. `None`: the link says
+    /// something else.
+    ///
+    /// One that had this number before would be taken for what it was. So we look at the link again when it is ours: if it
+    /// had the number, or was meant to, the link was gone before it was out.
+    fn fresh(
+        &self,
+        link: &AtomicPtr<Segment>,
+        end: *mut Segment,
+        number: u64,
+    ) -> Option<*mut Segment> {
         step("append: memory");
         if let Some(segment) = self.reuse(number) {
             step("append: reused");
+            // ORDERING(Q3): Relaxed. Coherence: whoever put it out had seen the link gone, or had it from who did.
+            if link.load(Ordering::Relaxed) != end {
+                segment.put_aside();
+                return None;
+            }
             segment.cells.iter().for_each(|cell| cell.renew(number));
             // ORDERING(Q3): Release. Pairs with Q3 in `next`: who reads this end and then the number, finds no old one.
             segment.next.store(end_of(number), Ordering::Release);
-            return core::ptr::from_ref(segment).cast_mut();
+            // ORDERING(Q3): Release. Pairs with Q3 in `number`: the segment is set up.
+            segment.number.store(number | FRESH, Ordering::Release);
+            return Some(core::ptr::from_ref(segment).cast_mut());
         }
         let new = Box::into_raw(Box::new(Segment::new(number)));
         // ORDERING(Q7): Relaxed. The swap decides.
@@ -354,10 +377,10 @@ impl Row {
         }
         // ORDERING(Q5): Relaxed. A count that decides only whether to look.
         self.made.fetch_add(1, Ordering::Relaxed);
-        new
+        Some(new)
     }
 
-    /// Makes a segment that is out ours, with this number. Nobody need be waited for, and none can be taken twice: its
+    /// Makes a segment that is out ours, for this number. Nobody need be waited for, and none can be taken twice: its
     /// own number decides. It is looked for only if a quarter of all is out, so that the look is short on
     /// average, and goes round, so that none is forgotten.
     fn reuse(&self, number: u64) -> Option<&Segment> {
@@ -384,15 +407,10 @@ impl Row {
             if segment.number() != OUT {
                 continue;
             }
-            // ORDERING(Q3): AcqRel. Acquire: pairs with Q3 in `sweep` and `append`: it is over for everybody. Release:
+            // ORDERING(Q3): AcqRel. Acquire: pairs with Q3 in `sweep` and `put_aside`: it is over for everybody. Release:
             // pairs with Q3 in `number`.
-            let taken = segment.number.compare_exchange(
-                OUT,
-                number | FRESH,
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
-            if taken.is_ok() {
+            let word = &segment.number;
+            if word.compare_exchange(OUT, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 // ORDERING(Q7): Release. Pairs with Q7 above: what we know of that segment.
                 self.cursor.store(at, Ordering::Release);
                 return Some(segment);
@@ -519,6 +537,19 @@ mod tests {
             n
         }
 
+        /// The last link in the row.
+        fn linked_last(&self) -> &AtomicPtr<Segment> {
+            let mut link = &self.row.first;
+            loop {
+                let at = link.load(Ordering::Relaxed);
+                if at.is_null() || is_end(at) {
+                    return link;
+                }
+                // SAFETY: a link.
+                link = &unsafe { self.row.at(at) }.next;
+            }
+        }
+
         /// Takes a segment. New memory is taken only if less than a quarter of what there is has been out.
         fn take(&mut self, f: impl FnOnce(&Self)) {
             self.most = self.most.max(self.linked() + self.stopped + 1);
@@ -553,7 +584,10 @@ mod tests {
         }
 
         fn stop_before_link(&mut self) {
-            self.take(|line| _ = line.row.fresh(line.next));
+            self.take(|line| {
+                let last = line.linked_last();
+                _ = line.row.fresh(last, last.load(Ordering::Relaxed), line.next);
+            });
             self.stopped += 1;
         }
 
@@ -625,5 +659,28 @@ mod tests {
             line.pass_by(100);
         }
         assert!(line.most < 20, "{} segments needed", line.most);
+    }
+
+    /// A thread that is late for segment 1 makes it where another one stands that found it there in its first life.
+    ///
+    /// Seen to fail with: no second look at the link in `fresh`, as it was.
+    #[test]
+    fn who_is_late_makes_no_segment_twice() {
+        let mut line = Line::new();
+        (0..4).for_each(|_| line.come());
+        let [zero, one, _, three] = [0, 1, 2, 3].map(|number| {
+            let Ok(segment) = line.row.get(number, &Hint::new()) else { panic!("they wait") };
+            core::ptr::from_ref(segment)
+        });
+        (0..2).for_each(|_| line.leave());
+        line.row.sweep(4);
+        let Line { row, hint, .. } = &line;
+        // SAFETY: of this row.
+        let (zero, one) = unsafe { (&*zero, &*one) };
+        assert!(row.fresh(&zero.next, end_of(0), 1).is_none());
+        let found = row.seek_from(one, 1, 3, hint, true);
+        assert!(found.is_none_or(|found| {
+            matches!(found, Found::Segment(found) if core::ptr::from_ref(found) == three)
+        }));
     }
 }
