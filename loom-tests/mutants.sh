@@ -23,7 +23,7 @@ shift $((OPTIND - 1))
 only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
-N=src/chan/counts.rs L=src/ring/blocks.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs
+N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs
 
 # id | file | start of the function, or `*` for the file | sed expression on those lines | what it is
 mutants() {
@@ -91,8 +91,11 @@ mutants() {
   ord Q3-number $O 'fn number(' Acquire Relaxed 'number load'
   ord Q3-next $O 'fn next(' Acquire Relaxed 'next load'
   ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in seek'
-  ord Q7-fresh $O 'fn fresh(' 'AcqRel, ' 'Relaxed, ' 'swap of last_made in fresh'
-  ord Q3-reuse $O 'fn reuse(' 'AcqRel' Relaxed 'number swap in reuse'
+  ord Q3-put-aside $O 'fn put_aside(' Release Relaxed 'number store in put_aside'
+  ord M4-task $G 'fn set_task(' Release Relaxed 'task store in set_task'
+  ord M4-need $G 'fn need(' Acquire Relaxed 'need load in need'
+  ord M5-end $G 'fn set_ended(' Release Relaxed 'end store in set_ended'
+  ord M5-ended $G 'fn ended(' Acquire Relaxed 'end load in ended'
   cat <<LIST
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
@@ -164,16 +167,25 @@ W1-head|$B|fn head_sc(|s/load_sc()/load(Ordering::Acquire)/|H is loaded by no Se
 Q4-over-released|$G|fn is_over(|s/released.load(Ordering::Acquire)/released.load(Ordering::Relaxed)/|released load in is_over: Acquire -> Relaxed
 Q4-over-woken|$G|fn is_over(|s/woken.load(Ordering::Acquire)/woken.load(Ordering::Relaxed)/|woken load in is_over: Acquire -> Relaxed
 Q3-begin|$O|fn begin(|s/first.load(Ordering::Acquire);/first.load(Ordering::Relaxed);/|first load in begin: Acquire -> Relaxed
-Q3-begin-again|$O|fn begin(|s/first.load(Ordering::Acquire) ==/first.load(Ordering::Relaxed) ==/|second first load in begin: Acquire -> Relaxed
 Q3-remember|$O|fn seek_from|/hint.0/s/Release/Relaxed/|hint store in seek_from: Release -> Relaxed
-Q3-link-acq|$O|fn append(|/link.compare/s/AcqRel/Acquire/|link swap in append: AcqRel -> Acquire
-Q3-link-rel|$O|fn append(|/link.compare/s/AcqRel/Release/|link swap in append: AcqRel -> Release
-Q3-append-number|$O|fn append(|/word.compare/s/AcqRel/Relaxed/|number swap in append: AcqRel -> Relaxed
-Q3-append-out|$O|fn append(|s/store(OUT, Ordering::Release)/store(OUT, Ordering::Relaxed)/|number store of the loser in append: Release -> Relaxed
+Q3-link|$O|fn append(|/link.compare/s/Ordering::Release/Ordering::Relaxed/|link swap in append: Release -> Relaxed
+Q3-reuse|$O|fn reuse(|/word.compare/s/Ordering::Acquire/Ordering::Relaxed/|number swap in reuse: Acquire -> Relaxed
+Q3-fresh-number|$O|fn fresh(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in fresh: Release -> Relaxed
 Q3-fresh-end|$O|fn fresh(|/end_of/s/Ordering::Release/Ordering::Relaxed/|next store in fresh: Release -> Relaxed
 Q3-sweep-link|$O|fn sweep(|/link.store/s/Ordering::Release/Ordering::Relaxed/|link store in sweep: Release -> Relaxed
 Q3-sweep-out|$O|fn sweep(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in sweep: Release -> Relaxed
-Q3-sweep-first|$O|fn sweep(|/link.load/s/Ordering::Acquire/Ordering::Relaxed/|first load in sweep: Acquire -> Relaxed
+Q7-fresh|$O|fn fresh(|/last_made.compare/s/Ordering::Release/Ordering::Relaxed/|swap of last_made in fresh: Release -> Relaxed
+Q7-last|$O|fn reuse(|/last_made.load/s/Ordering::Acquire/Ordering::Relaxed/|last_made load in reuse: Acquire -> Relaxed
+Q7-cursor|$O|fn reuse(|/cursor.load/s/Ordering::Acquire/Ordering::Relaxed/|cursor load in reuse: Acquire -> Relaxed
+Q7-cursor-store|$O|fn reuse(|/cursor.store/s/Ordering::Release/Ordering::Relaxed/|cursor store in reuse: Release -> Relaxed
+M3-sums|$O|fn account(|/sum.store/s/Ordering::Release/Ordering::Relaxed/|store of the sums in account: Release -> Relaxed
+M3-waits|$V|fn visit(|/past.waits.load/s/Ordering::Acquire/Ordering::Relaxed/|load of the waits in visit: Acquire -> Relaxed
+M3-waited|$V|fn visit(|/past.waited_ns.load/s/Ordering::Acquire/Ordering::Relaxed/|load of the time in visit: Acquire -> Relaxed
+M4-since|$G|fn set_ticket(|/ticket.1/s/Ordering::Release/Ordering::Relaxed/|since store in set_ticket: Release -> Relaxed
+M4-need-store|$G|fn set_ticket(|/ticket.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_ticket: Release -> Relaxed
+M4-ticket-task|$G|fn ticket(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in ticket: Acquire -> Relaxed
+M4-ticket-since|$G|fn ticket(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/|since load in ticket: Acquire -> Relaxed
+M4-ticket-need|$G|fn ticket(|/need.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in ticket: Acquire -> Relaxed
 Q6-sweep|$O|fn sweep(|/busy.swap/s/Ordering::Acquire/Ordering::Relaxed/|busy swap in sweep: Acquire -> Relaxed
 Q6-sweep-end|$O|fn sweep(|/busy.store/s/Ordering::Release/Ordering::Relaxed/|busy store in sweep: Release -> Relaxed
 bug-second-look|$Q|fn register(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
@@ -218,15 +230,16 @@ bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
-bug-row-begin|$O|fn begin(|s/ && self.first.load(Ordering::Acquire) == first//|the first number is not looked at twice
-bug-row-fresh|$O|fn reuse(|s/number . FRESH,/number,/|a renewed segment does not say that it is not linked
+bug-row-begin|$O|fn begin(|s/ && self.first.load(Ordering::Relaxed) == first//|the first number is not looked at twice
+bug-row-fresh|$O|fn fresh(|s/store(number . FRESH,/store(number,/|a renewed segment does not say that it is not linked
 bug-row-next|$O|fn seek_from<|s/if segment.next() != next/if false/|the link is not looked at twice
 bug-row-number|$O|fn seek_from<|s/if segment.number() & !FRESH != known/if false/|the number is not looked at after the link
 bug-row-end|$O|fn seek_from<|s/if next != end_of(known)/if false/|an end of another number is appended to
 bug-row-out|$O|fn sweep(|/segment.number.store(OUT/d|what is taken out keeps its number
 bug-row-gone|$O|fn sweep(|/self.gone.store/d|what was taken out is not counted
 bug-row-null|$O|fn reuse(|s/^ \{16\}if at.is_null()/                if false/|memory is looked for in a list that is null
-bug-row-reuse|$O|fn reuse(|s/if taken.is_ok() {/if true {/|two may take one segment
+bug-row-late|$O|fn fresh(|s/if link.load(Ordering::Relaxed) != end/if false/|a segment may have a number twice
+bug-row-reuse|$O|fn reuse(|s/if word.compare_exchange(.*is_ok()/word.store(TAKEN, Ordering::Release); if true/|two may take one segment
 bug-row-sweep|$O|fn sweep(|s/if self.busy.swap(true, Ordering::Acquire)/if false/|two may sweep
 bug-row-over|$O|fn sweep(|s/if segment.cells.iter().all(Cell::is_over)/if true/|a sweep takes out whatever is not last
 LIST
@@ -278,6 +291,7 @@ build() { # dir file -> lines "binary"
   local targets=('-p loom-tests --test all')
   case $2 in
     $O) targets=('-p parshall --lib') ;;
+    $V) targets=('-p parshall --lib') ;;
     $G | $Q | $X | $Y) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
   esac
   for target in "${targets[@]}"; do
@@ -321,7 +335,7 @@ worker() { # number: its share of the mutants
     elif ! binaries=$(build "$dir" "$file"); then
       verdict=broken failed=''
     else
-      case $file in $O | $G | $Q) others='^ring::' ;; *) others='^wait::' ;; esac
+      case $file in $O | $G | $Q | $V) others='^ring::' ;; *) others='^wait::' ;; esac
       # shellcheck disable=SC2086
       for half in quick slow; do
         failed=$(models $half $binaries | xargs)

@@ -24,9 +24,7 @@
 use core::task::Waker;
 
 use super::queue::Ticket;
-use crate::sync::plain;
-use crate::sync::row::AtomicBool;
-use crate::sync::{AtomicU64, Ordering, UnsafeCell};
+use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
 
 /// What a place is, in the low byte of its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,11 +110,11 @@ pub(super) struct Cell {
     state: AtomicU64,
     waker: UnsafeCell<Option<Waker>>,
     /// Written before the place is Waiting, and again by its owner only.
-    ticket: [plain::AtomicU64; 3],
+    ticket: [row::AtomicU64; 3],
     /// When the wait was over; 0 while it is not.
-    ended: plain::AtomicU64,
-    released: AtomicBool,
-    woken: AtomicBool,
+    ended: row::AtomicU64,
+    released: row::AtomicBool,
+    woken: row::AtomicBool,
 }
 
 // SAFETY: a `Waker` may go to any thread; the module's table makes every access exclusive.
@@ -129,10 +127,10 @@ impl Cell {
         Self {
             state: AtomicU64::new(State::empty(segment).0),
             waker: UnsafeCell::new(None),
-            ticket: Default::default(),
-            ended: plain::AtomicU64::new(0),
-            released: AtomicBool::new(false),
-            woken: AtomicBool::new(false),
+            ticket: core::array::from_fn(|_| row::AtomicU64::new(0)),
+            ended: row::AtomicU64::new(0),
+            released: row::AtomicBool::new(false),
+            woken: row::AtomicBool::new(false),
         }
     }
 
@@ -202,7 +200,7 @@ impl Cell {
 
     /// The owner looks at the place no more.
     pub(super) fn release(&self) {
-        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look came before.
+        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look, and the last task it noted, came before.
         self.released.store(true, Ordering::Release);
     }
 
@@ -224,9 +222,9 @@ impl Cell {
         // ORDERING(M4): Acquire. Published by the state (Q1). Pairs with M4 in `set_ticket`: who reads what belongs to a
         // later wait, and then the state, finds it of another segment.
         Ticket {
-            task: task.load(plain::Ordering::Acquire),
-            since: since.load(plain::Ordering::Acquire),
-            need: need.load(plain::Ordering::Acquire),
+            task: task.load(Ordering::Acquire),
+            since: since.load(Ordering::Acquire),
+            need: need.load(Ordering::Acquire),
         }
     }
 
@@ -234,29 +232,29 @@ impl Cell {
     #[inline]
     pub(super) fn need(&self) -> u64 {
         // ORDERING(M4): Acquire. As `ticket`.
-        self.ticket[2].load(plain::Ordering::Acquire)
+        self.ticket[2].load(Ordering::Acquire)
     }
 
     pub(super) fn set_ticket(&self, ticket: Ticket) {
         let Ticket { task, since, need } = ticket;
         self.set_task(task);
         // ORDERING(M4): Release. As `ticket`.
-        self.ticket[1].store(since, plain::Ordering::Release);
-        self.ticket[2].store(need, plain::Ordering::Release);
+        self.ticket[1].store(since, Ordering::Release);
+        self.ticket[2].store(need, Ordering::Release);
     }
 
     pub(super) fn set_task(&self, task: u64) {
         // ORDERING(M4): Release. As `ticket`.
-        self.ticket[0].store(task, plain::Ordering::Release);
+        self.ticket[0].store(task, Ordering::Release);
     }
 
     pub(super) fn ended(&self) -> u64 {
         // ORDERING(M5): Acquire. Pairs with M5 in `set_ended`, as M4.
-        self.ended.load(plain::Ordering::Acquire)
+        self.ended.load(Ordering::Acquire)
     }
 
     pub(super) fn set_ended(&self, at: u64) {
         // ORDERING(M5): Release. As `ended`.
-        self.ended.store(at, plain::Ordering::Release);
+        self.ended.store(at, Ordering::Release);
     }
 }

@@ -22,7 +22,7 @@
 
 use super::cell::Cell;
 use crate::sync::row::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
-use crate::sync::{Ordering, plain, step};
+use crate::sync::{Ordering, step};
 
 #[cfg(all(parshall_loom, test))]
 mod models;
@@ -116,10 +116,10 @@ pub(super) enum Found<'a> {
 }
 
 /// Sums over the places that were taken out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Past {
-    pub(super) waits: plain::AtomicU64,
-    pub(super) waited_ns: plain::AtomicU64,
+    pub(super) waits: AtomicU64,
+    pub(super) waited_ns: AtomicU64,
 }
 
 /// A look at where somebody last was in the row: good for a start, and never more.
@@ -168,7 +168,7 @@ impl Row {
             busy: AtomicBool::new(false),
             gone: AtomicU64::new(0),
             enough: AtomicUsize::new(2),
-            past: Past::default(),
+            past: Past { waits: AtomicU64::new(0), waited_ns: AtomicU64::new(0) },
         }
     }
 
@@ -198,8 +198,10 @@ impl Row {
             // SAFETY: a link.
             let segment = unsafe { self.at(first) };
             let number = segment.number();
-            // ORDERING(Q3): Acquire. As above; the number is good if this still is the first. It may serve elsewhere by now.
-            if number < TAKEN && self.first.load(Ordering::Acquire) == first {
+            // The number is good if this still is the first: it may serve elsewhere by now.
+            // ORDERING(Q3): Relaxed. Coherence: who has read a number of a later life has acquired that the row was led around
+            // the segment, and how it was set up for that life.
+            if number < TAKEN && self.first.load(Ordering::Relaxed) == first {
                 return Some((segment, number & !FRESH));
             }
         }
@@ -314,8 +316,9 @@ impl Row {
     fn append(&self, link: &AtomicPtr<Segment>, end: *mut Segment, number: u64) {
         let Some(new) = self.fresh(link, end, number) else { return };
         step("append: link");
-        // ORDERING(Q3): Release. Pairs with Q3 in `next` and `seek`: the segment is set up.
-        if link.compare_exchange(end, new, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        // ORDERING(Q3): Release. Pairs with Q3 in `next` and `begin`: the segment is set up. Of the end we know already: it
+        // was read with Acquire, and stands there once.
+        if link.compare_exchange(end, new, Ordering::Release, Ordering::Relaxed).is_err() {
             // SAFETY: ours.
             unsafe { self.at(new) }.put_aside();
             return;
@@ -323,8 +326,9 @@ impl Row {
         step("append: number");
         // SAFETY: it lives as long as the row.
         let word = &unsafe { self.at(new) }.number;
-        // ORDERING(Q3): Release. Pairs with Q3 in `number`. By a swap, for it may be out again by now.
-        let _ = word.compare_exchange(number | FRESH, number, Ordering::AcqRel, Ordering::Relaxed);
+        // By a swap, for it may be out again by now.
+        // ORDERING(Q3): Relaxed. A swap hands on what the store in `fresh` released; new memory comes by a link or a hint.
+        let _ = word.compare_exchange(number | FRESH, number, Ordering::Relaxed, Ordering::Relaxed);
         // ORDERING(Q5): Relaxed. A number that decides only when to look.
         if self.linked(number + 1) >= self.enough.load(Ordering::Relaxed) as u64 {
             self.sweep(number);
@@ -369,8 +373,10 @@ impl Row {
         loop {
             // SAFETY: ours alone until the swap.
             unsafe { (*new).older = older };
-            // ORDERING(Q7): Release. Pairs with Q7 in `reuse`: the segment is set up, and `older` for good.
-            match self.last_made.compare_exchange(older, new, Ordering::AcqRel, Ordering::Relaxed) {
+            // ORDERING(Q7): Release. Pairs with Q7 in `reuse`: the segment is set up, and `older` for good. By swaps alone, so
+            // that it hands on what was released with the older ones.
+            match self.last_made.compare_exchange(older, new, Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => break,
                 Err(now) => older = now,
             }
@@ -404,13 +410,14 @@ impl Row {
             // SAFETY: one of all, which live as long as the row.
             let segment = unsafe { self.at(at) };
             at = segment.older;
-            if segment.number() != OUT {
+            let word = &segment.number;
+            // ORDERING(Q3): Relaxed. The swap decides.
+            if word.load(Ordering::Relaxed) != OUT {
                 continue;
             }
-            // ORDERING(Q3): AcqRel. Acquire: pairs with Q3 in `sweep` and `put_aside`: it is over for everybody. Release:
-            // pairs with Q3 in `number`.
-            let word = &segment.number;
-            if word.compare_exchange(OUT, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            // ORDERING(Q3): Acquire. Pairs with Q3 in `sweep` and `put_aside`: it is over for everybody. As a swap it hands
+            // on what they released.
+            if word.compare_exchange(OUT, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 // ORDERING(Q7): Release. Pairs with Q7 above: what we know of that segment.
                 self.cursor.store(at, Ordering::Release);
                 return Some(segment);
@@ -429,8 +436,9 @@ impl Row {
         step("sweep: begun");
         let mut link = &self.first;
         let (mut kept, mut out) = (1, 0);
-        // ORDERING(Q3): Acquire. As `next`.
-        let mut at = link.load(Ordering::Acquire);
+        // ORDERING(Q3): Relaxed. Only sweeps move it, and of the last one we know by Q6; before any there is the first
+        // segment of all, which we knew when we appended.
+        let mut at = link.load(Ordering::Relaxed);
         loop {
             // SAFETY: a link.
             let segment = unsafe { self.at(at) };
@@ -471,8 +479,8 @@ impl Row {
             }
         }
         // ORDERING(M3): Release. Pairs with M3 in `census`: the segment was taken out before.
-        let add = |sum: &plain::AtomicU64, n: u64| {
-            sum.store(sum.load(plain::Ordering::Relaxed) + n, plain::Ordering::Release);
+        let add = |sum: &AtomicU64, n: u64| {
+            sum.store(sum.load(Ordering::Relaxed) + n, Ordering::Release);
         };
         add(&self.past.waits, waits);
         add(&self.past.waited_ns, waited_ns);

@@ -22,6 +22,8 @@ use super::super::cell::{Cell, Kind, State};
 use super::super::queue::{Key, Source, Ticket, Wait, WaitQueue};
 use super::{Found, Hint, OUT, Row, Segment, is_end};
 
+mod lives;
+
 /// Beyond all segments.
 const LAST: u64 = u64::MAX >> 2;
 

@@ -1,0 +1,248 @@
+//! What the memory of a segment owes to whom when it is used again, or for the first time.
+
+use super::super::super::cell::Cell;
+use super::super::{Row, Segment, end_of};
+use super::*;
+use crate::telemetry::clock;
+
+/// A segment that is in the row.
+fn segment(row: &Row, number: u64) -> &Segment {
+    let Ok(segment) = row.get(number, &Hint::new()) else { panic!("{number} is not over") };
+    segment
+}
+
+fn ticket(n: u64) -> Ticket {
+    Ticket { task: n, since: n, need: n }
+}
+
+fn set_up(cell: &Cell, n: u64) {
+    cell.set_ticket(ticket(n));
+    cell.set_ended(n);
+}
+
+/// One makes a segment of new memory, and it becomes the first: another one, who begins there, knows of it from nowhere
+/// else. Tag Q3.
+///
+/// Seen to fail with: the link stored with Relaxed in `sweep`.
+#[test]
+fn the_first_is_new_memory() {
+    check("new first", 1, || {
+        let row = row(1);
+        leave(&row, 0);
+        let other = spawn({
+            let row = row.clone();
+            move || {
+                get(&row, 1, &Hint::new());
+                row.sweep(LAST);
+            }
+        });
+        assert!(row.first().is_some_and(|first| first <= 1));
+        other.join().unwrap();
+        assert_eq!(row.first(), Some(1));
+    });
+}
+
+/// One makes two segments, puts them aside and takes one: another one, who looks for memory, knows of them from nowhere
+/// else. Tag Q7.
+///
+/// Seen to fail with: Relaxed for the swap of `last_made` in `fresh`, for the loads of it and of `cursor` in `reuse`,
+/// for the store there.
+#[test]
+fn who_takes_memory_knows_it_from_the_list() {
+    check("list", 2, || {
+        let row = row(0);
+        let other = spawn({
+            let row = row.clone();
+            move || {
+                let fresh = || row.fresh(&row.first, core::ptr::null_mut(), 9).unwrap();
+                // SAFETY: of this row.
+                [fresh(), fresh()]
+                    .into_iter()
+                    .for_each(|segment| unsafe { row.at(segment) }.put_aside());
+                row.reuse(0).is_some()
+            }
+        });
+        let mine = row.reuse(0).is_some();
+        assert!(mine || other.join().unwrap());
+    });
+}
+
+/// The first segment is made the last one, and is found by who was there in its first life. Tag Q3.
+///
+/// Seen to fail with: Relaxed for the number in `fresh`.
+#[test]
+fn an_old_hint_finds_the_next_life() {
+    check("next life", 1, || {
+        let row = row(2);
+        let hint = Hint::new();
+        get(&row, 0, &hint);
+        leave(&row, 0);
+        let reuser = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep(LAST);
+                get(&row, 2, &Hint::new())
+            }
+        });
+        let mine = get(&row, 2, &hint);
+        assert_eq!(reuser.join().unwrap(), mine);
+    });
+}
+
+/// One ends a wait, takes the waker and sweeps; another one takes the memory and cannot use it; a third waits there. Tag Q3.
+///
+/// Seen to fail with: Relaxed in `put_aside`, or for the swap in `reuse`.
+#[test]
+fn a_waker_was_taken_two_lives_ago() {
+    check("two lives", 1, || {
+        let row = row(2);
+        wait(&row, 0);
+        let late = spawn({
+            let row = row.clone();
+            move || row.append(&row.first, core::ptr::null_mut(), 0)
+        });
+        let newcomer = spawn({
+            let row = row.clone();
+            move || wait(&row, 2)
+        });
+        let cell = cell(&row, 0);
+        assert!(end_wait(cell, 0, Kind::Granted));
+        cell.release();
+        row.sweep(LAST);
+        late.join().unwrap();
+        newcomer.join().unwrap();
+        assert!(end_wait(super::cell(&row, 2), 2, Kind::Closed), "the newcomer waits");
+    });
+}
+
+/// A thread that is late for segment 1 would make it of the memory in which another one stands since its first life. Tag Q3.
+///
+/// Seen to fail with: no second look at the link in `fresh`.
+#[test]
+fn a_number_is_not_given_twice() {
+    check("late", 1, || {
+        let row = row(4);
+        let [zero, one] = [0, 1].map(|number| core::ptr::from_ref(segment(&row, number)));
+        // SAFETY: of this row, which lives longer.
+        let (zero, one): (&'static Segment, &'static Segment) = unsafe { (&*zero, &*one) };
+        let three = get(&row, 3, &Hint::new());
+        (0..2).for_each(|number| leave(&row, number));
+        row.sweep(LAST);
+        let late = spawn({
+            let row = row.clone();
+            move || row.append(&zero.next, end_of(0), 1)
+        });
+        match row.seek_from(one, 1, 3, &Hint::new(), true) {
+            None => {}
+            Some(Found::Segment(found)) => assert_eq!(core::ptr::from_ref(found).addr(), three),
+            Some(_) => panic!("3 is in the row"),
+        }
+        late.join().unwrap();
+        assert_eq!(audit(&row), (vec![2, 3], 2));
+    });
+}
+
+/// A place is shown while it is used again: nothing of the second wait with the word of the first one. Tags M4, M5.
+///
+/// Seen to fail with: Relaxed for any store or load of the ticket or the end.
+#[test]
+fn a_place_is_shown_with_its_own_ticket() {
+    check("census", 1, || {
+        let row = row(2);
+        set_up(cell(&row, 0), 1);
+        leave(&row, 0);
+        let place = core::ptr::from_ref(cell(&row, 0));
+        let newcomer = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep(LAST);
+                if let Ok(segment) = row.get(2, &Hint::new()) {
+                    set_up(segment.cell(2), 2);
+                }
+            }
+        });
+        // SAFETY: of this row.
+        let place = unsafe { &*place };
+        let (Ticket { task, since, need }, ended) = (place.ticket(), place.ended());
+        if place.state().is_of(0) {
+            assert_eq!([task, since, need, ended], [1; 4]);
+        }
+        newcomer.join().unwrap();
+    });
+}
+
+/// Likewise for a server, who looks at the need alone. Tag M4.
+///
+/// Seen to fail with: Relaxed for the load in `need`.
+#[test]
+fn a_need_is_that_of_the_place() {
+    check("need", 1, || {
+        let row = row(2);
+        set_up(cell(&row, 0), 1);
+        leave(&row, 0);
+        let place = core::ptr::from_ref(cell(&row, 0));
+        let newcomer = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep(LAST);
+                row.reuse(2).map(|segment| segment.cell(2).renew(2));
+            }
+        });
+        // SAFETY: of this row.
+        let place = unsafe { &*place };
+        let need = place.need();
+        assert!(need == 1 || !place.state().is_of(0), "a need of {need}");
+        newcomer.join().unwrap();
+    });
+}
+
+/// An owner notes its task, finds that its wait has ended, and leaves; another one uses the place again: the task is
+/// not noted there. Tag Q4.
+///
+/// Seen to fail with: Relaxed for `released`, on either side.
+#[test]
+fn a_task_is_noted_before_the_place_is_left() {
+    check("last task", 1, || {
+        let row = row(2);
+        wait(&row, 0);
+        assert!(end_wait(cell(&row, 0), 0, Kind::Granted));
+        let newcomer = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep(LAST);
+                let Some(segment) = row.reuse(2) else { return };
+                let cell = segment.cell(2);
+                cell.renew(2);
+                assert_eq!(cell.ticket().task, 0);
+            }
+        });
+        let cell = cell(&row, 0);
+        cell.set_task(1);
+        cell.release();
+        newcomer.join().unwrap();
+    });
+}
+
+/// A segment is taken out while all waits are counted: none is counted in the row and in the past. Tag M3.
+///
+/// Seen to fail with: Relaxed for the sums, on either side.
+#[test]
+fn no_wait_is_counted_twice() {
+    check("past", 1, || {
+        let queue = Queue::new();
+        let [first, second] = [(); 2].map(|()| queue.begin());
+        queue.leave(first);
+        // It took longer than all others.
+        const LONG: u64 = 1 << 60;
+        segment(&queue.0.row, 0).cell(0).set_ended(LONG);
+        let sweeper = spawn({
+            let queue = queue.clone();
+            move || queue.0.row.sweep(LAST)
+        });
+        let totals = queue.0.visit().0;
+        assert!(totals.waits <= 2, "{} of 2 waits", totals.waits);
+        assert!(totals.waited_ns < LONG + clock::exact(), "{} ns waited", totals.waited_ns);
+        sweeper.join().unwrap();
+        queue.leave(second);
+    });
+}
