@@ -21,10 +21,14 @@ pub(crate) fn step(name: &'static str) {
 #[cfg(parshall_stall)]
 pub static STEP_HOOK: plain::OnceLock<fn(&'static str)> = plain::OnceLock::new();
 
-/// A load that takes its place in the one order of all SeqCst steps.
+/// A load that takes its place in the one order of all SeqCst operations.
 ///
-/// Loom gives no such order to loads, but to fences: there a fence stands before it. That says as much about the steps
-/// before it that change a word by SeqCst, and more about those that do not; no argument relies on that.
+/// Loom gives such an order to fences only. Of two threads that each step and then look, one sees the other if a fence lies
+/// between step and look in both. There are two ways to put it there, and each shows what the other hides:
+///
+/// * before each of these loads. A look that is not SeqCst is seen; a step that is not is made up for by the look.
+/// * `--cfg parshall_fence_behind`: behind each operation that is SeqCst, load or step. A step that is not SeqCst is seen, and
+///   a look that stands for another's step (Q2); a last look that is not is made up for by the step.
 pub(crate) trait LoadSeqCst {
     fn load_sc(&self) -> u64;
 }
@@ -33,9 +37,9 @@ impl LoadSeqCst for AtomicU64 {
     #[inline(always)]
     fn load_sc(&self) -> u64 {
         // ORDERING: the callers say what it pairs with.
-        #[cfg(not(parshall_loom))]
+        #[cfg(any(not(parshall_loom), parshall_fence_behind))]
         return self.load(Ordering::SeqCst);
-        #[cfg(parshall_loom)]
+        #[cfg(all(parshall_loom, not(parshall_fence_behind)))]
         {
             loom::sync::atomic::fence(Ordering::SeqCst);
             self.load(Ordering::Acquire)
@@ -170,7 +174,19 @@ mod imp {
                 #[track_caller]
                 pub(crate) fn load(&self, order: Ordering) -> $value {
                     self.shadow.swap(true, Ordering::Relaxed);
-                    self.word.load(order)
+                    // By SeqCst loom would show the newest word, whatever else was seen or not.
+                    let seq_cst = order == Ordering::SeqCst;
+                    let value = self.word.load(if seq_cst { Ordering::Acquire } else { order });
+                    self.fence_behind(order);
+                    value
+                }
+
+                /// What [`super::LoadSeqCst`] says of `parshall_fence_behind`. Before the fence others may run.
+                fn fence_behind(&self, order: Ordering) {
+                    if cfg!(parshall_fence_behind) && order == Ordering::SeqCst {
+                        self.shadow.swap(true, Ordering::Relaxed);
+                        loom::sync::atomic::fence(Ordering::SeqCst);
+                    }
                 }
             }
 
@@ -187,6 +203,35 @@ mod imp {
     with_shadow!(AtomicU64, u64);
     with_shadow!(AtomicUsize, usize);
     with_shadow!(AtomicPtr<T>, *mut T);
+
+    /// The steps that may be SeqCst.
+    macro_rules! steps {
+        ($($name:ident),*) => {$(
+            #[track_caller]
+            pub(crate) fn $name(&self, value: u64, order: Ordering) -> u64 {
+                let old = self.word.$name(value, order);
+                self.fence_behind(order);
+                old
+            }
+        )*};
+    }
+
+    impl AtomicU64 {
+        steps!(fetch_add, fetch_or, fetch_and);
+
+        #[track_caller]
+        pub(crate) fn compare_exchange(
+            &self,
+            from: u64,
+            to: u64,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<u64, u64> {
+            let result = self.word.compare_exchange(from, to, success, failure);
+            self.fence_behind(if result.is_ok() { success } else { failure });
+            result
+        }
+    }
 
     /// Under loom every wait is a yield: the scheduler decides who goes on.
     #[derive(Debug)]
