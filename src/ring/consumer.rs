@@ -277,7 +277,7 @@ impl Ring {
             self.consumer.head.store(Head::at(reader.head).0, Ordering::Release);
             return Room::Free;
         }
-        // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc` and `set_waiting`; of an
+        // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc`; of an
         // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
         // sender asleep beside a free slot.
         let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);

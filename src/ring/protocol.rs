@@ -167,9 +167,10 @@ impl Ring {
     pub(crate) fn set_waiting(&self) {
         // Rarely, for it stays until the receiver finds nobody.
         if !self.head_sc().is_waiting() {
-            // ORDERING(W1): SeqCst. Pairs with W1 in `free_room`: a pop before this is seen by the look that
-            // follows; one after it sees the bit.
-            self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::SeqCst);
+            // ORDERING(W1, C1): Relaxed. The look above is the SeqCst operation: it read a word older than any step on H
+            // that finds the bit, and so comes before it. A pop before this is seen by the look that follows, since that
+            // finds this word or a newer one; and this goes on with the release sequence of the pop (C1).
+            self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::Relaxed);
         }
     }
 
@@ -177,7 +178,7 @@ impl Ring {
     /// may call this, and looks for waiters once more then: so that nobody is stopped in between whose bit another one
     /// relies on.
     pub(crate) fn clear_waiting(&self) {
-        // ORDERING(W1): SeqCst. Pairs with W1 in `set_waiting`: whoever has seen the bit stand before this, or the head
+        // ORDERING(W1): SeqCst. Pairs with W1 in `head_sc`: whoever has seen the bit stand before this, or the head
         // of an earlier pop, is seen by the look that follows.
         self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::SeqCst);
     }
