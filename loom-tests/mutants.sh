@@ -25,10 +25,11 @@ only=${1:-.}
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs
 
-# id | file | start of the function, or `*` for the file | sed expression on those lines | what it is
+# id | file | start of the function, or `*` for the file | sed expression on those lines | what it is | `behind`: built with
+# parshall_fence_behind, the other way in which loom sees SeqCst (`src/sync.rs`)
 mutants() {
-  ord() { # id file fn from to what
-    echo "$1|$2|$3|s/Ordering::$4/Ordering::$5/|$6: $4 -> $5"
+  ord() { # id file fn from to what [way]
+    echo "$1|$2|$3|s/Ordering::$4/Ordering::$5/|$6: $4 -> $5|${7:-}"
   }
   ord P1-publish $S 'fn publish(' Release Relaxed 'stamp store in publish'
   ord P1-look $S 'fn is_published(stamp' Acquire Relaxed 'stamp load in is_published'
@@ -48,7 +49,7 @@ mutants() {
   ord C1-cache-swap $X 'fn publish_head(' Release Relaxed 'head_cache swap in publish_head'
   ord C1-head-load $B 'fn head(' Acquire Relaxed 'H load in head'
   ord C1W1-move-acq $Y 'fn free_room(' SeqCst Acquire 'H fetch_add in free_room'
-  ord C1W1-move-rel $Y 'fn free_room(' SeqCst Release 'H fetch_add in free_room'
+  ord C1W1-move-sc $Y 'fn free_room(' SeqCst AcqRel 'H fetch_add in free_room' behind
   ord C1W1-move-rlx $Y 'fn free_room(' SeqCst Relaxed 'H fetch_add in free_room'
   ord C1-hold $Y 'fn hold_room(' Release Relaxed 'H store in hold_room'
   echo "C1-store|$Y|fn free_room(|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in advance, unbounded: Release -> Relaxed"
@@ -68,8 +69,12 @@ mutants() {
   ord L5-acq $X 'fn claimed_so_far(' AcqRel Acquire 'T fetch_or in claimed_so_far'
   ord L5-rel $X 'fn claimed_so_far(' AcqRel Release 'T fetch_or in claimed_so_far'
   ord L5-rlx $X 'fn claimed_so_far(' AcqRel Relaxed 'T fetch_or in claimed_so_far'
-  ord W1-set $B 'fn set_waiting(' SeqCst Relaxed 'H fetch_or in set_waiting'
-  ord W1-clear $B 'fn clear_waiting(' SeqCst Relaxed 'H fetch_and in clear_waiting'
+  ord T-swap-sc $B 'fn swap_tail(' SeqCst AcqRel 'T swap, all callers' behind
+  ord W1-clear $B 'fn clear_waiting(' SeqCst AcqRel 'H fetch_and in clear_waiting' behind
+  ord W12-register $Q 'fn register(' SeqCst AcqRel 'arrivals fetch_add in register' behind
+  ord Q2-swap $G 'fn swap(' 'SeqCst, ' 'AcqRel, ' 'state swap' behind
+  ord Q2-swap-fail $G 'fn swap(' 'SeqCst)' 'Acquire)' 'state swap, failure' behind
+  ord Q2-state $G 'fn state(' SeqCst Acquire 'state load' behind
   ord K2-returned $W 'fn is_returned(' Acquire Relaxed 'lent load in is_returned'
   ord K2-take $W 'fn take(' Release Relaxed 'lent store in take'
   ord N1-count $N 'fn strong(' Acquire Relaxed 'count load in strong'
@@ -79,12 +84,11 @@ mutants() {
   ord N1-drop-rel $N 'fn drop_strong(' AcqRel Release 'count fetch_sub in drop_strong'
   ord N1-drop-rlx $N 'fn drop_strong(' AcqRel Relaxed 'count fetch_sub in drop_strong'
   for o in Acquire Release Relaxed; do
-    ord "W12-register-$o" $Q 'fn register(' SeqCst "$o" 'arrivals fetch_add in register'
     ord "Q1-swap-$o" $G 'fn swap(' 'SeqCst, ' "$o, " 'state swap'
   done
   ord Q1-swap-fail $G 'fn swap(' 'SeqCst)' 'Relaxed)' 'state swap, failure'
   ord Q1-state $G 'fn state(' SeqCst Relaxed 'state load'
-  ord Q8-settled $Q 'fn settled(' Acquire Relaxed 'settled load'
+  ord Q8-settled $Q 'fn settled(' Acquire Relaxed 'settled load' behind
   ord Q8-settle $Q 'fn settle(&self' Release Relaxed 'settled store'
   ord Q4-woken $G 'fn set_woken(' Release Relaxed 'woken store'
   ord Q4-release $G 'fn release(' Release Relaxed 'released store'
@@ -327,12 +331,12 @@ models() { # which binary...
 worker() { # number: its share of the mutants
   local dir=$work/$1 id file fn expr what binaries failed verdict half others
   prepare "$1"
-  while IFS='|' read -r id file fn expr what; do
+  while IFS='|' read -r id file fn expr what way; do
     if ! apply "$dir" "$file" "$fn" "$expr"; then
       verdict=stale failed=''
     elif [ -n "$try" ]; then
       verdict=applies failed=''
-    elif ! binaries=$(build "$dir" "$file"); then
+    elif ! binaries=$(RUSTFLAGS+=${way:+ --cfg parshall_fence_behind} build "$dir" "$file"); then
       verdict=broken failed=''
     else
       case $file in $O | $G | $Q | $V) others='^ring::' ;; *) others='^wait::' ;; esac

@@ -4,6 +4,8 @@
 //! RUSTFLAGS="--cfg parshall_loom" cargo test -p loom-tests --profile loom
 //! ```
 //!
+//! With `--cfg parshall_fence_behind` as well, a step that is not SeqCst shows: see `LoadSeqCst` in `src/sync.rs`.
+//!
 //! Every model prints `model <name>: <n> executions` on standard error, even when it passes, and fails
 //! if loom found only one execution to explore from each end: such a model checks nothing. `LOOM_MAX_PREEMPTIONS`
 //! replaces the bounds of all models. To follow one failing execution, name a checkpoint file:
