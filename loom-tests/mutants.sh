@@ -38,7 +38,7 @@ mutants() {
   ord T-swap-rel $B 'fn swap_tail(' SeqCst Release 'T swap, all callers'
   ord T-swap-rlx $B 'fn swap_tail(' SeqCst Relaxed 'T swap, all callers'
   ord T-swap-fail $B 'fn swap_tail(' Acquire Relaxed 'T swap, failure, all callers'
-  for f in $X:take_capacity $X:claim_reserved $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
+  for f in $X:claim_plainly $X:take_capacity $X:claim_reserved $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
     local file=${f%:*}
     f=${f#*:}
     for o in Acquire Release; do
@@ -52,8 +52,8 @@ mutants() {
   ord C1W1-move-sc $Y 'fn free_room(' SeqCst AcqRel 'H fetch_add in free_room' behind
   ord C1W1-move-rlx $Y 'fn free_room(' SeqCst Relaxed 'H fetch_add in free_room'
   ord C1-hold $Y 'fn hold_room(' Release Relaxed 'H store in hold_room'
-  echo "C1-store|$Y|fn free_room(|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in advance, unbounded: Release -> Relaxed"
-  echo "M7-store|$Y|fn move_head(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in advance: Release -> Relaxed"
+  echo "C1-store|$Y|fn free_room(|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in free_room, unbounded: Release -> Relaxed"
+  echo "M7-store|$Y|fn move_head(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in move_head: Release -> Relaxed"
   ord M7-load $B 'fn occupancy(' Acquire Relaxed 'popped load in occupancy'
   ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
   ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
@@ -73,7 +73,6 @@ mutants() {
   ord W1-clear $B 'fn clear_waiting(' SeqCst AcqRel 'H fetch_and in clear_waiting' behind
   ord W12-register $Q 'fn register(' SeqCst AcqRel 'arrivals fetch_add in register' behind
   ord Q2-swap $G 'fn swap(' 'SeqCst, ' 'AcqRel, ' 'state swap' behind
-  ord Q2-swap-fail $G 'fn swap(' 'SeqCst)' 'Acquire)' 'state swap, failure' behind
   ord Q2-state $G 'fn state(' SeqCst Acquire 'state load' behind
   ord K2-returned $W 'fn is_returned(' Acquire Relaxed 'lent load in is_returned'
   ord K2-take $W 'fn take(' Release Relaxed 'lent store in take'
@@ -86,7 +85,6 @@ mutants() {
   for o in Acquire Release Relaxed; do
     ord "Q1-swap-$o" $G 'fn swap(' 'SeqCst, ' "$o, " 'state swap'
   done
-  ord Q1-swap-fail $G 'fn swap(' 'SeqCst)' 'Relaxed)' 'state swap, failure'
   ord Q1-state $G 'fn state(' SeqCst Relaxed 'state load'
   ord Q8-settled $Q 'fn settled(' Acquire Relaxed 'settled load' behind
   ord Q8-settle $Q 'fn settle(&self' Release Relaxed 'settled store'
@@ -107,6 +105,7 @@ bug-overtake|$X|*|s/if !nobody_waits()/if false/;s/ \&\& nobody_waits();/;/|clai
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
 bug-plain-closed|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/RES_FIELD/|plain claims ignore CLOSED
 bug-plain-permits|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/CLOSED/|plain claims ignore permits
+bug-plain-flag|$X|fn publish_head(|s/head.without_flag()/head/|head_cache has the flag of H
 bug-plain-capacity|$P|fn is_plainly_below(|s/used < limit/used <= limit/|a plain claim is one too many
 bug-stale-full|$X|fn refresh_room(|s/if self.tail() == tail .*<= self.limit/if true/|Full is said from an old tail
 bug-capacity|$X|fn has_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
@@ -197,7 +196,6 @@ bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/step("register: looke
 bug-uncall|$R|fn serve_waiting(|s/if !self.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
 bug-uncleared|$R|fn serve_waiting(|s/if left > 0/if false/|TX_WAITING is never cleared
 bug-recall|$R|fn serve_waiting(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
-bug-second-serve|$R|fn serve_waiting(|/self.senders.serve(0, left/d|who came while TX_WAITING was cleared is not served
 bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/self.0/|a pop that holds the room frees it as well
 bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0, (2 * n).wrapping_neg())/|a pop holds twice what it takes
 bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0 \& !Self::TX_WAITING, n.wrapping_neg())/|a pop that holds clears TX_WAITING
@@ -234,10 +232,13 @@ bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
-bug-row-begin|$O|fn begin(|s/ && self.first.load(Ordering::Relaxed) == first//|the first number is not looked at twice
+Q3-begin-again|$O|fn begin(|s/first.load(Ordering::Acquire) ==/first.load(Ordering::Relaxed) ==/|second first load in begin: Acquire -> Relaxed
+bug-row-begin|$O|fn begin(|s/ && self.first.load(Ordering::Acquire) == first//|the first number is not looked at twice
 bug-row-fresh|$O|fn fresh(|s/store(number . FRESH,/store(number,/|a renewed segment does not say that it is not linked
 bug-row-next|$O|fn seek_from<|s/if segment.next() != next/if false/|the link is not looked at twice
-bug-row-number|$O|fn seek_from<|s/if segment.number() & !FRESH != known/if false/|the number is not looked at after the link
+bug-row-begin-has|$O|fn begin(|s/ && segment.has(number)//|the first number is not looked at after the link
+bug-row-has|$O|fn seek_from<|s/ .. !following.has(found)//|the number behind a link is not looked at after it
+bug-row-number|$O|fn seek_from<|s/if !segment.has(known)/if false/|the number is not looked at after the link
 bug-row-end|$O|fn seek_from<|s/if next != end_of(known)/if false/|an end of another number is appended to
 bug-row-out|$O|fn sweep(|/segment.number.store(OUT/d|what is taken out keeps its number
 bug-row-gone|$O|fn sweep(|/self.gone.store/d|what was taken out is not counted

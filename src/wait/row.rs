@@ -18,7 +18,8 @@
 //! A link counts as true if the segment that holds it still has its number *after* the link was read: a
 //! segment loses its number when it has been taken out, before any other one is, and one that has no number any more is
 //! not linked to. New segments carry the mark FRESH with their number until they are linked, so that
-//! nobody takes one for linked that is reached by an old hint.
+//! nobody takes one for linked that is reached by an old hint. A number is that of a linked segment if it stands before and
+//! after a look at the link: one that was put aside since, and linked here by another number, has that one.
 
 use super::cell::Cell;
 use crate::sync::row::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
@@ -83,6 +84,11 @@ impl Segment {
         // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`: who sees a number sees the segment set up, and
         // who sees that it is out, or another number, sees the links that led around it.
         self.number.load(Ordering::Acquire)
+    }
+
+    /// Whether it has this number, linked or not.
+    fn has(&self, number: u64) -> bool {
+        self.number() & !FRESH == number & !FRESH
     }
 
     /// Gives up a segment that was not linked.
@@ -198,10 +204,9 @@ impl Row {
             // SAFETY: a link.
             let segment = unsafe { self.at(first) };
             let number = segment.number();
-            // The number is good if this still is the first: it may serve elsewhere by now.
-            // ORDERING(Q3): Relaxed. Coherence: who has read a number of a later life has acquired that the row was led around
-            // the segment, and how it was set up for that life.
-            if number < TAKEN && self.first.load(Ordering::Relaxed) == first {
+            // ORDERING(Q3): Acquire. As above; if it is the first again, it has the number of that life.
+            let again = number < TAKEN && self.first.load(Ordering::Acquire) == first;
+            if again && segment.has(number) {
                 return Some((segment, number & !FRESH));
             }
         }
@@ -293,11 +298,11 @@ impl Row {
             if segment.next() != next {
                 continue;
             }
-            if segment.number() & !FRESH != known {
+            if !segment.has(known) {
                 return None;
             }
             // Linked, and so its number is good, if it has one.
-            if found >= TAKEN {
+            if found >= TAKEN || !following.has(found) {
                 continue;
             }
             let found = found & !FRESH;

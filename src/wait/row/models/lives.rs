@@ -246,3 +246,85 @@ fn no_wait_is_counted_twice() {
         queue.leave(second);
     });
 }
+
+/// A segment is taken out, meant for 2 and put aside, and in the row again, where it stood: as the first one, and behind the
+/// first one. Its number while it was aside is nowhere in the row.
+fn stands_again(row: &Row, from: u64) {
+    let (last, next) = (from + 1, from + 2);
+    leave(row, from);
+    row.sweep(LAST);
+    let late = row.fresh(&segment(row, last).next, end_of(last), next).unwrap();
+    get(row, next, &Hint::new());
+    // SAFETY: of this row.
+    unsafe { row.at(late) }.put_aside();
+    get(row, next + 1, &Hint::new());
+    [last, next].into_iter().for_each(|number| leave(row, number));
+    row.sweep(LAST);
+    assert_eq!(get(row, next + 1, &Hint::new()), late.addr());
+}
+
+/// Tag Q3.
+///
+/// Seen to fail with: no look at the number behind the second look at the first one; Relaxed for that.
+#[test]
+fn the_first_is_the_first_again() {
+    check("first again", 1, || {
+        let row = row(2);
+        let other = spawn({
+            let row = row.clone();
+            move || {
+                let first = row.begin().map(|(first, number)| (core::ptr::from_ref(first), number));
+                first.map(|(first, number)| (first.addr(), number))
+            }
+        });
+        let zero = core::ptr::from_ref(segment(&row, 0)).addr();
+        stands_again(&row, 0);
+        let (first, number) = other.join().unwrap().expect("there is one");
+        assert_eq!(first == zero, [0, 3].contains(&number), "{number}");
+    });
+}
+
+/// Tag Q3.
+///
+/// Seen to fail with: no look at the number behind the second look at the link.
+#[test]
+fn a_link_leads_there_again() {
+    check("link again", 1, || {
+        let row = row(3);
+        let zero = core::ptr::from_ref(segment(&row, 0));
+        let other = spawn({
+            let row = row.clone();
+            move || {
+                // SAFETY: of this row.
+                match row.seek_from(unsafe { &*zero }, 0, 3, &Hint::new(), false) {
+                    Some(Found::Segment(found)) => Some(core::ptr::from_ref(found).addr()),
+                    _ => None,
+                }
+            }
+        });
+        let one = core::ptr::from_ref(segment(&row, 1)).addr();
+        stands_again(&row, 1);
+        assert_ne!(other.join().unwrap(), Some(one), "3 was elsewhere");
+    });
+}
+
+/// What one who leaves has settled is over for whoever reads that. Tag Q8.
+///
+/// Seen to fail with: Relaxed in `settle`, and in `settled`.
+#[test]
+fn what_is_settled_is_over() {
+    check("settled", 1, || {
+        let queue = Queue::new();
+        let first = queue.begin();
+        let place = core::ptr::from_ref(cell(&queue.0.row, 0));
+        let other = spawn({
+            let queue = queue.clone();
+            move || queue.leave(first)
+        });
+        // SAFETY: of this row.
+        if queue.0.settled() == 1 {
+            assert!(unsafe { &*place }.state().is_final());
+        }
+        other.join().unwrap();
+    });
+}
