@@ -222,8 +222,8 @@ impl Shared {
             self.ring.clear_waiting();
             step("pop: bit cleared");
             if !self.senders.is_idle() {
+                // Later pops serve them. What is left now they have seen: it was given up at a look that found nobody, or no room.
                 self.ring.set_waiting();
-                self.senders.serve(0, left, self, &mut panic);
             }
         }
         panic.forget();

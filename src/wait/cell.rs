@@ -155,11 +155,11 @@ impl Cell {
     /// Moves the word on, or returns what it is by now.
     pub(super) fn swap(&self, from: State, to: State) -> Result<(), State> {
         // ORDERING(Q1, Q2): SeqCst. Release: pairs with Q1 here and in `state`: who finds it Waiting sees waker and
-        // ticket. Acquire: the other end. SeqCst: see Q2 in `state`.
+        // ticket. Acquire: the other end. SeqCst: see Q2 in `state`. Relaxed: a failure tells nothing but that it failed.
         self.state
-            .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::SeqCst)
+            .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Relaxed)
             .map(drop)
-            .map_err(State)
+            .map_err(|_| self.state())
     }
 
     /// Puts a waker in; returns the one it replaces.
