@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker, ready};
 use std::collections::VecDeque;
 
 use super::{Chan, Closure, Shared};
-use crate::ring::{Claim, NotPlain, Refused};
+use crate::ring::{Claim, Refused};
 use crate::runtime;
 #[cfg(feature = "sink")]
 use crate::sync::Arc;
@@ -44,25 +44,16 @@ impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
     #[inline(always)]
     pub(crate) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
-        match self.ring.claim_plainly(|| self.senders.is_empty()) {
-            Ok(claim) => {
-                self.publish(claim, value);
-                Ok(())
-            }
-            Err(from) => self.try_send_slow(value, from),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn try_send_slow(&self, value: T, from: NotPlain) -> Result<(), (Refused, T)> {
-        match self.ring.claim(from, || self.senders.is_empty()) {
-            Ok(claim) => {
-                self.publish(claim, value);
-                Ok(())
-            }
-            Err(refused) => Err((refused, value)),
-        }
+        let nobody_waits = || self.senders.is_empty();
+        let claim = match self.ring.claim_plainly(nobody_waits) {
+            Ok(claim) => claim,
+            Err(from) => match self.ring.claim(from, nobody_waits) {
+                Ok(claim) => claim,
+                Err(refused) => return Err((refused, value)),
+            },
+        };
+        self.publish(claim, value);
+        Ok(())
     }
 
     /// Sends from the front of `messages` as many as there is room for, in one step, or says why there is

@@ -15,7 +15,9 @@ const MIRRORED: u64 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 20 };
 #[derive(Debug)]
 pub(crate) struct Reader {
     head: u64,
-    /// As long as the head lies before this, a pop has nothing to think of. 0: TX_WAITING stood when it was last looked at.
+    /// As long as the head lies before this, a pop has nothing to think of. 0: TX_WAITING stood when it was last looked at, or
+    /// was not looked at yet. (A look at H before each step would cost a quarter of a pop: the step would wait for it, and it
+    /// for the step before.)
     plain_until: u64,
     watermark: u64,
     /// A place at or ahead of the head: until a message is published there, none can raise the
@@ -237,10 +239,11 @@ impl Ring {
         room
     }
 
-    /// Apart, so that a pop is short where nobody waits.
+    /// What a plain pop need not do: to hold the room, and to tell how many messages were taken in full. Apart, so that it is short.
     #[inline(never)]
     fn move_head(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
         let waited_for = bounded && reader.plain_until == 0;
+        // The step may set it to 0 again.
         reader.plain_until = (reader.head / MIRRORED + 1) * MIRRORED;
         let held = waited_for && self.hold_room(reader, n);
         let room = if held { Room::Held } else { self.free_room(reader, n, bounded) };
@@ -251,7 +254,7 @@ impl Ring {
         room
     }
 
-    /// A look at H before each step would cost a quarter of a pop: the step would wait for it, and it for the step before.
+    /// Moves the head and keeps the room, if TX_WAITING stands.
     #[inline]
     fn hold_room(&self, reader: &mut Reader, n: u64) -> bool {
         let head = self.own_head();

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are out; `held` stands as its
-//! negative, so that T - H shows both what is in the channel and what is permitted. The bit layout is in [`pos`].
+//! negative, so that T - H shows whether a permit is out and, if none is, what is in the channel. The bit layout is in [`pos`].
 //!
 //! | bit | meaning | set by | cleared by |
 //! |---|---|---|---|
@@ -89,7 +89,7 @@
 //! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
 //! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
-//! | M7 | `popped`, Release, in `advance` | the same, Acquire, in `occupancy` | a head that is no older |
+//! | M7 | `popped`, Release, in `move_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the list of all segments, Release, in `fresh` | the same, Acquire, in `reuse` | the segment, set up |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
 //! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
@@ -134,5 +134,5 @@ mod slot;
 mod store;
 
 pub(crate) use consumer::{Park, Reader, Room};
-pub(crate) use producer::{Claim, NotPlain, Refused};
+pub(crate) use producer::{Claim, Refused};
 pub(crate) use protocol::{Occupancy, Ring, Shape};

@@ -14,7 +14,8 @@
 //! `res + held`, modulo 2^24, is how many permits are out: `held` counts those that pops kept for who waits, `res` all
 //! others, and each of them less once it is used or given back. So one step on the tail decides room,
 //! closure and parking together, and one step on the head takes a message out and gives its room away.
-//! `held` stands as its negative, so that tail minus head is, in one subtraction, what is in the channel.
+//! `held` stands as its negative, so that one subtraction of the words shows whether a permit is out and, if none is, what is in
+//! the channel.
 //!
 //! A head that is older than the tail makes a channel look no emptier than it is: what a pop holds it takes out.
 
@@ -141,6 +142,7 @@ impl Tail {
     /// Open, no permit is out, and fewer than `limit` messages are in it, in one subtraction. The head has no flag.
     #[inline]
     pub(super) fn is_plainly_below(self, limit: u64, head: Head) -> bool {
+        debug_assert!(!head.is_waiting(), "its flag would hide CLOSED");
         let used = self.0.wrapping_sub(head.0);
         used & (RES_FIELD | CLOSED) == 0 && used < limit << POS_SHIFT
     }
@@ -348,6 +350,7 @@ mod tests {
                 prop_assert_eq!(tail.used(*heads.last().unwrap()), len + out);
                 for &old in &heads {
                     prop_assert!(tail.used(old) >= len + out);
+                    prop_assert!(!tail.is_plainly_below(len + out, old));
                 }
             }
         }

@@ -58,10 +58,10 @@ impl Ring {
     pub(crate) fn claim_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, NotPlain> {
         let old = self.tail();
         let plain = old.is_plainly_below(self.limit, self.head_cache()) && nobody_waits();
-        step("claim: looked");
         if !plain {
             return Err(NotPlain { tail: old, lost: false });
         }
+        step("claim: plain");
         match self.swap_tail(old, old.claim(1)) {
             Ok(()) => Ok(Claim { old }),
             Err(tail) => Err(NotPlain { tail, lost: true }),
@@ -69,6 +69,8 @@ impl Ring {
     }
 
     /// Claims the next slot, if `nobody_waits` for room, where [`Ring::claim_plainly`] could not.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn claim(
         &self,
         from: NotPlain,

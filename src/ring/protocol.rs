@@ -39,7 +39,7 @@ pub(crate) struct Shape {
 pub(super) struct ProducerLine {
     /// T: see [`Tail`].
     pub(super) tail: AtomicU64,
-    /// The newest head a producer has told the others of: a lower bound of H.
+    /// The newest head a producer has told the others of, without its flag: a lower bound of H.
     pub(super) head_cache: AtomicU64,
     /// Of a list of blocks.
     pub(super) ends: Ends,
@@ -211,7 +211,7 @@ impl Ring {
     /// be too low by what it took meanwhile, and the permits too many by what it holds of that, or none if it took all that the
     /// tail knew of; never negative and, together, never above the capacity.
     pub(crate) fn occupancy(&self) -> Occupancy {
-        // ORDERING(M7): Acquire. Pairs with M7 in `advance`: the heads that are read after this are no older, and not by
+        // ORDERING(M7): Acquire. Pairs with M7 in `move_head`: the heads that are read after this are no older, and not by
         // a lap newer, unless we are stopped for one (see "Not guaranteed").
         let known = self.consumer.popped.load(Ordering::Acquire);
         let mut before = self.head();

@@ -81,7 +81,7 @@ fn room_that_a_pop_holds_is_taken_by_nobody() {
 /// A receiver that has popped while nobody waited frees the room of its first pop for one who does, and holds that of the
 /// next: nobody can take either.
 ///
-/// Seen to fail with: `waited_for` never set again.
+/// Seen to fail with: `plain_until` never 0 again.
 #[test]
 fn a_pop_frees_for_the_first_who_waits_and_holds_for_the_next() {
     let (tx, mut rx) = mpsc::channel(1);

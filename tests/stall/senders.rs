@@ -40,6 +40,14 @@ fn send(tx: Sender<u64>, _: Option<OwnedPermit<u64>>, arm: Arm) -> Sent {
     Ok(vec![message(VICTIM, 0)])
 }
 
+/// Its claim is not a plain one.
+fn send_beside_a_permit(tx: Sender<u64>, none: Option<OwnedPermit<u64>>, arm: Arm) -> Sent {
+    let permit = tx.try_reserve();
+    let sent = send(tx.clone(), none, arm);
+    drop(permit);
+    sent
+}
+
 fn reserve_two(tx: Sender<u64>, _: Option<OwnedPermit<u64>>, arm: Arm) -> Sent {
     arm.now();
     block_on(tx.reserve_many(2))?.next().unwrap().send(message(VICTIM, 0));
@@ -80,7 +88,8 @@ const fn appending(step: &'static str, before: u64) -> Scene {
 }
 
 const SCENES: &[Scene] = &[
-    scene("claim: looked", 0, send),
+    scene("claim: plain", 0, send),
+    scene("claim: looked", 0, send_beside_a_permit),
     scene("claim: looked", 2, reserve_two),
     scene("register: arrived", 4, send),
     scene("register: arrived", 3, reserve_two),
