@@ -303,7 +303,7 @@ build() { # dir file -> lines "binary"
     # shellcheck disable=SC2086
     (cd "$dir" && CARGO_TARGET_DIR=$dir/target timeout 600 \
       cargo test --offline $target --profile loom --no-run 2>&1) |
-      awk -v dir="$dir" '/^error/ { bad = 1 } /Executable/ { gsub(/[()]/, "", $NF); print ($NF ~ /^\// ? "" : dir "/") $NF } END { exit bad }' || status=1
+      awk -v dir="$dir" '/^error/ { bad = 1 } /Executable/ { gsub(/[()]/, "", $NF); print ($NF ~ /^\// ? "" : dir "/") $NF; n++ } END { exit bad || !n }' || status=1
   done
   return $status
 }
