@@ -60,8 +60,8 @@
 //! A pop looks for waiters only if it finds TX_WAITING in H. The first one that does has freed its room by the step that found
 //! the bit (W1); the next ones hold theirs, and free nothing: it is not before they give units
 //! back, by a step on T (W2), that anybody could miss them. Who comes to wait sets the bit unless it stands. The receiver
-//! alone clears it, when it has served all it had and some is left, and looks once more after that: it stands, or the
-//! receiver knows.
+//! alone clears it, when it has served all it had and some is left, and looks once more after that: for whoever found it
+//! standing it sets it again, and whoever comes later does so himself. What is left they have seen: it was free before.
 //!
 //! A server that passes an Empty place has given back before what it held, for its owner looks at the channel alone; or both
 //! would go on for ever, one passing, the other coming again. If the place holds a part, the server takes all it may from the
