@@ -223,7 +223,7 @@ bug-close-both|$Q|*|s/while let Some((index, cell, mut state)) = walk.next_of_al
 bug-look-behind|$Q|fn register(|s/if self.anybody_before(index) {/if false {/|register takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$Q|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
-bug-waker-first|$Q|fn serve_line(|s/match cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/wakes.push(early); cell.set_woken();/|the waker is taken before the swap
+bug-waker-first|$Q|fn serve_line(|s/if let Err(now) = cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/if let Some(early) = early { wakes.push(early) } cell.set_woken();/|the waker is taken before the swap
 bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
 bug-settled|$K|fn skip_to(|s/if self.settled == self.next/if true/|a walk settles what it has not settled
