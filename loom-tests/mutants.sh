@@ -101,7 +101,8 @@ mutants() {
   cat <<LIST
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
-bug-overtake|$X|*|s/if !nobody_waits()/if false/;s/ \&\& nobody_waits();/;/|claims ignore those who wait
+bug-overtake|$X|fn has_room(|s/if !nobody_waits()/if false/|claims ignore those who wait
+bug-plain-overtake|$X|fn claim_plainly(|s/ \&\& nobody_waits();/;/|plain claims ignore those who wait
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
 bug-plain-closed|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/RES_FIELD/|plain claims ignore CLOSED
 bug-plain-permits|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/CLOSED/|plain claims ignore permits

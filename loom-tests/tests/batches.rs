@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 
 use loom_tests::{
-    Bound, Ledger, POS_WRAP, STAMP_WRAP, Wide, block_on, channel, check, in_blocks, live_blocks,
-    spawn, unbounded,
+    Bound, Boxed, Ledger, POS_WRAP, STAMP_WRAP, Wide, block_on, channel, check, in_blocks,
+    live_blocks, spawn, unbounded,
 };
 use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{Receiver, Sender};
@@ -17,6 +17,12 @@ fn id(message: Wide) -> u32 {
 
 fn batch(ledger: &Ledger, ids: impl IntoIterator<Item = u32>) -> VecDeque<Wide> {
     ids.into_iter().map(|id| ledger.wide(id)).collect()
+}
+
+/// A send that waits.
+fn waiter(tx: &Sender<Wide>, message: Wide) -> Boxed<bool> {
+    let tx = tx.clone();
+    loom_tests::begin(async move { tx.send(message).await.is_ok() })
 }
 
 /// A batch against a receiver that makes room and goes: what was accepted is dropped with it, once; what was not is
@@ -78,17 +84,17 @@ fn l8_no_batch_after_the_end() {
     });
 }
 
-/// A batch overtakes nobody: a sender that waits is served first. Tag W2.
+/// A pop leaves room to one who waits, and a batch comes meanwhile: it overtakes nobody. Tags W1, W2.
 #[test]
 fn a_batch_overtakes_nobody() {
     check("batch behind a waiter", Bound::Preemptions(2), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = channel(1, 0);
+        // The receiver has found that nobody waits: so its next pop frees.
+        tx.try_send(ledger.wide(0)).unwrap();
+        assert_eq!(rx.try_recv().map(id), Ok(0));
         tx.try_send(ledger.wide(1)).unwrap();
-        let waiting = loom_tests::begin({
-            let (tx, message) = (tx.clone(), ledger.wide(2));
-            async move { tx.send(message).await.is_ok() }
-        });
+        let waiting = waiter(&tx, ledger.wide(2));
         let producer = spawn({
             let (tx, mut messages) = (tx.clone(), batch(&ledger, [3]));
             move || tx.try_send_many(&mut messages).is_ok()
@@ -98,6 +104,26 @@ fn a_batch_overtakes_nobody() {
         assert!(!producer.join().unwrap(), "a batch took the room of one who waits");
         assert!(block_on(waiting));
         assert_eq!(rx.try_recv().map(id), Ok(2));
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
+/// Likewise a single message, where the room was a permit's: then a claim need not look at the head. Tag W2.
+#[test]
+fn a_plain_claim_overtakes_nobody() {
+    check("claim behind a waiter", Bound::Preemptions(2), || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(1, 0);
+        let permit = tx.clone().try_reserve_owned().unwrap();
+        let waiting = waiter(&tx, ledger.wide(1));
+        let producer = spawn({
+            let (tx, message) = (tx.clone(), ledger.wide(2));
+            move || tx.try_send(message).is_ok()
+        });
+        drop((tx, permit));
+        assert!(!producer.join().unwrap(), "a claim took the room of one who waits");
+        assert!(block_on(waiting));
+        assert_eq!(rx.try_recv().map(id), Ok(1));
         assert_eq!(ledger.alive(), 0);
     });
 }
