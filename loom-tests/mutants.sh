@@ -192,6 +192,8 @@ M4-ticket-since|$G|fn ticket(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/
 M4-ticket-need|$G|fn ticket(|/need.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in ticket: Acquire -> Relaxed
 Q6-sweep|$O|fn sweep(|/busy.swap/s/Ordering::Acquire/Ordering::Relaxed/|busy swap in sweep: Acquire -> Relaxed
 Q6-sweep-end|$O|fn sweep(|/busy.store/s/Ordering::Release/Ordering::Relaxed/|busy store in sweep: Release -> Relaxed
+M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released load in is_released: Acquire -> Relaxed
+M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
 bug-second-look|$Q|fn register(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
 bug-uncall|$R|fn serve_waiting(|s/if !self.senders.is_idle()/if false/|TX_WAITING is cleared without a second look

@@ -88,7 +88,7 @@
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
-//! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
+//! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
 //! | M7 | `popped`, Release, in `move_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the list of all segments, Release, in `fresh` | the same, Acquire, in `reuse` | the segment, set up |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
@@ -118,6 +118,8 @@
 //! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
 //! million messages a second one lap takes eleven minutes, and it must resume within one message of it. Likewise
 //! between its load of `head_cache` and the swap that brings it up to date. A snapshot that is stopped for a lap counts it not.
+//! So does the row of waiting senders wrap, after 2^36 waits of one channel (2^35 where pointers have 32 bits): a server that is stopped between its look at
+//! a place and its swap while a multiple of that passes, *and* the place is in use again in the same way, would assign by an old need.
 //!
 //! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model beside this, `fuzz/fuzz_targets/ops.rs`
 //! and the property tests of [`pos`].

@@ -308,7 +308,9 @@ impl Ring {
     pub(crate) fn reserve_up_to(&self, want: u64) -> Option<u64> {
         loop {
             // The tail first: so the difference is no more than was used when the tail was read. Who has just come to
-            // wait has looked at the head in `set_waiting`, by a SeqCst step; whoever serves has moved it, or the tail.
+            // wait has looked at the head in `set_waiting`, by SeqCst. Whoever serves after a pop has moved the head; after a
+            // step on the tail, he has acquired there every head that a claim before it relied on: a pop that he does not see
+            // beyond those still has its own room to hand out.
             let tail = self.tail_sc();
             let head = self.head();
             let used = tail.used(head);

@@ -139,7 +139,9 @@ impl Cell {
     pub(super) fn renew(&self, segment: u64) {
         // ORDERING(Q0): Relaxed. The segment is published by Q3 in `row`. A swap by who comes late fails whatever it sees.
         self.state.store(State::empty(segment).0, Ordering::Relaxed);
-        self.released.store(false, Ordering::Relaxed);
+        // ORDERING(M4): Release. Pairs with M4 in `is_released`, as `ticket`.
+        self.released.store(false, Ordering::Release);
+        // ORDERING(Q0): Relaxed. As above.
         self.woken.store(false, Ordering::Relaxed);
         self.set_ticket(Ticket { task: 0, since: 0, need: 0 });
         self.set_ended(0);
@@ -211,8 +213,9 @@ impl Cell {
 
     /// Whether the owner has seen the end of its wait. May become true at any time.
     pub(super) fn is_released(&self) -> bool {
-        // ORDERING(Q4): Relaxed. A gauge here.
-        self.released.load(Ordering::Relaxed)
+        // ORDERING(M4): Acquire. As `ticket`: who reads that a later wait is not released, and then the word, finds it of another
+        // segment.
+        self.released.load(Ordering::Acquire)
     }
 
     // ---------------------------------------------------------------- for telemetry

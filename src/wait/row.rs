@@ -151,7 +151,8 @@ pub(super) struct Row {
     cursor: AtomicPtr<Segment>,
     /// Somebody takes segments out.
     busy: AtomicBool,
-    /// How many segments were ever taken out, by whoever is `busy`: all others up to the last number are in the row.
+    /// How many segments were ever taken out, by whoever is `busy`: all others up to the last number are in the row, or are
+    /// being taken out.
     gone: AtomicU64,
     /// How many in the row make it worth while to take out what is over: twice what was left the last time.
     enough: AtomicUsize,
@@ -444,6 +445,7 @@ impl Row {
         // ORDERING(Q3): Relaxed. Only sweeps move it, and of the last one we know by Q6; before any there is the first
         // segment of all, which we knew when we appended.
         let mut at = link.load(Ordering::Relaxed);
+        debug_assert!(!at.is_null(), "nobody has appended");
         loop {
             // SAFETY: a link.
             let segment = unsafe { self.at(at) };

@@ -205,7 +205,7 @@ fn looks_while_segments_are_taken_out() {
         get(&row, 3, &hint);
         sweeper.join().unwrap();
         let numbers = audit(&row).0;
-        // Whoever takes memory keeps others from sweeping.
+        // An append may be sweeping just then, and keeps others from it.
         assert!(numbers == [2, 3] || numbers == [0, 1, 2, 3], "{numbers:?}");
     });
 }
@@ -232,7 +232,7 @@ fn a_hint_serves_elsewhere_by_now() {
         let mine = get(&row, 3, &hinted());
         assert_eq!(reuser.join().unwrap(), mine);
         let numbers = audit(&row).0;
-        // Whoever takes memory keeps others from sweeping.
+        // An append may be sweeping just then, and keeps others from it.
         assert!(numbers == [0, 2, 3] || numbers == [0, 1, 2, 3], "{numbers:?}");
     });
 }

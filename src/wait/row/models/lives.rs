@@ -328,3 +328,29 @@ fn what_is_settled_is_over() {
         other.join().unwrap();
     });
 }
+
+/// All that wait are shown while a place is used again: that it is not released is not taken for one of the wait before. Tag M4.
+///
+/// Seen to fail with: Relaxed for `released` in `renew`, and for the load in `is_released`.
+#[test]
+fn a_place_that_was_left_is_not_shown_again() {
+    check("left", 1, || {
+        let row = row(2);
+        leave(&row, 0);
+        let place = core::ptr::from_ref(cell(&row, 0));
+        let newcomer = spawn({
+            let row = row.clone();
+            move || {
+                row.sweep(LAST);
+                get(&row, 2, &Hint::new());
+            }
+        });
+        // SAFETY: of this row.
+        let place = unsafe { &*place };
+        let (before, released) = (place.state(), place.is_released());
+        if before.is_of(0) && place.state().is_of(0) {
+            assert!(released, "it was left before");
+        }
+        newcomer.join().unwrap();
+    });
+}
