@@ -240,6 +240,7 @@ impl Ring {
     }
 
     /// What a plain pop need not do: to hold the room, and to tell how many messages were taken in full. Apart, so that it is short.
+    #[cold]
     #[inline(never)]
     fn move_head(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
         let waited_for = bounded && reader.plain_until == 0;
