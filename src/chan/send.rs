@@ -45,6 +45,7 @@ impl<T> Chan<T> {
     #[inline(always)]
     pub(crate) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
         let nobody_waits = || self.senders.is_empty();
+        // Matched here, and not behind one function of the ring, which costs two to four instructions of 95.
         let claim = match self.ring.claim_plainly(nobody_waits) {
             Ok(claim) => claim,
             Err(from) => match self.ring.claim(from, nobody_waits) {

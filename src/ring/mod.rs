@@ -84,7 +84,7 @@
 //! | W2 | `arrivals`, then T, SeqCst, by who comes to wait | T, then `arrivals`, SeqCst, by a release and by closing | likewise |
 //! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, ticket and units of the waiter |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
-//! | Q3 | number, link or hint of a segment, Release, in `append`, `fresh` and `sweep` | the same, Acquire | the segment, set up; the way around one that is out |
+//! | Q3 | number, link or hint of a segment, Release, in `append`, `fresh`, `put_aside`, `sweep` and `seek_from` | the same, Acquire | the segment, set up; the way around one that is out |
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
@@ -118,8 +118,10 @@
 //! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
 //! million messages a second one lap takes eleven minutes, and it must resume within one message of it. Likewise
 //! between its load of `head_cache` and the swap that brings it up to date. A snapshot that is stopped for a lap counts it not.
-//! So does the row of waiting senders wrap, after 2^36 waits of one channel (2^35 where pointers have 32 bits): a server that is stopped between its look at
-//! a place and its swap while a multiple of that passes, *and* the place is in use again in the same way, would assign by an old need.
+//! The row of
+//! waiting senders wraps too, after 2^36 waits of one channel (2^35 where pointers have 32 bits): a server that is stopped between
+//! its look at a place and its swap while a multiple of that passes, *and* the place is in use again in the same way, would assign
+//! by an old need.
 //!
 //! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model beside this, `fuzz/fuzz_targets/ops.rs`
 //! and the property tests of [`pos`].

@@ -168,8 +168,9 @@ impl Ring {
         // Rarely, for it stays until the receiver finds nobody.
         if !self.head_sc().is_waiting() {
             // ORDERING(W1, C1): Relaxed. The look above is the SeqCst operation: it read a word older than any step on H
-            // that finds the bit set here, and so comes before it. (For one that stood, see `clear_waiting`.) A pop before this is seen by the look that follows, since that
-            // finds this word or a newer one; and this goes on with the release sequence of the pop (C1).
+            // that finds the bit set here, and so comes before it. (For one that stood, see `clear_waiting`.) A pop before this
+            // is seen by the look that follows, since that finds this word or a newer one; and this goes on with the release
+            // sequence of the pop (C1).
             self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::Relaxed);
         }
     }

@@ -81,7 +81,7 @@ impl Segment {
 
     /// The number as it stands.
     fn number(&self) -> u64 {
-        // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`: who sees a number sees the segment set up, and
+        // ORDERING(Q3): Acquire. Pairs with Q3 in `fresh` and `sweep`: who sees a number sees the segment set up, and
         // who sees that it is out, or another number, sees the links that led around it.
         self.number.load(Ordering::Acquire)
     }
@@ -98,7 +98,7 @@ impl Segment {
     }
 
     fn next(&self) -> *mut Segment {
-        // ORDERING(Q3): Acquire. Pairs with Q3 in `append` and `sweep`: the segment it names was set up.
+        // ORDERING(Q3): Acquire. Pairs with Q3 in `append`, `fresh` and `sweep`: the segment it names was set up.
         self.next.load(Ordering::Acquire)
     }
 
