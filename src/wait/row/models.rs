@@ -33,7 +33,7 @@ std::thread_local! {
 }
 
 /// As `loom_tests::check`: explored from two first executions, for the reason given there.
-fn check(name: &str, preemptions: usize, model: fn()) {
+fn check(name: &str, preemptions: usize, model: impl Fn() + Copy + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = builder.max_branches.max(10_000);
     builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));

@@ -142,12 +142,9 @@ fn a_number_is_not_given_twice() {
     });
 }
 
-/// A place is shown while it is used again: nothing of the second wait with the word of the first one. Tags M4, M5.
-///
-/// Seen to fail with: Relaxed for any store or load of the ticket or the end.
-#[test]
-fn a_place_is_shown_with_its_own_ticket() {
-    check("census", 1, || {
+/// Looks at a place that was set up and left, while another thread takes its memory and uses it `again`.
+fn beside_its_next_life(name: &str, again: fn(&Row), look: fn(&Cell)) {
+    check(name, 1, move || {
         let row = row(2);
         set_up(cell(&row, 0), 1);
         leave(&row, 0);
@@ -156,18 +153,30 @@ fn a_place_is_shown_with_its_own_ticket() {
             let row = row.clone();
             move || {
                 row.sweep(LAST);
-                if let Ok(segment) = row.get(2, &Hint::new()) {
-                    set_up(segment.cell(2), 2);
-                }
+                again(&row);
             }
         });
         // SAFETY: of this row.
-        let place = unsafe { &*place };
+        look(unsafe { &*place });
+        newcomer.join().unwrap();
+    });
+}
+
+/// A place is shown while it is used again: nothing of the second wait with the word of the first one. Tags M4, M5.
+///
+/// Seen to fail with: Relaxed for any store or load of the ticket or the end.
+#[test]
+fn a_place_is_shown_with_its_own_ticket() {
+    let again = |row: &Row| {
+        if let Ok(segment) = row.get(2, &Hint::new()) {
+            set_up(segment.cell(2), 2);
+        }
+    };
+    beside_its_next_life("census", again, |place| {
         let (Ticket { task, since, need }, ended) = (place.ticket(), place.ended());
         if place.state().is_of(0) {
             assert_eq!([task, since, need, ended], [1; 4]);
         }
-        newcomer.join().unwrap();
     });
 }
 
@@ -176,23 +185,12 @@ fn a_place_is_shown_with_its_own_ticket() {
 /// Seen to fail with: Relaxed for the load in `need`.
 #[test]
 fn a_need_is_that_of_the_place() {
-    check("need", 1, || {
-        let row = row(2);
-        set_up(cell(&row, 0), 1);
-        leave(&row, 0);
-        let place = core::ptr::from_ref(cell(&row, 0));
-        let newcomer = spawn({
-            let row = row.clone();
-            move || {
-                row.sweep(LAST);
-                row.reuse(2).map(|segment| segment.cell(2).renew(2));
-            }
-        });
-        // SAFETY: of this row.
-        let place = unsafe { &*place };
+    let again = |row: &Row| {
+        row.reuse(2).map(|segment| segment.cell(2).renew(2));
+    };
+    beside_its_next_life("need", again, |place| {
         let need = place.need();
         assert!(need == 1 || !place.state().is_of(0), "a need of {need}");
-        newcomer.join().unwrap();
     });
 }
 
@@ -334,23 +332,11 @@ fn what_is_settled_is_over() {
 /// Seen to fail with: Relaxed for `released` in `renew`, and for the load in `is_released`.
 #[test]
 fn a_place_that_was_left_is_not_shown_again() {
-    check("left", 1, || {
-        let row = row(2);
-        leave(&row, 0);
-        let place = core::ptr::from_ref(cell(&row, 0));
-        let newcomer = spawn({
-            let row = row.clone();
-            move || {
-                row.sweep(LAST);
-                get(&row, 2, &Hint::new());
-            }
-        });
-        // SAFETY: of this row.
-        let place = unsafe { &*place };
+    let again = |row: &Row| _ = get(row, 2, &Hint::new());
+    beside_its_next_life("left", again, |place| {
         let (before, released) = (place.state(), place.is_released());
         if before.is_of(0) && place.state().is_of(0) {
             assert!(released, "it was left before");
         }
-        newcomer.join().unwrap();
     });
 }
