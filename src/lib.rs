@@ -12,6 +12,7 @@ mod ring;
 mod runtime;
 mod sync;
 mod telemetry;
+mod unwind;
 mod wait;
 
 /// For `tests/stall`: called at each step with its name.

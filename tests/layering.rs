@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 /// know no channel; `registry` and `snapshot` look at channels from above.
 const LAYERS: &[(&str, &[&str])] = &[
     ("sync", &[]),
+    ("unwind", &["sync"]),
     ("telemetry/clock", &["sync"]),
     ("telemetry/process", &["sync"]),
-    ("telemetry/task", &["sync", "telemetry/process"]),
+    ("telemetry/task", &["sync", "unwind", "telemetry/process"]),
     ("runtime", &[]),
     ("ring", &["sync"]),
-    ("wait", &["sync", "runtime", "telemetry/clock"]),
-    ("chan", &["sync", "runtime", "ring", "wait", "telemetry/clock", "telemetry/task"]),
+    ("wait", &["sync", "unwind", "runtime", "telemetry/clock"]),
+    ("chan", &["sync", "unwind", "runtime", "ring", "wait", "telemetry/clock", "telemetry/task"]),
     ("telemetry/registry", &["sync", "chan"]),
     (
         "telemetry/snapshot",
@@ -22,7 +23,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // Without introspection the registry is an empty module in here.
     ("telemetry", &["sync", "chan"]),
-    ("mpsc", &["sync", "runtime", "ring", "wait", "chan", "telemetry/task", "telemetry/registry"]),
+    (
+        "mpsc",
+        &[
+            "sync",
+            "unwind",
+            "runtime",
+            "ring",
+            "wait",
+            "chan",
+            "telemetry/task",
+            "telemetry/registry",
+        ],
+    ),
     // Snapshots only, by their public names; never a live channel.
     ("introspect", &["root", "telemetry/task"]),
     ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),

@@ -17,7 +17,8 @@ use crossbeam_utils::CachePadded;
 
 use crate::ring::Ring;
 use crate::sync::{Arc, plain, step};
-use crate::wait::{FirstPanic, RxWaker, Source, WaitQueue};
+use crate::unwind::{FirstPanic, Owes, OwesNothing};
+use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
 
@@ -109,15 +110,15 @@ impl<T> Chan<T> {
 impl Shared {
     /// Gives `n` permits back, wakes a receiver that waited only for them, and serves who waits for
     /// room. Every road by which capacity returns without a message ends here.
-    pub(crate) fn release(&self, n: u64) {
+    pub(crate) fn release<O: Owes>(&self, n: u64) {
         if n == 0 {
             return;
         }
-        let mut panic = FirstPanic::default();
-        self.give_back(n, &mut panic);
-        step("release: given back");
-        self.senders.serve(0, n, self, &mut panic);
-        panic.resume();
+        O::settle(|panic| {
+            self.give_back(n, panic);
+            step("release: given back");
+            self.senders.serve(0, n, self, panic);
+        });
     }
 
     /// Wakes the receiver. The caller's step on the tail ended its park.
@@ -155,15 +156,15 @@ impl Shared {
         self.info.note_close(CloseCause::SendersDropped);
         let before = self.ring.close_by_senders();
         step("close: senders gone");
-        let mut panic = FirstPanic::default();
-        if before.is_parked() {
-            self.wake_receiver(&mut panic);
-        }
-        if !self.senders.is_idle() {
-            // Only forgotten futures can still wait; they must get no capacity.
-            self.fail_senders(&mut panic);
-        }
-        panic.resume();
+        OwesNothing::settle(|panic| {
+            if before.is_parked() {
+                self.wake_receiver(panic);
+            }
+            if !self.senders.is_idle() {
+                // Only forgotten futures can still wait; they must get no capacity.
+                self.fail_senders(panic);
+            }
+        });
     }
 
     /// Closed by either side. Once true, true for ever.

@@ -8,7 +8,7 @@ use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::clock;
 use crate::telemetry::task;
-use crate::wait::FirstPanic;
+use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
 
 /// The one receiving end of a channel.
 pub(crate) struct Consumer<T> {
@@ -176,23 +176,23 @@ impl<T> Consumer<T> {
     /// Drops the next `n` messages, which are claimed by now, on past panicking drops, and then resumes the first
     /// panic.
     pub(crate) fn discard(&mut self, n: usize) {
-        let mut panic = FirstPanic::default();
-        let backoff = Backoff::new();
-        let mut left = n;
-        while left > 0 {
-            if self.discard_next(&mut panic) {
-                left -= 1;
-            } else {
-                backoff.snooze();
+        OwesNothing::settle(|panic| {
+            let backoff = Backoff::new();
+            let mut left = n;
+            while left > 0 {
+                if self.discard_next(panic) {
+                    left -= 1;
+                } else {
+                    backoff.snooze();
+                }
             }
-        }
-        panic.resume();
+        });
     }
 
     pub(crate) fn close(&self) {
-        let mut panic = FirstPanic::default();
-        self.chan.close_by_receiver(CloseCause::ReceiverClosed, &mut panic);
-        panic.resume();
+        OwesNothing::settle(|panic| {
+            self.chan.close_by_receiver(CloseCause::ReceiverClosed, panic);
+        });
     }
 }
 
@@ -205,8 +205,7 @@ impl Shared {
         }
     }
 
-    /// Hands out what a pop holds, or what it gave back. A sender's waker that panics must not
-    /// cost the receiver its message: the panic hook has reported it, and it ends here.
+    /// Hands out what a pop holds, or what it gave back. The message is owed.
     #[cold]
     #[inline(never)]
     fn serve_waiting(&self, n: u64, held: bool, waker: Option<&Waker>) {
@@ -214,19 +213,19 @@ impl Shared {
         if let Some(task) = task::current(waker) {
             self.info.note_receiver(Some(task));
         }
-        let mut panic = FirstPanic::default();
-        let left = self.senders.serve(hand, budget, self, &mut panic);
-        if left > 0 {
-            step("pop: nobody waits");
-            // The bit has outlived the wait that it was set for.
-            self.ring.clear_waiting();
-            step("pop: bit cleared");
-            if !self.senders.is_idle() {
-                // Later pops serve them. What is left now they have seen: it was given up at a look that found nobody, or no room.
-                self.ring.set_waiting();
+        OwesValue::settle(|panic| {
+            let left = self.senders.serve(hand, budget, self, panic);
+            if left > 0 {
+                step("pop: nobody waits");
+                // The bit has outlived the wait that it was set for.
+                self.ring.clear_waiting();
+                step("pop: bit cleared");
+                if !self.senders.is_idle() {
+                    // Later pops serve them. What is left now they have seen: it was given up at a look that found nobody, or no room.
+                    self.ring.set_waiting();
+                }
             }
-        }
-        panic.forget();
+        });
     }
 
     /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded. `None`: a message is.
@@ -269,7 +268,11 @@ impl Shared {
             self.info.receive_wait_abandoned();
         }
         // Last: dropping a waker may run user code.
-        drop(old);
+        match result {
+            // The poll is pending, and the next one finds all as it should be.
+            Some(Nothing::Empty) => OwesNothing::settle(|panic| panic.discard(old)),
+            _ => OwesValue::settle(|panic| panic.discard(old)),
+        }
         result
     }
 }
@@ -279,27 +282,27 @@ impl<T> core::panic::RefUnwindSafe for Consumer<T> {}
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        let shared = &*self.chan;
-        let mut panic = FirstPanic::default();
-        shared.close_by_receiver(CloseCause::ReceiverDropped, &mut panic);
-        // The waker goes now: it may keep alive the very task that owns a sender.
-        if !self.parked || shared.ring.unpark() {
-            // SAFETY: not parked, or taken back: the receiver owns the cell.
-            let waker = unsafe { shared.receiver.take() };
-            panic.discard(waker);
-        }
-        // Throw away what is left, on past panicking drops, until nothing more can come: a claim
-        // that is on its way is awaited, and later permits see that the receiver is gone.
-        shared.info.begin_discard(shared.ring.occupancy().popped);
-        let backoff = Backoff::new();
-        loop {
-            while self.discard_next(&mut panic) {}
-            // SAFETY: this channel's reader, which goes with us.
-            if unsafe { self.chan.ring.try_abandon(&self.reader) } {
-                break;
+        OwesNothing::settle(|panic| {
+            let shared = &*self.chan;
+            shared.close_by_receiver(CloseCause::ReceiverDropped, panic);
+            // The waker goes now: it may keep alive the very task that owns a sender.
+            if !self.parked || shared.ring.unpark() {
+                // SAFETY: not parked, or taken back: the receiver owns the cell.
+                let waker = unsafe { shared.receiver.take() };
+                panic.discard(waker);
             }
-            backoff.snooze();
-        }
-        panic.resume();
+            // Throw away what is left, on past panicking drops, until nothing more can come: a claim
+            // that is on its way is awaited, and later permits see that the receiver is gone.
+            shared.info.begin_discard(shared.ring.occupancy().popped);
+            let backoff = Backoff::new();
+            loop {
+                while self.discard_next(panic) {}
+                // SAFETY: this channel's reader, which goes with us.
+                if unsafe { self.chan.ring.try_abandon(&self.reader) } {
+                    break;
+                }
+                backoff.snooze();
+            }
+        });
     }
 }

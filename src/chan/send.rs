@@ -14,7 +14,8 @@ use crate::sync::Arc;
 use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
-use crate::wait::{FirstPanic, Key, Ticket, Wait, WaitQueue};
+use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
+use crate::wait::{Key, Ticket, Wait, WaitQueue};
 
 /// The receiver takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl From<Refused> for Missing {
 impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
     #[inline(always)]
-    pub(crate) fn try_send(&self, value: T) -> Result<(), (Refused, T)> {
+    pub(crate) fn try_send<O: Owes>(&self, value: T) -> Result<(), (Refused, T)> {
         let nobody_waits = || self.senders.is_empty();
         // Matched here, and not behind one function of the ring, which costs two to four instructions of 95.
         let claim = match self.ring.claim_plainly(nobody_waits) {
@@ -53,7 +54,7 @@ impl<T> Chan<T> {
                 Err(refused) => return Err((refused, value)),
             },
         };
-        self.publish(claim, value);
+        self.publish::<O>(claim, value);
         Ok(())
     }
 
@@ -67,17 +68,17 @@ impl<T> Chan<T> {
         // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
         // runs no user code.
         unsafe { self.ring.publish_all(claim, messages.drain(..n as usize)) };
-        self.wake_if(was_parked);
+        self.wake_if::<OwesValue>(was_parked);
         Ok(n as usize)
     }
 
-    /// Sends at once, or gives the message back and says what its permit needs.
+    /// Sends at once, in a poll, or gives the message back and says what its permit needs.
     #[inline(always)]
     pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
         let Some(unit) = runtime::try_unit() else {
             return Err((self.reserve_without_unit(), value));
         };
-        match self.try_send(value) {
+        match self.try_send::<OwesValue>(value) {
             Ok(()) => {
                 unit.spend();
                 Ok(())
@@ -97,18 +98,25 @@ impl<T> Chan<T> {
     }
 
     /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
-    /// gone the message is dropped at once.
-    pub(crate) fn send_reserved(&self, value: T) {
+    /// gone the message is dropped at once, and a panic of its drop goes on.
+    pub(crate) fn send_reserved<O: Owes>(&self, value: T) {
         if let Some((claim, may_be_waited_for)) = self.ring.claim_reserved() {
             if may_be_waited_for {
-                self.serve_after(|| self.publish(claim, value));
+                // A permit is free to be taken again.
+                O::settle(|panic| {
+                    panic.run(|| self.publish::<OwesNothing>(claim, value));
+                    self.senders.serve(0, 1, &**self, panic);
+                });
             } else {
-                self.publish(claim, value);
+                self.publish::<O>(claim, value);
             }
         } else {
             self.info.count_late();
-            self.release(1);
-            drop(value);
+            // The message is the caller's own.
+            OwesNothing::settle(|panic| {
+                panic.run(|| self.release::<O>(1));
+                panic.run(|| drop(value));
+            });
         }
     }
 
@@ -119,35 +127,25 @@ impl<T> Chan<T> {
     }
 
     #[inline]
-    fn publish(&self, claim: Claim, value: T) {
+    fn publish<O: Owes>(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked();
         step("publish: claimed");
         // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
         unsafe { self.ring.publish(claim, value) };
-        self.wake_if(was_parked);
+        self.wake_if::<O>(was_parked);
     }
 
     /// Wakes the receiver if a claim that is published now ended its park.
     #[inline]
-    fn wake_if(&self, was_parked: bool) {
+    fn wake_if<O: Owes>(&self, was_parked: bool) {
         if was_parked {
             step("publish: to wake");
-            let mut panic = FirstPanic::default();
-            self.wake_receiver(&mut panic);
-            panic.resume();
+            O::settle(|panic| self.wake_receiver(panic));
         }
     }
 }
 
 impl Shared {
-    /// Hands on one permit that is free to be taken again, after `f`, which may wake and so panic.
-    fn serve_after(&self, f: impl FnOnce()) {
-        let mut panic = FirstPanic::default();
-        panic.run(f);
-        self.senders.serve(0, 1, self, &mut panic);
-        panic.resume();
-    }
-
     /// Takes `n` permits without waiting.
     pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
         self.ring.reserve(n, || self.senders.is_empty())
@@ -221,14 +219,12 @@ impl Turn {
 
     fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         if !self.held {
-            let mut panic = FirstPanic::default();
-            let wait = self.poll_wait(shared, cx.waker(), &mut panic);
-            // Somebody else's waker panicked; the hook has reported it, and this wait is not lost for it.
-            panic.forget();
+            let mut wait = Wait::Pending;
+            OwesValue::settle(|panic| wait = self.poll_wait(shared, cx.waker(), panic));
             match wait {
                 Wait::Pending => return Poll::Pending,
                 Wait::Closed(assigned) => {
-                    shared.release(assigned);
+                    shared.release::<OwesValue>(assigned);
                     return Poll::Ready(Err(Closed));
                 }
                 Wait::Granted => self.held = true,
@@ -237,7 +233,7 @@ impl Turn {
         if shared.is_closed() {
             // Granted, but closed before it was polled: as Tokio, closure wins.
             self.held = false;
-            shared.release(self.need);
+            shared.release::<OwesValue>(self.need);
             return Poll::Ready(Err(Closed));
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
@@ -263,16 +259,16 @@ impl Turn {
     }
 
     /// Gives up the place and hands on what it held.
-    fn leave(&mut self, shared: &Shared) {
-        if self.held {
-            shared.release(self.need);
+    fn leave<O: Owes>(&mut self, shared: &Shared) {
+        if core::mem::take(&mut self.held) {
+            shared.release::<O>(self.need);
         }
         let Some(key) = self.key.take() else { return };
-        let mut panic = FirstPanic::default();
+        let mut assigned = 0;
         // SAFETY: the key is of this queue, as in `poll_wait`.
-        let assigned = unsafe { self.queue(shared).cancel(key, &mut panic) };
-        panic.forget();
-        shared.release(assigned);
+        // The waker that is dropped is the wait's own, and no reason not to hand on.
+        OwesValue::settle(|panic| assigned = unsafe { self.queue(shared).cancel(key, panic) });
+        shared.release::<O>(assigned);
     }
 }
 
@@ -286,6 +282,11 @@ impl<S: Deref<Target = Shared>> Acquire<S> {
     fn permits(shared: S, need: u64, missing: Missing) -> Self {
         let held = missing == Missing::Unit;
         Self { shared, turn: Turn { need, key: None, held, until: Until::Granted } }
+    }
+
+    /// As dropping it, by a call that may owe a value.
+    pub(crate) fn give_up<O: Owes>(mut self) {
+        self.turn.leave::<O>(&self.shared);
     }
 }
 
@@ -303,7 +304,7 @@ impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
     #[inline]
     fn drop(&mut self) {
         if self.turn.held || self.turn.key.is_some() {
-            self.turn.leave(&self.shared);
+            self.turn.leave::<OwesNothing>(&self.shared);
         }
     }
 }

@@ -78,6 +78,17 @@
 //!
 //! The argument is in the sources, in `wait/mod.rs`; `tests/stall` stops a thread at each step.
 //!
+//! # Panicking wakers and drops
+//!
+//! The waker of one task, which panics when it is called or dropped, costs no other task a message, a permit or a wake-up. The
+//! call in which that happens wakes all others first. If it owes its caller anything, it returns that: an error with the
+//! message in it, a sender, a permit, a message, how many there were, or that a poll is ready. If it owes nothing, it goes on with the first
+//! such panic: a drop, `close`, [`Permit::send`], or a send that is done and is not polled, as `try_send` and `blocking_send`. While
+//! the thread is unwinding already, no such panic goes on.
+//!
+//! A panic in the drop of a message that this very call drops goes on: of a receiver or a [`Drain`] that is dropped after all
+//! messages were, of a permit's send after the receiver has gone when the room is back.
+//!
 //! # Beyond Tokio
 //!
 //! [`Builder`] (names), [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on handles that are not weak,

@@ -5,6 +5,7 @@ use core::iter::FusedIterator;
 use core::mem::ManuallyDrop;
 
 use super::Sender;
+use crate::unwind::{OwesNothing, OwesValue};
 
 /// Room for one message, from [`Sender::reserve`] or [`Sender::try_reserve`]. Dropping it gives the room back.
 pub struct Permit<'a, T> {
@@ -22,13 +23,13 @@ impl<'a, T> Permit<'a, T> {
     pub fn send(self, value: T) {
         // Forgotten first: a waker that panics in there must not give the room back a second time.
         let this = ManuallyDrop::new(self);
-        this.sender.chan().send_reserved(value);
+        this.sender.chan().send_reserved::<OwesNothing>(value);
     }
 }
 
 impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
-        self.sender.chan().release(1);
+        self.sender.chan().release::<OwesNothing>(1);
     }
 }
 
@@ -70,7 +71,7 @@ impl<T> FusedIterator for PermitIterator<'_, T> {}
 
 impl<T> Drop for PermitIterator<'_, T> {
     fn drop(&mut self) {
-        self.sender.chan().release(self.n as u64);
+        self.sender.chan().release::<OwesNothing>(self.n as u64);
     }
 }
 
@@ -108,14 +109,14 @@ impl<T> OwnedPermit<T> {
     /// the receiver was dropped, so is the message, at once.
     pub fn send(self, value: T) -> Sender<T> {
         let sender = self.into_sender();
-        sender.chan().send_reserved(value);
+        sender.chan().send_reserved::<OwesValue>(value);
         sender
     }
 
     /// Gives the room back, and the sender to the caller.
     pub fn release(self) -> Sender<T> {
         let sender = self.into_sender();
-        sender.chan().release(1);
+        sender.chan().release::<OwesValue>(1);
         sender
     }
 
@@ -133,7 +134,7 @@ impl<T> OwnedPermit<T> {
 impl<T> Drop for OwnedPermit<T> {
     fn drop(&mut self) {
         if let Some(sender) = self.sender.take() {
-            sender.chan().release(1);
+            sender.chan().release::<OwesNothing>(1);
         }
     }
 }

@@ -14,6 +14,7 @@ use super::Sender;
 use crate::chan::{Acquire, Closed, Missing, Shared};
 use crate::ring::Refused;
 use crate::sync::Arc;
+use crate::unwind::{Owes, OwesNothing, OwesValue};
 
 /// A [`Sender`] that is polled: a [`Sink`]. The interface is that of tokio-util's `sync::PollSender`, without
 /// its bounds on `T`. An addition to Tokio's `mpsc`.
@@ -144,7 +145,7 @@ impl<T> PollSender<T> {
         self.state = State::Idle;
         let last = self.sender_if_last();
         if let Some(sender) = last.as_ref().or(self.sender.as_ref()) {
-            sender.chan().send_reserved(value);
+            sender.chan().send_reserved::<OwesNothing>(value);
         }
         Ok(())
     }
@@ -209,13 +210,18 @@ impl<T> PollSender<T> {
     /// assert!(!tx.is_full());
     /// ```
     pub fn abort_send(&mut self) -> bool {
+        self.abort::<OwesValue>()
+    }
+
+    fn abort<O: Owes>(&mut self) -> bool {
         match mem::replace(&mut self.state, State::Idle) {
-            State::Waiting(place) => drop(place),
+            State::Waiting(place) => place.give_up::<O>(),
             State::Reserved => {
                 let last = self.sender_if_last();
                 if let Some(sender) = last.as_ref().or(self.sender.as_ref()) {
-                    sender.chan().release(1);
+                    sender.chan().release::<O>(1);
                 }
+                O::run(|| drop(last));
             }
             other => {
                 self.state = other;
@@ -229,7 +235,7 @@ impl<T> PollSender<T> {
 impl<T> Drop for PollSender<T> {
     fn drop(&mut self) {
         // While the sender is there: when the last one goes, permits that are out count as lost.
-        self.abort_send();
+        self.abort::<OwesNothing>();
     }
 }
 
@@ -263,7 +269,7 @@ impl<T> Sink<T> for PollSender<T> {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.get_mut().close();
+        OwesValue::run(|| self.get_mut().close());
         Poll::Ready(Ok(()))
     }
 }

@@ -341,7 +341,7 @@ impl<T> fmt::Debug for Receiver<T> {
     }
 }
 
-// A panic elsewhere leaves no channel half-changed: see `FirstPanic`.
+// A panic elsewhere leaves no channel half-changed: see `unwind`.
 impl<T> UnwindSafe for Receiver<T> {}
 impl<T> RefUnwindSafe for Receiver<T> {}
 impl<T> Unpin for Receiver<T> {}

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::panic::{RefUnwindSafe, UnwindSafe};
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::Poll;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -15,6 +15,7 @@ use crate::chan::{Chan, ChannelStats, Missing};
 use crate::ring::Refused;
 use crate::runtime;
 use crate::telemetry::task::as_thread;
+use crate::unwind::{Owes, OwesNothing, OwesValue};
 use crate::wait::{block_on, block_on_until};
 
 /// Sends messages to the one [`Receiver`](super::Receiver) of its channel.
@@ -58,7 +59,7 @@ impl<T> Sender<T> {
             Err((Missing::Receiver, value)) => Err(self.closed_error(value)),
             Err((missing, value)) => match self.chan.acquire(1, missing).await {
                 Ok(()) => {
-                    self.chan.send_reserved(value);
+                    self.chan.send_reserved::<OwesValue>(value);
                     Ok(())
                 }
                 Err(_) => Err(self.closed_error(value)),
@@ -107,8 +108,8 @@ impl<T> Sender<T> {
             Err((Missing::Receiver, value)) => return Err(self.closed_in_time(value)),
             Err(missing) => missing,
         };
-        let mut acquire = pin!(self.chan.acquire(1, missing));
-        let acquired = poll_fn(|cx| match acquire.as_mut().poll(cx) {
+        let mut acquire = self.chan.acquire(1, missing);
+        let acquired = poll_fn(|cx| match Pin::new(&mut acquire).poll(cx) {
             Poll::Ready(acquired) => Poll::Ready(Some(acquired)),
             Poll::Pending => match timer.as_mut().as_pin_mut() {
                 Some(timer) => timer.poll(cx).map(|_| None),
@@ -117,11 +118,14 @@ impl<T> Sender<T> {
         });
         match acquired.await {
             Some(Ok(())) => {
-                self.chan.send_reserved(value);
+                self.chan.send_reserved::<OwesValue>(value);
                 Ok(())
             }
             Some(Err(_)) => Err(self.closed_in_time(value)),
-            None => Err(SendTimeoutError::Timeout(value)),
+            None => {
+                acquire.give_up::<OwesValue>();
+                Err(SendTimeoutError::Timeout(value))
+            }
         }
     }
 
@@ -157,7 +161,9 @@ impl<T> Sender<T> {
     /// [`TrySendError::Full`] or [`TrySendError::Closed`], with the message.
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
-        self.chan.try_send(message).map_err(|(refused, message)| self.refused(refused, message))
+        self.chan
+            .try_send::<OwesNothing>(message)
+            .map_err(|(refused, message)| self.refused(refused, message))
     }
 
     #[cold]
@@ -205,7 +211,7 @@ impl<T> Sender<T> {
                     Ok(()) => messages
                         .pop_front()
                         .into_iter()
-                        .for_each(|first| self.chan.send_reserved(first)),
+                        .for_each(|first| self.chan.send_reserved::<OwesValue>(first)),
                     Err(_) => return Err(self.closed_error(())),
                 },
             }
@@ -308,23 +314,24 @@ impl<T> Sender<T> {
         value: T,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        let (refused, value) = match self.chan.try_send(value) {
+        let (refused, value) = match self.chan.try_send::<OwesNothing>(value) {
             Ok(()) => return Ok(()),
             Err(refused) => refused,
         };
-        let acquired = match refused {
-            Refused::Closed => return Err(self.closed_in_time(value)),
-            Refused::Full => {
-                as_thread(|| block_on_until(self.chan.acquire(1, Missing::Room), deadline()))
-            }
-        };
-        match acquired {
+        if refused == Refused::Closed {
+            return Err(self.closed_in_time(value));
+        }
+        let mut acquire = self.chan.acquire(1, Missing::Room);
+        match as_thread(|| block_on_until(&mut acquire, deadline())) {
             Some(Ok(())) => {
-                self.chan.send_reserved(value);
+                self.chan.send_reserved::<OwesNothing>(value);
                 Ok(())
             }
             Some(Err(_)) => Err(self.closed_in_time(value)),
-            None => Err(SendTimeoutError::Timeout(value)),
+            None => {
+                acquire.give_up::<OwesValue>();
+                Err(SendTimeoutError::Timeout(value))
+            }
         }
     }
 
@@ -402,8 +409,13 @@ impl<T> Sender<T> {
     /// # Cancel safety
     /// As [`Sender::reserve`]; the sender is dropped.
     pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
-        self.wait_for(1).await?;
-        Ok(OwnedPermit::new(self))
+        match self.wait_for(1).await {
+            Ok(()) => Ok(OwnedPermit::new(self)),
+            Err(error) => {
+                OwesValue::run(|| drop(self));
+                Err(error)
+            }
+        }
     }
 
     /// Takes room for one message if there is some and nobody waits for it.
@@ -534,6 +546,6 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-// A panic elsewhere leaves no channel half-changed: see `FirstPanic`.
+// A panic elsewhere leaves no channel half-changed: see `unwind`.
 impl<T> UnwindSafe for Sender<T> {}
 impl<T> RefUnwindSafe for Sender<T> {}

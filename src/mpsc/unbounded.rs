@@ -15,6 +15,7 @@ use super::error::{RecvTimeoutError, SendError, TryRecvError};
 use super::{Drain, IntoIter, Iter, Receiver, TryIter};
 use crate::chan::{Chan, ChannelStats};
 use crate::ring::Refused;
+use crate::unwind::OwesNothing;
 
 /// Sends messages to the one [`UnboundedReceiver`] of its channel, never waiting.
 ///
@@ -38,7 +39,7 @@ impl<T> UnboundedSender<T> {
     /// [`SendError`] with the message if the receiver is closed or dropped.
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        match self.chan.try_send(message) {
+        match self.chan.try_send::<OwesNothing>(message) {
             Ok(()) => Ok(()),
             Err((Refused::Closed, message)) => Err(self.closed_error(message)),
             // 2^35 messages: as Tokio, whose count of messages would overflow.
@@ -149,7 +150,7 @@ impl<T> fmt::Debug for UnboundedSender<T> {
     }
 }
 
-// A panic elsewhere leaves no channel half-changed: see `FirstPanic`.
+// A panic elsewhere leaves no channel half-changed: see `unwind`.
 impl<T> UnwindSafe for UnboundedSender<T> {}
 impl<T> RefUnwindSafe for UnboundedSender<T> {}
 

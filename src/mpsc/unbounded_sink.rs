@@ -8,6 +8,7 @@ use futures_sink::Sink;
 
 use super::error::SendError;
 use super::{PollSendError, UnboundedSender};
+use crate::unwind::{Owes, OwesValue};
 
 /// An [`UnboundedSender`] as a [`Sink`]: always ready while the receiver is there. Feature `sink`. An addition to
 /// Tokio's interface.
@@ -76,7 +77,8 @@ impl<T> Sink<T> for UnboundedSink<T> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.sender = None;
+        let sender = self.sender.take();
+        OwesValue::run(|| drop(sender));
         Poll::Ready(Ok(()))
     }
 }

@@ -250,7 +250,7 @@ impl<F: Future> Future for Named<F> {
         // With it may go the executor's, and its drop is user code. A panic there must not cost the task
         // what the poll returned; the panic hook has reported it.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
-            core::mem::forget(payload);
+            crate::unwind::discard(payload);
         }
         // A wake-up during the poll has set SCHEDULED, which stays.
         let _ = cell.state.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);

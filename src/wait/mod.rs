@@ -106,7 +106,6 @@ mod row;
 mod rx_waker;
 mod walk;
 
-pub(crate) use batch::FirstPanic;
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
 pub(crate) use census::{WaitTotals, Waiting};

@@ -12,7 +12,7 @@
 //! | B4 length wrong at a block, at close | `states` | `l16_snapshot_beside_send_and_receive` |
 //! | B5 `recv_many` into a buffer, limit 0 | `states` | |
 //! | B6 panic in a message's drop | `drops`, `permits`, `senders` | |
-//! | B7 panicking waker | `wakers`, `permits`, `senders` | `panicking_waker_leaves_the_channel_whole` |
+//! | B7 panicking waker | `wakers`, `permits`, `senders`, `debts` | `panicking_waker_leaves_the_channel_whole` |
 //! | B8 waker or drop under a lock | `reentry`, `senders` | `l22_waker_re_enters` |
 //! | B9 waker kept | `wakers`, `senders` | |
 //! | B10 wrap of an index | | below |
@@ -49,11 +49,11 @@
 //!
 //! | place | reached by | B7 `b07_panicking_` | B8 `b08_` |
 //! |---|---|---|---|
-//! | wake: `Shared::wake_receiver` | `publish`: sends, permits | `wake_of_the_receiver_costs`, `.._by_a_sender_or_permit` | `a_waker_may_use` |
-//! | | `release`: last permit after close | `wake_of_the_receiver_by_the_last_permit` | `the_receivers_waker_may_use` |
+//! | wake: `Shared::wake_receiver` | `publish`: sends, permits | `wake_of_the_receiver_costs`, `.._leaves_each_call` | `a_waker_may_use` |
+//! | | `release`: last permit after close | `wake_of_the_receiver_by_the_last_permit`, `.._leaves_a_refused_wait`, `.._leaves_a_blocking_call` | `the_receivers_waker_may_use` |
 //! | | `drop_sender` | `wake_of_the_receiver_costs` | `a_waker_may_use` |
 //! | wake: `WaitQueue::serve` | `pop`, `recv_many` | `wake_of_a_sender_costs` | `a_senders_waker_may_use` |
-//! | | `release`, `Acquire::drop` | `wake_when_a_wait_is_cancelled` | `a_senders_waker_may_use` |
+//! | | `release`, `Acquire::drop`, `Acquire::give_up` | `wake_when_a_wait_is_cancelled`, `wake_of_the_next_in_line_leaves` | `a_senders_waker_may_use` |
 //! | wake: `WaitQueue::close` | `close`, receiver's drop | `wake_of_a_sender_does_not_keep`, `wake_of_one_who_waits_for_closure` | `a_senders_waker_may_use`, `a_waker_that_closure_wakes` |
 //! | | `drop_sender`, forgotten waits | `wake_of_a_forgotten_wait` | the same function |
 //! | wake: `WaitQueue::register` | room that came back meanwhile, to others | only by a race: the batch of `serve`, after the lock | |
@@ -68,6 +68,25 @@
 //! | drop: `WaitQueue::poll` | replaced; over meanwhile | `drop_of_a_senders_waker`, `drop_of_a_waker_of_one_who_waits`; `b07_b08_..` | `a_senders_waker_may_use`; `b07_b08_..` |
 //! | drop: `WaitQueue::cancel` | wait dropped | `drop_of_a_senders_waker`, `drop_of_a_waker_of_one_who_waits` | `a_senders_waker_may_use`, `a_waker_may_use` |
 //! | drop: `Named::poll` | after the poll | `drop_of_a_waker_under_a_named_task` | `b33_a_snapshot_may_be_taken` |
+//!
+//! # Every call that may meet the panic of another's waker, and what it owes
+//!
+//! | call | owes | shown by `b07_panicking_wake_of_` |
+//! |---|---|---|
+//! | `try_send`, `blocking_send`, `blocking_send_timeout`, `send_item`, `UnboundedSender::send`, done | nothing | `the_receiver_leaves_each_call` |
+//! | `Permit::send`, each drop of a permit or sender, `PollSender::close` | nothing | the same, `the_next_in_line_leaves_each_call` |
+//! | `Receiver::close`, its drop | nothing | `a_sender_does_not_keep_closure`, `one_who_waits_for_closure` |
+//! | the drop of a wait | nothing | `the_next_in_line_leaves_each_call` |
+//! | `send`, `send_timeout`, `send_many`, done | that it is ready | `the_receiver_leaves_each_call`, `.._does_not_stop_a_batch` |
+//! | the same, `reserve`, `reserve_many`, `reserve_owned`, `poll_reserve`, closed | an error, with the message | `the_receiver_leaves_a_refused_wait` |
+//! | `blocking_send` and its kin, closed | likewise | `the_receiver_leaves_a_blocking_call` |
+//! | `send_timeout`, late | the message | `the_next_in_line_leaves_a_late_send` |
+//! | `try_send_many`, `blocking_send_many` | how many; the rest | `the_receiver_leaves_each_call` |
+//! | `OwnedPermit::send`, `release` | the sender | both `.._leaves_each_call`, `the_receiver_by_the_last_permit` |
+//! | `abort_send`, `poll_close` | whether there was room; that it is ready | both `.._leaves_each_call`, `leaves_an_unbounded_sink` |
+//! | every receive, each message that a drain drops | a message, or the end | `a_sender_costs_the_receiver`, `b07_panicking_drop_of_a_receivers_waker_that_is_replaced` |
+//!
+//! What such a panic carries is dropped: `b07_the_payload_of_a_panic`.
 //!
 //! # Every place that drops a message (B6, B13)
 //!
@@ -95,6 +114,7 @@
 mod support;
 
 mod bounded;
+mod debts;
 mod lines;
 mod permits;
 mod senders;

@@ -23,7 +23,7 @@ fn full() -> (Sender<u32>, Receiver<u32>) {
 type Frees = fn(&mut Receiver<u32>);
 
 /// All that lets a waiting sender in from the receiver's side.
-const RECEIVES: [(&str, Frees); 5] = [
+const RECEIVES: [(&str, Frees); 9] = [
     ("try_recv", |rx| (0..3).for_each(|i| assert_eq!(rx.try_recv(), Ok(i)))),
     ("recv", |rx| (0..3).for_each(|i| assert_eq!(now(rx.recv()), Some(i)))),
     ("blocking_recv", |rx| (0..3).for_each(|i| assert_eq!(rx.blocking_recv(), Some(i)))),
@@ -35,6 +35,12 @@ const RECEIVES: [(&str, Frees); 5] = [
         let mut got = Vec::new();
         assert_eq!((rx.blocking_recv_many(&mut got, 9), got), (3, vec![0, 1, 2]));
     }),
+    ("recv_timeout", |rx| {
+        (0..3).for_each(|i| assert_eq!(rx.recv_timeout(std::time::Duration::ZERO), Ok(i)));
+    }),
+    ("try_iter", |rx| assert_eq!(rx.try_iter().take(3).collect::<Vec<_>>(), [0, 1, 2])),
+    ("drain", |rx| assert_eq!(rx.drain().collect::<Vec<_>>(), [0, 1, 2])),
+    ("drain dropped", |rx| drop(rx.drain())),
 ];
 
 /// Seen to fail with: `serve_senders` that lets the panic through; and `wake_all` that does.

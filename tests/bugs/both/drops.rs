@@ -65,7 +65,7 @@ fn b06_a_receiver_dropped_by_a_panic_does_not_abort_the_process() {
     whole(&tx);
 }
 
-/// Seen to fail with: `FirstPanic::run` that drops the payloads it does not keep.
+/// Seen to fail with: `FirstPanic::run` that drops the payloads it does not keep, unguarded.
 #[test]
 fn b06_a_payload_that_panics_when_dropped_does_not_stop_the_drain() {
     let (tx, rx) = channel(8);
@@ -74,7 +74,7 @@ fn b06_a_payload_that_panics_when_dropped_does_not_stop_the_drain() {
     let payload = catch_unwind(AssertUnwindSafe(|| drop(rx))).unwrap_err();
     assert_eq!(dropped.load(Ordering::SeqCst), 3);
     whole(&tx);
-    std::mem::forget(payload);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(payload))).is_err());
 }
 
 /// Seen to fail with: `Consumer::drop` that leaves what is in the ring to the last handle.
