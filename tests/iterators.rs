@@ -1,20 +1,16 @@
-//! Iterators over messages, and when the receiver as a stream has ended.
+//! Iterators over messages.
 //!
 //! Each test names the planted bugs that it was seen to fail with.
 
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::thread;
 
-use futures_core::Stream;
-use futures_core::stream::FusedStream;
-use parshall::mpsc::{self, Receiver};
-use support::{Drops, Wakes, pending, task};
+use parshall::mpsc;
+use support::{Drops, pending};
 
 /// Fails with `try_recv` in the place of `blocking_recv` in `Iter::next`, `IntoIter::next`.
 #[test]
@@ -226,59 +222,6 @@ fn iterators_print_nothing_of_the_messages() {
     assert_eq!(format!("{:?}", rx.into_iter()), "IntoIter { chan: .. }");
 }
 
-/// What `is_terminated` says, after it was compared with what a poll says.
-fn terminated<T: std::fmt::Debug>(rx: &mut Receiver<T>) -> bool {
-    let says = rx.is_terminated();
-    if rx.is_empty() {
-        let (_, waker) = Wakes::new();
-        let poll = Pin::new(&mut *rx).poll_next(&mut Context::from_waker(&waker));
-        assert_eq!(says, matches!(poll, Poll::Ready(None)), "a poll says {poll:?}");
-        assert_eq!(rx.is_terminated(), says, "a poll changes nothing");
-    }
-    says
-}
-
-/// Fails for `is_closed`, for closed and empty, for no senders and empty, and for `false`.
-#[test]
-fn the_stream_has_terminated_when_nothing_will_ever_come() {
-    // By the senders.
-    let (tx, mut rx) = mpsc::channel(2);
-    assert!(!terminated(&mut rx));
-    tx.try_send(1).unwrap();
-    assert!(!terminated(&mut rx));
-    let owned = tx.try_reserve_owned().unwrap();
-    rx.try_recv().unwrap();
-    assert!(!terminated(&mut rx), "an owned permit is a sender");
-    owned.send(2);
-    assert!(rx.is_closed() && !terminated(&mut rx), "a message is left");
-    rx.try_recv().unwrap();
-    assert!(rx.is_terminated(), "before any poll");
-    assert!(terminated(&mut rx));
-
-    // By the receiver, with permits of each kind out.
-    let (tx, mut rx) = mpsc::channel(4);
-    let permit = tx.try_reserve().unwrap();
-    let many = tx.try_reserve_many(2).unwrap();
-    tx.try_send(1).unwrap();
-    let granted = {
-        let reserve = pending(tx.reserve());
-        assert_eq!(rx.try_recv(), Ok(1));
-        reserve
-    };
-    rx.close();
-    assert!(!terminated(&mut rx));
-    drop(many);
-    assert!(!terminated(&mut rx));
-    drop(granted);
-    assert!(!terminated(&mut rx), "one permit is left");
-    permit.send(2);
-    assert!(!terminated(&mut rx), "and was used");
-    rx.try_recv().unwrap();
-    assert!(terminated(&mut rx));
-    let late = task(tx.send(3)).ready();
-    assert!(late.is_err() && terminated(&mut rx), "for ever");
-}
-
 /// Fails if the unbounded receiver's forward to something else.
 #[test]
 fn an_unbounded_receiver_has_the_same_iterators() {
@@ -290,11 +233,9 @@ fn an_unbounded_receiver_has_the_same_iterators() {
     drop(drain);
     tx.send(9).unwrap();
     assert_eq!(rx.try_iter().collect::<Vec<_>>(), [8, 9]);
-    assert!(!rx.is_terminated());
     tx.send(10).unwrap();
     drop(tx);
     assert_eq!(rx.iter().next(), Some(10));
-    assert!(rx.is_terminated());
     assert_eq!((&mut rx).into_iter().next(), None);
     assert_eq!(rx.into_iter().next(), None);
 }

@@ -179,6 +179,15 @@ impl Shared {
         len
     }
 
+    /// How many messages will still come: at least those in the channel. Once it is closed, at most these and the permits
+    /// that are out. Exact at one instant if the receiver asks.
+    pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
+        let now = self.ring.occupancy();
+        self.info.report(now.len);
+        let most = || usize::try_from(now.len + now.reserved).ok();
+        (now.len as usize, if now.tail.is_closed() { most() } else { None })
+    }
+
     /// That of an unbounded channel is without limit.
     pub(crate) fn max_capacity(&self) -> u64 {
         self.ring.capacity().unwrap_or(u64::MAX)

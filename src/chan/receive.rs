@@ -16,6 +16,8 @@ pub(crate) struct Consumer<T> {
     reader: Reader,
     /// The last park succeeded; somebody may have ended it since.
     parked: bool,
+    /// The end was told.
+    ended: bool,
 }
 
 /// Why nothing was received.
@@ -29,7 +31,7 @@ pub(crate) enum Nothing {
 
 impl<T> Consumer<T> {
     pub(super) fn new(chan: Chan<T>, reader: Reader) -> Self {
-        Self { chan, reader, parked: false }
+        Self { chan, reader, parked: false, ended: false }
     }
 
     /// Takes the next published message and lets the next sender in.
@@ -50,7 +52,10 @@ impl<T> Consumer<T> {
             }
             match self.park(cx.waker()) {
                 Some(Nothing::Empty) => return Poll::Pending,
-                Some(Nothing::Drained) => break None,
+                Some(Nothing::Drained) => {
+                    self.end();
+                    break None;
+                }
                 None => {}
             }
         };
@@ -120,9 +125,14 @@ impl<T> Consumer<T> {
         }
     }
 
-    /// Nothing will ever come. Once true, true for ever: claims need a permit by now, and none is out.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.chan.ring.is_drained(self.chan.ring.tail(), &self.reader)
+    /// The caller is about to say `None`: nothing will ever come.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether somebody was told of the end by a `None`.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Parks under `waker`. `None`: there is something to pop.

@@ -4,6 +4,8 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
+use futures_core::Stream;
+
 use super::Receiver;
 
 impl<T> Receiver<T> {
@@ -100,8 +102,9 @@ impl<T> Iterator for Iter<'_, T> {
         self.receiver.blocking_recv()
     }
 
+    /// As that of the receiver as a stream.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.receiver.len(), None)
+        self.receiver.size_hint()
     }
 }
 
@@ -134,8 +137,9 @@ impl<T> Iterator for IntoIter<T> {
         self.receiver.blocking_recv()
     }
 
+    /// As that of the receiver as a stream.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.receiver.len(), None)
+        self.receiver.size_hint()
     }
 }
 
@@ -155,8 +159,9 @@ impl<T> Iterator for TryIter<'_, T> {
         self.receiver.try_recv().ok()
     }
 
+    /// As that of the receiver as a stream.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.receiver.len(), None)
+        self.receiver.size_hint()
     }
 }
 

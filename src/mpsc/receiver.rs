@@ -141,7 +141,11 @@ impl<T> Receiver<T> {
     #[doc(alias = "recv_blocking")]
     pub fn blocking_recv(&mut self) -> Option<T> {
         runtime::may_block();
-        self.recv_until(|| None).ok()
+        let received = self.recv_until(|| None);
+        if received.is_err() {
+            self.consumer.end();
+        }
+        received.ok()
     }
 
     /// [`Receiver::blocking_recv`] for at most `timeout`. An addition to Tokio's interface.
@@ -320,18 +324,21 @@ impl<T> Stream for Receiver<T> {
         self.poll_recv(cx)
     }
 
-    /// At least what is there now.
+    /// At least what is there now; once the channel is closed, at most that and the permits that are out. The lower bound
+    /// may grow at any time, the upper one of a closed channel may fall: a permit is dropped, or a send that was granted
+    /// room finds it closed.
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.len(), None)
+        self.consumer.chan.size_hint()
     }
 }
 
 /// An addition to Tokio's interface.
 impl<T> FusedStream for Receiver<T> {
-    /// Whether nothing will ever come: the channel is closed and empty, and no permit is out. It needs no
-    /// poll that found the end. `false` may change at any time; once true, true for ever.
+    /// Whether the stream, [`Receiver::recv`], [`Receiver::blocking_recv`] or an iterator has given `None` as the end. Never
+    /// true before that, however empty and closed the channel is, so that `select!` sees the end once. Only
+    /// this receiver changes it; once true, true for ever.
     fn is_terminated(&self) -> bool {
-        self.consumer.is_drained()
+        self.consumer.has_ended()
     }
 }
 

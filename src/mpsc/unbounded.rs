@@ -396,7 +396,7 @@ impl<T> Stream for UnboundedReceiver<T> {
         self.poll_recv(cx)
     }
 
-    /// At least what is there now.
+    /// At least what is there now; once the channel is closed, exactly that. May grow at any time while it is open.
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.inner.size_hint()
     }
