@@ -455,8 +455,8 @@ impl Ring {
     #[cold]
     #[inline(never)]
     unsafe fn tidy_list<T>(&self, reader: &mut Reader) {
-        // SAFETY: the caller's word. `probe` stands in the block of the head or beyond: the last pop's probe found
-        // that block linked, since the producer of a block's last slot links the next before it publishes.
+        // SAFETY: the caller's word. A block goes if the head has reached the number with which it was passed, and that counts a
+        // position in a later block. So a message of a later block was taken, and `probe` was no further back then (`advance`).
         unsafe { self.list::<T>().leave_behind(reader.pos(), reader.at, usize::MAX) };
     }
 
@@ -516,6 +516,33 @@ mod tests {
                     }
                     assert_eq!(ring.watermark(), peak, "capacity {capacity}, script {script:b}");
                 }
+            }
+        }
+    }
+
+    /// A batch need not end at a multiple.
+    ///
+    /// Seen to fail with: `move_head` that tells only of a multiple that it has reached exactly. A lap of 2^36 later, `popped`
+    /// would be a lap behind.
+    #[test]
+    fn b10_a_batch_over_a_multiple_tells_how_many_were_taken() {
+        for in_blocks in [false, true] {
+            let start = (1 << 36) - 6;
+            let (ring, mut reader) =
+                Ring::new::<u32>(Shape { capacity: Some(16), start, in_blocks });
+            let mut popped = 0;
+            for n in [3, 3, 2, 5] {
+                for i in 0..n {
+                    let claim = ring.claim_next().unwrap();
+                    // SAFETY: the ring was made for `u32`.
+                    unsafe { ring.publish(claim, i) };
+                }
+                // SAFETY: the ring was made for `u32`, with this reader.
+                let (taken, _) = unsafe { ring.pop_many(&mut reader, &mut Vec::<u32>::new(), 9) };
+                popped += taken as u64;
+                let told = ring.consumer.popped.load(Ordering::Relaxed);
+                assert_eq!(told / MIRRORED, (start + popped) / MIRRORED, "{n}");
+                assert_eq!(ring.occupancy().popped, popped);
             }
         }
     }

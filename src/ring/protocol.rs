@@ -262,3 +262,32 @@ impl Drop for Ring {
         unsafe { self.free_list() };
     }
 }
+
+#[cfg(all(test, not(parshall_loom)))]
+mod tests {
+    use super::*;
+
+    /// The receiver ran on between the looks at the two words: the older tail says too much against the newer head, or nothing.
+    ///
+    /// Seen to fail with: permits that are not cut to what the messages leave; and, a tail behind the head that says how many
+    /// permits are out.
+    #[test]
+    fn an_inconsistent_reading_never_says_more_than_the_capacity() {
+        let (ring, _reader) =
+            Ring::new::<u8>(Shape { capacity: Some(4), start: 0, in_blocks: false });
+        let empty = Tail::at(Pos::of(0));
+        // Three messages and a permit; then two pops hold, which look like permits to the older tail.
+        let tail = empty.claim(3).reserve(1);
+        let first = Head::at(0);
+        let read = |head: Head, tail| {
+            let now = ring.occupied(0, head, tail);
+            (now.len, now.reserved, now.popped)
+        };
+        assert_eq!(read(first, tail), (3, 1, 0));
+        assert_eq!(read(first.hold(2), tail), (1, 3, 2));
+        // A head that is older than the claims it allowed.
+        assert_eq!(read(first, empty.claim(3).reserve(4)), (3, 1, 0));
+        // All that the tail knew of was taken, and more.
+        assert_eq!(read(first.hold(4), tail), (0, 0, 4));
+    }
+}
