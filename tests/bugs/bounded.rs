@@ -15,6 +15,8 @@ mod waits;
 #[path = "both/wakers.rs"]
 mod wakers;
 
+use std::collections::VecDeque;
+
 use parshall::mpsc;
 use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{Receiver as Rx, Sender as Tx, WeakSender as Weak};
@@ -27,6 +29,12 @@ fn channel<T>(room: usize) -> (Tx<T>, Rx<T>) {
 /// Sends into the room that is there; closed, it gives the message back.
 fn send<T>(tx: &Tx<T>, value: T) -> Result<(), T> {
     tx.try_send(value).map_err(TrySendError::into_inner)
+}
+
+/// Sends all in one step. There must be room.
+fn send_all<T>(tx: &Tx<T>, mut messages: VecDeque<T>) {
+    let n = messages.len();
+    assert_eq!(tx.try_send_many(&mut messages), Ok(n));
 }
 
 /// All room is there, none twice.

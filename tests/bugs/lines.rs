@@ -2,11 +2,13 @@
 //! B22, B23, B28, B32. The bounded channel's alone.
 
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
 
 use parshall::mpsc::error::{SendError, TryRecvError, TrySendError};
 use parshall::mpsc::{self, Receiver, Sender};
 
 use crate::support::heap::live;
+use crate::support::hooked::{Hooked, Op};
 use crate::support::{Drops, Task, now, pending, task};
 
 fn full(capacity: usize) -> (Sender<usize>, Receiver<usize>) {
@@ -191,6 +193,40 @@ fn b16_forgotten_waits_and_permits_do_not_keep_the_end_from_the_receiver() {
     assert_eq!(tx.capacity(), 0);
     drop(tx);
     assert_eq!(now(rx.recv()), None);
+}
+
+/// Wakers are user code, and one may not return for long: what the server could still hand out lies in the channel meanwhile.
+///
+/// Seen to fail with: `serve_line` that keeps units in its hand while it wakes.
+#[test]
+fn b17_whoever_hangs_in_a_waker_withholds_no_room_from_others() {
+    let (tx, mut rx) = full(8);
+    let mut first = pending(tx.send(8));
+    // More than are woken in one batch, the last one out of reach of it.
+    let last = Arc::new(Mutex::new(None));
+    let room = Arc::new(Mutex::new(None));
+    let (inside, slot, seen) = (tx.clone(), last.clone(), room.clone());
+    let (hook, waker) = Hooked::new(Op::Wake, move || {
+        drop(slot.lock().unwrap().take());
+        *seen.lock().unwrap() = Some(inside.capacity());
+    });
+    let mut hangs = task(tx.send(9));
+    assert!(hangs.poll_with(&waker).is_pending());
+    let mut batch: Vec<_> = (10..14).map(|i| pending(tx.send(i))).collect();
+    let leaked: &'static Sender<usize> = Box::leak(Box::new(tx.clone()));
+    *last.lock().unwrap() = Some(pending(leaked.send(14)));
+    // The first receive finds that somebody waits; the next ones hold the room for them.
+    assert_eq!(rx.try_recv(), Ok(0));
+    first.ready().unwrap();
+    hook.arm();
+    assert_eq!(now(rx.recv_many(&mut Vec::new(), 6)), 6);
+    assert_eq!(hook.runs(), 1);
+    assert_eq!(*room.lock().unwrap(), Some(1), "nobody waits for the room of the sixth message");
+    hangs.ready().unwrap();
+    for send in &mut batch {
+        send.ready().unwrap();
+    }
+    assert_eq!((tx.capacity(), tx.stats().reserved, rx.len()), (1, 0, 7));
 }
 
 /// Seen to fail with: `push` that puts a new waiter before the others.

@@ -22,7 +22,7 @@
 //! | B14 pending send dropped | `waits`, `lines` | `l11_first_in_line_leaves`, `l12_grant_is_handed_on`, `l26_half_served_wait_leaves` |
 //! | B15 pending receive dropped | `waits` | `l6_dropped_receive_then_another` |
 //! | B16 forgotten future | `waits`, `lines` | |
-//! | B17 lost wake-up | `races`, `permits` | `l2_*`, `l3_*`, `l9_*`, `l10_*`, `l13_*`, `l15_*`, `l24_*`; `tests/stress.rs` |
+//! | B17 lost wake-up | `races`, `permits`, `lines` | `l2_*`, `l3_*`, `l9_*`, `l10_*`, `l13_*`, `l15_*`, `l24_*`; `tests/stress.rs` |
 //! | B18 order within a sender | `waits`, `lines`, `races`, `permits` | `l10_grants_in_order`; `tests/stress.rs` |
 //! | B19 two owners of a waker or slot | `races` | `l20_cell_is_handed_back_before_it_is_reused`; loom checks each access to a cell |
 //! | B20 missing bounds | `drops` | `tests/auto_traits.rs`, `src/mpsc/bounds.rs` |

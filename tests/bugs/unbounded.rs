@@ -15,6 +15,8 @@ mod waits;
 #[path = "both/wakers.rs"]
 mod wakers;
 
+use std::collections::VecDeque;
+
 use parshall::mpsc;
 use parshall::mpsc::{UnboundedReceiver as Rx, UnboundedSender as Tx, WeakUnboundedSender as Weak};
 
@@ -26,6 +28,11 @@ fn channel<T>(_room: usize) -> (Tx<T>, Rx<T>) {
 /// Sends; closed, it gives the message back.
 fn send<T>(tx: &Tx<T>, value: T) -> Result<(), T> {
     tx.send(value).map_err(|closed| closed.0)
+}
+
+/// Sends all in one step.
+fn send_all<T>(tx: &Tx<T>, mut messages: VecDeque<T>) {
+    tx.send_many(&mut messages).unwrap();
 }
 
 /// There is no room to lose.

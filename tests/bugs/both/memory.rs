@@ -1,6 +1,8 @@
 //! Memory goes with what it was for: bursts, and waits that are given up. B23.
 
-use super::{channel, send};
+use std::task::{Context, Waker};
+
+use super::{Rx, channel, send, send_all};
 use crate::support::heap::live;
 use crate::support::{now, pending};
 
@@ -28,6 +30,31 @@ fn b23_a_burst_of_a_million_messages_is_given_back() {
         assert!(rx.is_empty());
         // Some blocks may be kept for the next messages.
         assert!(live() - before < 16 * 1024, "{} bytes are left of a burst", live() - before);
+    }
+}
+
+/// Its blocks are held until all of it is received, and go with the look that finds nothing more.
+///
+/// Seen to fail with: `try_recv_slow` that tidies nothing; and, `Consumer::park` that does not.
+#[test]
+fn b23_a_batch_is_given_back_when_the_receiver_finds_nothing_more() {
+    const BATCH: u32 = 10_000;
+    type Look = fn(&mut Rx<u32>);
+    let looks: [(&str, Look); 3] = [
+        ("try_recv", |rx| assert!(rx.try_recv().is_err())),
+        ("poll_recv", |rx| {
+            assert!(rx.poll_recv(&mut Context::from_waker(Waker::noop())).is_pending());
+        }),
+        ("recv_many", |rx| drop(pending(rx.recv_many(&mut Vec::new(), 9)))),
+    ];
+    for (name, look) in looks {
+        let (tx, mut rx) = channel(BATCH as usize);
+        let before = live();
+        send_all(&tx, (0..BATCH).collect());
+        (0..BATCH).for_each(|i| assert_eq!(rx.try_recv(), Ok(i)));
+        look(&mut rx);
+        let left = live() - before;
+        assert!(left < 4 * 1024, "{name}: {left} bytes are left of a batch");
     }
 }
 
