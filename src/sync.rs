@@ -6,9 +6,11 @@
 
 pub(crate) use imp::*;
 
-/// A step of an algorithm at which a stall test may stop a thread (`--cfg parshall_stall`); else nothing.
+/// A step of an algorithm at which a stall test may stop a thread (`--cfg parshall_stall`), and a unit test may act; else nothing.
 #[inline(always)]
 pub(crate) fn step(name: &'static str) {
+    #[cfg(all(test, not(parshall_loom)))]
+    acting::act(name);
     #[cfg(parshall_stall)]
     if let Some(hook) = STEP_HOOK.get() {
         hook(name);
@@ -20,6 +22,45 @@ pub(crate) fn step(name: &'static str) {
 /// What a stall test does at each step.
 #[cfg(parshall_stall)]
 pub static STEP_HOOK: plain::OnceLock<fn(&'static str)> = plain::OnceLock::new();
+
+/// What other threads do between two steps, for unit tests: the thread itself plays them.
+#[cfg(all(test, not(parshall_loom)))]
+pub(crate) mod acting {
+    use std::cell::RefCell;
+    use std::marker::PhantomData;
+    use std::rc::Rc;
+
+    type Act = Box<dyn FnOnce()>;
+
+    std::thread_local! {
+        static NEXT: RefCell<Option<(&'static str, Act)>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn act(name: &'static str) {
+        let take = |next: &RefCell<Option<(&'static str, Act)>>| {
+            next.borrow_mut().take_if(|(at, _)| *at == name).map(|(_, act)| act)
+        };
+        if let Ok(Some(act)) = NEXT.try_with(take) {
+            act();
+        }
+    }
+
+    /// A step of this thread that is awaited.
+    pub(crate) struct Armed(&'static str, PhantomData<Rc<()>>);
+
+    /// Calls `act` once, at the next step of this thread that has this name.
+    pub(crate) fn at(step: &'static str, act: impl FnOnce() + 'static) -> Armed {
+        NEXT.set(Some((step, Box::new(act))));
+        Armed(step, PhantomData)
+    }
+
+    impl Armed {
+        /// The step must have come.
+        pub(crate) fn acted(self) {
+            assert!(NEXT.take().is_none(), "{} did not come", self.0);
+        }
+    }
+}
 
 /// A load that takes its place in the one order of all SeqCst operations.
 ///

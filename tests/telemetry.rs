@@ -196,6 +196,23 @@ fn forgotten_waits_are_counted_apart() {
     assert_eq!((stats.send_waiters, stats.granted_waiters, stats.reserved), (0, 1, 1));
 }
 
+/// The line's memory is used again, and a wait there begins anew.
+///
+/// Seen to fail with: a place that keeps the end of its former wait: the new one counted 0.
+#[test]
+fn time_is_waited_also_where_somebody_has_waited_before() {
+    const WAITS: u64 = 40;
+    let (tx, _rx) = mpsc::channel(1);
+    tx.try_send(0).unwrap();
+    (0..1000).for_each(|_| drop(pending(tx.send(1))));
+    let before = tx.stats().send_wait_total_ns;
+    let waits: Vec<_> = (0..WAITS).map(|_| pending(tx.send(2))).collect();
+    thread::sleep(std::time::Duration::from_millis(30));
+    let waited = tx.stats().send_wait_total_ns - before;
+    assert!(waited >= WAITS * 15_000_000, "{waited} ns in {WAITS} waits of 30 ms");
+    drop(waits);
+}
+
 #[test]
 fn time_waited_grows_while_a_send_waits_and_never_falls() {
     let (tx, mut rx) = mpsc::channel(1);

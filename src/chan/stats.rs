@@ -2,6 +2,7 @@
 
 use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
+use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task::TaskRef;
 use crate::wait::{WaitTotals, Waiting};
@@ -135,6 +136,7 @@ impl Shared {
         let (waits, send_waits) = senders.visit();
         let now = clock::exact();
         let receiver_since = info.receiver_since();
+        step("stats: wait read");
         let receiver_task = info.receiver_task();
         let occupancy = ring.occupancy();
         let receiver_task = receiver_task.filter(|_| !occupancy.tail.is_receiver_gone());

@@ -112,6 +112,8 @@ mod permit;
 mod poll_sender;
 mod receiver;
 mod sender;
+#[cfg(all(test, not(parshall_loom)))]
+mod steps;
 mod unbounded;
 #[cfg(feature = "sink")]
 mod unbounded_sink;

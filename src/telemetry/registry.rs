@@ -205,3 +205,45 @@ pub(crate) fn retired() -> (Vec<(String, Retired)>, Retired) {
         registry.other.clone(),
     )
 }
+
+#[cfg(all(test, not(parshall_loom)))]
+mod tests {
+    use core::panic::Location;
+    use core::time::Duration;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+
+    use super::*;
+    use crate::chan::{Chan, Settings, Shape};
+
+    /// A channel whose last handle has gone is in neither list until its sums are among the retired: totals would fall.
+    ///
+    /// Seen to fail with: `live` that leaves out who is dying.
+    #[test]
+    fn a_list_of_the_living_awaits_those_who_are_dying() {
+        /// As the channel dies: nobody can have a list of the living.
+        fn dies(shared: &Shared, sums: Sums) {
+            let (tx, listed) = channel();
+            let list = thread::spawn(move || {
+                drop(live());
+                tx.send(()).unwrap();
+            });
+            let patience = Duration::from_millis(100);
+            assert_eq!(listed.recv_timeout(patience), Err(RecvTimeoutError::Timeout));
+            leave(shared, sums);
+            listed.recv().unwrap();
+            list.join().unwrap();
+        }
+        let (chan, consumer) = Chan::<u8>::create(Settings {
+            name: Some("dying".into()),
+            shape: Shape { capacity: Some(1), start: 0, in_blocks: false },
+            location: Location::caller(),
+            on_drop: Some(dies),
+        });
+        enter(chan.shared());
+        drop(consumer);
+        drop(chan);
+        let (retired, _) = retired();
+        assert!(retired.iter().any(|(name, sums)| name == "dying" && sums.channels == 1));
+    }
+}

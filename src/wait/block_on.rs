@@ -79,3 +79,32 @@ pub(crate) fn block_on_until<F: Future>(future: F, deadline: Option<Instant>) ->
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     block_on_until(future, None).expect("there is no deadline")
 }
+
+#[cfg(test)]
+mod tests {
+    use core::future::poll_fn;
+    use core::time::Duration;
+
+    use super::*;
+
+    /// What has become ready by the deadline is not lost: the future is polled once more after it, and not a third time.
+    ///
+    /// Seen to fail with: a loop that ends with the deadline.
+    #[test]
+    fn the_last_poll_comes_after_the_deadline() {
+        for ready_at in [2, 3] {
+            let deadline = Instant::now() + Duration::from_millis(2);
+            let mut polls = 0;
+            let future = poll_fn(|_| {
+                polls += 1;
+                // Nobody wakes; the first poll is longer than there is time.
+                while !is_past(deadline) {
+                    thread::yield_now();
+                }
+                if polls == ready_at { Poll::Ready(polls) } else { Poll::Pending }
+            });
+            assert_eq!(block_on_until(future, Some(deadline)), (ready_at == 2).then_some(2));
+            assert_eq!(polls, 2);
+        }
+    }
+}

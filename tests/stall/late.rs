@@ -7,6 +7,7 @@ use parshall::mpsc;
 
 use crate::gate::{Victim, at_each_step};
 use crate::meet::newcomer;
+use crate::others::{CAPACITY, with_receiver};
 use crate::support::{pending, task};
 
 /// Many permits are given back; between the look at T and that at H two pops hold, and the first unit is used.
@@ -125,4 +126,20 @@ fn a_server_late_with_its_look_at_the_head_passes_nobody_for_nothing() {
     let (got, _rx) = stopped.unwrap().release();
     assert_eq!((got, ready, passed.get()), (Ok(0), false, 0));
     send.ready();
+}
+
+/// Who looks at a channel withholds nothing.
+///
+/// Seen to fail with: `view` under a lock.
+#[test]
+fn a_snapshot_that_is_stopped_holds_up_nobody() {
+    const STEP: &str = "stats: wait read";
+    let (tx, rx) = mpsc::channel(CAPACITY as usize);
+    let own = tx.clone();
+    let victim = Victim::stop_at(&[STEP], move |arm| {
+        arm.now();
+        own.stats().capacity
+    });
+    with_receiver(STEP, &tx, rx, 0);
+    assert_eq!(victim.release(), Some(CAPACITY));
 }

@@ -59,6 +59,7 @@ pub(crate) fn steps() -> Vec<&'static str> {
         "close: marked",
         "close: failed",
         "close: senders gone",
+        "stats: wait read",
     ];
     SCENES.iter().map(|scene| scene.step).chain(own).collect()
 }

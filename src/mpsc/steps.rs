@@ -1,0 +1,85 @@
+//! What happens between two steps of one call, in the order that is the worst. `tests/stall` stops threads at every step; these
+//! few are for the fast tests, and one thread plays all.
+
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::error::TryRecvError;
+use super::{Receiver, Sender, channel};
+use crate::sync::acting::at;
+
+fn poll<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A channel for two that holds one message, and its receiver for who acts.
+fn one_of_two() -> (Sender<u8>, Rc<RefCell<Receiver<u8>>>) {
+    let (tx, rx) = channel(2);
+    tx.try_send(0).unwrap();
+    (tx, Rc::new(RefCell::new(rx)))
+}
+
+/// Whoever closes takes over the part of a newcomer that does not wait yet, and gives it back.
+///
+/// Seen to fail with: `fail_senders` that keeps what `close` took over.
+#[test]
+fn closing_gives_back_the_part_of_who_is_about_to_wait() {
+    let (tx, rx) = one_of_two();
+    let closes = rx.clone();
+    let armed = at("register: part kept", move || closes.borrow_mut().close());
+    assert!(matches!(poll(tx.reserve_many(2)), Poll::Ready(Err(_))));
+    armed.acted();
+    assert_eq!((tx.stats().reserved, rx.borrow_mut().try_recv()), (0, Ok(0)));
+    assert_eq!(rx.borrow_mut().try_recv(), Err(TryRecvError::Disconnected));
+}
+
+/// A server that has passed a newcomer's place made room for it: that was no wait.
+///
+/// Seen to fail with: `register` that leaves its ticket in a place that was passed, which is counted when the place is
+/// taken out.
+#[test]
+fn a_place_that_was_passed_counts_as_no_wait() {
+    const WAITS: u64 = 200;
+    let (tx, rx) = one_of_two();
+    tx.try_send(1).unwrap();
+    let pops = rx.clone();
+    let armed = at("register: looked", move || assert_eq!(pops.borrow_mut().try_recv(), Ok(0)));
+    assert!(matches!(poll(tx.send(2)), Poll::Ready(Ok(()))));
+    armed.acted();
+    assert_eq!(tx.stats().send_waits_total, 0);
+    for _ in 0..WAITS {
+        assert!(poll(tx.send(3)).is_pending());
+    }
+    assert_eq!(tx.stats().send_waits_total, WAITS);
+}
+
+/// The receiver received, and waits again, between two looks of a snapshot: there is no one wait to tell of.
+///
+/// Seen to fail with: `view` that does not look at the beginning of the wait again; it told of the former one.
+#[test]
+fn a_wait_that_began_meanwhile_is_not_told_with_the_beginning_of_another() {
+    let (tx, mut rx) = channel(1);
+    let waits = |rx: &mut Receiver<u8>| {
+        assert!(poll(core::future::poll_fn(|cx| rx.poll_recv(cx))).is_pending());
+    };
+    waits(&mut rx);
+    assert_eq!(tx.stats().recv_waiters, 1);
+    let sends = tx.clone();
+    let rx = Rc::new(RefCell::new(rx));
+    let receives = rx.clone();
+    let armed = at("stats: wait read", move || {
+        sends.try_send(0).unwrap();
+        let mut rx = receives.borrow_mut();
+        assert_eq!(rx.try_recv(), Ok(0));
+        // Longer than a tick of the coarse clock.
+        crate::sync::thread::sleep(core::time::Duration::from_millis(25));
+        waits(&mut rx);
+    });
+    let stats = tx.stats();
+    armed.acted();
+    assert_eq!((stats.recv_waiters, stats.oldest_recv_wait_ns), (0, None));
+    assert_eq!(tx.stats().recv_waiters, 1);
+}
