@@ -127,20 +127,20 @@ bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.store(pos.stamp(
 bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
 bug-returned|$W|fn is_returned(|s/!self.lent.load(Ordering::Acquire)/true/|the receiver does not await the cell
 bug-not-lent|$W|fn lend(|/self.lent.store/d|park does not mark the cell as lent
-bug-no-wake-claim|$T|fn wake_if(|s/if was_parked/if false/|a claim that ended the park does not wake
+bug-no-wake-claim|$T|fn wake_if<|s/if was_parked/if false/|a claim that ended the park does not wake
 bug-no-wake-release|$C|fn give_back(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
 bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
-bug-release-unserved|$C|fn release(|/self.senders.serve/d|a release does not serve the queue
+bug-release-unserved|$C|fn release<|/self.senders.serve/d|a release does not serve the queue
 bug-pop-unserved|$R|fn pop(|s/self.chan.serve_senders(.*/let _ = room;/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
 bug-repoll|$R|fn park(&self|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|fn drop(|s/if unsafe { self.chan.ring.try_abandon(&self.reader) }/let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if true/|the dropped receiver does not await claims in flight
-bug-cancel-units|$T|fn leave(|s/shared.release(assigned);//|a cancelled wait keeps its units
+bug-cancel-units|$T|fn leave<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/self.senders.close(panic)/0/|close leaves senders asleep
-bug-closed-units|$T|fn poll(|s/shared.release(assigned);/let _ = assigned;/|a wait that close ended keeps its units
-bug-closed-grant|$T|fn poll(|s/shared.release(self.need);//|a grant that close overtook keeps its units
+bug-closed-units|$T|fn poll(|s/shared.release::<OwesValue>(assigned);/let _ = assigned;/|a wait that close ended keeps its units
+bug-closed-grant|$T|fn poll(|s/shared.release::<OwesValue>(self.need);//|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
 bug-list-load|$X|fn claimed_so_far(|s/fetch_or(0, Ordering::AcqRel)/load(Ordering::Acquire)/|the mover loads T instead of a step on it
 bug-list-unseen|$L|fn find(|s/let claimed = observe();/let claimed = block.start().plus(LEN as u64);/|the mover does not look how far the claims are

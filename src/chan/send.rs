@@ -265,8 +265,8 @@ impl Turn {
         }
         let Some(key) = self.key.take() else { return };
         let mut assigned = 0;
+        // The waker that is dropped is the wait's own; its panic is no reason not to hand on.
         // SAFETY: the key is of this queue, as in `poll_wait`.
-        // The waker that is dropped is the wait's own, and no reason not to hand on.
         OwesValue::settle(|panic| assigned = unsafe { self.queue(shared).cancel(key, panic) });
         shared.release::<O>(assigned);
     }
