@@ -26,7 +26,7 @@ pub static STEP_HOOK: plain::OnceLock<fn(&'static str)> = plain::OnceLock::new()
 /// What other threads do between two steps, for unit tests: the thread itself plays them.
 #[cfg(all(test, not(parshall_loom)))]
 pub(crate) mod acting {
-    use std::cell::RefCell;
+    pub(crate) use std::cell::RefCell;
     use std::marker::PhantomData;
     use std::rc::Rc;
 

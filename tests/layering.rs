@@ -173,6 +173,22 @@ fn only_sync_names_the_primitives() {
     }
 }
 
+/// A panic of another's waker goes on by the rule of `unwind.rs`, or not at all.
+#[test]
+fn only_unwind_catches_and_resumes_panics() {
+    // The waker of the executor, which a named task drops.
+    let may =
+        |file: &str, what| file == "unwind.rs" || (file, what) == ("telemetry/task.rs", "catch");
+    for (file, text) in files() {
+        for (n, line) in code_lines(&text) {
+            for (what, name) in [("catch", "catch_unwind("), ("resume", "resume_unwind")] {
+                let fine = may(&file, what) || !line.contains(name);
+                assert!(fine, "{file}:{} has {name}: take `Owes` from crate::unwind", n + 1);
+            }
+        }
+    }
+}
+
 /// The tags in `ORDERING(A, B)`.
 fn tags(line: &str) -> Vec<String> {
     let Some((_, rest)) = line.split_once("ORDERING(") else { return Vec::new() };

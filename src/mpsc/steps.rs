@@ -4,12 +4,11 @@
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::error::TryRecvError;
 use super::{Receiver, Sender, channel};
-use crate::sync::acting::at;
+use crate::sync::acting::{RefCell, at};
 
 fn poll<F: Future>(future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
