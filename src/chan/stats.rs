@@ -3,7 +3,7 @@
 use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
 use crate::sync::step;
-use crate::telemetry::clock;
+use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::task::TaskRef;
 use crate::wait::{WaitTotals, Waiting};
 
@@ -127,11 +127,11 @@ impl Shared {
 
     /// The attributes alone.
     pub(crate) fn stats(&self) -> ChannelStats {
-        self.view().stats
+        self.view(Anchor::now()).stats
     }
 
     /// Reads everything; takes no lock, and never stores into a word.
-    pub(crate) fn view(&self) -> View {
+    pub(crate) fn view(&self, anchor: Anchor) -> View {
         let Self { ring, info, senders, counts, .. } = self;
         let (waits, send_waits) = senders.visit();
         let now = clock::exact();
@@ -176,7 +176,7 @@ impl Shared {
             close_cause: info.close_cause(),
             sent_total: sums.sent,
             recv_total: sums.received,
-            created_at_ns: clock::unix_ns(info.created_at),
+            created_at_ns: anchor.unix_ns(info.created_at),
             creator_task_id: info.creator.map(TaskRef::node_id),
         };
         View { stats, send_waits, receiver_since, receiver_task }

@@ -6,8 +6,11 @@
 //! one: the same time line, read without touching the hardware, up to one tick (1 to 10 ms) old. Both ends
 //! of a wait lag alike, so sums over many short waits come out right; an age that is read later is never
 //! too low, and too high by a tick at most.
+//!
+//! The monotonic clock is the truth. What it says becomes a point in Unix time only when it is shown,
+//! by an [`Anchor`].
 
-use crate::sync::plain::OnceLock;
+use crate::sync::plain::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -70,16 +73,70 @@ pub(crate) fn exact() -> u64 {
     if cfg!(parshall_loom) { 1 } else { system::exact().max(1) }
 }
 
-/// A reading as nanoseconds since the Unix epoch. The system's time of day is asked once a process,
-/// so differences are monotonic.
-pub(crate) fn unix_ns(reading: u64) -> i64 {
-    static OFFSET: OnceLock<i64> = OnceLock::new();
-    let offset = OFFSET.get_or_init(|| {
-        let since_epoch =
-            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        since_epoch.as_nanos() as i64 - exact() as i64
-    });
-    offset.saturating_add(reading as i64)
+/// Where the monotonic clock stands in Unix time. Times that are told by one anchor compare exactly,
+/// whatever happens to the system's time of day meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Anchor(i64);
+
+/// An anchor stays while the time of day agrees with it this well. Readings of the coarse clock are up
+/// to 10 ms old, so times are no better than that anyway. Where the monotonic clock is disciplined
+/// with the time of day, as on Linux, only a step of the latter is larger, or a suspended machine.
+const TOLERATED_NS: i64 = 10_000_000;
+
+impl Anchor {
+    /// The anchor of today: the one before, unless the time of day has left it.
+    pub(crate) fn now() -> Self {
+        /// The bits of the latest anchor; 0 stands for none.
+        static LATEST: AtomicU64 = AtomicU64::new(0);
+        // Each value is whole in itself, and a thread that uses or stores an older one agrees with the
+        // time of day as it was a moment ago. So nothing is ordered by this word.
+        let latest = LATEST.load(Ordering::Relaxed);
+        let anchor = Self::renewed((latest != 0).then_some(Self(latest as i64)), &both_clocks);
+        if anchor.0 as u64 != latest {
+            LATEST.store(anchor.0 as u64, Ordering::Relaxed);
+        }
+        anchor
+    }
+
+    /// `read`: the time of day between two readings of the monotonic clock.
+    fn renewed(latest: Option<Self>, read: &dyn Fn() -> (u64, i64, u64)) -> Self {
+        // Whoever is preempted between the readings knows little; few are so several times in a row.
+        const NARROW_NS: u64 = 100_000;
+        let mut best = read();
+        for _ in 0..8 {
+            if best.2 - best.0 <= NARROW_NS {
+                break;
+            }
+            let again = read();
+            if again.2 - again.0 < best.2 - best.0 {
+                best = again;
+            }
+        }
+        let (before, time_of_day, after) = best;
+        let (least, most) = (time_of_day - after as i64, time_of_day - before as i64);
+        match latest {
+            Some(latest) if (least - TOLERATED_NS..=most + TOLERATED_NS).contains(&latest.0) => {
+                latest
+            }
+            _ => Self(least + (most - least) / 2),
+        }
+    }
+
+    /// A reading as nanoseconds since the Unix epoch.
+    pub(crate) fn unix_ns(self, reading: u64) -> i64 {
+        self.0.saturating_add(reading as i64)
+    }
+}
+
+fn both_clocks() -> (u64, i64, u64) {
+    let before = exact();
+    let time_of_day = time_of_day();
+    (before, time_of_day, exact())
+}
+
+/// The system's time of day, in nanoseconds since the Unix epoch.
+fn time_of_day() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as i64
 }
 
 #[cfg(test)]
@@ -101,8 +158,64 @@ mod tests {
 
     #[test]
     fn unix_time_is_that_of_the_system() {
-        let system =
-            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as i64;
-        assert!((unix_ns(exact()) - system).abs() < 60_000_000_000);
+        let off = Anchor::now().unix_ns(exact()) - time_of_day();
+        assert!(off.abs() < 1_000_000_000, "{off} ns off");
+    }
+
+    const S: i64 = 1_000_000_000;
+
+    /// The clocks at one moment: the time of day is `offset` ahead of the monotonic one.
+    fn at(reading: u64, offset: i64) -> impl Fn() -> (u64, i64, u64) {
+        move || (reading - 20, offset + reading as i64, reading + 20)
+    }
+
+    /// Seen to fail with: the time of day asked once a process.
+    #[test]
+    fn a_step_of_the_time_of_day_is_followed() {
+        let reading = 5 * S as u64;
+        let mut anchor = Anchor::renewed(None, &at(reading, 100 * S));
+        assert_eq!(anchor.unix_ns(reading), 105 * S);
+        for offset in [160 * S, 159 * S, 40 * S, 40 * S + 2 * TOLERATED_NS, -3 * S] {
+            anchor = Anchor::renewed(Some(anchor), &at(reading, offset));
+            assert_eq!(anchor.unix_ns(reading), offset + reading as i64);
+        }
+    }
+
+    /// So times of different snapshots differ by what the monotonic clock says, step by step.
+    #[test]
+    fn what_is_no_step_moves_nothing() {
+        let anchor = Anchor::renewed(None, &at(1_000_000, 100 * S));
+        for (reading, error) in [(2, 0), (3, 900_000), (4, -TOLERATED_NS), (5, TOLERATED_NS)] {
+            let read = at(reading * 1_000_000, 100 * S + error);
+            assert_eq!(Anchor::renewed(Some(anchor), &read), anchor);
+        }
+    }
+
+    /// Slow drift adds up, and is followed once it is more than is tolerated.
+    #[test]
+    fn drift_is_followed_in_small_steps() {
+        let mut anchor = Anchor::renewed(None, &at(1_000_000, 100 * S));
+        for second in 1..=2_000_u64 {
+            let (reading, offset) = (second * S as u64, 100 * S + second as i64 * 50_000);
+            anchor = Anchor::renewed(Some(anchor), &at(reading, offset));
+            let off = anchor.unix_ns(reading) - (offset + reading as i64);
+            assert!(off.abs() <= TOLERATED_NS + 20, "{off} ns off after {second} s");
+        }
+    }
+
+    /// A thread that is stopped between two readings cannot tell a step from its own sleep.
+    #[test]
+    fn a_reading_of_a_thread_that_was_stopped_is_taken_again() {
+        use core::cell::Cell;
+        let anchor = Anchor::renewed(None, &at(10_000, 100 * S));
+        for stopped in 0..20 {
+            let left = Cell::new(stopped);
+            let read = || {
+                let sleep = if left.get() > 0 { S } else { 0 };
+                left.set(left.get().max(1) - 1);
+                (10_000, 100 * S + 10_000 + sleep, 10_040 + sleep as u64)
+            };
+            assert_eq!(Anchor::renewed(Some(anchor), &read), anchor, "stopped {stopped} times");
+        }
     }
 }

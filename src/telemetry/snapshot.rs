@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::clock;
+use super::clock::{self, Anchor};
 use super::process::{encode, process};
 use super::registry::{self, Retired};
 use super::task::{self, TaskKind, TaskRef, TaskState};
 use crate::chan::{ChannelStats, Shared};
 
 /// What [`snapshot`] saw.
+///
+/// All times in it are on one time line, so they differ by what a monotonic clock says. If the system's
+/// time of day was set between two snapshots, so that it is off by more than 10 ms, the second follows
+/// it: the same moment, say `created_at_ns` of one channel, then has another value there. Compare ages,
+/// `taken_at_ns - since_ns`, rather than points in time of different snapshots.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -106,9 +111,11 @@ pub struct RetiredSnapshot {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn snapshot() -> Snapshot {
+    let (process, anchor) = (process(), Anchor::now());
     let taken_at = clock::exact();
     let live = registry::live();
-    let mut channels: Vec<_> = live.iter().filter_map(|shared| channel(shared)).collect();
+    let mut channels: Vec<_> =
+        live.iter().filter_map(|shared| channel(shared, process, anchor)).collect();
     channels.sort_unstable_by_key(|channel| channel.stats.channel_id);
     let tasks = tasks(&channels);
     let (retired, other) = registry::retired();
@@ -116,18 +123,18 @@ pub fn snapshot() -> Snapshot {
     let retired =
         retired.into_iter().chain((other.channels > 0).then(|| ("__other__".into(), other)));
     Snapshot {
-        process: process().to_owned(),
+        process: process.to_owned(),
         pid: std::process::id(),
-        taken_at_ns: clock::unix_ns(taken_at),
+        taken_at_ns: anchor.unix_ns(taken_at),
         channels,
         tasks,
         retired: retired.map(|(name, sums)| RetiredSnapshot { name, sums }).collect(),
-        completed_at_ns: clock::unix_ns(clock::exact()),
+        completed_at_ns: anchor.unix_ns(clock::exact()),
     }
 }
 
 /// `None`: the channel is just being listed.
-fn channel(shared: &Shared) -> Option<ChannelSnapshot> {
+fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnapshot> {
     let registration = shared.info.registration()?;
     let name = encode(&shared.info.display_name());
     let suffix = match (registration.name, registration.ordinal) {
@@ -135,16 +142,16 @@ fn channel(shared: &Shared) -> Option<ChannelSnapshot> {
         (Some(_), n) => format!("#{n}"),
         (None, _) => format!("#c{}", shared.info.channel_id),
     };
-    let view = shared.view();
+    let view = shared.view(anchor);
     let send_waits = view.send_waits.iter().map(|wait| WaitSnapshot {
         task: TaskRef::from_word(wait.ticket.task),
-        since_ns: clock::unix_ns(wait.ticket.since),
+        since_ns: anchor.unix_ns(wait.ticket.since),
         need: wait.ticket.need,
-        granted_at_ns: wait.granted_at.map(clock::unix_ns),
+        granted_at_ns: wait.granted_at.map(|at| anchor.unix_ns(at)),
     });
     let recv_wait = view.receiver_since.map(|since| WaitSnapshot {
         task: view.receiver_task,
-        since_ns: clock::unix_ns(since),
+        since_ns: anchor.unix_ns(since),
         need: 1,
         granted_at_ns: None,
     });
@@ -152,7 +159,7 @@ fn channel(shared: &Shared) -> Option<ChannelSnapshot> {
     let last_receiver =
         view.receiver_task.filter(|task| recv_wait.is_some() || task.kind() != TaskKind::Waker);
     Some(ChannelSnapshot {
-        id: format!("mpsc:{}:{name}{suffix}", process()),
+        id: format!("mpsc:{process}:{name}{suffix}"),
         send_waits: send_waits.collect(),
         recv_wait,
         last_receiver,
