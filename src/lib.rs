@@ -21,7 +21,7 @@ mod wait;
 pub use sync::STEP_HOOK;
 
 pub use chan::{ChannelStats, CloseCause};
-pub use telemetry::process::{process, set_process};
+pub use telemetry::process::{proc_key, process, set_process};
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub use telemetry::registry::Retired;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]

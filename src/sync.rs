@@ -91,8 +91,10 @@ impl LoadSeqCst for AtomicU64 {
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
-    pub(crate) use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-    pub(crate) use std::sync::{Arc, OnceLock, Weak};
+    #[cfg(any(parshall_stall, not(all(target_os = "linux", target_pointer_width = "64"))))]
+    pub(crate) use std::sync::OnceLock;
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+    pub(crate) use std::sync::{Arc, Weak};
     pub(crate) use std::thread_local;
 
     #[cfg(all(feature = "introspect", not(parshall_loom)))]

@@ -86,6 +86,8 @@ impl Edge {
 pub struct Graph {
     /// The process in all ids.
     pub process: String,
+    /// What tells that process from every other, see [`crate::proc_key`].
+    pub proc_key: String,
     /// The process id.
     pub pid: u32,
     /// When the snapshot was begun, in nanoseconds since the Unix epoch.
@@ -128,6 +130,7 @@ impl Snapshot {
         nodes.extend(self.tasks.iter().map(task_node));
         Graph {
             process: self.process.clone(),
+            proc_key: self.proc_key.clone(),
             pid: self.pid,
             taken_at_ns: self.taken_at_ns,
             completed_at_ns: self.completed_at_ns,
@@ -164,6 +167,7 @@ impl Graph {
         json!({
             "schema": SCHEMA,
             "process": self.process,
+            "proc_key": self.proc_key,
             "pid": self.pid,
             "taken_at_ns": self.taken_at_ns,
             "completed_at_ns": self.completed_at_ns,

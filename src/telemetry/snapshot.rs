@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::clock::{self, Anchor};
-use super::process::{encode, process};
+use super::process::{encode, pid, proc_key, process};
 use super::registry::{self, Retired};
 use super::task::{self, TaskKind, TaskRef, TaskState};
 use crate::chan::{ChannelStats, Shared};
@@ -19,6 +19,8 @@ use crate::chan::{ChannelStats, Shared};
 pub struct Snapshot {
     /// The name of this process in ids.
     pub process: String,
+    /// What tells this process from every other, see [`proc_key`].
+    pub proc_key: String,
     /// The process id.
     pub pid: u32,
     /// When it was begun, in nanoseconds since the Unix epoch.
@@ -124,7 +126,8 @@ pub fn snapshot() -> Snapshot {
         retired.into_iter().chain((other.channels > 0).then(|| ("__other__".into(), other)));
     Snapshot {
         process: process.to_owned(),
-        pid: std::process::id(),
+        proc_key: proc_key().to_owned(),
+        pid: pid(),
         taken_at_ns: anchor.unix_ns(taken_at),
         channels,
         tasks,
