@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -47,8 +47,10 @@ pub enum RecordErrorKind {
     ForeignDatabase,
     /// The file was made by a newer version of this crate.
     NewerVersion,
-    /// Another connection held the file locked for longer than the busy timeout.
+    /// Others held the file, or its folder, locked for longer than the busy timeout.
     Locked,
+    /// This process is a child of `fork`, and its parent had the file open.
+    Forked,
     /// The disk is full, or the file may not grow further.
     Full,
     /// The file is a database and damaged.
@@ -68,6 +70,8 @@ pub(crate) enum Doing {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Sqlite(rusqlite::Error),
+    /// The path is empty, or relative to a folder that could not be told.
+    NoPath,
     /// A device, a pipe: something that is neither a folder nor a file.
     NoFile,
     NotADatabase,
@@ -76,6 +80,12 @@ pub(crate) enum Failure {
         found: i64,
         known: i64,
     },
+    FolderLocked,
+    /// The file was moved, and what is in its log could not be put into it.
+    Unfinished,
+    /// Each time it was opened, it was another file afterwards.
+    Replaced,
+    Forked,
 }
 
 const NOT_A_DATABASE: &str = "it is not a database, and is left as it is";
@@ -95,6 +105,34 @@ impl RecordError {
             Failure::NotADatabase => {
                 (RecordErrorKind::NotADatabase, NOT_A_DATABASE.to_owned(), None)
             }
+            Failure::NoPath => (
+                RecordErrorKind::Unwritable,
+                "the path is empty, or the current folder is not known".to_owned(),
+                None,
+            ),
+            Failure::FolderLocked => (
+                RecordErrorKind::Locked,
+                "another recorder is opening a file in its folder, and does not come to an end"
+                    .to_owned(),
+                None,
+            ),
+            Failure::Unfinished => (
+                RecordErrorKind::Locked,
+                "it was moved away, and whoever reads it there keeps its last records from being \
+                 put into it; the next record tries again"
+                    .to_owned(),
+                None,
+            ),
+            Failure::Replaced => {
+                (RecordErrorKind::Other, "it is replaced all the time".to_owned(), None)
+            }
+            Failure::Forked => (
+                RecordErrorKind::Forked,
+                "this process was forked from one that had it open, which SQLite does not bear; \
+                 record into another file"
+                    .to_owned(),
+                None,
+            ),
             Failure::Foreign => (
                 RecordErrorKind::ForeignDatabase,
                 "it is a database of another program, which is left as it is".to_owned(),
@@ -167,20 +205,21 @@ fn cause(kind: RecordErrorKind, error: &rusqlite::Error, path: &Path) -> String 
     }
 }
 
-/// SQLite says "unable to open" whatever the reason; the system, asked again, tells it.
+/// SQLite says "unable to open" whatever the reason. The file's metadata tells more; to open it
+/// here would drop the locks that this process holds on it.
 fn unwritable(path: &Path) -> String {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if path.is_dir() {
-        return "it is a folder".to_owned();
-    }
-    if let Some(folder) = folder
+    if let Some(folder) = path.parent()
         && let Err(error) = folder.metadata()
     {
         return format!("its folder is not there: {error}");
     }
-    match OpenOptions::new().read(true).write(true).open(path) {
-        Err(error) if path.exists() => error.to_string(),
-        Err(_) => "it cannot be created in its folder".to_owned(),
-        Ok(_) => "it is, or its folder is, read-only".to_owned(),
+    match path.metadata() {
+        Ok(file) if file.is_dir() => "it is a folder".to_owned(),
+        Ok(file) if file.permissions().readonly() => "it is read-only".to_owned(),
+        Ok(_) => "it, or its folder, may not be written".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            "it cannot be created in its folder".to_owned()
+        }
+        Err(error) => error.to_string(),
     }
 }

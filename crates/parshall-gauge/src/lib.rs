@@ -33,7 +33,13 @@
 //! | `nodes` | each end of a channel (`mpsc_tx`, `mpsc_rx`), each channel (`mpsc`), each task, thread or waker |
 //! | `edges` | each "cannot go on before": kind `needs` |
 //! | `waits` | each send or receive that waits, in line |
+//! | `processes` | a view: each process, with the first characters of its key, and how many snapshots it recorded and missed |
 //! | `channels` | a view: each `mpsc` node with its attributes as columns |
+//!
+//! Processes are told apart by `proc_key`, see [`parshall::proc_key`]: the same program may run
+//! with the same pid, and so with the same name in ids, in two containers that record into one
+//! file. A file of schema version 1, where `proc_key` was the name, is upgraded to version 2 when
+//! it is opened.
 //!
 //! The graph of a snapshot has the two ends of a channel only; the row of kind `mpsc` is the
 //! recorder's, so that a query need not pick one of them.
@@ -42,6 +48,7 @@
 
 mod error;
 mod recorder;
+mod recording;
 mod sampler;
 mod schema;
 

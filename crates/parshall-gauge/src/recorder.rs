@@ -7,10 +7,10 @@ use std::time::Duration;
 use parshall::introspect::{Edge, Graph, NodeKind};
 use parshall::task::TaskRef;
 use parshall::{ChannelSnapshot, Snapshot, WaitSnapshot};
-use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
+use rusqlite::{Transaction, named_params, params};
 
 use crate::error::{Doing, Failure, RecordError};
-use crate::schema;
+use crate::recording::Recording;
 
 /// Writes snapshots into an SQLite database, each in one transaction: all of it, or nothing.
 ///
@@ -18,7 +18,27 @@ use crate::schema;
 /// processes may record into one file.
 ///
 /// After an error the file is closed, and the next [`record`](Self::record) opens it anew: it works
-/// once the cause is gone. It also notices if the file was deleted or replaced.
+/// once the cause is gone.
+///
+/// # The file
+/// It may be moved away or deleted while it is recorded into, say by a log rotation: the next
+/// record begins a new one. What was recorded before is all in the moved file, as soon as each of
+/// its recorders has recorded once more or was dropped; until then it may lie in the `-wal` file
+/// that stays behind. If all of them were killed meanwhile, nobody does that: move the `-wal` file
+/// after it, to the same name with `-wal` behind it, before a recorder begins a new file. Another
+/// recording may take the file's place only while nobody has the file open. Do not truncate it.
+///
+/// Read it through SQLite only. If a program opens and closes the file by other means (a copy with
+/// [`std::fs`], a second copy of SQLite linked into it), that drops all POSIX locks of the process,
+/// and other processes may then destroy what is recorded.
+///
+/// # After a `fork`
+/// SQLite does not bear `fork`. In the child, a recorder that its parent had opened, and a new one
+/// for a file that the parent had open, return an error of kind
+/// [`Forked`](crate::RecordErrorKind::Forked); dropped there, such a recorder is leaked, so that
+/// the parent's file stays whole. Start recorders after the fork; if other threads were recording
+/// at the fork, the child can record nothing at all before it executes another program, for it may
+/// find SQLite's own locks taken for ever.
 ///
 /// # Examples
 /// ```
@@ -43,13 +63,7 @@ pub struct SqliteRecorder {
     path: PathBuf,
     keep: u64,
     busy_timeout: Duration,
-    open: Option<Open>,
-}
-
-/// A connection, and the file that it is to.
-struct Open {
-    connection: Connection,
-    file: Option<FileId>,
+    open: Option<Recording>,
 }
 
 impl SqliteRecorder {
@@ -60,10 +74,12 @@ impl SqliteRecorder {
     pub const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
     /// A recorder into `path`. The file is opened, and created if it is not there, by the first
-    /// record.
+    /// record. A relative path begins at the folder that is the current one now.
     pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
         Self {
-            path: path.into(),
+            // An error is told when the file is to be opened.
+            path: std::path::absolute(&path).unwrap_or(path),
             keep: Self::DEFAULT_KEEP,
             busy_timeout: Self::DEFAULT_BUSY_TIMEOUT,
             open: None,
@@ -92,11 +108,11 @@ impl SqliteRecorder {
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
-        self.open = None;
+        self.close();
         self
     }
 
-    /// The file.
+    /// The file, by its absolute path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -107,28 +123,58 @@ impl SqliteRecorder {
     /// Nothing of the snapshot was recorded: the file cannot be opened or created, is not a
     /// recording of a version known here, is locked, or cannot grow. The recorder can be used on.
     pub fn record(&mut self, snapshot: &Snapshot) -> Result<i64, RecordError> {
-        let keep = self.keep;
-        let connection = self.connect()?;
-        write(connection, snapshot, keep).map_err(|error| {
-            // Whatever was wrong with the connection or the file, the next record begins afresh.
-            self.open = None;
-            RecordError::new(&self.path, Doing::Write, Failure::Sqlite(error))
-        })
+        self.record_after(snapshot, None)
     }
 
-    fn connect(&mut self) -> Result<&mut Connection, RecordError> {
-        if let Some(moved) = self.open.take_if(|open| open.file != FileId::of(&self.path)) {
-            // Its log still lies beside the path, and must not be taken for that of the new file.
-            let _ = moved.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    /// `missed`: how many snapshots were not taken since the last that was recorded.
+    pub(crate) fn record_after(
+        &mut self,
+        snapshot: &Snapshot,
+        missed: Option<u64>,
+    ) -> Result<i64, RecordError> {
+        let graph = snapshot.graph();
+        let keep = self.keep;
+        loop {
+            let open = self.connect()?;
+            match open.transact(|to| write(to, snapshot, &graph, missed, keep)) {
+                Ok(Some(id)) => return Ok(id),
+                Ok(None) => self.leave()?,
+                Err(error) => {
+                    // Whatever was wrong with the connection or the file, the next record begins
+                    // afresh.
+                    self.close();
+                    return Err(RecordError::new(&self.path, Doing::Write, Failure::Sqlite(error)));
+                }
+            }
         }
-        let open = if let Some(open) = self.open.take() {
-            open
-        } else {
-            let connection = schema::open(&self.path, self.busy_timeout)
-                .map_err(|failure| RecordError::new(&self.path, Doing::Open, failure))?;
-            Open { connection, file: FileId::of(&self.path) }
+    }
+
+    fn connect(&mut self) -> Result<&mut Recording, RecordError> {
+        let error = |failure| RecordError::new(&self.path, Doing::Open, failure);
+        let open = match self.open.take() {
+            Some(open) if open.is_inherited() => return Err(error(Failure::Forked)),
+            Some(open) => open,
+            None => Recording::open(&self.path, self.busy_timeout).map_err(error)?,
         };
-        Ok(&mut self.open.insert(open).connection)
+        Ok(self.open.insert(open))
+    }
+
+    /// Closes a file that was moved. It stays open, if its last records cannot be put into it now.
+    fn leave(&mut self) -> Result<(), RecordError> {
+        if let Some(open) = &mut self.open {
+            open.complete()
+                .map_err(|failure| RecordError::new(&self.path, Doing::Write, failure))?;
+            self.open = None;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        if self.open.as_ref().is_some_and(|open| !open.is_inherited() && open.has_moved()) {
+            let _ = self.leave();
+        } else {
+            self.open = None;
+        }
     }
 }
 
@@ -143,40 +189,28 @@ impl fmt::Debug for SqliteRecorder {
     }
 }
 
-/// Which file a path leads to.
-#[derive(PartialEq, Eq)]
-struct FileId(u64, u64);
-
-impl FileId {
-    #[cfg(unix)]
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = path.metadata().ok()?;
-        Some(Self(metadata.dev(), metadata.ino()))
-    }
-
-    /// Elsewhere an open file cannot be replaced.
-    #[cfg(not(unix))]
-    fn of(_path: &Path) -> Option<Self> {
-        None
-    }
-}
-
-fn write(connection: &mut Connection, snapshot: &Snapshot, keep: u64) -> rusqlite::Result<i64> {
-    let graph = snapshot.graph();
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let id = write_header(&transaction, &graph)?;
-    write_nodes(&transaction, id, &graph)?;
-    write_edges(&transaction, id, &graph)?;
-    write_waits(&transaction, id, &snapshot.channels)?;
+fn write(
+    transaction: &Transaction<'_>,
+    snapshot: &Snapshot,
+    graph: &Graph,
+    missed: Option<u64>,
+    keep: u64,
+) -> rusqlite::Result<i64> {
+    let id = write_header(transaction, graph, missed)?;
+    write_nodes(transaction, id, graph)?;
+    write_edges(transaction, id, graph)?;
+    write_waits(transaction, id, &snapshot.channels)?;
     if keep > 0 {
-        forget(&transaction, keep)?;
+        forget(transaction, keep)?;
     }
-    transaction.commit()?;
     Ok(id)
 }
 
-fn write_header(transaction: &Transaction<'_>, graph: &Graph) -> rusqlite::Result<i64> {
+fn write_header(
+    transaction: &Transaction<'_>,
+    graph: &Graph,
+    missed: Option<u64>,
+) -> rusqlite::Result<i64> {
     // No other process was asked, so nothing could time out: 0.
     transaction
         .prepare_cached(
@@ -188,26 +222,34 @@ fn write_header(transaction: &Transaction<'_>, graph: &Graph) -> rusqlite::Resul
     transaction
         .prepare_cached(
             "INSERT INTO snapshot_processes
-                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text)
-             VALUES (?1, ?2, ?3, ?2, 'ok', ?4, NULL)",
+                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text, missed)
+             VALUES (?1, ?2, ?3, ?4, 'ok', ?5, NULL, ?6)",
         )?
-        .execute((id, &graph.process, graph.pid, graph.completed_at_ns))?;
+        .execute(params![
+            id,
+            graph.process,
+            graph.pid,
+            graph.proc_key,
+            graph.completed_at_ns,
+            missed.map(|missed| missed as i64)
+        ])?;
     Ok(id)
 }
 
 fn write_nodes(transaction: &Transaction<'_>, id: i64, graph: &Graph) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO nodes (snapshot_id, id, kind, process, proc_key, attrs_json)
-         VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
+    let Graph { process, proc_key, .. } = graph;
     for node in &graph.nodes {
         let attrs = json(&node.attrs);
-        insert.execute(params![id, node.id, node.kind.as_str(), graph.process, attrs])?;
+        insert.execute(params![id, node.id, node.kind.as_str(), process, proc_key, attrs])?;
         // The channel itself, beside its ends.
         if node.kind == NodeKind::MpscTx
             && let Some(channel) = node.id.strip_suffix(":tx")
         {
-            insert.execute(params![id, channel, "mpsc", graph.process, attrs])?;
+            insert.execute(params![id, channel, "mpsc", process, proc_key, attrs])?;
         }
     }
     Ok(())
@@ -283,6 +325,7 @@ fn json(attrs: &serde_json::Map<String, serde_json::Value>) -> String {
 mod tests {
     use super::*;
     use crate::RecordErrorKind;
+    use rusqlite::Connection;
 
     #[test]
     fn a_full_disk_is_an_error_until_there_is_room() {
@@ -293,9 +336,12 @@ mod tests {
         let snapshot = parshall::snapshot();
         let mut recorder = SqliteRecorder::open(&path).unwrap();
         // The file may not grow, as on a full disk; the limit lasts as long as the connection.
-        let connection = recorder.connect().unwrap();
-        let pages: i64 = connection.query_row("PRAGMA page_count", (), |row| row.get(0)).unwrap();
-        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(())).unwrap();
+        let open = recorder.connect().unwrap();
+        let limit = |transaction: &Transaction<'_>| {
+            let pages: i64 = transaction.query_row("PRAGMA page_count", (), |row| row.get(0))?;
+            transaction.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(()))
+        };
+        open.transact(limit).unwrap().unwrap();
         let error = recorder.record(&snapshot).unwrap_err();
         assert_eq!(error.kind(), RecordErrorKind::Full, "{error}");
         assert!(error.to_string().contains("full.db"), "{error}");

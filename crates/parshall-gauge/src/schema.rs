@@ -1,16 +1,8 @@
 //! The tables, and the check that a file has them or may get them.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::time::Duration;
-
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::Failure;
-
-/// `PRAGMA user_version` of the tables below.
-const VERSION: i64 = 1;
 
 /// `PRAGMA application_id`: the letters "PRSH". It tells our files from those of other programs.
 const APPLICATION: i64 = 0x5052_5348;
@@ -89,54 +81,50 @@ CREATE VIEW channels AS SELECT
 FROM nodes WHERE kind = 'mpsc';
 ";
 
-/// Opens `path`, which becomes a recording if it is nothing yet. Anything else is left untouched:
-/// the file is only read until it is known to be ours.
-pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, Failure> {
-    // Without SQLITE_OPEN_URI, and never bare: ":memory:" and "file:x" are names of files here.
-    let path = Path::new(".").join(path);
-    check_content(&path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(busy_timeout)?;
-    let fresh = is_fresh(&connection)?;
+/// What 2 adds to 1: `proc_key` is the process's key and no longer its name again, and what a
+/// sampler has missed since the record before; null if no sampler has recorded it.
+const MISSED: &str = "
+ALTER TABLE snapshot_processes ADD COLUMN missed INTEGER;
+CREATE VIEW processes AS SELECT
+    proc_key,
+    substr(proc_key, 1, 8) AS short_key,
+    process,
+    pid,
+    count(*) AS snapshots,
+    min(snapshot_id) AS first_id,
+    max(snapshot_id) AS last_id,
+    sum(missed) AS missed
+FROM snapshot_processes GROUP BY proc_key;
+";
+
+/// The n-th leads from `user_version` n to n + 1.
+const STEPS: [&str; 2] = [TABLES, MISSED];
+
+/// `PRAGMA user_version` after all steps.
+const VERSION: i64 = STEPS.len() as i64;
+
+/// Makes the database a recording, or one of this version, if it may become that. Anything else is
+/// left untouched: it is only read until it is known to be ours.
+pub(crate) fn prepare(connection: &mut Connection) -> Result<(), Failure> {
+    let found = version(connection)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.set_prepared_statement_cache_capacity(32);
-    if fresh {
-        create(&mut connection)?;
+    if found < VERSION {
+        upgrade(connection)?;
     }
-    Ok(connection)
+    Ok(())
 }
 
-/// SQLite takes a file of a few bytes for an empty one, and would write over it.
-fn check_content(path: &Path) -> Result<(), Failure> {
-    const MAGIC: &[u8] = b"SQLite format 3\0";
-    match path.metadata() {
-        Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {}
-        // To open a pipe would block.
-        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => return Err(Failure::NoFile),
-        // Nothing to lose; or SQLite cannot open it either, and says so.
-        _ => return Ok(()),
-    }
-    let Ok(mut file) = File::open(path) else { return Ok(()) };
-    let mut start = [0; MAGIC.len()];
-    match file.read_exact(&mut start) {
-        Ok(()) if start == MAGIC => Ok(()),
-        _ => Err(Failure::NotADatabase),
-    }
-}
-
-/// Whether the database is empty. An error if it is neither empty nor ours.
-fn is_fresh(connection: &Connection) -> Result<bool, Failure> {
+/// The version of a recording; 0 if the database is empty. An error if it is neither.
+fn version(connection: &Connection) -> Result<i64, Failure> {
     let facts = "SELECT (SELECT count(*) FROM sqlite_schema), a.application_id, v.user_version
                  FROM pragma_application_id AS a, pragma_user_version AS v";
     let (objects, application, found): (i64, i64, i64) =
         connection.query_row(facts, (), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     match (objects, application, found) {
-        (0, 0, 0) => Ok(true),
-        (_, APPLICATION, VERSION) => Ok(false),
+        (0, 0, 0) => Ok(0),
+        (_, APPLICATION, 1..=VERSION) => Ok(found),
         (_, APPLICATION, newer) if newer > VERSION => {
             Err(Failure::Newer { found: newer, known: VERSION })
         }
@@ -144,14 +132,14 @@ fn is_fresh(connection: &Connection) -> Result<bool, Failure> {
     }
 }
 
-/// All tables or none.
-fn create(connection: &mut Connection) -> Result<(), Failure> {
+/// All steps or none.
+fn upgrade(connection: &mut Connection) -> Result<(), Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been quicker.
-    if is_fresh(&transaction)? {
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "application_id", APPLICATION)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
+    for step in &STEPS[version(&transaction)? as usize..] {
+        transaction.execute_batch(step)?;
     }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
     Ok(transaction.commit()?)
 }

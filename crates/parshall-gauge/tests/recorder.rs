@@ -1,4 +1,5 @@
 //! The recorder from outside: what is in the file, and what happens when there can be none.
+#![allow(clippy::disallowed_methods)] // files that nobody has open
 
 use std::fs;
 use std::path::PathBuf;
@@ -173,8 +174,8 @@ fn waits_nodes_and_the_view_tell_who_waits() {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .unwrap();
-    let name = parshall::process().to_owned();
-    assert_eq!(process, (name.clone(), name, std::process::id().into(), "ok".to_owned()));
+    let (name, key) = (parshall::process().to_owned(), parshall::proc_key().to_owned());
+    assert_eq!(process, (name, key, std::process::id().into(), "ok".to_owned()));
 }
 
 #[test]
@@ -265,8 +266,63 @@ fn a_newer_schema_is_refused() {
     assert_eq!(error.kind(), RecordErrorKind::NewerVersion);
     let text = error.to_string();
     assert!(text.contains("test.db") && text.contains("version 99"), "{text}");
-    db.execute_batch("PRAGMA user_version = 1").unwrap();
+    db.execute_batch("PRAGMA user_version = 2").unwrap();
     recorder.record(&parshall::snapshot()).unwrap();
+}
+
+/// A recording of schema version 1, with one snapshot in it.
+const OLD: &str = include_str!("recording.1.sql");
+
+#[test]
+fn a_recording_of_version_1_is_upgraded_and_kept() {
+    let (_folder, path) = folder();
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(OLD).unwrap();
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    let id = recorder.record(&parshall::snapshot()).unwrap();
+    let version: i64 = db.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap();
+    assert_eq!((version, id), (2, 8));
+    let processes: Vec<(String, String, String, i64, Option<i64>)> = db
+        .prepare("SELECT proc_key, short_key, process, snapshots, missed FROM processes ORDER BY first_id")
+        .unwrap()
+        .query_map((), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let key = parshall::proc_key();
+    let old = ("app-7".to_owned(), "app-7".to_owned(), "app-7".to_owned(), 1, None);
+    let new = (key.to_owned(), key[..8].to_owned(), parshall::process().to_owned(), 1, None);
+    assert_eq!(processes, [old, new]);
+    let q: i64 =
+        db.query_row("SELECT q FROM channels WHERE snapshot_id = 7", (), |row| row.get(0)).unwrap();
+    assert_eq!(q, 3);
+    // It is done once.
+    drop(recorder);
+    SqliteRecorder::open(&path).unwrap().record(&parshall::snapshot()).unwrap();
+}
+
+/// Seen to fail with: processes told apart by name, which is executable and pid.
+#[test]
+fn two_containers_with_one_pid_are_two_processes() {
+    let (_folder, path) = folder();
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    let mine = parshall::snapshot();
+    let mut other = mine.clone();
+    other.proc_key = "0123456789abcdef.1.1764150000@other".to_owned();
+    for snapshot in [&mine, &other, &mine] {
+        recorder.record(snapshot).unwrap();
+    }
+    let db = Connection::open(&path).unwrap();
+    let mut statement =
+        db.prepare("SELECT short_key, snapshots, first_id FROM processes ORDER BY 3").unwrap();
+    let found: Vec<(String, i64, i64)> = statement
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(found, [(mine.proc_key[..8].to_owned(), 2, 1), ("01234567".to_owned(), 1, 2)]);
 }
 
 #[test]

@@ -119,6 +119,42 @@ fn snapshots_are_whole_while_channels_come_and_go() {
     );
 }
 
+/// Seen to fail with: no count of what was missed, in the status or in the recording.
+#[test]
+fn what_is_missed_is_counted_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slow.db");
+    let begun = Instant::now();
+    let sampler = Sampler::every(5 * MS)
+        .record(SqliteRecorder::new(&path).keep(0))
+        .observe(|_| thread::sleep(22 * MS))
+        .start()
+        .unwrap();
+    while sampler.status().samples < 5 {
+        thread::sleep(MS);
+    }
+    let status = sampler.stop();
+    let promised = begun.elapsed().as_millis() as u64 / 5 + 1;
+    assert!(status.missed >= 3 * (status.samples - 1), "{status:?}");
+    assert!(status.samples + status.missed <= promised, "{status:?} of {promised}");
+    let db = Connection::open(&path).unwrap();
+    let (first, recorded): (i64, i64) = db
+        .query_row(
+            "SELECT p.missed, all_of.missed FROM snapshot_processes AS p, processes AS all_of
+             WHERE snapshot_id = 1",
+            (),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .unwrap();
+    assert_eq!(first, 0);
+    // What was missed after the last record is in none.
+    assert!(recorded >= 9 && recorded as u64 <= status.missed, "{recorded} of {status:?}");
+
+    let quick = Sampler::every(Duration::MAX).start().unwrap();
+    quick.submit(parshall::snapshot());
+    assert_eq!(quick.stop().missed, 0);
+}
+
 #[test]
 fn an_error_is_counted_and_over_when_its_cause_is_gone() {
     let folder = tempfile::tempdir().unwrap();

@@ -103,7 +103,7 @@ impl Recorded {
     pub(crate) fn read(path: &Path, first: i64) -> rusqlite::Result<Option<Self>> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(Path::new(".").join(path), flags)?;
-        let recording = verdict::Recording::begin(&db, parshall::process(), first)?;
+        let recording = verdict::Recording::begin(&db, parshall::proc_key(), first)?;
         let Some(last_busy) = recording.last_busy()? else { return Ok(None) };
         let mut lengths = db.prepare(CHANNELS)?;
         let lengths =

@@ -33,7 +33,7 @@ SELECT c.*, c.q = c.cap OR c.send_waiters > 0 AS full,
             AND wait.dst_id LIKE 'mpsc:%:tx'
     ) AS passed_on
 FROM channels AS c JOIN snapshot_processes AS p USING (snapshot_id)
-WHERE p.proc_key = :process AND c.snapshot_id >= :first
+WHERE p.proc_key = :proc_key AND c.snapshot_id >= :first
 ";
 
 /// The snapshots in which a message lay in a channel or anybody waited, once there was a message.
@@ -84,9 +84,9 @@ pub(crate) struct Channel {
 }
 
 impl<'a> Recording<'a> {
-    /// The snapshots of `process` from `first` on: the database may hold earlier runs.
-    pub(crate) fn begin(db: &'a Connection, process: &str, first: i64) -> rusqlite::Result<Self> {
-        db.execute(SEEN, rusqlite::named_params! { ":process": process, ":first": first })?;
+    /// The snapshots of the process with this key from `first` on: the database may hold others.
+    pub(crate) fn begin(db: &'a Connection, proc_key: &str, first: i64) -> rusqlite::Result<Self> {
+        db.execute(SEEN, rusqlite::named_params! { ":proc_key": proc_key, ":first": first })?;
         db.execute(BUSY, ())?;
         Ok(Self { db })
     }
