@@ -10,10 +10,11 @@ use crate::chan::{ChannelStats, Shared};
 
 /// What [`snapshot`] saw.
 ///
-/// All times in it are on one time line, so they differ by what a monotonic clock says. If the system's
-/// time of day was set between two snapshots, so that it is off by more than 10 ms, the second follows
-/// it: the same moment, say `created_at_ns` of one channel, then has another value there. Compare ages,
-/// `taken_at_ns - since_ns`, rather than points in time of different snapshots.
+/// All times in it are on one time line, so they differ by what a monotonic clock says. If the
+/// system's time of day was set between two snapshots, so that it is off by more than 10 ms, the
+/// second follows it: the same moment, say `created_at_ns` of one channel, then has another value
+/// there. Compare ages, `taken_at_ns - since_ns`, rather than points in time of different
+/// snapshots.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -102,6 +103,20 @@ pub struct RetiredSnapshot {
 /// channels waits for the registry's lock, which is held for a thousand channels at a time.
 /// Not listed are untracked channels, and callers of `Sender::closed`. A channel whose last handle goes
 /// while a snapshot is taken lives until that is done.
+///
+/// # From where it may be called
+/// It allocates, and takes locks under which none of the program's code runs. The same holds for
+/// `stats` of a handle, but that it takes no lock.
+///
+/// | from | |
+/// |---|---|
+/// | any task or thread, inside and outside a runtime | yes |
+/// | a waker, when it is cloned, woken or dropped by a channel | yes |
+/// | `Drop` of a message or of a future, a panic hook | yes |
+/// | the destructor of a thread-local | yes; a thread that waits there may be shown without its name |
+/// | a global allocator | yes, if it does not look again at what the snapshot itself allocates |
+/// | a signal handler | no: it hangs if the signal came to a thread that holds one of the locks, or the allocator's. Set a flag or write to a pipe there, and take the snapshot on a thread |
+/// | the child of a `fork` | yes, if no other thread ran in the parent at the fork. Else not before it executes another program: a lock may be taken there for ever, as with the allocator. The child has copies of all channels, with the waits of tasks and threads that exist in the parent alone |
 ///
 /// # Examples
 /// ```
