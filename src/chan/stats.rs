@@ -15,6 +15,9 @@ use crate::wait::{WaitTotals, Waiting};
 /// it, each true at some moment of the call. Everything may have changed when the call returns,
 /// but totals and `high_watermark` never fall, and closure is final.
 ///
+/// On a target without a clock (`wasm32-unknown-unknown`) points in time and sums of time are 0, and
+/// ages are none.
+///
 /// # Examples
 /// ```
 /// let (tx, mut rx) = parshall::mpsc::channel(4);
@@ -164,8 +167,8 @@ impl Shared {
             send_waiters: waits.waiting,
             granted_waiters: waits.granted,
             recv_waiters: receiver_since.is_some().into(),
-            oldest_send_wait_ns: waits.oldest.map(|since| now.saturating_sub(since)),
-            oldest_recv_wait_ns: receiver_since.map(|since| now.saturating_sub(since)),
+            oldest_send_wait_ns: waits.oldest.and_then(|since| clock::age(since, now)),
+            oldest_recv_wait_ns: receiver_since.and_then(|since| clock::age(since, now)),
             send_wait_total_ns: waits.waited_ns,
             send_waits_total: waits.waits,
             full_total: sums.full,

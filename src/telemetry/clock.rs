@@ -7,11 +7,17 @@
 //! of a wait lag alike, so sums over many short waits come out right; an age that is read later is never
 //! too low, and too high by a tick at most.
 //!
-//! The monotonic clock is the truth. What it says becomes a point in Unix time only when it is shown,
-//! by an [`Anchor`].
+//! The monotonic clock is the truth. What it says becomes a point in Unix time only when it is
+//! shown, by an [`Anchor`].
+//!
+//! Some targets have no clock. There every reading is the same, no wait takes time, points in time
+//! are told as 0 and ages as `None`.
 
 use crate::sync::plain::{AtomicU64, Ordering};
 use std::time::SystemTime;
+
+/// Whether there is a clock: `std`'s panics on `wasm32-unknown-unknown`.
+const EXISTS: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod system {
@@ -65,22 +71,28 @@ mod system {
 /// Now, up to one tick old. Never 0, which stands for "no time" in one-word fields.
 #[inline]
 pub(crate) fn now() -> u64 {
-    if cfg!(parshall_loom) { 1 } else { system::coarse().max(1) }
+    if cfg!(parshall_loom) || !EXISTS { 1 } else { system::coarse().max(1) }
 }
 
 /// Now, exactly.
 pub(crate) fn exact() -> u64 {
-    if cfg!(parshall_loom) { 1 } else { system::exact().max(1) }
+    if cfg!(parshall_loom) || !EXISTS { 1 } else { system::exact().max(1) }
 }
 
-/// Where the monotonic clock stands in Unix time. Times that are told by one anchor compare exactly,
-/// whatever happens to the system's time of day meanwhile.
+/// The time from one reading to another, in nanoseconds; `None` without a clock.
+pub(crate) fn age(since: u64, now: u64) -> Option<u64> {
+    EXISTS.then(|| now.saturating_sub(since))
+}
+
+/// Where the monotonic clock stands in Unix time. Times that are told by one anchor compare
+/// exactly, whatever happens to the system's time of day meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Anchor(i64);
 
-/// An anchor stays while the time of day agrees with it this well. Readings of the coarse clock are up
-/// to 10 ms old, so times are no better than that anyway. Where the monotonic clock is disciplined
-/// with the time of day, as on Linux, only a step of the latter is larger, or a suspended machine.
+/// An anchor stays while the time of day agrees with it this well. Readings of the coarse clock are
+/// up to 10 ms old, so times are no better than that anyway. Where the monotonic clock is
+/// disciplined with the time of day, as on Linux, only a step of the latter is larger, or a
+/// suspended machine.
 const TOLERATED_NS: i64 = 10_000_000;
 
 impl Anchor {
@@ -88,8 +100,11 @@ impl Anchor {
     pub(crate) fn now() -> Self {
         /// The bits of the latest anchor; 0 stands for none.
         static LATEST: AtomicU64 = AtomicU64::new(0);
-        // Each value is whole in itself, and a thread that uses or stores an older one agrees with the
-        // time of day as it was a moment ago. So nothing is ordered by this word.
+        if !EXISTS {
+            return Self(0);
+        }
+        // Each value is whole in itself, and a thread that uses or stores an older one agrees with
+        // the time of day as it was a moment ago. So nothing is ordered by this word.
         let latest = LATEST.load(Ordering::Relaxed);
         let anchor = Self::renewed((latest != 0).then_some(Self(latest as i64)), &both_clocks);
         if anchor.0 as u64 != latest {
@@ -100,7 +115,8 @@ impl Anchor {
 
     /// `read`: the time of day between two readings of the monotonic clock.
     fn renewed(latest: Option<Self>, read: &dyn Fn() -> (u64, i64, u64)) -> Self {
-        // Whoever is preempted between the readings knows little; few are so several times in a row.
+        // Whoever is preempted between the readings knows little; few are so several times in a
+        // row.
         const NARROW_NS: u64 = 100_000;
         let mut best = read();
         for _ in 0..8 {
@@ -122,9 +138,9 @@ impl Anchor {
         }
     }
 
-    /// A reading as nanoseconds since the Unix epoch.
+    /// A reading as nanoseconds since the Unix epoch; 0 without a clock.
     pub(crate) fn unix_ns(self, reading: u64) -> i64 {
-        self.0.saturating_add(reading as i64)
+        if EXISTS { self.0.saturating_add(reading as i64) } else { 0 }
     }
 }
 
@@ -134,8 +150,12 @@ fn both_clocks() -> (u64, i64, u64) {
     (before, time_of_day, exact())
 }
 
-/// The system's time of day, in nanoseconds since the Unix epoch.
+/// The system's time of day, in nanoseconds since the Unix epoch. Miri has none unless its
+/// isolation is off: there it is the time on Miri's own clock, which begins with the program.
 fn time_of_day() -> i64 {
+    if cfg!(miri) {
+        return exact() as i64;
+    }
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as i64
 }
 
@@ -157,6 +177,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "isolation has no time of day")]
     fn unix_time_is_that_of_the_system() {
         let off = Anchor::now().unix_ns(exact()) - time_of_day();
         assert!(off.abs() < 1_000_000_000, "{off} ns off");
