@@ -14,6 +14,7 @@ mod sync;
 mod telemetry;
 mod unwind;
 mod wait;
+pub mod wrappers;
 
 /// For `tests/stall`: called at each step with its name.
 #[cfg(parshall_stall)]

@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry/registry",
         ],
     ),
+    ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
     ("introspect", &["root", "telemetry/task"]),
     ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),
