@@ -1,10 +1,14 @@
-//! The example in its two versions: one `use` line apart. That they print the same is checked by `.ci/run`.
+//! What the documents say of a move. The example in its two versions is one `use` line apart; that both print
+//! the same is checked by `.ci/run`.
 
 use std::path::Path;
 
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
 fn lines(version: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/orders_{version}.rs"));
-    std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    read(&format!("examples/orders_{version}.rs")).lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -15,4 +19,31 @@ fn the_two_versions_differ_in_one_use_line() {
     let [(theirs, ours)] = differing[..] else { panic!("{differing:#?}") };
     assert_eq!(theirs.replace("tokio::sync::", "parshall::"), *ours);
     assert!(theirs.starts_with("use tokio::sync::mpsc"));
+}
+
+/// The version in the manifest's own line, not one that it takes from the workspace.
+fn minimum_rust(manifest: &str) -> String {
+    let manifest = read(manifest);
+    let (_, rest) = manifest.split_once("\nrust-version = \"").expect("it says so");
+    rest.split('"').next().unwrap().to_owned()
+}
+
+/// Seen to fail with the texts of before, which said 1.89 where the manifest said 1.88.
+#[test]
+fn every_text_says_the_same_minimum_of_rust() {
+    let library = minimum_rust("Cargo.toml");
+    let gauge = minimum_rust("crates/parshall-gauge/Cargo.toml");
+    let readme = read("README.md").replace('\n', " ");
+    assert!(readme.contains(&format!("Rust {gauge}, for SQLite")), "README.md");
+    assert!(readme.contains(&format!("The library alone needs Rust {library}.")), "README.md");
+    let migration = read("MIGRATION.md").replace('\n', " ");
+    let said = format!("parshall-tokio need Rust {library}, parshall-gauge {gauge}");
+    assert!(migration.contains(&said), "MIGRATION.md");
+    let compare = read("COMPARE.md");
+    let row = compare.lines().find(|line| line.starts_with("| A5 ")).expect("a row");
+    assert_eq!(row.split('|').nth(2).unwrap().trim(), library, "COMPARE.md");
+    assert!(
+        compare.contains(&format!("parshall-gauge, the recorder, needs {gauge}")),
+        "COMPARE.md"
+    );
 }

@@ -1,5 +1,5 @@
-//! All of [tokio] 1.54, with [parshall]'s channels as `tokio::sync::mpsc`: a program moves by one line of
-//! its `Cargo.toml`, and no line of its source.
+//! All of [tokio] 1.54, with [parshall]'s channels as `tokio::sync::mpsc`: a program moves by one
+//! line of its `Cargo.toml`, and no line of its source.
 //!
 //! ```toml
 //! [dependencies]
@@ -7,8 +7,9 @@
 //! # was: tokio = { version = "1", features = ["full"] }
 //! ```
 //!
-//! The line stands where tokio's stood: in `[workspace.dependencies]` it moves every member that says
-//! `tokio.workspace = true`. Features keep their names, in this line and in `[features]` (`"tokio/net"`).
+//! The line stands where tokio's stood: in `[workspace.dependencies]` it moves every member that
+//! says `tokio.workspace = true`. Features keep their names, in this line and in `[features]`
+//! (`"tokio/net"`).
 //!
 //! ```
 //! # extern crate parshall_tokio as tokio;
@@ -31,33 +32,38 @@
 //!
 //! # Which tokio this is
 //!
-//! Tokio itself: the `tokio` of the program's own lockfile, 1.54 or later, passed on name by name. A
-//! `tokio::net::TcpStream`, a `tokio::task::JoinHandle` or a runtime from here *is* tokio's, so it
-//! goes to and comes from every crate that uses tokio; there is one runtime. Only [`sync::mpsc`](mod@sync::mpsc) is another:
-//! it is [`parshall::mpsc`], with the features `tokio` and `sink`. `parshall::migration` lists what it does differently.
+//! Tokio itself: the `tokio` of the program's own lockfile, 1.54 or later, passed on name by name.
+//! A `tokio::net::TcpStream`, a `tokio::task::JoinHandle` or a runtime from here *is* tokio's, so
+//! it goes to and comes from every crate that uses tokio; there is one runtime. Only
+//! [`sync::mpsc`](mod@sync::mpsc) is another: it is [`parshall::mpsc`], with the features `tokio`
+//! and `sink`. `parshall::migration` lists what it does differently.
 //!
-//! Each feature of tokio is one here, with the same name, and none is on by default. What is
-//! behind `--cfg tokio_unstable` is passed on as well. The feature `sync` brings the channel; since
-//! that asks tokio for its clock and its tasks, tokio's `rt` and `time` come with it. Without `sync` there is no
-//! `tokio::sync`, even where another crate of the program switched tokio's on: otherwise `tokio::sync::mpsc` would be
-//! tokio's own without a word.
+//! Each feature of tokio is one here, with the same name, and none is on by default. What is behind
+//! `--cfg tokio_unstable` is passed on as well. The feature `sync` brings the channel; since that
+//! asks tokio for its clock and its tasks, tokio's `rt` and `time` come with it. Without `sync`
+//! there is no `tokio::sync`, even where another crate of the program switched tokio's on:
+//! otherwise `tokio::sync::mpsc` would be tokio's own without a word. The compiler then says
+//! ``module `sync` is private``.
 //!
 //! # What it does not reach
 //!
-//! * **Channels that dependencies make.** Their own `Cargo.toml` says `tokio`, and keeps tokio's channels. They work as
-//!   before; parshall does not see them. A `[patch]` cannot change that: it needs a crate of the same name.
-//! * **Functions and traits of other crates for tokio's own handles**, among them [`tokio_stream::wrappers`] and
-//!   [`tokio_util::sync::PollSender`]. The compiler says ``expected `tokio::sync::mpsc::Receiver<_>`, found
-//!   `parshall::mpsc::Receiver<_>` ``. In the place of these two stand `parshall::wrappers` and
-//!   [`sync::mpsc::PollSender`] with [`sync::mpsc::PollSendError`]; for others take
-//!   tokio's channel, see below.
-//! * **A public interface.** A library that shows a `tokio::sync::mpsc::Sender` to its users shows another type after the
-//!   move, which is a breaking change.
+//! * **Channels that dependencies make.** Their own `Cargo.toml` says `tokio`, and keeps tokio's
+//!   channels. They work as before; parshall does not see them. A `[patch]` cannot change that: it
+//!   needs a crate of the same name.
+//! * **Functions and traits of other crates for tokio's own handles**, among them
+//!   [`tokio_stream::wrappers`] and [`tokio_util::sync::PollSender`]. The compiler says: ``expected
+//!   `Receiver<_>`, found `Receiver<u8>` ``, and notes that
+//!   `parshall_tokio::sync::mpsc::Receiver<u8>` and `tokio::sync::mpsc::bounded::Receiver<_>` "have
+//!   similar names, but are actually distinct types". In the place of these two stand
+//!   `parshall::wrappers` and [`sync::mpsc::PollSender`] with [`sync::mpsc::PollSendError`]; for
+//!   others take tokio's channel, see below.
+//! * **A public interface.** A library that shows a `tokio::sync::mpsc::Sender` to its users shows
+//!   another type after the move, which is a breaking change.
 //!
 //! # Beside it
 //!
-//! To read what the channels say of themselves, name parshall as well. That switches its snapshots on for the
-//! channels made through this crate too:
+//! To read what the channels say of themselves, name parshall as well. That switches its snapshots
+//! on for the channels made through this crate too:
 //!
 //! ```toml
 //! parshall = "0.1"
