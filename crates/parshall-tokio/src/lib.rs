@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The line stands where tokio's stood: in `[workspace.dependencies]` it moves every member that
-//! says `tokio.workspace = true`. Features keep their names, in this line and in `[features]`
+//! says `tokio.workspace = true`; otherwise change it in each section that names tokio, in
+//! `[dev-dependencies]` too. Features keep their names, in this line and in `[features]`
 //! (`"tokio/net"`).
 //!
 //! ```

@@ -1,6 +1,8 @@
 //! The facade's features are those of the tokio in the lockfile: none missing, none more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -66,4 +68,36 @@ fn each_switches_on_tokios_own_and_the_channel_where_tokios_would() {
         assert_eq!(here, there, "whether {name} brings `sync` and so the channel");
     }
     assert!(ours["sync"].contains("dep:parshall"));
+}
+
+/// Cargo's features are the whole program's: another crate may have switched tokio's `sync` on. Seen to fail
+/// with nothing in the place of `sync`: the source compiled, on tokio's channel.
+#[test]
+fn without_the_feature_sync_there_is_no_channel_instead_of_tokios() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("without-sync");
+    fs::create_dir_all(dir.join("src")).unwrap();
+    let manifest = format!(
+        r#"
+            [workspace]
+            [package]
+            name = "without-sync"
+            edition = "2024"
+            [dependencies]
+            tokio = {{ package = "parshall-tokio", path = {here:?}, features = ["rt"] }}
+            another = {{ package = "tokio", version = "1", features = ["sync"] }}
+        "#
+    );
+    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
+    fs::write(dir.join("src/lib.rs"), "pub use tokio::{spawn, sync};").unwrap();
+    // So that nothing has to be looked up.
+    fs::copy(here.join("../../Cargo.lock"), dir.join("Cargo.lock")).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["check", "--offline", "--color=never", "--target-dir", "target"])
+        .current_dir(&dir)
+        .output()
+        .expect("cargo runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("error[E0603]: module `sync` is private"), "{text}");
+    assert!(text.contains("due to 1 previous error"), "{text}");
 }
