@@ -88,7 +88,7 @@ pub struct Graph {
     pub process: String,
     /// What tells that process from every other, see [`crate::proc_key`].
     pub proc_key: String,
-    /// The process id.
+    /// The process id; 0 on WebAssembly, where processes have none.
     pub pid: u32,
     /// When the snapshot was begun, in nanoseconds since the Unix epoch.
     pub taken_at_ns: i64,

@@ -261,6 +261,7 @@ impl<T> Sender<T> {
     ///
     /// # Panics
     /// With feature `tokio`, in asynchronous code of a Tokio runtime, as Tokio's. The message is dropped.
+    /// On WebAssembly without threads, if it would have to wait: nobody could wake it.
     ///
     /// # Examples
     /// ```

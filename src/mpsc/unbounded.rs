@@ -263,6 +263,7 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Panics
     /// With feature `tokio`, in asynchronous code of a Tokio runtime, as Tokio's.
+    /// On WebAssembly without threads, if it would have to wait: nobody could wake it.
     #[track_caller]
     #[doc(alias = "recv_blocking")]
     pub fn blocking_recv(&mut self) -> Option<T> {

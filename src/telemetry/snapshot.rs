@@ -15,6 +15,8 @@ use crate::chan::{ChannelStats, Shared};
 /// second follows it: the same moment, say `created_at_ns` of one channel, then has another value
 /// there. Compare ages, `taken_at_ns - since_ns`, rather than points in time of different
 /// snapshots.
+///
+/// On a target without a clock (`wasm32-unknown-unknown`) every point in time in it is 0.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -22,7 +24,7 @@ pub struct Snapshot {
     pub process: String,
     /// What tells this process from every other, see [`proc_key`].
     pub proc_key: String,
-    /// The process id.
+    /// The process id; 0 on WebAssembly, where processes have none.
     pub pid: u32,
     /// When it was begun, in nanoseconds since the Unix epoch.
     pub taken_at_ns: i64,

@@ -9,6 +9,9 @@ use std::time::Instant;
 use crate::runtime;
 use crate::sync::{Arc, AtomicBool, Ordering, thread};
 
+/// WebAssembly without atomics: no other thread could wake this one.
+const ONE_THREAD: bool = cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
+
 /// Unparks one thread; remembers a wake-up that came before the park.
 #[derive(Debug)]
 struct ThreadWaker {
@@ -27,6 +30,10 @@ impl ThreadWaker {
         // the waker's caller did.
         while !self.woken.swap(false, Ordering::AcqRel) {
             match deadline {
+                // `std`'s park returns at once there: this loop would never end.
+                _ if ONE_THREAD => {
+                    panic!("a blocking call would wait for ever: this target has no threads")
+                }
                 None => thread::park(),
                 Some(deadline) if is_past(deadline) => return,
                 Some(deadline) => {
