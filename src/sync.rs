@@ -6,6 +6,13 @@
 
 pub(crate) use imp::*;
 
+// A channel's state is two words of 64 bits, whatever the size of a pointer.
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!(
+    "parshall needs 64-bit atomics, and this target has none. Use `tokio::sync::mpsc` on it: \
+     choose by `cfg(target_has_atomic = \"64\")`"
+);
+
 /// A step of an algorithm at which a stall test may stop a thread (`--cfg parshall_stall`), and a unit test may act; else nothing.
 #[inline(always)]
 pub(crate) fn step(name: &'static str) {
@@ -149,11 +156,10 @@ pub(crate) mod row {
 #[cfg(not(parshall_loom))]
 mod imp {
     pub(crate) use std::sync::Arc;
-    pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-    };
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
     pub(crate) use std::thread;
 
+    pub(crate) use super::plain::AtomicU64;
     pub(crate) use crossbeam_utils::Backoff;
 
     /// `std`'s cell behind loom's interface: access only inside a closure.
