@@ -6,7 +6,7 @@ mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use parshall::mpsc;
@@ -148,7 +148,7 @@ fn a_drain_dropped_early_drops_the_rest_and_lets_senders_in() {
 
 /// Notes its drop, and panics in it if its number is odd.
 #[derive(Debug)]
-struct Odd(usize, Arc<AtomicUsize>);
+struct Odd(usize, Arc<AtomicU64>);
 
 impl Drop for Odd {
     fn drop(&mut self) {
@@ -161,10 +161,10 @@ impl Drop for Odd {
 /// aborts.
 #[test]
 fn panicking_drops_do_not_stop_a_drain_and_the_first_panic_goes_on() {
-    const EACH_ONCE: usize = 0x0101_0101_0101_0101;
+    const EACH_ONCE: u64 = 0x0101_0101_0101_0101;
     for unwinding in [false, true] {
         let (tx, mut rx) = mpsc::channel(8);
-        let dropped = Arc::new(AtomicUsize::new(0));
+        let dropped = Arc::new(AtomicU64::new(0));
         (0..8).for_each(|i| tx.try_send(Odd(i, dropped.clone())).unwrap());
         let payload = catch_unwind(AssertUnwindSafe(|| {
             let mut drain = rx.drain();

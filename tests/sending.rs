@@ -37,7 +37,9 @@ fn capacity_is_exact_and_order_is_kept_over_many_laps() {
 
 #[test]
 fn any_capacity_is_exact_up_to_tokios_limit() {
-    for capacity in [16_777_215, 16_777_216, 100_000_000, 1 << 40, usize::MAX >> 3] {
+    let small = [16_777_215, 16_777_216, 100_000_000, usize::MAX >> 3];
+    let beyond_32_bits = usize::try_from(1_u64 << 40);
+    for capacity in small.into_iter().chain(beyond_32_bits) {
         let (tx, mut rx) = mpsc::channel(capacity);
         assert_eq!(
             (tx.max_capacity(), tx.capacity(), rx.capacity()),

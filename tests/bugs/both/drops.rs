@@ -3,14 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
 use super::{channel, send, whole};
 use crate::support::{Drops, now, pending};
 
 /// Notes its drop, a byte for each number, and panics in it if its number is odd.
-struct Odd(usize, Arc<AtomicUsize>);
+struct Odd(usize, Arc<AtomicU64>);
 
 impl Drop for Odd {
     fn drop(&mut self) {
@@ -20,14 +20,14 @@ impl Drop for Odd {
 }
 
 /// Numbers 0 to 7, dropped once each.
-const EACH_ONCE: usize = 0x0101_0101_0101_0101;
+const EACH_ONCE: u64 = 0x0101_0101_0101_0101;
 
 /// Seen to fail with: a drain that calls `drop` unguarded; and one that reads a message without moving
 /// the head before it is dropped.
 #[test]
 fn b06_panicking_drops_do_not_stop_the_drain_and_the_first_panic_goes_on() {
     let (tx, rx) = channel(8);
-    let dropped = Arc::new(AtomicUsize::new(0));
+    let dropped = Arc::new(AtomicU64::new(0));
     (0..8).for_each(|i| assert!(send(&tx, Odd(i, dropped.clone())).is_ok()));
     let mut closed = pending(tx.closed());
     let payload = catch_unwind(AssertUnwindSafe(|| drop(rx))).unwrap_err();
