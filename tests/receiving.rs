@@ -103,13 +103,14 @@ fn blocking_receives_wait_and_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn async_ends_meet_on_a_runtime() {
+    const EACH: usize = support::rounds(10_000);
     let (tx, mut rx) = mpsc::channel(3);
     let sender = tokio::spawn(async move {
-        for i in 0..10_000 {
+        for i in 0..EACH {
             tx.send(i).await.unwrap();
         }
     });
-    for i in 0..10_000 {
+    for i in 0..EACH {
         assert_eq!(rx.recv().await, Some(i));
     }
     assert_eq!(rx.recv().await, None);

@@ -87,7 +87,7 @@ fn b30_closing_ends_it_with_the_rest_in_the_vector() {
 
 #[test]
 fn a_batch_lies_together_across_blocks_whatever_others_send() {
-    const BATCHES: usize = 300;
+    const BATCHES: usize = support::rounds(300);
     let (tx, mut rx) = Builder::new().name("batches").build_unbounded();
     std::thread::scope(|scope| {
         for producer in 0..3 {
@@ -117,12 +117,13 @@ fn a_batch_lies_together_across_blocks_whatever_others_send() {
 
 #[test]
 fn threads_send_many_through_a_narrow_channel() {
+    const EACH: usize = support::rounds(1000);
     let (tx, mut rx) = mpsc::channel(3);
     std::thread::scope(|scope| {
         for producer in 0..3 {
             let tx = tx.clone();
             scope.spawn(move || {
-                let mut messages: VecDeque<_> = (0..1000).map(|i| (producer, i)).collect();
+                let mut messages: VecDeque<_> = (0..EACH).map(|i| (producer, i)).collect();
                 tx.blocking_send_many(&mut messages).unwrap();
             });
         }
@@ -132,6 +133,6 @@ fn threads_send_many_through_a_narrow_channel() {
             assert_eq!(i, next[producer]);
             next[producer] += 1;
         }
-        assert_eq!(next, [1000; 3]);
+        assert_eq!(next, [EACH; 3]);
     });
 }

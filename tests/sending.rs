@@ -4,7 +4,7 @@ mod support;
 
 use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{self, Sender};
-use support::{now, pending, task};
+use support::{now, pending, rounds, task};
 
 fn full(capacity: usize) -> (Sender<usize>, mpsc::Receiver<usize>) {
     let (tx, rx) = mpsc::channel(capacity);
@@ -14,7 +14,7 @@ fn full(capacity: usize) -> (Sender<usize>, mpsc::Receiver<usize>) {
 
 #[test]
 fn capacity_is_exact_and_order_is_kept_over_many_laps() {
-    for capacity in [1, 2, 3, 7, 128, 65_536] {
+    for capacity in [1, 2, 3, 7, 128, rounds(65_536)] {
         let (tx, mut rx) = mpsc::channel(capacity);
         assert_eq!(
             (tx.capacity(), tx.max_capacity(), rx.max_capacity()),
@@ -136,12 +136,13 @@ fn a_send_that_need_not_wait_is_ready_at_its_first_poll() {
 
 #[test]
 fn blocking_async_and_try_calls_mix_on_one_channel() {
+    const EACH: usize = rounds(500);
     let (tx, mut rx) = mpsc::channel(2);
     let threads: Vec<_> = (0..3)
         .map(|t| {
             let tx = tx.clone();
             std::thread::spawn(move || {
-                for i in 0..500 {
+                for i in 0..EACH {
                     if i % 2 == 0 {
                         tx.blocking_send((t, i)).unwrap();
                     } else {
@@ -165,7 +166,7 @@ fn blocking_async_and_try_calls_mix_on_one_channel() {
             next[t] += 1;
         }
     }
-    assert_eq!(next, [500; 3]);
+    assert_eq!(next, [EACH; 3]);
     for thread in threads {
         thread.join().unwrap();
     }

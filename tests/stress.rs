@@ -13,6 +13,7 @@ use std::thread;
 use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{self, Builder, Receiver, Sender};
 use parshall::task;
+use support::rounds;
 use support::watchdog::{Watchdog, Watched};
 
 /// A message: its sender and its number there; a count of live messages finds leaks and double drops.
@@ -159,6 +160,7 @@ fn all_ways_of_sending_and_receiving_at_once_lose_and_double_nothing() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(3).build().unwrap();
     for (capacity, count, name) in [(1, 10_000, "one"), (3, 20_000, "three"), (128, 40_000, "many")]
     {
+        let count = rounds(count);
         let (tx, mut rx) = Builder::new().name(name).capacity(capacity).build();
         let live = Arc::new(AtomicUsize::new(0));
         for from in 0..TASKS {
@@ -198,6 +200,7 @@ fn all_ways_of_sending_and_receiving_at_once_lose_and_double_nothing() {
 
 #[test]
 fn a_blocking_receiver_and_async_senders_lose_nothing() {
+    const EACH: usize = rounds(10_000);
     let watched = Watched::new();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     for capacity in [1, 3, 128] {
@@ -206,7 +209,7 @@ fn a_blocking_receiver_and_async_senders_lose_nothing() {
         for from in 0..TASKS {
             let (mut tx, live) = (tx.clone(), live.clone());
             runtime.spawn(async move {
-                for number in 0..10_000 {
+                for number in 0..EACH {
                     tx = send_somehow(tx, Message::new(from, number, &live)).await;
                 }
             });
@@ -219,7 +222,7 @@ fn a_blocking_receiver_and_async_senders_lose_nothing() {
             rx.blocking_recv_many(&mut buffer, 3);
             buffer.drain(..).for_each(|message| expected.take(&message));
         }
-        assert_eq!(expected.0, [10_000; TASKS]);
+        assert_eq!(expected.0, [EACH; TASKS]);
         assert_eq!(live.load(Ordering::Relaxed), 0);
     }
 }
@@ -227,7 +230,7 @@ fn a_blocking_receiver_and_async_senders_lose_nothing() {
 #[test]
 fn what_was_sent_is_received_or_dropped_when_the_receiver_closes_or_goes_in_the_midst() {
     let watched = Watched::new();
-    for round in 0..3000 {
+    for round in 0..rounds(3000) {
         let capacity = [1, 3, 128][round % 3];
         let goes = round % 2 == 0;
         let (tx, mut rx) = mpsc::channel(capacity);

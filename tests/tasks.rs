@@ -203,7 +203,7 @@ fn a_permit_count_beyond_the_capacity_is_no_refusal_by_closure() {
 /// Live and dead channels of a name together: no message is counted twice, and none is missing.
 #[test]
 fn totals_of_a_name_never_fall_while_channels_come_and_go() {
-    const ROUNDS: usize = 3_000;
+    const ROUNDS: usize = support::rounds(3_000);
     let made = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..2 {

@@ -10,7 +10,7 @@ use std::thread;
 
 use parshall::mpsc::{self, Builder};
 use parshall::{ChannelSnapshot, ChannelStats, CloseCause, snapshot};
-use support::{eventually, now, pending, task};
+use support::{eventually, now, pending, rounds, task};
 
 /// The live channels of a name. Tests run beside each other, so each has names of its own.
 fn named(name: &str) -> Vec<ChannelSnapshot> {
@@ -328,7 +328,7 @@ fn every_look_at_a_busy_channel_is_consistent() {
                 let (tx, looks) = (tx.clone(), &looks);
                 scope.spawn(move || {
                     for i in 0.. {
-                        if i > 4000 && looks.load(Ordering::Relaxed) > 500 {
+                        if i > rounds(4000) && looks.load(Ordering::Relaxed) > rounds(500) {
                             break;
                         }
                         match (t + i) % 4 {
@@ -370,12 +370,13 @@ fn every_look_at_a_busy_channel_is_consistent() {
 
 #[test]
 fn snapshots_of_channels_that_come_and_go_are_whole() {
+    const EACH: u64 = rounds(3000) as u64;
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for t in 0..2 {
             let over = &over;
             scope.spawn(move || {
-                for i in 0..3000u64 {
+                for i in 0..EACH {
                     let (tx, mut rx) =
                         Builder::new().name(format!("churn {}", i % 7)).capacity(2).build();
                     tx.try_send(i).unwrap();
@@ -410,5 +411,5 @@ fn snapshots_of_channels_that_come_and_go_are_whole() {
         let sums = retired.filter(|retired| retired.name.starts_with("churn "));
         sums.map(|retired| retired.sums.channels).sum::<u64>()
     };
-    eventually("all have died", || dead() == 6000);
+    eventually("all have died", || dead() == 2 * EACH);
 }

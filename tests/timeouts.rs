@@ -101,7 +101,7 @@ fn b25_a_time_too_long_to_be_told_never_ends() {
 #[test]
 fn no_message_is_lost_at_the_deadline() {
     watched(|| {
-        const MESSAGES: u32 = 2_000;
+        const MESSAGES: u32 = support::rounds(2_000) as u32;
         let (tx, mut rx) = mpsc::channel(4);
         let sender = thread::spawn(move || {
             for i in 0..MESSAGES {
@@ -133,7 +133,7 @@ fn no_message_is_lost_at_the_deadline() {
 #[test]
 fn a_send_is_either_in_or_given_back() {
     watched(|| {
-        const MESSAGES: u32 = 2_000;
+        const MESSAGES: u32 = support::rounds(2_000) as u32;
         let (tx, mut rx) = mpsc::channel(1);
         let sender = thread::spawn(move || {
             let (mut sent, mut timeouts) = (Vec::new(), 0);

@@ -187,9 +187,12 @@ mod tests {
     /// without its mask. The last two hang.
     #[test]
     fn b10_a_channel_works_across_every_wrap() {
-        for wrap in [1u64 << 32, 1 << 36, (1 << 36) + (1 << 32), 1 << 37] {
+        // Under Miri a few will do: it looks for other faults than wrong numbers.
+        let few = if cfg!(miri) { 2 } else { usize::MAX };
+        for wrap in [1u64 << 32, 1 << 36, (1 << 36) + (1 << 32), 1 << 37].into_iter().take(few) {
             let shapes = [(1, 1), (1, 5), (2, 1), (2, 3), (3, 5), (5, 8), (64, 40)];
-            let in_array_and_blocks = shapes.into_iter().flat_map(|s| [(s, false), (s, true)]);
+            let in_array_and_blocks =
+                shapes.into_iter().take(few).flat_map(|s| [(s, false), (s, true)]);
             for ((capacity, before), in_blocks) in in_array_and_blocks {
                 let mut builder = Builder::new().capacity(capacity).untracked();
                 if in_blocks {
@@ -198,7 +201,7 @@ mod tests {
                 let (tx, mut rx) = builder.start_at(wrap - before).build();
                 let mut cx = Context::from_waker(Waker::noop());
                 let (mut next, mut expected) = (0, 0);
-                for round in 0..20 {
+                for round in (0..20).take(few.saturating_mul(3)) {
                     // A stamp that seems right too early is read here.
                     assert!(!tx.is_empty() || rx.try_recv().is_err(), "{wrap} {capacity}");
                     // Filled by sends, and by permits that are taken before and used across the wrap.

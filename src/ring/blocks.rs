@@ -424,7 +424,7 @@ mod tests {
     use super::*;
     use crate::ring::{Reader, Ring, Room, Shape};
 
-    const MANY: u64 = 10_000;
+    const MANY: u64 = if cfg!(miri) { 200 } else { 10_000 };
 
     fn unbounded() -> (Ring, Reader) {
         Ring::new::<u64>(Shape { capacity: None, start: 0, in_blocks: false })

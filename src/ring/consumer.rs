@@ -491,7 +491,7 @@ mod tests {
     #[test]
     fn b10_the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
         for (capacity, in_blocks) in (1..=6u64).flat_map(|n| [(n, false), (n, true)]) {
-            for script in 0u32..1 << 12 {
+            for script in (0u32..1 << 12).step_by(if cfg!(miri) { 511 } else { 1 }) {
                 let (ring, mut reader) = Ring::new::<u32>(Shape {
                     capacity: Some(capacity),
                     start: (1 << 32) - 3,

@@ -11,7 +11,7 @@ use parshall::mpsc::{self, Receiver, Sender};
 
 use crate::support::hooked::{Hooked, Op};
 use crate::support::watchdog::Watched;
-use crate::support::{Drops, Wakes, now, pending};
+use crate::support::{Drops, Wakes, now, pending, rounds};
 
 /// Seen to fail with: a closed channel that calls itself full; and one that asks for room first.
 #[test]
@@ -283,7 +283,7 @@ fn b13_a_message_sent_by_permit_after_the_receiver_went_is_dropped_at_once() {
 /// more is `b07_b08_drop_of_a_senders_waker_that_was_not_needed`'s, which makes room at that very moment.
 #[test]
 fn b17_no_wake_up_of_a_sender_is_lost() {
-    const EACH: usize = 1500;
+    const EACH: usize = rounds(1500);
     let watched = Watched::new();
     for senders in [1, 3] {
         no_wake_up_is_lost(senders, EACH, &watched);

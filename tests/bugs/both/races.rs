@@ -13,8 +13,8 @@ use std::thread;
 use parshall::mpsc::error::TryRecvError;
 
 use super::{Rx, Tx, channel, send, whole};
-use crate::support::Wakes;
 use crate::support::watchdog::Watched;
+use crate::support::{Wakes, rounds};
 
 /// Where two threads meet: they spin, so that both go on in the same moment.
 #[derive(Default)]
@@ -39,10 +39,10 @@ fn spin(times: usize) {
     (0..times).for_each(|_| std::hint::spin_loop());
 }
 
-/// Runs `mine` for each round, and beside it `theirs` on another thread; both begin a round together. A
+/// Runs `mine` so many times, and beside it `theirs` on another thread; both begin a round together. A
 /// panic of either ends the race.
 fn race<A: Send, B>(
-    rounds: usize,
+    number: usize,
     mut make: impl FnMut(usize) -> (A, B),
     theirs: impl Fn(A) + Sync,
     mut mine: impl FnMut(usize, B),
@@ -61,7 +61,7 @@ fn race<A: Send, B>(
             }
         });
         let pass = pass;
-        for round in 0..rounds {
+        for round in 0..rounds(number) {
             let (given, kept) = make(round);
             pass.send(given).expect("the other side has panicked");
             meeting.wait();
@@ -191,6 +191,7 @@ fn b12_none_shows_what_every_sender_did_before_it_went() {
 /// Seen to fail with: `publish` that wakes nobody; the watchdog ended it.
 #[test]
 fn b17_no_wake_up_of_the_receiver_is_lost() {
+    const EACH: usize = rounds(10_000);
     let watched = Watched::new();
     let (tx, mut rx) = channel(1000);
     let (back, mut answers) = channel(1000);
@@ -202,7 +203,7 @@ fn b17_no_wake_up_of_the_receiver_is_lost() {
         });
         for from in 0..2 {
             let tx = tx.clone();
-            scope.spawn(move || (0..10_000).for_each(|i| while_full(&tx, (from, i))));
+            scope.spawn(move || (0..EACH).for_each(|i| while_full(&tx, (from, i))));
         }
         drop(tx);
         let mut next = [0; 2];
@@ -211,7 +212,7 @@ fn b17_no_wake_up_of_the_receiver_is_lost() {
             next[from] += 1;
             watched.moved();
         }
-        assert_eq!(next, [10_000; 2]);
+        assert_eq!(next, [EACH; 2]);
     });
 }
 

@@ -3,7 +3,7 @@
 use parshall::mpsc::error::TryRecvError::{Disconnected, Empty};
 
 use super::{channel, send, whole};
-use crate::support::now;
+use crate::support::{now, rounds};
 
 /// Seen to fail with: `try_recv` asks for CLOSED before it looks for messages.
 #[test]
@@ -40,7 +40,7 @@ fn b02_try_recv_tells_empty_from_disconnected_whoever_closes() {
 #[test]
 fn b02_try_calls_alone_never_wedge_the_channel() {
     let (tx, mut rx) = channel(1);
-    for i in 0..10_000 {
+    for i in 0..rounds(10_000) {
         assert_eq!(send(&tx, i), Ok(()));
         assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(i), Err(Empty)));
     }
