@@ -9,7 +9,7 @@ use parshall::mpsc::{self, Receiver, Sender};
 
 use crate::support::heap::live;
 use crate::support::hooked::{Hooked, Op};
-use crate::support::{Drops, Task, now, pending, task};
+use crate::support::{Drops, Task, leak, now, pending, task};
 
 fn full(capacity: usize) -> (Sender<usize>, Receiver<usize>) {
     let (tx, rx) = mpsc::channel(capacity);
@@ -26,7 +26,7 @@ fn dropped_at_every_moment<F: Future<Output: Debug>>(
         let (tx, mut rx) = full(1);
         let weak = tx.downgrade();
         // Leaked, so that futures that borrow it and futures that own a clone can be told alike.
-        let tx: &'static Sender<usize> = Box::leak(Box::new(tx));
+        let tx: &'static Sender<usize> = leak(tx);
         let mut wait = task(begin(tx));
         let strong = weak.strong_count();
         if moment == "unpolled" {
@@ -146,7 +146,7 @@ fn b14_the_line_is_clear_again_when_all_who_waited_are_gone() {
 /// behind it is passed over, and nothing is freed that somebody still points to.
 fn forgotten<F: Future<Output: Debug>>(name: &str, begin: impl Fn(&'static Sender<usize>) -> F) {
     let (tx, mut rx) = full(2);
-    let tx: &'static Sender<usize> = Box::leak(Box::new(tx));
+    let tx: &'static Sender<usize> = leak(tx);
     pending(begin(tx)).forget();
     let mut other = pending(tx.send(2));
     assert_eq!(rx.try_recv(), Ok(0));
@@ -290,7 +290,7 @@ fn b22_a_closed_channel_stays_closed_and_its_room_whole_whatever_comes_back() {
     for (name, end) in ends {
         for drops in [false, true] {
             let (tx, mut rx) = mpsc::channel(3);
-            let tx: &'static Sender<usize> = Box::leak(Box::new(tx));
+            let tx: &'static Sender<usize> = leak(tx);
             let end = end(tx, &mut rx);
             rx.close();
             let mut rx = Some(rx).filter(|_| !drops);

@@ -96,7 +96,7 @@ fn last_permit(
 
 /// Leaks a clone, so that what borrows from it can be kept in a box; the channel stays open.
 fn leak<T>(tx: &Sender<T>) -> &'static Sender<T> {
-    Box::leak(Box::new(tx.clone()))
+    crate::support::leak(tx.clone())
 }
 
 /// Seen to fail with: `Ring::release` that leaves the park as it is.

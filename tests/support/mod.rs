@@ -89,10 +89,28 @@ impl<F: Future<Output: Debug>> Task<F> {
         self.wakes.count()
     }
 
-    /// Leaks the future as it stands.
+    /// Forgets the future as it stands.
     pub(crate) fn forget(self) {
-        std::mem::forget(self.future);
+        // SAFETY: it stays where it is, for ever.
+        let future = unsafe { Pin::into_inner_unchecked(self.future) };
+        keep(Box::into_raw(future).cast_const().cast());
     }
+}
+
+/// A value that lives for ever, as one that was forgotten.
+pub(crate) fn leak<T: 'static>(value: T) -> &'static T {
+    let leaked = Box::leak(Box::new(value));
+    keep(std::ptr::from_ref(leaked).cast());
+    leaked
+}
+
+/// Lets leak checkers find what a test leaks on purpose.
+fn keep(leaked: *const ()) {
+    struct Kept(#[allow(dead_code)] *const ());
+    // SAFETY: nobody reads it but a leak checker.
+    unsafe impl Send for Kept {}
+    static KEPT: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+    KEPT.lock().unwrap().push(Kept(leaked));
 }
 
 /// What a future gives at its first poll.
