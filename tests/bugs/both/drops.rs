@@ -52,6 +52,10 @@ impl Drop for Nested {
 
 /// Seen to fail with: `FirstPanic::resume` that asks for no other panic.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "the standard library adds a backtrace to a panic in a panic: half a minute"
+)]
 fn b06_a_receiver_dropped_by_a_panic_does_not_abort_the_process() {
     let (tx, rx) = channel(8);
     let dropped = Arc::new(AtomicUsize::new(0));
