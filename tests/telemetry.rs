@@ -28,6 +28,7 @@ fn balance(stats: &ChannelStats) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "isolation has no time of day")]
 fn a_new_channel_tells_its_birth() {
     let before = std::time::SystemTime::now();
     let line = line!() + 1;
