@@ -305,6 +305,34 @@ fn a_task_that_waits_twice_in_one_channel_has_one_edge_of_its_oldest_wait() {
     assert_eq!((edges.len(), &edges[0].attrs["waits"]), (1, &2.into()));
 }
 
+/// Eight times the waiters take eight times as long, not sixty-four times.
+///
+/// Seen to fail with: a search through the waits of a channel for each.
+#[test]
+fn a_graph_takes_time_with_the_number_of_waiters() {
+    let crowd = |waiters: u64| {
+        let (tx, _rx) = Builder::new().name("crowd").capacity(1).build();
+        tx.try_send(0).unwrap();
+        let waits = |i| pending(task::named("one of many", tx.send(i)));
+        let _waiting: Vec<_> = (0..waiters).map(waits).collect();
+        snapshot()
+    };
+    let crowds = [2_000, 16_000].map(crowd);
+    let mut best = [std::time::Duration::MAX; 2];
+    // The shortest of several rounds: others want the processor too.
+    for round in 1.. {
+        for (crowd, best) in crowds.iter().zip(&mut best) {
+            let begin = std::time::Instant::now();
+            assert!(crowd.graph().edges.len() > 2_000);
+            *best = begin.elapsed().min(*best);
+        }
+        if round >= 3 && best[1] < 20 * best[0] {
+            break;
+        }
+        assert!(round < 10, "{best:?}");
+    }
+}
+
 #[test]
 fn a_blocking_caller_appears_as_its_thread() {
     let (tx, mut rx, tx_id, rx_id) = channel("threads", 1);

@@ -1,5 +1,8 @@
 //! Nodes, edges, and their JSON.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde_json::{Map, Value, json};
 
 use crate::task::{TaskKind, TaskRef, TaskState};
@@ -224,11 +227,15 @@ fn channel_edges(channel: &ChannelSnapshot, edges: &mut Vec<Edge>) {
     let rx = format!("{}:rx", channel.id);
     // A task that waits twice on one channel has one edge: its oldest wait, and how many there are.
     let mut waits: Vec<(TaskRef, &WaitSnapshot, u64)> = Vec::new();
+    let mut places: HashMap<TaskRef, usize> = HashMap::new();
     for wait in channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none()) {
         let Some(task) = wait.task else { continue };
-        match waits.iter_mut().find(|(known, ..)| *known == task) {
-            Some((.., count)) => *count += 1,
-            None => waits.push((task, wait, 1)),
+        match places.entry(task) {
+            Entry::Occupied(place) => waits[*place.get()].2 += 1,
+            Entry::Vacant(place) => {
+                place.insert(waits.len());
+                waits.push((task, wait, 1));
+            }
         }
     }
     edges.extend(waits.into_iter().map(|(task, wait, count)| Edge {
