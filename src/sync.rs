@@ -100,7 +100,7 @@ pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
     #[cfg(any(parshall_stall, not(all(target_os = "linux", target_pointer_width = "64"))))]
     pub(crate) use std::sync::OnceLock;
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
     pub(crate) use std::sync::{Arc, Weak};
     pub(crate) use std::thread_local;
 

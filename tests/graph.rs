@@ -68,6 +68,7 @@ fn both_ends_carry_every_required_attribute() {
     assert_eq!((attr("sender_closed"), attr("receiver_closed")), (&false.into(), &false.into()));
     assert!(attr("created_at_ns").as_i64().unwrap() > 0);
     assert!(attr("creator_task_id").is_null());
+    assert_eq!(attr("label"), "attributes");
     for key in [
         "recv_waiters",
         "reserved",

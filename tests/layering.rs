@@ -4,18 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each layer, and what it may import. `telemetry` has two floors: `clock`, `process` and `task`
-/// know no channel; `registry` and `snapshot` look at channels from above.
+/// Each layer, and what it may import. `telemetry` has two floors: all but `registry` and `snapshot`
+/// know no channel; these two look at channels from above.
 const LAYERS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("unwind", &["sync"]),
     ("telemetry/clock", &["sync"]),
     ("telemetry/process", &["sync"]),
+    ("telemetry/name", &["sync"]),
     ("telemetry/task", &["sync", "unwind", "telemetry/process"]),
     ("runtime", &[]),
     ("ring", &["sync"]),
     ("wait", &["sync", "unwind", "runtime", "telemetry/clock"]),
-    ("chan", &["sync", "unwind", "runtime", "ring", "wait", "telemetry/clock", "telemetry/task"]),
+    (
+        "chan",
+        &[
+            "sync",
+            "unwind",
+            "runtime",
+            "ring",
+            "wait",
+            "telemetry/clock",
+            "telemetry/name",
+            "telemetry/task",
+        ],
+    ),
     ("telemetry/registry", &["sync", "chan"]),
     (
         "telemetry/snapshot",

@@ -38,6 +38,7 @@ fn a_new_channel_tells_its_birth() {
     assert_eq!(stats.name, format!("{}:{line}", file!()));
     assert!(stats.location.starts_with(&format!("{}:{line}:", file!())), "{}", stats.location);
     assert_eq!(stats.payload, "alloc::vec::Vec<u8>");
+    assert_eq!(stats.label, format!("{}:{line} (Vec<u8>)", file!()));
     assert_eq!((stats.sender_count, stats.weak_sender_count), (1, 0));
     assert_eq!((stats.utilization, stats.high_watermark), (Some(0.0), 0));
     assert!(!stats.sender_closed && !stats.receiver_closed && stats.close_cause.is_none());

@@ -6,6 +6,7 @@ use core::panic::Location;
 
 use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Ordering};
 use crate::telemetry::clock;
+use crate::telemetry::name;
 use crate::telemetry::task::{self, TaskRef};
 
 use super::{Shared, Sums};
@@ -52,7 +53,8 @@ pub(crate) struct Registration {
 /// The cold part of a channel.
 pub(crate) struct Info {
     pub(crate) channel_id: u64,
-    /// The user's name for it, if any.
+    /// The name that is part of the id: the user's; or if the place tells nothing, the type of the messages.
+    /// None: the place itself.
     pub(crate) name: Option<Arc<str>>,
     pub(crate) location: &'static Location<'static>,
     pub(crate) payload: &'static str,
@@ -94,9 +96,10 @@ impl Info {
         payload: &'static str,
         on_drop: Option<fn(&Shared, Sums)>,
     ) -> Self {
+        let by_type = || (!name::tells(location)).then(|| name::short_type(payload).into());
         Self {
             channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
-            name,
+            name: name.or_else(by_type),
             location,
             payload,
             created_at: clock::now(),
@@ -134,12 +137,22 @@ impl Info {
         })
     }
 
-    /// The name, or for a nameless channel where it was created.
-    pub(crate) fn display_name(&self) -> String {
+    /// The name in the id, which never changes: for a nameless channel where it was created.
+    pub(crate) fn first_name(&self) -> String {
         match &self.name {
             Some(name) => name.to_string(),
-            None => format!("{}:{}", self.location.file(), self.location.line()),
+            None => name::place(self.location),
         }
+    }
+
+    /// The name, and what people are shown for it.
+    pub(crate) fn name_and_label(&self) -> (String, String) {
+        if let Some(name) = &self.name {
+            return (name.to_string(), name.to_string());
+        }
+        let place = name::place(self.location);
+        let label = format!("{place} ({})", name::short_type(self.payload));
+        (place, label)
     }
 
     #[cold]

@@ -4,6 +4,7 @@ use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
 use crate::sync::step;
 use crate::telemetry::clock::{self, Anchor};
+use crate::telemetry::name;
 use crate::telemetry::task::TaskRef;
 use crate::wait::{WaitTotals, Waiting};
 
@@ -34,9 +35,25 @@ use crate::wait::{WaitTotals, Waiting};
 pub struct ChannelStats {
     /// The channel's number in this process, never used again.
     pub channel_id: u64,
-    /// The name given to the builder, or `file:line` of the creation.
+    /// The name given to the [`Builder`](crate::mpsc::Builder::name), else a made-up one. It is any text, as it
+    /// was given.
+    ///
+    /// A made-up name is the `file:line` of the creation, the file cut as for `location`. If a constructor was
+    /// passed as a function (`.map(channel)`, `.or_insert_with(unbounded_channel)`), that place is in the standard
+    /// library or in this crate and tells nothing: then the name is the type of the messages, without paths.
+    /// [`channel`](crate::mpsc::channel) says how to get a better one.
     pub name: String,
-    /// `file:line:column` of the creation.
+    /// What to show to people: the name, and beside a made-up `file:line` the type of the messages without
+    /// paths: `kameo-0.22.2/src/mailbox.rs:52 (Signal<Billing>)`.
+    pub label: String,
+    /// `file:line:column` of the creation, with `/` between the folders, the file cut to what one recognises:
+    ///
+    /// * of a package from a registry, from its folder on: `kameo-0.22.2/src/mailbox.rs`;
+    /// * of a git checkout, its name and revision and the rest: `kameo-3f2c1ab/src/mailbox.rs`;
+    /// * what a build script has made, from its package on: `proto-5a69780f/out/gen.rs`;
+    /// * a relative path whole: it begins at the workspace;
+    /// * of any other path, from the folder of its last `src` on (else `tests`, `examples` or `benches`), and if it
+    ///   has none, the last three parts.
     pub location: String,
     /// The type of the messages, as the compiler names it: for people, not for comparing.
     pub payload: &'static str,
@@ -151,10 +168,12 @@ impl Shared {
         let reported = info.report(occupancy.len);
         let capacity = ring.capacity();
         let strong = counts.strong() as u64;
+        let (name, label) = info.name_and_label();
         let stats = ChannelStats {
             channel_id: info.channel_id,
-            name: info.display_name(),
-            location: info.location.to_string(),
+            name,
+            label,
+            location: format!("{}:{}", name::place(info.location), info.location.column()),
             payload: info.payload,
             bounded: capacity.is_some(),
             capacity,

@@ -191,6 +191,7 @@ fn object(value: Value) -> Map<String, Value> {
 fn channel_attrs(stats: &ChannelStats) -> Map<String, Value> {
     object(json!({
         "name": stats.name,
+        "label": stats.label,
         "bounded": stats.bounded,
         "capacity": stats.capacity,
         "queue_len": stats.queue_len,

@@ -10,8 +10,39 @@ use crate::telemetry::registry;
 /// Makes a bounded channel for `buffer` messages.
 ///
 /// The capacity is exact for any number from 1 up to `usize::MAX >> 3`, and creating a channel takes as long
-/// for a large one as for a small one: memory is taken as messages come. The channel's name in telemetry is
-/// the place of this call; see [`Builder`] to give it one.
+/// for a large one as for a small one: memory is taken as messages come.
+///
+/// # Its name
+/// In telemetry a channel that was given no name goes by the place of this call, `src/main.rs:17`. A
+/// function of yours that makes channels for others passes their place on with `#[track_caller]`:
+///
+/// ```
+/// use parshall::mpsc;
+///
+/// #[track_caller]
+/// fn mailbox() -> (mpsc::Sender<String>, mpsc::Receiver<String>) {
+///     mpsc::channel(64)
+/// }
+///
+/// let (tx, _rx) = mailbox(); // the place of this line, not of the one in `mailbox`
+/// # let line = line!() - 1;
+/// # assert!(tx.stats().name.ends_with(&format!(":{line}")), "{}", tx.stats().name);
+/// ```
+///
+/// Closures, `async` functions and what is passed as a function have no caller to pass on. A constructor that is
+/// itself passed as a function is called from inside of the standard library, or as if from here: its place tells
+/// nothing, so the name is the type of the messages. Use a [`Builder`] to name such a channel:
+///
+/// ```
+/// use parshall::mpsc::{self, Builder};
+/// # struct Order;
+///
+/// let made = Some(8).map(mpsc::channel::<Order>);
+/// assert_eq!(made.unwrap().0.stats().name, "Order");
+///
+/// let named = Some(8).map(|n| Builder::new().name("orders").capacity(n).build::<Order>());
+/// assert_eq!(named.unwrap().0.stats().name, "orders");
+/// ```
 ///
 /// # Panics
 /// If `buffer` is 0 or larger than `usize::MAX >> 3`.
@@ -30,8 +61,8 @@ pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
 
 /// Makes an unbounded channel: a send never waits, and memory is the only limit.
 ///
-/// The channel's name in telemetry is the place of this call; see [`Builder`] to give it one. Memory is
-/// taken by blocks of 32 messages as they come, and given back as they are received.
+/// The channel's name in telemetry is the place of this call, as for [`channel`]; see [`Builder`] to give it
+/// one. Memory is taken by blocks of 32 messages as they come, and given back as they are received.
 ///
 /// # Examples
 /// ```
@@ -86,9 +117,9 @@ impl Builder {
         }
     }
 
-    /// The channel's name in telemetry: any text. It need not be unique: the second channel of a
-    /// name has `#2` at the end of its id, and so on. Names should be few and lasting, as
-    /// metric labels are: each distinct one is remembered as long as the process lives, up to 65,536.
+    /// The channel's name in telemetry: any text, of any length, kept and shown as it is. It need not be
+    /// unique: the second channel of a name has `#2` at the end of its id, and so on. Names should be few and
+    /// lasting, as metric labels are: each distinct one is remembered as long as the process lives, up to 65,536.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self

@@ -4,6 +4,7 @@
 //! a channel's words.
 
 pub(crate) mod clock;
+pub(crate) mod name;
 pub(crate) mod process;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub(crate) mod registry;

@@ -122,7 +122,7 @@ impl Registry {
     /// Nameless channels are numbered with those that have their text for a name: ids never meet.
     #[cold]
     fn new_name(&mut self, info: &Info, place: (usize, u32)) -> Option<u32> {
-        let text = info.name.clone().unwrap_or_else(|| info.display_name().into());
+        let text = info.name.clone().unwrap_or_else(|| info.first_name().into());
         let index = match self.by_text.get(&text) {
             Some(&index) => index,
             None if self.names.len() == MAX_NAMES => return None,

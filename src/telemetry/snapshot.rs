@@ -156,7 +156,7 @@ pub fn snapshot() -> Snapshot {
 /// `None`: the channel is just being listed.
 fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnapshot> {
     let registration = shared.info.registration()?;
-    let name = encode(&shared.info.display_name());
+    let name = encode(&shared.info.first_name());
     let suffix = match (registration.name, registration.ordinal) {
         (Some(_), 1) => String::new(),
         (Some(_), n) => format!("#{n}"),
