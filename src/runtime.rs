@@ -1,8 +1,8 @@
 //! All that this crate asks of a runtime: a unit of the running task's budget, whether this thread may
-//! block, and a timer.
+//! block, a timer, and which task runs.
 //!
 //! With feature `tokio`, Tokio answers. Without it nobody does: there is always a unit, every thread may
-//! block, and timers are the caller's.
+//! block, timers are the caller's, and no task is known.
 //!
 //! # The budget
 //!
@@ -16,7 +16,7 @@ use core::future::Future;
 
 #[cfg(not(parshall_loom))] // loom has a `block_on` of its own
 pub(crate) use imp::unlimited;
-pub(crate) use imp::{may_block, poll_unit, try_unit};
+pub(crate) use imp::{is_entered, may_block, poll_unit, task_number, try_unit};
 
 /// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`], or
 /// with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
@@ -70,8 +70,11 @@ impl<F: Future> sealed::Start for Timer<F> {
 #[cfg(feature = "tokio")]
 mod imp {
     use core::future::Future;
+    use core::hash::{Hash, Hasher};
     use core::task::{Context, Poll, Waker};
     use core::time::Duration;
+
+    use crate::sync::plain::{AtomicU8, Ordering};
 
     use tokio::runtime::Handle;
     use tokio::sync::Mutex;
@@ -123,6 +126,47 @@ mod imp {
         }
     }
 
+    /// Whether this thread is in a runtime: runs a task of it, drives it, or has entered its handle.
+    pub(crate) fn is_entered() -> bool {
+        Handle::try_current().is_ok()
+    }
+
+    /// Keeps the last number that was hashed.
+    struct Hashed(u64);
+
+    impl Hasher for Hashed {
+        fn write(&mut self, _: &[u8]) {}
+
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+
+        fn finish(&self) -> u64 {
+            self.0
+        }
+    }
+
+    /// Whether a task hashes its number: 0 unknown, 1 yes, 2 no. Any thread may find out.
+    static HASHED: AtomicU8 = AtomicU8::new(0);
+
+    /// The number of the task that runs on this thread, if one does; never 0. Tokio shows it only as text, which
+    /// takes longer than a send. It also hashes it: the first task that asks compares the two, and if they differ,
+    /// text it is.
+    #[inline]
+    pub(crate) fn task_number() -> Option<u64> {
+        let id = tokio::task::try_id()?;
+        let mut hashed = Hashed(0);
+        id.hash(&mut hashed);
+        if HASHED.load(Ordering::Relaxed) == 1 { Some(hashed.0) } else { by_text(id, hashed.0) }
+    }
+
+    #[cold]
+    fn by_text(id: tokio::task::Id, hashed: u64) -> Option<u64> {
+        let number = id.to_string().parse().ok()?;
+        HASHED.store(if number == hashed { 1 } else { 2 }, Ordering::Relaxed);
+        Some(number)
+    }
+
     impl super::Timeout for Duration {}
 
     impl super::sealed::Start for Duration {
@@ -169,4 +213,14 @@ mod imp {
 
     #[inline(always)]
     pub(crate) fn may_block() {}
+
+    #[inline(always)]
+    pub(crate) fn is_entered() -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn task_number() -> Option<u64> {
+        None
+    }
 }

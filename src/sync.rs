@@ -100,12 +100,14 @@ pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
     #[cfg(any(parshall_stall, not(all(target_os = "linux", target_pointer_width = "64"))))]
     pub(crate) use std::sync::OnceLock;
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-    pub(crate) use std::sync::{Arc, Weak};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
+    };
+    pub(crate) use std::sync::{Arc, MutexGuard, Weak};
     pub(crate) use std::thread_local;
 
     #[cfg(all(feature = "introspect", not(parshall_loom)))]
-    pub(crate) use std::sync::{LazyLock, MutexGuard};
+    pub(crate) use std::sync::LazyLock;
 
     /// `std`'s mutex without poisoning: no user code runs while one of ours is held.
     #[derive(Debug, Default)]
@@ -131,8 +133,8 @@ pub(crate) mod plain {
     }
 
     /// The name of the calling thread, if it has one.
-    pub(crate) fn thread_name() -> Option<String> {
-        std::thread::current().name().map(str::to_owned)
+    pub(crate) fn thread_name() -> Option<Arc<str>> {
+        std::thread::current().name().map(Arc::from)
     }
 
     /// Whether the calling thread is unwinding.

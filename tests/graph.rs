@@ -67,7 +67,7 @@ fn both_ends_carry_every_required_attribute() {
     assert_eq!(attr("utilization").as_f64(), Some(0.25));
     assert_eq!((attr("sender_closed"), attr("receiver_closed")), (&false.into(), &false.into()));
     assert!(attr("created_at_ns").as_i64().unwrap() > 0);
-    assert!(attr("creator_task_id").is_null());
+    assert!(attr("creator_task_id").as_str().unwrap().starts_with("thread:"));
     assert_eq!(attr("label"), "attributes");
     for key in [
         "recv_waiters",

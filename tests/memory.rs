@@ -4,6 +4,7 @@
 mod support;
 
 use parshall::mpsc;
+use parshall::task::named;
 use support::heap::{Counting, allocations, live};
 use support::now;
 
@@ -34,6 +35,32 @@ fn a_large_channel_takes_no_more_than_a_small_one_and_a_dead_one_leaves_nothing(
     }
     assert_eq!(live(), names, "channels of a known name leave nothing behind");
     assert!(names - start < 64 * 1024, "{} bytes", names - start);
+}
+
+/// Names that are given later are kept once, and no longer than what they name. Seen to fail with: a name that is
+/// forgotten instead of dropped.
+#[test]
+fn a_name_that_was_replaced_is_freed() {
+    drop(mpsc::Builder::new().name("renamed").capacity(1).build::<u8>());
+    // The lists of tasks and threads have their memory.
+    drop(named("first", async {}));
+    parshall::task::set_name("a thread");
+    let before = live();
+    let (tx, rx) = mpsc::Builder::new().name("renamed").capacity(1).build::<u8>();
+    tx.set_name("x".repeat(1000));
+    let one = live();
+    (0..1000).for_each(|i| tx.set_name(format!("{i:01000}")));
+    assert_eq!(live(), one);
+    drop((tx, rx));
+    now(named("task", async {
+        (0..1000).for_each(|i| {
+            parshall::task::set_name(format!("{i:01000}"));
+        });
+    }));
+    (0..1000).for_each(|_| {
+        parshall::task::set_name("a thread");
+    });
+    assert_eq!(live(), before);
 }
 
 /// A block of 32 messages of 8 bytes each, with what goes with it.

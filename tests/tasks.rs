@@ -107,21 +107,24 @@ fn a_wait_belongs_to_whoever_polls_it() {
     let (tx, _rx) = Builder::new().name("moved wait").capacity(1).build();
     tx.try_send(0).unwrap();
     let mut send = Box::pin(tx.send(1));
-    let waiter = |the: &ChannelSnapshot| the.send_waits[0].task.unwrap();
+    let waiter = |the: &ChannelSnapshot| the.send_waits[0].task;
 
     // The same waker on both sides: only the task tells them apart.
     let (_, waker) = Wakes::new();
     let mut cx = Context::from_waker(&waker);
     let mut poll_inside = |name: &str| {
-        let mut inside = Box::pin(named(name, std::future::poll_fn(|cx| send.as_mut().poll(cx))));
+        let inside = named(name, std::future::poll_fn(|cx| send.as_mut().poll(cx)));
+        let mut inside = pin!(inside);
         assert!(inside.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(waiter(&the("moved wait")), Some(inside.task()), "who polled it last");
         inside.task()
     };
-    let a = poll_inside("a");
-    assert_eq!(waiter(&the("moved wait")), a);
-    let b = poll_inside("b");
-    assert_eq!(waiter(&the("moved wait")), b, "not the task that polled it before");
-    assert_ne!(a, b);
+    assert_ne!(poll_inside("a"), poll_inside("b"));
+    assert_eq!(
+        waiter(&the("moved wait")),
+        None,
+        "the place in line is there, but nobody who has ended"
+    );
 }
 
 #[test]
@@ -233,4 +236,169 @@ fn totals_of_a_name_never_fall_while_channels_come_and_go() {
         now.sent_total == 2 * ROUNDS as u64
     });
     assert!(sums.sent_total <= 2 * ROUNDS as u64);
+}
+
+/// Polls a receive once and leaves it so, as a stream does that lost a `select!`.
+async fn give_up(rx: &mut mpsc::Receiver<u8>) {
+    std::future::poll_fn(|cx| {
+        assert!(rx.poll_recv(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+/// Nobody waits to receive, and nobody is said to receive.
+fn nobody_receives(name: &str) {
+    let the = the(name);
+    assert_eq!((the.recv_wait, the.last_receiver), (None, None));
+    assert_eq!((the.stats.recv_waiters, the.stats.oldest_recv_wait_ns), (0, None));
+    let graph = snapshot().graph();
+    let rx = format!("{}:rx", the.id);
+    assert!(graph.edges.iter().all(|e| e.src != rx && (e.dst != rx || e.src.ends_with(":tx"))));
+}
+
+/// Seen to fail with: waits shown as the channel has them, whoever has ended.
+#[test]
+fn a_named_task_that_has_ended_receives_no_more() {
+    let (tx, mut rx) = Builder::new().name("ended receiver").capacity(1).build::<u8>();
+    let mut receiver = task(named("short-lived", give_up(&mut rx)));
+    receiver.ready();
+    nobody_receives("ended receiver"); // its future is still there
+    assert!(the_task("short-lived").is_none());
+    drop(receiver);
+    nobody_receives("ended receiver");
+    let mut next = task(named("next", async { rx.recv().await }));
+    next.still_pending();
+    let the = the("ended receiver");
+    assert!(the.recv_wait.is_some_and(|wait| wait.task == the.last_receiver), "{the:?}");
+    tx.try_send(1).unwrap();
+    next.ready();
+    drop(next);
+    // One that let a waiting sender in is the last receiver, until it ends.
+    tx.try_send(2).unwrap();
+    let _waiting = pending(tx.send(3));
+    let mut drains = task(named("drains", async { rx.recv().await }));
+    drains.ready();
+    drop(drains);
+    nobody_receives("ended receiver");
+}
+
+/// Seen to fail with: last receivers shown whoever has ended.
+#[test]
+fn a_thread_that_has_ended_receives_no_more() {
+    let (tx, mut rx) = Builder::new().name("ended thread").capacity(1).build();
+    tx.try_send(0).unwrap();
+    let _waiting = pending(tx.send(1));
+    let _rx = thread::spawn(move || {
+        assert_eq!(rx.blocking_recv(), Some(0));
+        assert!(the("ended thread").last_receiver.is_some());
+        rx
+    })
+    .join()
+    .unwrap();
+    nobody_receives("ended thread");
+}
+
+/// Seen to fail with: a wait outside of all tasks that has only its waker.
+#[cfg(feature = "tokio")]
+#[test]
+fn a_thread_that_has_ended_drives_no_receive_any_more() {
+    let (_tx, mut rx) = Builder::new().name("ended runtime").capacity(1).build::<u8>();
+    let _rx = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(give_up(&mut rx));
+        assert_eq!(the("ended runtime").recv_wait.unwrap().task.unwrap().kind(), TaskKind::Thread);
+        rx
+    })
+    .join()
+    .unwrap();
+    nobody_receives("ended runtime");
+}
+
+/// Polls a future once, in the task that runs.
+#[cfg(feature = "tokio")]
+async fn once<F: Future>(mut future: Pin<&mut F>) {
+    std::future::poll_fn(|cx| {
+        assert!(future.as_mut().poll(cx).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+/// Seen to fail with: whatever runs inside of a named task waits under its name.
+#[cfg(feature = "tokio")]
+#[tokio::test]
+async fn a_task_of_an_executor_inside_of_a_named_one_waits_for_itself() {
+    use tokio::task::{LocalSet, spawn_local, yield_now};
+
+    let (tx, rx) = Builder::new().name("executor inside").capacity(1).build();
+    let (own_tx, _own_rx) = Builder::new().name("executor outside").capacity(1).build();
+    own_tx.try_send(0).unwrap();
+    let set = LocalSet::new();
+    let outer = named("outer", async {
+        let mut own = pin!(own_tx.send(1));
+        once(own.as_mut()).await;
+        set.run_until(async {
+            let sends = |tx: mpsc::Sender<u8>| async move { while tx.send(1).await.is_ok() {} };
+            let plain = spawn_local(sends(tx.clone()));
+            let inner = spawn_local(named("inner", sends(tx.clone())));
+            once(own.as_mut()).await;
+            while tx.stats().send_waiters < 2 {
+                yield_now().await;
+            }
+            let made = mpsc::channel::<u8>(1).0.stats().creator_task_id;
+            assert_eq!(made, Some(the_task("outer").unwrap().task.node_id()));
+            let mut waits: Vec<_> =
+                the("executor inside").send_waits.iter().map(|wait| wait.task.unwrap()).collect();
+            waits.sort_unstable();
+            assert_eq!(waits[0], the_task("inner").unwrap().task, "named itself");
+            let (kind, id) = (waits[1].kind(), waits[1].number().to_string());
+            assert_eq!((kind, id), (TaskKind::Tokio, plain.id().to_string()), "known to Tokio");
+            let outside = the("executor outside").send_waits[0].task;
+            assert_eq!(outside, Some(the_task("outer").unwrap().task), "its own wait");
+            drop(rx);
+            plain.await.unwrap();
+            inner.await.unwrap();
+        })
+        .await;
+    });
+    outer.await;
+}
+
+/// Async `main` is no task, in neither flavour of the runtime: its thread waits, receives and creates.
+///
+/// Seen to fail with: tasks and wakers only.
+#[cfg(feature = "tokio")]
+#[test]
+fn async_main_is_known_by_its_thread() {
+    async fn body(name: &str) {
+        let (tx, mut rx) = Builder::new().name(name).capacity(1).build();
+        let id = tx.stats().creator_task_id.unwrap();
+        assert!(id.starts_with(&format!("thread:{}:", parshall::process())), "{id}");
+        give_up(&mut rx).await;
+        let this = the(name).recv_wait.unwrap().task.unwrap();
+        assert_eq!((this.kind(), this.node_id()), (TaskKind::Thread, id));
+        assert_eq!(the(name).last_receiver, Some(this));
+        let node = snapshot().tasks.into_iter().find(|task| task.task == this).unwrap();
+        assert_eq!(node.name.as_deref(), thread::current().name());
+        tx.try_send(1).unwrap();
+        let mut send = pin!(tx.send(2));
+        once(send.as_mut()).await;
+        assert_eq!(the(name).send_waits[0].task, Some(this));
+        rx.try_recv().unwrap();
+        assert_eq!(the(name).last_receiver, Some(this), "also by `try_recv`");
+        // What it spawns is not the thread.
+        let task =
+            tokio::spawn(async { mpsc::channel::<u8>(1).0.stats().creator_task_id.unwrap() });
+        assert!(task.await.unwrap().contains(":tokio-"));
+    }
+    use tokio::runtime::Builder as Runtime;
+    Runtime::new_current_thread().build().unwrap().block_on(body("async main 1"));
+    let many = Runtime::new_multi_thread().worker_threads(1).build().unwrap();
+    many.block_on(body("async main 2"));
+    // Outside of a runtime a wait has only its waker, but a channel is created by a thread.
+    let (_tx, mut rx) = Builder::new().name("no runtime").capacity(1).build::<u8>();
+    let _waits = pending(rx.recv());
+    assert_eq!(the("no runtime").recv_wait.unwrap().task.unwrap().kind(), TaskKind::Waker);
+    assert!(the("no runtime").stats.creator_task_id.unwrap().starts_with("thread:"));
 }

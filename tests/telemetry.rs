@@ -42,7 +42,8 @@ fn a_new_channel_tells_its_birth() {
     assert_eq!((stats.sender_count, stats.weak_sender_count), (1, 0));
     assert_eq!((stats.utilization, stats.high_watermark), (Some(0.0), 0));
     assert!(!stats.sender_closed && !stats.receiver_closed && stats.close_cause.is_none());
-    assert_eq!(stats.creator_task_id, None, "a plain thread is no task");
+    let creator = stats.creator_task_id.as_ref().unwrap();
+    assert!(creator.starts_with(&format!("thread:{}:", parshall::process())), "{creator}");
     let since = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(stats.created_at_ns as u64);
     let second = std::time::Duration::from_secs(1);
     assert!(since + second > before && since < std::time::SystemTime::now() + second);

@@ -6,7 +6,7 @@ use core::panic::Location;
 
 use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Ordering};
 use crate::telemetry::clock;
-use crate::telemetry::name;
+use crate::telemetry::name::{self, NameCell};
 use crate::telemetry::task::{self, TaskRef};
 
 use super::{Shared, Sums};
@@ -56,6 +56,8 @@ pub(crate) struct Info {
     /// The name that is part of the id: the user's; or if the place tells nothing, the type of the messages.
     /// None: the place itself.
     pub(crate) name: Option<Arc<str>>,
+    /// The name that a handle gave it later, if any.
+    given: NameCell,
     pub(crate) location: &'static Location<'static>,
     pub(crate) payload: &'static str,
     /// On the telemetry clock.
@@ -100,10 +102,11 @@ impl Info {
         Self {
             channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
             name: name.or_else(by_type),
+            given: NameCell::new(None),
             location,
             payload,
             created_at: clock::now(),
-            creator: task::current(None),
+            creator: task::creator(),
             place: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
             on_drop,
@@ -147,12 +150,17 @@ impl Info {
 
     /// The name, and what people are shown for it.
     pub(crate) fn name_and_label(&self) -> (String, String) {
-        if let Some(name) = &self.name {
+        let given = self.given.get();
+        if let Some(name) = given.as_ref().or(self.name.as_ref()) {
             return (name.to_string(), name.to_string());
         }
         let place = name::place(self.location);
         let label = format!("{place} ({})", name::short_type(self.payload));
         (place, label)
+    }
+
+    pub(crate) fn set_name(&self, name: Arc<str>) {
+        self.given.set(Some(name));
     }
 
     #[cold]

@@ -35,8 +35,8 @@ use crate::wait::{WaitTotals, Waiting};
 pub struct ChannelStats {
     /// The channel's number in this process, never used again.
     pub channel_id: u64,
-    /// The name given to the [`Builder`](crate::mpsc::Builder::name), else a made-up one. It is any text, as it
-    /// was given.
+    /// The name: the last one given by `set_name` of a handle, else the one given to the
+    /// [`Builder`](crate::mpsc::Builder::name), else made up. It is any text, as it was given.
     ///
     /// A made-up name is the `file:line` of the creation, the file cut as for `location`. If a constructor was
     /// passed as a function (`.map(channel)`, `.or_insert_with(unbounded_channel)`), that place is in the standard
@@ -79,7 +79,8 @@ pub struct ChannelStats {
     /// Sends and reserves that were granted room and have not been polled since. One that stays
     /// holds capacity that nobody uses: its future is not polled, or was forgotten.
     pub granted_waiters: u64,
-    /// 1 while the receiver's last poll waits for a message, else 0.
+    /// 1 while the receiver's last poll waits for a message, else 0. Handles count it also if the task that
+    /// polled has ended since; a snapshot does not, where that is known.
     pub recv_waiters: u64,
     /// How long the first send in line has waited, in nanoseconds; none if nobody waits. Waits are
     /// timed by the system's coarse clock: too high by a tick (1 to 10 ms) at most, never too low.
@@ -109,7 +110,8 @@ pub struct ChannelStats {
     pub recv_total: u64,
     /// When the channel was created, in nanoseconds since the Unix epoch.
     pub created_at_ns: i64,
-    /// The node id of the task that created the channel; none if no task is known.
+    /// The node id of the task that created the channel, or if no task is known, as in async `main`, of the
+    /// thread that did. None: by a thread that was ending.
     pub creator_task_id: Option<String>,
 }
 

@@ -24,7 +24,7 @@ pub enum NodeKind {
     MpscRx,
     /// A task: named by [`crate::task::named`], or known to its runtime.
     Task,
-    /// A thread in a blocking call.
+    /// A thread: in a blocking call, or driving async `main`.
     Thread,
     /// A task of which only the waker is known.
     Waker,

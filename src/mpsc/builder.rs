@@ -31,7 +31,7 @@ use crate::telemetry::registry;
 ///
 /// Closures, `async` functions and what is passed as a function have no caller to pass on. A constructor that is
 /// itself passed as a function is called from inside of the standard library, or as if from here: its place tells
-/// nothing, so the name is the type of the messages. Use a [`Builder`] to name such a channel:
+/// nothing, so the name is the type of the messages. Use a [`Builder`] to name such a channel, or `set_name` on a handle:
 ///
 /// ```
 /// use parshall::mpsc::{self, Builder};
@@ -120,6 +120,8 @@ impl Builder {
     /// The channel's name in telemetry: any text, of any length, kept and shown as it is. It need not be
     /// unique: the second channel of a name has `#2` at the end of its id, and so on. Names should be few and
     /// lasting, as metric labels are: each distinct one is remembered as long as the process lives, up to 65,536.
+    /// A name that changes, or that only one channel will ever have, is better given by
+    /// [`Sender::set_name`], which is remembered no longer than the channel lives.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self

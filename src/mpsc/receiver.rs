@@ -13,6 +13,7 @@ use futures_core::stream::FusedStream;
 use super::error::{RecvTimeoutError, TryRecvError};
 use crate::chan::{ChannelStats, Consumer, Nothing};
 use crate::runtime;
+use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
 use crate::wait::{block_on, block_on_until};
 
@@ -285,7 +286,8 @@ impl<T> Receiver<T> {
     /// [`Receiver::recv`] as a poll. Pending: the waker of the last poll will be woken. It may also be woken
     /// though nothing is there.
     ///
-    /// Telemetry shows the wait until the next poll: it cannot know that a caller has lost interest.
+    /// Telemetry shows the wait until the next poll: it cannot know that a caller has lost interest. A snapshot
+    /// leaves it out once the [named task](crate::task::named) or the thread that polled has ended.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.consumer.poll_recv(cx)
     }
@@ -314,6 +316,13 @@ impl<T> Receiver<T> {
     /// Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
         self.consumer.chan.stats()
+    }
+
+    /// Gives the channel a name, at any time. An addition to Tokio's interface.
+    ///
+    /// See [`Sender::set_name`](super::Sender::set_name).
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.consumer.chan.info.set_name(name.into());
     }
 }
 

@@ -14,6 +14,7 @@ use super::{OwnedPermit, Permit, PermitIterator, Timeout, WeakSender};
 use crate::chan::{Chan, ChannelStats, Missing};
 use crate::ring::Refused;
 use crate::runtime;
+use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
 use crate::wait::{block_on, block_on_until};
@@ -525,6 +526,24 @@ impl<T> Sender<T> {
     /// Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
         self.chan.stats()
+    }
+
+    /// Gives the channel a name, at any time. An addition to Tokio's interface.
+    ///
+    /// From then on it is the `name` in [`ChannelStats`] and in the graph. The id of the channel stays what it was, and so
+    /// does the name under which the sums of the dead channels are kept: both go by the name that the channel
+    /// was created with. A name may be any text, of any length, and is kept and shown as it is: whoever prints it looks after
+    /// control characters. It is freed with the channel, or when another one is given.
+    ///
+    /// # Examples
+    /// ```
+    /// // Where a framework has made the channel.
+    /// let (tx, _rx) = parshall::mpsc::channel::<u8>(8);
+    /// tx.set_name("billing mailbox");
+    /// assert_eq!(tx.stats().name, "billing mailbox");
+    /// ```
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.chan.info.set_name(name.into());
     }
 }
 

@@ -15,6 +15,7 @@ use super::error::{RecvTimeoutError, SendError, TryRecvError};
 use super::{Drain, IntoIter, Iter, Receiver, TryIter};
 use crate::chan::{Chan, ChannelStats};
 use crate::ring::Refused;
+use crate::sync::plain::Arc;
 use crate::unwind::OwesNothing;
 
 /// Sends messages to the one [`UnboundedReceiver`] of its channel, never waiting.
@@ -129,6 +130,13 @@ impl<T> UnboundedSender<T> {
     pub fn stats(&self) -> ChannelStats {
         self.chan.stats()
     }
+
+    /// Gives the channel a name, at any time. An addition to Tokio's interface.
+    ///
+    /// See [`Sender::set_name`](super::Sender::set_name).
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.chan.info.set_name(name.into());
+    }
 }
 
 impl<T> Clone for UnboundedSender<T> {
@@ -187,6 +195,13 @@ impl<T> WeakUnboundedSender<T> {
     /// Weak senders of this channel, this one included. May change at any time.
     pub fn weak_count(&self) -> usize {
         self.chan.counts.weak()
+    }
+
+    /// Gives the channel a name, at any time. An addition to Tokio's interface.
+    ///
+    /// See [`Sender::set_name`](super::Sender::set_name).
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.chan.info.set_name(name.into());
     }
 }
 
@@ -386,6 +401,13 @@ impl<T> UnboundedReceiver<T> {
     /// Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
         self.inner.stats()
+    }
+
+    /// Gives the channel a name, at any time. An addition to Tokio's interface.
+    ///
+    /// See [`Sender::set_name`](super::Sender::set_name).
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.inner.set_name(name);
     }
 }
 

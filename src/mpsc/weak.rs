@@ -5,6 +5,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::Sender;
 use crate::chan::Chan;
+use crate::sync::plain::Arc;
 
 /// A [`Sender`] that does not count: the channel closes although it is there.
 ///
@@ -39,6 +40,13 @@ impl<T> WeakSender<T> {
     /// Weak senders of this channel, this one included. May change at any time.
     pub fn weak_count(&self) -> usize {
         self.chan.counts.weak()
+    }
+
+    /// Gives the channel a name, at any time. An addition to Tokio's interface.
+    ///
+    /// See [`Sender::set_name`](super::Sender::set_name).
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.chan.info.set_name(name.into());
     }
 }
 

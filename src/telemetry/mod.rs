@@ -20,4 +20,6 @@ pub(crate) mod registry {
 }
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub(crate) mod snapshot;
+mod table;
 pub mod task;
+mod thread;

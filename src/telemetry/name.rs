@@ -1,8 +1,45 @@
-//! What channels are called that were given no name.
+//! What things are called: a name that may be replaced, and the names of what was given none.
 
 use core::panic::Location;
 
-use crate::sync::plain::{AtomicUsize, Ordering};
+use crate::sync::plain::{Arc, AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
+
+/// A name that may be replaced at any time. Under its lock nothing is allocated, freed or dropped; where no name
+/// was given, the lock is not touched.
+#[derive(Debug)]
+pub(crate) struct NameCell {
+    given: AtomicBool,
+    text: Mutex<Option<Arc<str>>>,
+}
+
+impl NameCell {
+    pub(crate) const fn new(text: Option<Arc<str>>) -> Self {
+        Self { given: AtomicBool::new(text.is_some()), text: Mutex::new(text) }
+    }
+
+    pub(crate) fn get(&self) -> Option<Arc<str>> {
+        // A name that was given before this call is seen: by whoever knows that, the flag is too.
+        if self.given.load(Ordering::Relaxed) { self.text.lock().clone() } else { None }
+    }
+
+    pub(crate) fn set(&self, text: Option<Arc<str>>) {
+        self.replace(self.text.lock(), text);
+    }
+
+    /// As `set`, but false instead of waiting for whoever reads.
+    pub(crate) fn try_set(&self, text: Option<Arc<str>>) -> bool {
+        let Some(held) = self.text.try_lock() else { return false };
+        self.replace(held, text);
+        true
+    }
+
+    fn replace(&self, mut held: MutexGuard<'_, Option<Arc<str>>>, text: Option<Arc<str>>) {
+        self.given.store(text.is_some(), Ordering::Relaxed);
+        let former = core::mem::replace(&mut *held, text);
+        drop(held);
+        drop(former);
+    }
+}
 
 /// Whether a place says where a channel comes from. Not if it is in the standard library, or in this crate: a
 /// constructor that is passed as a function (`.map(channel)`) is called from there.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::clock::{self, Anchor};
 use super::process::{encode, pid, proc_key, process};
 use super::registry::{self, Retired};
-use super::task::{self, TaskKind, TaskRef, TaskState};
+use super::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskState};
 use crate::chan::{ChannelStats, Shared};
 
 /// What [`snapshot`] saw.
@@ -34,7 +34,8 @@ pub struct Snapshot {
     pub channels: Vec<ChannelSnapshot>,
     /// Every named task that lives, and everybody else who waits or last received.
     pub tasks: Vec<TaskSnapshot>,
-    /// Sums of the tracked channels that died, by name; `__other__` for names too many to remember.
+    /// Sums of the tracked channels that died, by the name that they were created with; `__other__` for
+    /// names too many to remember.
     pub retired: Vec<RetiredSnapshot>,
 }
 
@@ -43,16 +44,19 @@ pub struct Snapshot {
 #[non_exhaustive]
 pub struct ChannelSnapshot {
     /// `mpsc:{process}:{name}`, with `#n` behind the n-th channel of a name: never used again in this
-    /// process. `:tx` and `:rx` behind it make the ids of the two nodes.
+    /// process. The name is the one that the channel was created with. `:tx` and `:rx` behind it make the ids of the two nodes.
     pub id: String,
     /// Its attributes.
     pub stats: ChannelStats,
-    /// Who waits to send, in line, then who was granted room and has not been polled since.
+    /// Who waits to send, in line, then who was granted room and has not been polled since. A place in
+    /// line that a task has left behind is listed without the task, if that is known to have ended.
     pub send_waits: Vec<WaitSnapshot>,
-    /// Who waits to receive.
+    /// Who waits to receive. Not a task or thread that is known to have ended (see [`task`](crate::task)),
+    /// although `stats` of a handle goes on to count the wait that it left behind.
     pub recv_wait: Option<WaitSnapshot>,
     /// The task that last polled the receiver, as far as a poll that waited or let a waiting
-    /// sender in has told. None for a task known only by a waker that it no longer waits with.
+    /// sender in has told. None for a task known only by a waker that it no longer waits with, and for one
+    /// that is known to have ended.
     pub last_receiver: Option<TaskRef>,
 }
 
@@ -60,7 +64,7 @@ pub struct ChannelSnapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitSnapshot {
-    /// Who waits; none if that could not be told.
+    /// Who waits; none if that could not be told, or has ended.
     pub task: Option<TaskRef>,
     /// Since when, in nanoseconds since the Unix epoch.
     pub since_ns: i64,
@@ -77,9 +81,10 @@ pub struct WaitSnapshot {
 pub struct TaskSnapshot {
     /// Which.
     pub task: TaskRef,
-    /// Its name, if it has one.
+    /// Its name, if it has one: by [`task::named`](crate::task::named) or
+    /// [`task::set_name`](crate::task::set_name), or the thread's own.
     pub name: Option<String>,
-    /// What it is doing, for named tasks; for a thread in a blocking call `Idle`.
+    /// What it is doing, for named tasks; for a thread that waits `Idle`.
     pub state: Option<TaskState>,
     /// How often it was polled, for named tasks.
     pub polls: Option<u64>,
@@ -91,7 +96,7 @@ pub struct TaskSnapshot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RetiredSnapshot {
-    /// The name.
+    /// The name that they were created with.
     pub name: String,
     /// The sums.
     pub sums: Retired,
@@ -136,7 +141,12 @@ pub fn snapshot() -> Snapshot {
     let mut channels: Vec<_> =
         live.iter().filter_map(|shared| channel(shared, process, anchor)).collect();
     channels.sort_unstable_by_key(|channel| channel.stats.channel_id);
-    let tasks = tasks(&channels);
+    // After the channels: who is named there and does not live now has ended.
+    let living = task::living();
+    for channel in &mut channels {
+        channel.forget_ended(&living);
+    }
+    let tasks = tasks(&channels, &living);
     let (retired, other) = registry::retired();
     drop(live);
     let retired =
@@ -150,6 +160,23 @@ pub fn snapshot() -> Snapshot {
         tasks,
         retired: retired.map(|(name, sums)| RetiredSnapshot { name, sums }).collect(),
         completed_at_ns: anchor.unix_ns(clock::exact()),
+    }
+}
+
+impl ChannelSnapshot {
+    /// Shows nobody who has ended.
+    fn forget_ended(&mut self, living: &Living) {
+        let has_ended = |task: &TaskRef| living.has_ended(*task);
+        for wait in &mut self.send_waits {
+            wait.task = wait.task.filter(|task| !has_ended(task));
+        }
+        // Nobody will poll a receive whose task is gone; and the receiver was not polled since.
+        if self.recv_wait.and_then(|wait| wait.task).is_some_and(|task| has_ended(&task)) {
+            self.recv_wait = None;
+            self.stats.recv_waiters = 0;
+            self.stats.oldest_recv_wait_ns = None;
+        }
+        self.last_receiver = self.last_receiver.filter(|task| !has_ended(task));
     }
 }
 
@@ -188,7 +215,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
 }
 
 /// Everybody the channels name, and every named task.
-fn tasks(channels: &[ChannelSnapshot]) -> Vec<TaskSnapshot> {
+fn tasks(channels: &[ChannelSnapshot], living: &Living) -> Vec<TaskSnapshot> {
     let mut since: BTreeMap<TaskRef, Option<i64>> = BTreeMap::new();
     for channel in channels {
         let waits = channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none());
@@ -203,21 +230,22 @@ fn tasks(channels: &[ChannelSnapshot]) -> Vec<TaskSnapshot> {
             since.entry(task).or_default();
         }
     }
-    let mut cells: BTreeMap<_, _> =
-        task::named_tasks().into_iter().map(|cell| (cell.task, cell)).collect();
-    for &task in cells.keys() {
+    for task in living.tasks() {
         since.entry(task).or_default();
     }
     let describe = |(task, waiting_since_ns): (TaskRef, Option<i64>)| {
-        let cell = cells.remove(&task);
-        let (name, state) = match (&cell, task.kind()) {
-            (Some(cell), _) => (Some(cell.name.clone()), Some(cell.state())),
-            (None, TaskKind::Thread) => {
-                (task::thread_name(task), waiting_since_ns.map(|_| TaskState::Idle))
-            }
-            (None, _) => (None, None),
+        let cell = living.cell(task);
+        let state = match task.kind() {
+            TaskKind::Thread => waiting_since_ns.map(|_| TaskState::Idle),
+            _ => cell.map(TaskCell::state),
         };
-        TaskSnapshot { task, name, state, polls: cell.map(|cell| cell.polls()), waiting_since_ns }
+        TaskSnapshot {
+            task,
+            name: living.name(task).map(|name| name.to_string()),
+            state,
+            polls: cell.map(TaskCell::polls),
+            waiting_since_ns,
+        }
     };
     since.into_iter().map(describe).collect()
 }

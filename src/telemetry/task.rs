@@ -1,20 +1,37 @@
 //! Who is waiting: a task, a thread, or at least a waker.
 //!
 //! Resolved when a wait is registered or a channel is created, never per message. In this order:
-//! the task wrapped by [`named`] or the thread in a blocking call, whichever was entered last; with
-//! feature `tokio`, the Tokio task; otherwise the waker, whose address means something only while the
-//! wait lasts.
+//!
+//! 1. The future wrapped by [`named`] or the thread in a blocking call, whichever was entered last. But with
+//!    feature `tokio`, where an executor inside of the named future (a `LocalSet`, say) runs a task of its own,
+//!    that task. Tasks of other executors inside of it wait under its name, unless they are named themselves.
+//! 2. With feature `tokio`, the Tokio task; outside of every task, but in a runtime, the thread: that is the
+//!    one that drives async `main`.
+//! 3. The waker, whose address means something only while the wait lasts.
+//!
+//! # What is over
+//!
+//! A snapshot shows no wait of a named task or a thread that has ended, and names neither as the last receiver.
+//! A plain Tokio task tells nobody that it has ended: if it leaves a wait behind, by a `poll_recv` or a stream that is
+//! not polled to its end, the wait is shown until the receiver is polled again or dropped. So is one that a future
+//! driven by `block_on` leaves behind, until its thread ends. [`Receiver::recv`](crate::mpsc::Receiver::recv)
+//! leaves none.
 
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Wake;
 
+use super::name::NameCell;
 use super::process::process;
-use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Cell, Mutex, Ordering, Weak, thread_local};
+use super::table::Table;
+use super::thread;
+use crate::runtime;
+use crate::sync::plain::{
+    Arc, AtomicBool, AtomicU8, AtomicU64, Cell, Ordering, Weak, thread_local,
+};
 
 /// A task, thread or waker in one word, so that a wait stores it at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +45,7 @@ pub enum TaskKind {
     Named,
     /// A Tokio task (feature `tokio`).
     Tokio,
-    /// A thread in a blocking call.
+    /// A thread: in a blocking call, or driving a future outside of every task, as async `main` is.
     Thread,
     /// A waker: its number is an address, which another task may have later.
     Waker,
@@ -45,6 +62,10 @@ impl TaskRef {
             TaskKind::Waker => 4,
         };
         Self(tag << KIND_SHIFT | number & ((1 << KIND_SHIFT) - 1))
+    }
+
+    fn thread(number: u64) -> Self {
+        Self::new(TaskKind::Thread, number)
     }
 
     /// The word of a [`TaskRef`], or none for 0.
@@ -119,8 +140,7 @@ const RUNNING: u8 = 2;
 /// What telemetry reads of a named task.
 #[derive(Debug)]
 pub(crate) struct TaskCell {
-    pub(crate) task: TaskRef,
-    pub(crate) name: String,
+    name: NameCell,
     state: AtomicU8,
     polls: AtomicU64,
 }
@@ -161,24 +181,28 @@ impl Wake for Hook {
 }
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
-static TASKS: Mutex<BTreeMap<TaskRef, Arc<TaskCell>>> = Mutex::new(BTreeMap::new());
-static THREADS: Mutex<BTreeMap<TaskRef, Option<String>>> = Mutex::new(BTreeMap::new());
 
-/// All named tasks that live now, by number.
-pub(crate) fn named_tasks() -> Vec<Arc<TaskCell>> {
-    TASKS.lock().values().cloned().collect()
-}
+/// The named tasks that have not ended.
+static TASKS: Table<TaskCell> = Table::new();
 
-/// The name of a thread that has waited, if it lives and has one.
-pub(crate) fn thread_name(thread: TaskRef) -> Option<String> {
-    THREADS.lock().get(&thread).cloned().flatten()
+/// The names that Tokio tasks were given, by [`set_name`].
+static TOKIO_NAMES: Table<TokioName> = Table::new();
+
+/// So many names of Tokio tasks are kept.
+const MOST_TOKIO_NAMES: usize = 65_536;
+
+#[derive(Debug)]
+struct TokioName {
+    name: Arc<str>,
+    /// A snapshot has shown it since names were last forgotten.
+    shown: AtomicBool,
 }
 
 /// Gives `future` a name under which its waits appear in snapshots, on whatever runtime it runs.
 ///
 /// The name need not be unique: the task has a number of its own. The future is polled with a waker
 /// that notes the wake-up and passes it on; a poll after which no clone of it is left costs one allocation.
-/// Nested names: the innermost wins.
+/// Nested names: the innermost wins. [`set_name`] changes the name from inside.
 ///
 /// # Cancel safety
 /// As that of `future`: dropping the wrapper drops it.
@@ -194,34 +218,56 @@ pub(crate) fn thread_name(thread: TaskRef) -> Option<String> {
 pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let cell = Arc::new(TaskCell {
-        task: TaskRef::new(TaskKind::Named, number),
-        name: name.into(),
+        name: NameCell::new(Some(name.into().into())),
         state: AtomicU8::new(SCHEDULED),
         polls: AtomicU64::new(0),
     });
-    TASKS.lock().insert(cell.task, cell.clone());
-    Named { cell, hook: Weak::new(), future }
+    TASKS.insert(number, cell.clone());
+    Named {
+        listed: Listed { task: TaskRef::new(TaskKind::Named, number), cell },
+        hook: Weak::new(),
+        future,
+    }
 }
 
 /// A future with a name; see [`named`].
 #[must_use = "futures do nothing unless polled"]
 pub struct Named<F> {
-    cell: Arc<TaskCell>,
+    listed: Listed,
     /// The last hook, for as long as some waker keeps it.
     hook: Weak<Hook>,
     future: F,
 }
 
+/// A task's place among those that have not ended.
+struct Listed {
+    task: TaskRef,
+    cell: Arc<TaskCell>,
+}
+
+impl Listed {
+    fn strike_off(&self) {
+        TASKS.remove(self.task.number());
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.strike_off();
+    }
+}
+
 impl<F> Named<F> {
     /// The task as waits and edges refer to it.
     pub fn task(&self) -> TaskRef {
-        self.cell.task
+        self.listed.task
     }
 }
 
 impl<F> fmt::Debug for Named<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Named").field("name", &self.cell.name).finish_non_exhaustive()
+        let name = self.listed.cell.name.get().unwrap_or_default();
+        f.debug_struct("Named").field("name", &name).finish_non_exhaustive()
     }
 }
 
@@ -230,11 +276,12 @@ impl<F: Future> Future for Named<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: `future` is pinned with `self`: it is never moved out, `Named` has no way to
-        // move it, and its drop is the compiler's. `cell` and `hook` are not pinned.
-        let (cell, last, future) = unsafe {
+        // move it, and its drop is the compiler's. `listed` and `hook` are not pinned.
+        let (listed, last, future) = unsafe {
             let this = self.get_unchecked_mut();
-            (&this.cell, &mut this.hook, Pin::new_unchecked(&mut this.future))
+            (&this.listed, &mut this.hook, Pin::new_unchecked(&mut this.future))
         };
+        let cell = &listed.cell;
         cell.state.store(RUNNING, Ordering::Relaxed);
         cell.polls.fetch_add(1, Ordering::Relaxed);
         let known = last.upgrade().filter(|hook| hook.executor.will_wake(cx.waker()));
@@ -243,7 +290,8 @@ impl<F: Future> Future for Named<F> {
             *last = Arc::downgrade(&hook);
             hook
         });
-        let entered = enter(cell.task);
+        let within = runtime::task_number().unwrap_or(0);
+        let entered = enter(Current { task: listed.task.0, within });
         let waker = Waker::from(hook);
         let poll = future.poll(&mut Context::from_waker(&waker));
         drop(entered);
@@ -254,63 +302,159 @@ impl<F: Future> Future for Named<F> {
         }
         // A wake-up during the poll has set SCHEDULED, which stays.
         let _ = cell.state.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
+        if poll.is_ready() {
+            listed.strike_off();
+        }
         poll
     }
 }
 
-impl<F> Drop for Named<F> {
-    fn drop(&mut self) {
-        TASKS.lock().remove(&self.cell.task);
+/// Gives the running task a name, wherever it was spawned. Returns who has it now.
+///
+/// * Inside of [`named`], the named task has a new name.
+/// * In a task of Tokio, with feature `tokio`, that task has. Tokio tells nobody when a task ends, so names of
+///   Tokio tasks are kept up to a number: when there are more than 65,536, half of them are forgotten, those
+///   first that no snapshot has shown, and of them the oldest tasks'. Who must never lose its name uses [`named`].
+/// * Elsewhere the thread has: in async `main`, in a plain thread, and in a task of any other executor, which
+///   should use [`named`].
+///
+/// None: this thread is ending, and nobody has the name.
+///
+/// Ids stay what they were: a name is an attribute. It may be any text, of any length, and is kept and shown as it is;
+/// whoever prints it looks after control characters. Giving it again replaces it.
+///
+/// # Examples
+/// ```
+/// use parshall::{mpsc, task};
+///
+/// // What a framework has spawned, and what can only be named from inside.
+/// let (tx, _rx) = mpsc::channel(1);
+/// let worker = task::named("actor", async move {
+///     task::set_name("billing");
+///     tx.send("first").await.unwrap();
+///     tx.send("waits").await.unwrap();
+/// });
+/// let mut worker = std::pin::pin!(worker);
+/// # use std::future::Future;
+/// # let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+/// assert!(worker.as_mut().poll(&mut cx).is_pending());
+/// let snapshot = parshall::snapshot();
+/// let billing = snapshot.tasks.iter().find(|task| task.name.as_deref() == Some("billing")).unwrap();
+/// assert!(billing.waiting_since_ns.is_some());
+/// ```
+pub fn set_name(name: impl Into<String>) -> Option<TaskRef> {
+    let name = Arc::<str>::from(name.into());
+    let Some(task) = running() else { return thread::set_name(name).map(TaskRef::thread) };
+    match task.kind() {
+        TaskKind::Named => {
+            if let Some(cell) = TASKS.get(task.number()) {
+                cell.name.set(Some(name));
+            }
+        }
+        TaskKind::Tokio => name_of_tokio(&TOKIO_NAMES, task.number(), name, MOST_TOKIO_NAMES),
+        TaskKind::Thread | TaskKind::Waker => _ = thread::set_name(name),
+    }
+    Some(task)
+}
+
+/// Keeps a name, and then at most `most`.
+fn name_of_tokio(names: &Table<TokioName>, number: u64, name: Arc<str>, most: usize) {
+    /// Somebody is forgetting. Not a lock: who finds it set goes on.
+    static FORGETTING: AtomicBool = AtomicBool::new(false);
+
+    drop(names.insert(number, Arc::new(TokioName { name, shown: AtomicBool::new(false) })));
+    if names.len() <= most || FORGETTING.swap(true, Ordering::Acquire) {
+        return;
+    }
+    // Not shown before shown, then the oldest.
+    let all = names.all().into_iter();
+    let mut all: Vec<_> =
+        all.map(|(number, name)| (name.shown.swap(false, Ordering::Relaxed), number)).collect();
+    all.sort_unstable();
+    for (_, number) in &all[..all.len().saturating_sub(most / 2)] {
+        drop(names.remove(*number));
+    }
+    FORGETTING.store(false, Ordering::Release);
+}
+
+/// Who has not ended.
+pub(crate) struct Living {
+    tasks: Vec<(u64, Arc<TaskCell>)>,
+    threads: Vec<(u64, Option<Arc<str>>)>,
+}
+
+/// The named tasks and listed threads that live now. Whoever was read before this call as one who waits, and is not
+/// here, has ended: both are listed before they can wait.
+pub(crate) fn living() -> Living {
+    Living { tasks: TASKS.all(), threads: thread::living() }
+}
+
+impl Living {
+    /// Whether it is known to have ended.
+    pub(crate) fn has_ended(&self, task: TaskRef) -> bool {
+        match task.kind() {
+            TaskKind::Named => self.cell(task).is_none(),
+            TaskKind::Thread => {
+                self.threads.binary_search_by_key(&task.number(), |thread| thread.0).is_err()
+            }
+            TaskKind::Tokio | TaskKind::Waker => false,
+        }
+    }
+
+    /// What is known of a named task.
+    pub(crate) fn cell(&self, task: TaskRef) -> Option<&TaskCell> {
+        let is_named = task.kind() == TaskKind::Named;
+        let at = self.tasks.binary_search_by_key(&task.number(), |task| task.0).ok();
+        at.filter(|_| is_named).map(|at| &*self.tasks[at].1)
+    }
+
+    /// The name, if there is one.
+    pub(crate) fn name(&self, task: TaskRef) -> Option<Arc<str>> {
+        let number = task.number();
+        match task.kind() {
+            TaskKind::Named => self.cell(task)?.name.get(),
+            TaskKind::Thread => {
+                let at = self.threads.binary_search_by_key(&number, |thread| thread.0).ok()?;
+                self.threads[at].1.clone()
+            }
+            TaskKind::Tokio => {
+                let named = TOKIO_NAMES.get(number)?;
+                named.shown.store(true, Ordering::Relaxed);
+                Some(named.name.clone())
+            }
+            TaskKind::Waker => None,
+        }
+    }
+
+    /// The named tasks.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskRef> {
+        self.tasks.iter().map(|(number, _)| TaskRef::new(TaskKind::Named, *number))
     }
 }
 
+/// Who was entered last on this thread.
+#[derive(Clone, Copy)]
+struct Current {
+    /// A named task, or the thread in a blocking call, as a word; 0: nobody.
+    task: u64,
+    /// The runtime's task in which a named one was entered; 0: none.
+    within: u64,
+}
+
 thread_local! {
-    /// The task or blocking call that runs on this thread, as a word.
-    static CURRENT: Cell<u64> = const { Cell::new(0) };
-    static THREAD: ThreadCard = ThreadCard::new();
+    static CURRENT: Cell<Current> = const { Cell::new(Current { task: 0, within: 0 }) };
 }
 
 /// Sets the current task until dropped; then the one before is current again.
-struct Entered(u64);
+struct Entered(Current);
 
-fn enter(task: TaskRef) -> Entered {
-    Entered(CURRENT.replace(task.0))
+fn enter(current: Current) -> Entered {
+    Entered(CURRENT.replace(current))
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.0);
-    }
-}
-
-/// Lists a thread, from one of its first blocking calls until it ends.
-struct ThreadCard {
-    task: TaskRef,
-    listed: Cell<bool>,
-}
-
-impl ThreadCard {
-    fn new() -> Self {
-        let task = TaskRef::new(TaskKind::Thread, NEXT.fetch_add(1, Ordering::Relaxed));
-        Self { task, listed: Cell::new(false) }
-    }
-
-    /// A send must never wait for a lock: if the list is busy, the thread has no name until its next call.
-    fn list(&self) {
-        if !self.listed.get()
-            && let Some(mut threads) = THREADS.try_lock()
-        {
-            threads.insert(self.task, crate::sync::plain::thread_name());
-            self.listed.set(true);
-        }
-    }
-}
-
-impl Drop for ThreadCard {
-    fn drop(&mut self) {
-        if self.listed.get() {
-            THREADS.lock().remove(&self.task);
-        }
     }
 }
 
@@ -320,12 +464,8 @@ pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
         return f();
     }
     // A thread that is ending has lost its card: it waits without a name.
-    let card = |card: &ThreadCard| {
-        card.list();
-        card.task
-    };
-    let Ok(thread) = THREAD.try_with(card) else { return f() };
-    let _entered = enter(thread);
+    let Some(thread) = thread::number() else { return f() };
+    let _entered = enter(Current { task: TaskRef::thread(thread).0, within: 0 });
     f()
 }
 
@@ -335,47 +475,83 @@ pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
     if cfg!(parshall_loom) {
         return None;
     }
-    TaskRef::from_word(CURRENT.get())
-        .or_else(tokio_task)
+    running()
+        .or_else(|| driver(waker))
         .or_else(|| waker.map(|w| TaskRef::new(TaskKind::Waker, w.data().addr() as u64)))
 }
 
-#[cfg(not(feature = "tokio"))]
-fn tokio_task() -> Option<TaskRef> {
-    None
+/// Who creates a channel now: the task, or else the thread.
+pub(crate) fn creator() -> Option<TaskRef> {
+    if cfg!(parshall_loom) {
+        return None;
+    }
+    running().or_else(|| thread::number().map(TaskRef::thread))
 }
 
-/// Tokio shows the number of a task only as text, which takes longer than a send. It also hashes it: the first task
-/// that asks compares the two, and if they differ, text it is.
-#[cfg(feature = "tokio")]
-fn tokio_task() -> Option<TaskRef> {
-    use core::hash::{Hash, Hasher};
-
-    /// Keeps the last number that was hashed.
-    struct Hashed(u64);
-
-    impl Hasher for Hashed {
-        fn write(&mut self, _: &[u8]) {}
-
-        fn write_u64(&mut self, number: u64) {
-            self.0 = number;
-        }
-
-        fn finish(&self) -> u64 {
-            self.0
-        }
+/// The task that runs, or the thread in its blocking call.
+#[inline]
+fn running() -> Option<TaskRef> {
+    let Current { task, within } = CURRENT.get();
+    let entered = TaskRef::from_word(task);
+    if entered.is_some_and(|entered| entered.kind() == TaskKind::Thread) {
+        return entered;
     }
-
-    /// Whether a task hashes its number: 0 unknown, 1 yes, 2 no. Any thread may find out.
-    static HASHED: AtomicU8 = AtomicU8::new(0);
-
-    let id = tokio::task::try_id()?;
-    let mut hashed = Hashed(0);
-    id.hash(&mut hashed);
-    if HASHED.load(Ordering::Relaxed) != 1 {
-        let number = id.to_string().parse().ok()?;
-        HASHED.store(if number == hashed.0 { 1 } else { 2 }, Ordering::Relaxed);
-        hashed.0 = number;
+    match runtime::task_number() {
+        // Another task of the runtime than at entry: an executor inside of the named task runs it.
+        Some(number) if task == 0 || number != within => {
+            Some(TaskRef::new(TaskKind::Tokio, number))
+        }
+        _ => entered,
     }
-    Some(TaskRef::new(TaskKind::Tokio, hashed.0))
+}
+
+/// Outside of every task, but in a runtime: the thread that drives async `main`.
+fn driver(waker: Option<&Waker>) -> Option<TaskRef> {
+    thread_local! {
+        /// The kind of the last waker, by its table, for which the runtime said so; 1: that of a call without
+        /// one. To ask costs a reference count, and a waker of that kind is again that of who drives.
+        static KIND: Cell<usize> = const { Cell::new(0) };
+    }
+    let known = KIND.get();
+    let is_known = match waker {
+        Some(waker) => known == core::ptr::from_ref(waker.vtable()).addr(),
+        None => known != 0,
+    };
+    if !is_known {
+        if !runtime::is_entered() {
+            return None;
+        }
+        KIND.set(waker.map_or(1, |waker| core::ptr::from_ref(waker.vtable()).addr()));
+    }
+    thread::number().map(TaskRef::thread)
+}
+
+#[cfg(all(test, not(parshall_loom)))]
+mod tests {
+    use super::*;
+
+    /// Seen to fail with: names that are never forgotten; and names forgotten whether they were shown or not.
+    #[test]
+    fn names_of_tokio_tasks_are_bounded_and_those_that_were_shown_stay() {
+        let names = Table::new();
+        let show = |number| {
+            names
+                .get(number)
+                .map(|named: Arc<TokioName>| named.shown.store(true, Ordering::Relaxed))
+        };
+        for number in 1..=100_000 {
+            name_of_tokio(&names, number, "a task".into(), 100);
+            assert!(names.len() <= 100);
+            assert!(show(1).is_some() && show(7).is_some() == (number >= 7), "{number}");
+        }
+        assert!(
+            names.get(100_000).is_some() && names.get(99_999).is_some() && names.get(50).is_none()
+        );
+        // All of them shown: the oldest go.
+        for number in 200_000..200_200 {
+            name_of_tokio(&names, number, "a task".into(), 100);
+            show(number);
+        }
+        assert!(names.len() <= 100 && names.get(200_199).is_some());
+    }
 }
