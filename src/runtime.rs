@@ -126,7 +126,8 @@ mod imp {
         }
     }
 
-    /// Whether this thread is in a runtime: runs a task of it, drives it, or has entered its handle.
+    /// Whether this thread is in a runtime: runs a task of it, drives it, or has entered its
+    /// handle.
     pub(crate) fn is_entered() -> bool {
         Handle::try_current().is_ok()
     }
@@ -149,9 +150,9 @@ mod imp {
     /// Whether a task hashes its number: 0 unknown, 1 yes, 2 no. Any thread may find out.
     static HASHED: AtomicU8 = AtomicU8::new(0);
 
-    /// The number of the task that runs on this thread, if one does; never 0. Tokio shows it only as text, which
-    /// takes longer than a send. It also hashes it: the first task that asks compares the two, and if they differ,
-    /// text it is.
+    /// The number of the task that runs on this thread, if one does; never 0. Tokio shows it only
+    /// as text, which takes longer than a send. It also hashes it: the first task that asks
+    /// compares the two, and if they differ, text it is.
     #[inline]
     pub(crate) fn task_number() -> Option<u64> {
         let id = tokio::task::try_id()?;

@@ -1,5 +1,6 @@
-//! The global allocator is user code: this one takes a snapshot at each call, as a profiler does that notes with a
-//! sample how full the channels are. So no lock that a snapshot takes is held while anything is allocated or freed.
+//! The global allocator is user code: this one takes a snapshot at each call, as a profiler does
+//! that notes with a sample how full the channels are. So no lock that a snapshot takes is held
+//! while anything is allocated or freed.
 #![cfg(feature = "introspect")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -71,12 +72,12 @@ fn sampled(what: &str, f: impl FnOnce() + Send + 'static) {
     assert!(SAMPLES.load(Ordering::Relaxed) > before, "{what}: nothing was sampled");
 }
 
-/// Seen to fail (it hangs) with: a map of the named tasks or of the threads behind a lock; an id of the process that is
-/// made inside of its `OnceLock`.
+/// Seen to fail (it hangs) with: a map of the named tasks or of the threads behind a lock; an id of
+/// the process that is made inside of its `OnceLock`.
 #[test]
 fn nothing_of_tasks_threads_and_names_is_allocated_or_freed_under_a_lock() {
-    // Channels are made before: their registry is another matter. A thread that lives, and is a receiver's last one,
-    // so that each snapshot looks for its name.
+    // Channels are made before: their registry is another matter. A thread that lives, and is a
+    // receiver's last one, so that each snapshot looks for its name.
     let (tx, rx) = Builder::new().name("sampled").capacity(1).build::<u32>();
     let (full, mut full_rx) = Builder::new().name("full").capacity(1).build::<u32>();
     full.try_send(0).unwrap();

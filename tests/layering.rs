@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each layer, and what it may import. `telemetry` has two floors: all but `registry` and `snapshot`
-/// know no channel; these two look at channels from above.
+/// Each layer, and what it may import. `telemetry` has two floors: all but `registry` and
+/// `snapshot` know no channel; these two look at channels from above.
 const LAYERS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("unwind", &["sync"]),

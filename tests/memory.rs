@@ -37,8 +37,8 @@ fn a_large_channel_takes_no_more_than_a_small_one_and_a_dead_one_leaves_nothing(
     assert!(names - start < 64 * 1024, "{} bytes", names - start);
 }
 
-/// Names that are given later are kept once, and no longer than what they name. Seen to fail with: a name that is
-/// forgotten instead of dropped.
+/// Names that are given later are kept once, and no longer than what they name. Seen to fail with:
+/// a name that is forgotten instead of dropped.
 #[test]
 fn a_name_that_was_replaced_is_freed() {
     drop(mpsc::Builder::new().name("renamed").capacity(1).build::<u8>());

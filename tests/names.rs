@@ -273,7 +273,8 @@ fn a_constructor_passed_as_a_function_makes_a_channel_named_by_its_type() {
         assert_eq!((&*stats.name, &*stats.label), (name, name), "{}", stats.location);
         assert!(!stats.location.starts_with('/'), "{}", stats.location);
     }
-    // Each has an id of its own, whatever else is called so, and goes on to be numbered by its name.
+    // Each has an id of its own, whatever else is called so, and goes on to be numbered by its
+    // name.
     let kept = [by_key.remove(&1).unwrap(), Some(()).map(|()| mpsc::unbounded_channel()).unwrap()];
     let also: Vec<_> = [8, 8].into_iter().map(mpsc::channel::<Order>).collect();
     let third = Builder::new().name("Order").build::<u8>();

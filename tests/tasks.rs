@@ -365,7 +365,8 @@ async fn a_task_of_an_executor_inside_of_a_named_one_waits_for_itself() {
     outer.await;
 }
 
-/// Async `main` is no task, in neither flavour of the runtime: its thread waits, receives and creates.
+/// Async `main` is no task, in neither flavour of the runtime: its thread waits, receives and
+/// creates.
 ///
 /// Seen to fail with: tasks and wakers only.
 #[cfg(feature = "tokio")]

@@ -53,8 +53,8 @@ pub(crate) struct Registration {
 /// The cold part of a channel.
 pub(crate) struct Info {
     pub(crate) channel_id: u64,
-    /// The name that is part of the id: the user's; or if the place tells nothing, the type of the messages.
-    /// None: the place itself.
+    /// The name that is part of the id: the user's; or if the place tells nothing, the type of the
+    /// messages. None: the place itself.
     pub(crate) name: Option<Arc<str>>,
     /// The name that a handle gave it later, if any.
     given: NameCell,

@@ -38,22 +38,24 @@ pub struct ChannelStats {
     /// The name: the last one given by `set_name` of a handle, else the one given to the
     /// [`Builder`](crate::mpsc::Builder::name), else made up. It is any text, as it was given.
     ///
-    /// A made-up name is the `file:line` of the creation, the file cut as for `location`. If a constructor was
-    /// passed as a function (`.map(channel)`, `.or_insert_with(unbounded_channel)`), that place is in the standard
-    /// library or in this crate and tells nothing: then the name is the type of the messages, without paths.
+    /// A made-up name is the `file:line` of the creation, the file cut as for `location`. If a
+    /// constructor was passed as a function (`.map(channel)`,
+    /// `.or_insert_with(unbounded_channel)`), that place is in the standard library or in this
+    /// crate and tells nothing: then the name is the type of the messages, without paths.
     /// [`channel`](crate::mpsc::channel) says how to get a better one.
     pub name: String,
-    /// What to show to people: the name, and beside a made-up `file:line` the type of the messages without
-    /// paths: `kameo-0.22.2/src/mailbox.rs:52 (Signal<Billing>)`.
+    /// What to show to people: the name, and beside a made-up `file:line` the type of the messages
+    /// without paths: `kameo-0.22.2/src/mailbox.rs:52 (Signal<Billing>)`.
     pub label: String,
-    /// `file:line:column` of the creation, with `/` between the folders, the file cut to what one recognises:
+    /// `file:line:column` of the creation, with `/` between the folders, the file cut to what one
+    /// recognises:
     ///
     /// * of a package from a registry, from its folder on: `kameo-0.22.2/src/mailbox.rs`;
     /// * of a git checkout, its name and revision and the rest: `kameo-3f2c1ab/src/mailbox.rs`;
     /// * what a build script has made, from its package on: `proto-5a69780f/out/gen.rs`;
     /// * a relative path whole: it begins at the workspace;
-    /// * of any other path, from the folder of its last `src` on (else `tests`, `examples` or `benches`), and if it
-    ///   has none, the last three parts.
+    /// * of any other path, from the folder of its last `src` on (else `tests`, `examples` or
+    ///   `benches`), and if it has none, the last three parts.
     pub location: String,
     /// The type of the messages, as the compiler names it: for people, not for comparing.
     pub payload: &'static str,
@@ -79,8 +81,8 @@ pub struct ChannelStats {
     /// Sends and reserves that were granted room and have not been polled since. One that stays
     /// holds capacity that nobody uses: its future is not polled, or was forgotten.
     pub granted_waiters: u64,
-    /// 1 while the receiver's last poll waits for a message, else 0. Handles count it also if the task that
-    /// polled has ended since; a snapshot does not, where that is known.
+    /// 1 while the receiver's last poll waits for a message, else 0. Handles count it also if the
+    /// task that polled has ended since; a snapshot does not, where that is known.
     pub recv_waiters: u64,
     /// How long the first send in line has waited, in nanoseconds; none if nobody waits. Waits are
     /// timed by the system's coarse clock: too high by a tick (1 to 10 ms) at most, never too low.
@@ -110,8 +112,8 @@ pub struct ChannelStats {
     pub recv_total: u64,
     /// When the channel was created, in nanoseconds since the Unix epoch.
     pub created_at_ns: i64,
-    /// The node id of the task that created the channel, or if no task is known, as in async `main`, of the
-    /// thread that did. None: by a thread that was ending.
+    /// The node id of the task that created the channel, or if no task is known, as in async
+    /// `main`, of the thread that did. None: by a thread that was ending.
     pub creator_task_id: Option<String>,
 }
 

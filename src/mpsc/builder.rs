@@ -13,8 +13,8 @@ use crate::telemetry::registry;
 /// for a large one as for a small one: memory is taken as messages come.
 ///
 /// # Its name
-/// In telemetry a channel that was given no name goes by the place of this call, `src/main.rs:17`. A
-/// function of yours that makes channels for others passes their place on with `#[track_caller]`:
+/// In telemetry a channel that was given no name goes by the place of this call, `src/main.rs:17`.
+/// A function of yours that makes channels for others passes their place on with `#[track_caller]`:
 ///
 /// ```
 /// use parshall::mpsc;
@@ -29,9 +29,10 @@ use crate::telemetry::registry;
 /// # assert!(tx.stats().name.ends_with(&format!(":{line}")), "{}", tx.stats().name);
 /// ```
 ///
-/// Closures, `async` functions and what is passed as a function have no caller to pass on. A constructor that is
-/// itself passed as a function is called from inside of the standard library, or as if from here: its place tells
-/// nothing, so the name is the type of the messages. Use a [`Builder`] to name such a channel, or `set_name` on a handle:
+/// Closures, `async` functions and what is passed as a function have no caller to pass on. A
+/// constructor that is itself passed as a function is called from inside of the standard library,
+/// or as if from here: its place tells nothing, so the name is the type of the messages. Use a
+/// [`Builder`] to name such a channel, or `set_name` on a handle:
 ///
 /// ```
 /// use parshall::mpsc::{self, Builder};
@@ -61,8 +62,9 @@ pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
 
 /// Makes an unbounded channel: a send never waits, and memory is the only limit.
 ///
-/// The channel's name in telemetry is the place of this call, as for [`channel`]; see [`Builder`] to give it
-/// one. Memory is taken by blocks of 32 messages as they come, and given back as they are received.
+/// The channel's name in telemetry is the place of this call, as for [`channel`]; see [`Builder`]
+/// to give it one. Memory is taken by blocks of 32 messages as they come, and given back as they
+/// are received.
 ///
 /// # Examples
 /// ```
@@ -117,11 +119,12 @@ impl Builder {
         }
     }
 
-    /// The channel's name in telemetry: any text, of any length, kept and shown as it is. It need not be
-    /// unique: the second channel of a name has `#2` at the end of its id, and so on. Names should be few and
-    /// lasting, as metric labels are: each distinct one is remembered as long as the process lives, up to 65,536.
-    /// A name that changes, or that only one channel will ever have, is better given by
-    /// [`Sender::set_name`], which is remembered no longer than the channel lives.
+    /// The channel's name in telemetry: any text, of any length, kept and shown as it is. It need
+    /// not be unique: the second channel of a name has `#2` at the end of its id, and so on. Names
+    /// should be few and lasting, as metric labels are: each distinct one is remembered as long as
+    /// the process lives, up to 65,536. A name that changes, or that only one channel will ever
+    /// have, is better given by [`Sender::set_name`], which is remembered no longer than the
+    /// channel lives.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self

@@ -70,7 +70,7 @@
 //! | creating a channel, dropping its last handle | | the registry's lock, which runs no user code |
 //! | `stats`, `len`, `capacity` | lock-free; they store nothing into the channel's words | nothing; but `stats` of a channel that has been given a name by `set_name`: whoever just reads or replaces that name |
 //! | `set_name` | | whoever just reads or replaces that name |
-//! | `snapshot` | lock-free for each channel | the registry's lock, and those of the lists of tasks and of names; no user code runs under any, the allocator included |
+//! | `snapshot` | lock-free for each channel | the registry's lock, and those of the lists of tasks and of names |
 //!
 //! A thread that is stopped withholds what it holds: its permits, units it was just handing out, a message between
 //! its two steps; and the wake-up that it owes. If that is the receiver's, the receiver sleeps until then. All of this is up
@@ -92,7 +92,8 @@
 //!
 //! # Beyond Tokio
 //!
-//! [`Builder`] (names), `set_name` on every handle, [`Sender::len`], [`Sender::is_empty`], [`Sender::is_full`], `stats` on handles that are not weak,
+//! [`Builder`] (names), `set_name` on every handle, [`Sender::len`], [`Sender::is_empty`],
+//! [`Sender::is_full`], `stats` on handles that are not weak,
 //! [`Receiver::recv_timeout`], [`Receiver::recv_deadline`], [`Sender::blocking_send_timeout`], `send_timeout` with any
 //! runtime's [`Timer`], `send_many` and its kin on both senders, [`Stream`](futures_core::Stream) and
 //! [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`], its iterators ([`Receiver::iter`],

@@ -286,8 +286,9 @@ impl<T> Receiver<T> {
     /// [`Receiver::recv`] as a poll. Pending: the waker of the last poll will be woken. It may also be woken
     /// though nothing is there.
     ///
-    /// Telemetry shows the wait until the next poll: it cannot know that a caller has lost interest. A snapshot
-    /// leaves it out once the [named task](crate::task::named) or the thread that polled has ended.
+    /// Telemetry shows the wait until the next poll: it cannot know that a caller has lost
+    /// interest. A snapshot leaves it out once the [named task](crate::task::named) or the thread
+    /// that polled has ended.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.consumer.poll_recv(cx)
     }

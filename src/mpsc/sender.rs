@@ -530,10 +530,11 @@ impl<T> Sender<T> {
 
     /// Gives the channel a name, at any time. An addition to Tokio's interface.
     ///
-    /// From then on it is the `name` in [`ChannelStats`] and in the graph. The id of the channel stays what it was, and so
-    /// does the name under which the sums of the dead channels are kept: both go by the name that the channel
-    /// was created with. A name may be any text, of any length, and is kept and shown as it is: whoever prints it looks after
-    /// control characters. It is freed with the channel, or when another one is given.
+    /// From then on it is the `name` in [`ChannelStats`] and in the graph. The id of the channel
+    /// stays what it was, and so does the name under which the sums of the dead channels are kept:
+    /// both go by the name that the channel was created with. A name may be any text, of any
+    /// length, and is kept and shown as it is: whoever prints it looks after control characters. It
+    /// is freed with the channel, or when another one is given.
     ///
     /// # Examples
     /// ```

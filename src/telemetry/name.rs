@@ -4,8 +4,8 @@ use core::panic::Location;
 
 use crate::sync::plain::{Arc, AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering};
 
-/// A name that may be replaced at any time. Under its lock nothing is allocated, freed or dropped; where no name
-/// was given, the lock is not touched.
+/// A name that may be replaced at any time. Under its lock nothing is allocated, freed or dropped;
+/// where no name was given, the lock is not touched.
 #[derive(Debug)]
 pub(crate) struct NameCell {
     given: AtomicBool,
@@ -41,8 +41,8 @@ impl NameCell {
     }
 }
 
-/// Whether a place says where a channel comes from. Not if it is in the standard library, or in this crate: a
-/// constructor that is passed as a function (`.map(channel)`) is called from there.
+/// Whether a place says where a channel comes from. Not if it is in the standard library, or in
+/// this crate: a constructor that is passed as a function (`.map(channel)`) is called from there.
 #[inline]
 pub(crate) fn tells(place: &Location<'_>) -> bool {
     /// The file that was last found to tell, by address: most channels come from few files.
@@ -120,7 +120,8 @@ fn file(path: &str) -> String {
     parts[from..].join("/")
 }
 
-/// A type's name without the paths in it: `Signal<Billing>` for `kameo::mailbox::Signal<app::Billing>`.
+/// A type's name without the paths in it: `Signal<Billing>` for
+/// `kameo::mailbox::Signal<app::Billing>`.
 pub(crate) fn short_type(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     // Where the path that is being read begins in `out`.

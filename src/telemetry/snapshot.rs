@@ -34,8 +34,8 @@ pub struct Snapshot {
     pub channels: Vec<ChannelSnapshot>,
     /// Every named task that lives, and everybody else who waits or last received.
     pub tasks: Vec<TaskSnapshot>,
-    /// Sums of the tracked channels that died, by the name that they were created with; `__other__` for
-    /// names too many to remember.
+    /// Sums of the tracked channels that died, by the name that they were created with; `__other__`
+    /// for names too many to remember.
     pub retired: Vec<RetiredSnapshot>,
 }
 
@@ -43,19 +43,22 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChannelSnapshot {
-    /// `mpsc:{process}:{name}`, with `#n` behind the n-th channel of a name: never used again in this
-    /// process. The name is the one that the channel was created with. `:tx` and `:rx` behind it make the ids of the two nodes.
+    /// `mpsc:{process}:{name}`, with `#n` behind the n-th channel of a name: never used again in
+    /// this process. The name is the one that the channel was created with. `:tx` and `:rx` behind
+    /// it make the ids of the two nodes.
     pub id: String,
     /// Its attributes.
     pub stats: ChannelStats,
-    /// Who waits to send, in line, then who was granted room and has not been polled since. A place in
-    /// line that a task has left behind is listed without the task, if that is known to have ended.
+    /// Who waits to send, in line, then who was granted room and has not been polled since. A place
+    /// in line that a task has left behind is listed without the task, if that is known to have
+    /// ended.
     pub send_waits: Vec<WaitSnapshot>,
-    /// Who waits to receive. Not a task or thread that is known to have ended (see [`task`](crate::task)),
-    /// although `stats` of a handle goes on to count the wait that it left behind.
+    /// Who waits to receive. Not a task or thread that is known to have ended (see
+    /// [`task`](crate::task)), although `stats` of a handle goes on to count the wait that it left
+    /// behind.
     pub recv_wait: Option<WaitSnapshot>,
-    /// The task that last polled the receiver, as far as a poll that waited or let a waiting
-    /// sender in has told. None for a task known only by a waker that it no longer waits with, and for one
+    /// The task that last polled the receiver, as far as a poll that waited or let a waiting sender
+    /// in has told. None for a task known only by a waker that it no longer waits with, and for one
     /// that is known to have ended.
     pub last_receiver: Option<TaskRef>,
 }

@@ -1,8 +1,9 @@
 //! A map from numbers to shared values, for the few lists that telemetry keeps.
 //!
-//! The allocator is user code, and so is the drop of what it hands out: it may take a snapshot. So under the
-//! lock nothing is allocated, freed or dropped. The map is a sorted vector. A larger one is allocated before
-//! the lock is taken, values are shared, and who takes one out drops it after the lock.
+//! The allocator is user code, and so is the drop of what it hands out: it may take a snapshot. So
+//! under the lock nothing is allocated, freed or dropped. The map is a sorted vector. A larger one
+//! is allocated before the lock is taken, values are shared, and who takes one out drops it after
+//! the lock.
 
 use crate::sync::plain::{Arc, Mutex};
 
@@ -86,7 +87,8 @@ impl<V> Table<V> {
         rows.list[rows.find(number).ok()?].1.clone()
     }
 
-    /// All values, by number. Others may come and go meanwhile: each that was there throughout is listed.
+    /// All values, by number. Others may come and go meanwhile: each that was there throughout is
+    /// listed.
     pub(crate) fn all(&self) -> Vec<(u64, Arc<V>)> {
         let mut all = Vec::new();
         let mut next = 0;

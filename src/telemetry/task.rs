@@ -2,20 +2,21 @@
 //!
 //! Resolved when a wait is registered or a channel is created, never per message. In this order:
 //!
-//! 1. The future wrapped by [`named`] or the thread in a blocking call, whichever was entered last. But with
-//!    feature `tokio`, where an executor inside of the named future (a `LocalSet`, say) runs a task of its own,
-//!    that task. Tasks of other executors inside of it wait under its name, unless they are named themselves.
-//! 2. With feature `tokio`, the Tokio task; outside of every task, but in a runtime, the thread: that is the
-//!    one that drives async `main`.
+//! 1. The future wrapped by [`named`] or the thread in a blocking call, whichever was entered last.
+//!    But with feature `tokio`, where an executor inside of the named future (a `LocalSet`, say)
+//!    runs a task of its own, that task. Tasks of other executors inside of it wait under its name,
+//!    unless they are named themselves.
+//! 2. With feature `tokio`, the Tokio task; outside of every task, but in a runtime, the thread:
+//!    that is the one that drives async `main`.
 //! 3. The waker, whose address means something only while the wait lasts.
 //!
 //! # What is over
 //!
-//! A snapshot shows no wait of a named task or a thread that has ended, and names neither as the last receiver.
-//! A plain Tokio task tells nobody that it has ended: if it leaves a wait behind, by a `poll_recv` or a stream that is
-//! not polled to its end, the wait is shown until the receiver is polled again or dropped. So is one that a future
-//! driven by `block_on` leaves behind, until its thread ends. [`Receiver::recv`](crate::mpsc::Receiver::recv)
-//! leaves none.
+//! A snapshot shows no wait of a named task or a thread that has ended, and names neither as the
+//! last receiver. A plain Tokio task tells nobody that it has ended: if it leaves a wait behind, by
+//! a `poll_recv` or a stream that is not polled to its end, the wait is shown until the receiver is
+//! polled again or dropped. So is one that a future driven by `block_on` leaves behind, until its
+//! thread ends. [`Receiver::recv`](crate::mpsc::Receiver::recv) leaves none.
 
 use core::fmt;
 use core::future::Future;
@@ -312,16 +313,18 @@ impl<F: Future> Future for Named<F> {
 /// Gives the running task a name, wherever it was spawned. Returns who has it now.
 ///
 /// * Inside of [`named`], the named task has a new name.
-/// * In a task of Tokio, with feature `tokio`, that task has. Tokio tells nobody when a task ends, so names of
-///   Tokio tasks are kept up to a number: when there are more than 65,536, half of them are forgotten, those
-///   first that no snapshot has shown, and of them the oldest tasks'. Who must never lose its name uses [`named`].
-/// * Elsewhere the thread has: in async `main`, in a plain thread, and in a task of any other executor, which
-///   should use [`named`].
+/// * In a task of Tokio, with feature `tokio`, that task has. Tokio tells nobody when a task ends,
+///   so names of Tokio tasks are kept up to a number: when there are more than 65,536, half of them
+///   are forgotten, those first that no snapshot has shown, and of them the oldest tasks'. Who must
+///   never lose its name uses [`named`].
+/// * Elsewhere the thread has: in async `main`, in a plain thread, and in a task of any other
+///   executor, which should use [`named`].
 ///
 /// None: this thread is ending, and nobody has the name.
 ///
-/// Ids stay what they were: a name is an attribute. It may be any text, of any length, and is kept and shown as it is;
-/// whoever prints it looks after control characters. Giving it again replaces it.
+/// Ids stay what they were: a name is an attribute. It may be any text, of any length, and is kept
+/// and shown as it is; whoever prints it looks after control characters. Giving it again replaces
+/// it.
 ///
 /// # Examples
 /// ```
@@ -383,8 +386,8 @@ pub(crate) struct Living {
     threads: Vec<(u64, Option<Arc<str>>)>,
 }
 
-/// The named tasks and listed threads that live now. Whoever was read before this call as one who waits, and is not
-/// here, has ended: both are listed before they can wait.
+/// The named tasks and listed threads that live now. Whoever was read before this call as one who
+/// waits, and is not here, has ended: both are listed before they can wait.
 pub(crate) fn living() -> Living {
     Living { tasks: TASKS.all(), threads: thread::living() }
 }
@@ -508,8 +511,9 @@ fn running() -> Option<TaskRef> {
 /// Outside of every task, but in a runtime: the thread that drives async `main`.
 fn driver(waker: Option<&Waker>) -> Option<TaskRef> {
     thread_local! {
-        /// The kind of the last waker, by its table, for which the runtime said so; 1: that of a call without
-        /// one. To ask costs a reference count, and a waker of that kind is again that of who drives.
+        /// The kind of the last waker, by its table, for which the runtime said so; 1: that of a
+        /// call without one. To ask costs a reference count, and a waker of that kind is again that
+        /// of who drives.
         static KIND: Cell<usize> = const { Cell::new(0) };
     }
     let known = KIND.get();
@@ -530,7 +534,8 @@ fn driver(waker: Option<&Waker>) -> Option<TaskRef> {
 mod tests {
     use super::*;
 
-    /// Seen to fail with: names that are never forgotten; and names forgotten whether they were shown or not.
+    /// Seen to fail with: names that are never forgotten; and names forgotten whether they were
+    /// shown or not.
     #[test]
     fn names_of_tokio_tasks_are_bounded_and_those_that_were_shown_stay() {
         let names = Table::new();

@@ -1,9 +1,10 @@
-//! The threads that telemetry has met: those that made a blocking call, created a channel, drove async
-//! `main`, or were given a name.
+//! The threads that telemetry has met: those that made a blocking call, created a channel, drove
+//! async `main`, or were given a name.
 //!
-//! A thread is listed before anything refers to it, and stays until it ends. So a thread that is not listed has
-//! ended. A blocking call must wait for no lock: the list is a stack of records that are never freed. A record of
-//! a thread that has ended is taken by the next one, so there are as many as threads that were listed at one time.
+//! A thread is listed before anything refers to it, and stays until it ends. So a thread that is
+//! not listed has ended. A blocking call must wait for no lock: the list is a stack of records that
+//! are never freed. A record of a thread that has ended is taken by the next one, so there are as
+//! many as threads that were listed at one time.
 
 use super::name::NameCell;
 use crate::sync::plain::{
@@ -39,8 +40,8 @@ fn push(fresh: Box<Record>) -> &'static Record {
     loop {
         record.next.store(first, Ordering::Relaxed);
         let this = core::ptr::from_ref(record).cast_mut();
-        // Release: pairs with the load in `follow`. A record behind it was published by a swap that this
-        // one continues.
+        // Release: pairs with the load in `follow`. A record behind it was published by a swap that
+        // this one continues.
         match RECORDS.compare_exchange(first, this, Ordering::Release, Ordering::Relaxed) {
             Ok(_) => return record,
             Err(now) => first = now,
@@ -85,7 +86,8 @@ impl Card {
     fn enter(&self) {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let free = records().find(|record| {
-            // Acquire: pairs with the release at the former owner's end, which took its name out before.
+            // Acquire: pairs with the release at the former owner's end, which took its name out
+            // before.
             record.owner.load(Ordering::Relaxed) == 0
                 && record
                     .owner
@@ -105,7 +107,8 @@ impl Card {
             self.record.set(Some(record));
             self.number.set(number);
         }
-        // Pairs with the fence in `living`: who sees this thread's number anywhere finds its record.
+        // Pairs with the fence in `living`: who sees this thread's number anywhere finds its
+        // record.
         fence(Ordering::SeqCst);
     }
 }
@@ -148,8 +151,8 @@ pub(crate) fn set_name(name: Arc<str>) -> Option<u64> {
     CARD.try_with(give).ok()
 }
 
-/// The listed threads that have not ended, and their names, by number. A number that was read anywhere before
-/// this call and is not here belongs to a thread that has ended.
+/// The listed threads that have not ended, and their names, by number. A number that was read
+/// anywhere before this call and is not here belongs to a thread that has ended.
 pub(crate) fn living() -> Vec<(u64, Option<plain::Arc<str>>)> {
     // Pairs with the fence in `enter`.
     fence(Ordering::SeqCst);
