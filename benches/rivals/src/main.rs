@@ -7,7 +7,7 @@ mod shapes;
 use rows::Column;
 
 /// Rounds per row; the median counts.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 11;
 
 /// Where `columns` has them.
 const PARSHALL: usize = 0;

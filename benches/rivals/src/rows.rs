@@ -15,42 +15,61 @@ pub(crate) struct Column {
     pub(crate) cells: Vec<Cell>,
 }
 
+#[rustfmt::skip]
 fn bounded<C: Bounded>() -> Vec<Cell> {
     vec![
-        ("uncontended try, cap 128", s::uncontended::<C>),
-        ("burst fill/drain, cap 128", s::burst::<C>),
-        ("threads try, 1 p, cap 1024", s::threads::<C, 1>),
-        ("threads try, 2 p, cap 1024", s::threads::<C, 2>),
-        ("create and drop, cap 128", s::create::<C, 128>),
-        ("create and drop, cap 1,000,000", s::create::<C, 1_000_000>),
+        ("uncontended try_send+try_recv cap128", s::uncontended::<C>),
+        ("burst fill/drain cap128", s::burst::<C, 128>),
+        ("burst fill/drain cap65536", s::burst::<C, 65_536>),
+        ("threads try 1p cap1024", s::threads::<C, 1>),
+        ("threads try 2p cap1024", s::threads::<C, 2>),
+        ("one-shot channel cap1", s::one_shot::<C, 1>),
+        ("one-shot channel cap64", s::one_shot::<C, 64>),
+        ("create+drop cap128", s::create::<C, 128>),
+        ("create+drop cap1000000", s::create::<C, 1_000_000>),
     ]
 }
 
+#[rustfmt::skip]
 fn bounded_tasks<C: Bounded + Wait>() -> Vec<Cell> {
     vec![
-        ("current thread, 1 p, cap 1", s::current::<C, 1, 1>),
-        ("current thread, 1 p, cap 128", s::current::<C, 1, 128>),
-        ("current thread, 16 p, cap 16", s::current::<C, 16, 16>),
-        ("multi thread, 1 p, cap 1", s::multi::<C, 1, 1>),
-        ("multi thread, 1 p, cap 128", s::multi::<C, 1, 128>),
-        ("multi thread, 4 p, cap 16", s::multi::<C, 4, 16>),
-        ("multi thread, 4 p, cap 128", s::multi::<C, 4, 128>),
-        ("multi thread, 16 p, cap 128", s::multi::<C, 16, 128>),
-        ("ping-pong, cap 1, round trip", s::ping_pong::<C>),
+        ("cur 1p cap1", s::current::<C, 1, 1>),
+        ("cur 1p cap128", s::current::<C, 1, 128>),
+        ("cur 16p cap16", s::current::<C, 16, 16>),
+        ("multi 1p cap1", s::multi::<C, 1, 1>),
+        ("multi 1p cap128", s::multi::<C, 1, 128>),
+        ("multi 1p cap1024", s::multi::<C, 1, 1024>),
+        ("multi 4p cap16", s::multi::<C, 4, 16>),
+        ("multi 4p cap128", s::multi::<C, 4, 128>),
+        ("multi 16p cap128", s::multi::<C, 16, 128>),
+        ("multi 64p cap1024", s::multi::<C, 64, 1024>),
+        ("cur pingpong cap1 (rtt)", s::ping_pong_current::<C>),
+        ("multi pingpong cap1 (rtt)", s::ping_pong_multi::<C>),
+        ("multi pinball 7 balls", s::pinball::<C, 7>),
+        ("multi pinball 63 balls", s::pinball::<C, 63>),
+        ("actor per request cap64", s::actor::<C>),
     ]
 }
 
+#[rustfmt::skip]
 fn unbounded<C: Unbounded>() -> Vec<Cell> {
     vec![
-        ("unbounded, 1 thread", s::uncontended_unbounded::<C>),
-        ("unbounded burst of 1,048,576", s::burst_unbounded::<C>),
-        ("unbounded, 4 threads", s::threads_unbounded::<C, 4>),
-        ("create and drop, unbounded", s::create_unbounded::<C>),
+        ("unbounded uncontended", s::uncontended_unbounded::<C>),
+        ("unbounded burst 1048576", s::burst_unbounded::<C>),
+        ("unbounded threads 4p", s::threads_unbounded::<C, 4>),
+        ("unbounded one-shot", s::one_shot_unbounded::<C>),
+        ("create+drop unbounded", s::create_unbounded::<C>),
     ]
 }
 
+#[rustfmt::skip]
 fn unbounded_tasks<C: Unbounded + Wait>() -> Vec<Cell> {
-    vec![("unbounded, multi thread, 4 p", s::multi_unbounded::<C, 4>)]
+    vec![
+        ("unbounded cur 1p", s::current_unbounded::<C, 1>),
+        ("unbounded cur 4p", s::current_unbounded::<C, 4>),
+        ("unbounded multi 4p", s::multi_unbounded::<C, 4>),
+        ("unbounded actor per request", s::actor_unbounded::<C>),
+    ]
 }
 
 fn all_bounded<C: Bounded + Wait>() -> Vec<Cell> {

@@ -50,8 +50,8 @@ fn fill_and_drain<C: Queue>((tx, mut rx): (C::Tx, C::Rx), size: u64) -> f64 {
     })
 }
 
-pub(crate) fn burst<C: Bounded>() -> f64 {
-    fill_and_drain::<C>(C::bounded(128), 128)
+pub(crate) fn burst<C: Bounded, const CAP: u64>() -> f64 {
+    fill_and_drain::<C>(C::bounded(CAP as usize), CAP)
 }
 
 pub(crate) fn burst_unbounded<C: Unbounded>() -> f64 {
@@ -121,11 +121,11 @@ pub(crate) fn create_unbounded<C: Unbounded>() -> f64 {
 }
 
 fn current_thread() -> Runtime {
-    Builder::new_current_thread().build().expect("a runtime")
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 fn multi_thread() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).build().expect("a runtime")
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
 /// `P` tasks that send, one that receives. With `YIELDS` a sender yields after each 64: without a
@@ -176,27 +176,134 @@ pub(crate) fn multi<C: Bounded + Wait, const P: u64, const CAP: usize>() -> f64 
     between_tasks::<C, P, false>(&multi_thread(), messages(CAP), C::bounded(CAP))
 }
 
+pub(crate) fn current_unbounded<C: Unbounded + Wait, const P: u64>() -> f64 {
+    between_tasks::<C, P, true>(&current_thread(), messages(usize::MAX), C::unbounded())
+}
+
 pub(crate) fn multi_unbounded<C: Unbounded + Wait, const P: u64>() -> f64 {
     between_tasks::<C, P, true>(&multi_thread(), messages(usize::MAX), C::unbounded())
 }
 
-/// A message there and one back, over two channels of capacity 1.
-pub(crate) fn ping_pong<C: Bounded + Wait>() -> f64 {
+/// Runs `work` as a task of the runtime, to its end.
+fn in_task(runtime: &Runtime, work: impl Future<Output = ()> + Send + 'static) {
+    runtime.block_on(async { tokio::spawn(work).await.expect("no panic") });
+}
+
+/// A message there and one back between two tasks, over two channels of capacity 1.
+fn ping_pong<C: Bounded + Wait>(runtime: &Runtime) -> f64 {
     const N: u64 = 50_000;
-    let runtime = multi_thread();
     let (to, mut at) = C::bounded(1);
     let (back, mut home) = C::bounded(1);
     per_unit(N, || {
-        runtime.block_on(async {
-            tokio::spawn(async move {
-                while let Some(value) = C::recv(&mut at).await {
-                    C::send(&back, value).await;
-                }
-            });
+        runtime.spawn(async move {
+            while let Some(value) = C::recv(&mut at).await {
+                assert!(C::send(&back, value).await);
+            }
+        });
+        in_task(runtime, async move {
             for i in 0..N {
                 assert!(C::send(&to, i).await);
                 black_box(C::recv(&mut home).await.expect("an answer"));
             }
         });
     })
+}
+
+pub(crate) fn ping_pong_current<C: Bounded + Wait>() -> f64 {
+    ping_pong::<C>(&current_thread())
+}
+
+pub(crate) fn ping_pong_multi<C: Bounded + Wait>() -> f64 {
+    ping_pong::<C>(&multi_thread())
+}
+
+/// 13 tasks pass what they get on to a random one; `BALLS` messages are under way. All of them fit into
+/// each channel, so that no circle of tasks waits for room.
+pub(crate) fn pinball<C: Bounded + Wait, const BALLS: u64>() -> f64 {
+    const TASKS: u64 = 13;
+    const N: u64 = 200_000;
+    let runtime = multi_thread();
+    per_unit(N / BALLS * BALLS, || {
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            (0..TASKS).map(|_| C::bounded(BALLS as usize)).unzip();
+        let (out, mut home) = C::bounded(BALLS as usize);
+        for (mut rx, seed) in receivers.into_iter().zip(1..) {
+            let (senders, out) = (senders.clone(), out.clone());
+            let mut state: u64 = seed;
+            runtime.spawn(async move {
+                while let Some(steps) = C::recv(&mut rx).await {
+                    let sent = if steps == 0 {
+                        C::send(&out, 0).await
+                    } else {
+                        // xorshift.
+                        state ^= state << 13;
+                        state ^= state >> 7;
+                        state ^= state << 17;
+                        C::send(&senders[(state % TASKS) as usize], steps - 1).await
+                    };
+                    assert!(sent);
+                }
+            });
+        }
+        in_task(&runtime, async move {
+            for ball in 0..BALLS {
+                assert!(C::send(&senders[(ball % TASKS) as usize], N / BALLS).await);
+            }
+            for _ in 0..BALLS {
+                C::recv(&mut home).await.expect("a ball");
+            }
+        });
+    })
+}
+
+/// A channel made, one message through it without waiting, dropped; in a task.
+fn made_for_one<C: Queue>(new: impl Fn() -> (C::Tx, C::Rx) + Send + 'static) -> f64 {
+    const N: u64 = 50_000;
+    let runtime = current_thread();
+    per_unit(N, || {
+        in_task(&runtime, async move {
+            for i in 0..N {
+                let (tx, mut rx) = new();
+                assert!(C::put(&tx, black_box(i)));
+                black_box(C::take(&mut rx).expect("a message"));
+            }
+        });
+    })
+}
+
+pub(crate) fn one_shot<C: Bounded, const CAP: usize>() -> f64 {
+    made_for_one::<C>(|| C::bounded(black_box(CAP)))
+}
+
+pub(crate) fn one_shot_unbounded<C: Unbounded>() -> f64 {
+    made_for_one::<C>(C::unbounded)
+}
+
+/// A task with a mailbox, one message to it, and its end awaited.
+fn actor_for_one<C: Wait>(new: impl Fn() -> (C::Tx, C::Rx) + Send + 'static) -> f64 {
+    const N: u64 = 50_000;
+    let runtime = current_thread();
+    per_unit(N, || {
+        in_task(&runtime, async move {
+            for i in 0..N {
+                let (tx, mut rx) = new();
+                let actor = tokio::spawn(async move {
+                    while let Some(value) = C::recv(&mut rx).await {
+                        black_box(value);
+                    }
+                });
+                assert!(C::send(&tx, black_box(i)).await);
+                drop(tx);
+                actor.await.expect("no panic");
+            }
+        });
+    })
+}
+
+pub(crate) fn actor<C: Bounded + Wait>() -> f64 {
+    actor_for_one::<C>(|| C::bounded(64))
+}
+
+pub(crate) fn actor_unbounded<C: Unbounded + Wait>() -> f64 {
+    actor_for_one::<C>(C::unbounded)
 }
