@@ -160,6 +160,10 @@ impl Drop for Odd {
 /// Fails if `Drain`'s drop is `self.for_each(drop)`. Without the guard in `FirstPanic::resume` the second half
 /// aborts.
 #[test]
+#[cfg_attr(
+    miri,
+    ignore = "the standard library adds a backtrace to a panic in a panic: half a minute"
+)]
 fn panicking_drops_do_not_stop_a_drain_and_the_first_panic_goes_on() {
     const EACH_ONCE: u64 = 0x0101_0101_0101_0101;
     for unwinding in [false, true] {

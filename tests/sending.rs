@@ -14,7 +14,8 @@ fn full(capacity: usize) -> (Sender<usize>, mpsc::Receiver<usize>) {
 
 #[test]
 fn capacity_is_exact_and_order_is_kept_over_many_laps() {
-    for capacity in [1, 2, 3, 7, 128, rounds(65_536)] {
+    let few = if cfg!(miri) { 4 } else { 6 };
+    for capacity in [1, 2, 3, 7, 128, 65_536].into_iter().take(few) {
         let (tx, mut rx) = mpsc::channel(capacity);
         assert_eq!(
             (tx.capacity(), tx.max_capacity(), rx.max_capacity()),

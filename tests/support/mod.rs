@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// So many rounds; under Miri, which is some hundred times slower, one of 200.
+/// So many rounds; under Miri, which is some hundred times slower, one of 500.
 pub(crate) const fn rounds(n: usize) -> usize {
-    if cfg!(miri) { n.div_ceil(200) } else { n }
+    if cfg!(miri) { n.div_ceil(500) } else { n }
 }
 
 /// A waker that counts.
