@@ -28,7 +28,7 @@ fn minimum_rust(manifest: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// Seen to fail with the texts of before, which said 1.89 where the manifest said 1.88.
+/// Seen to fail with: 1.90 in README.
 #[test]
 fn every_text_says_the_same_minimum_of_rust() {
     let library = minimum_rust("Cargo.toml");

@@ -21,9 +21,9 @@ use parshall::mpsc::{self, Receiver, Sender, Timer};
 use crate::support::hooked::{Hooked, Op};
 use crate::support::{Counter, Drops, now, pending, task};
 
-/// Leaks a clone, so that what borrows from it can be kept in a box.
-fn leak<T>(tx: &Sender<T>) -> &'static Sender<T> {
-    Box::leak(Box::new(tx.clone()))
+/// A clone that lives for ever, so that what borrows from it can be kept in a box.
+fn leak<T: 'static>(tx: &Sender<T>) -> &'static Sender<T> {
+    crate::support::leak(tx.clone())
 }
 
 /// A timer that never ends.

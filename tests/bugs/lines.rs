@@ -213,7 +213,7 @@ fn b17_whoever_hangs_in_a_waker_withholds_no_room_from_others() {
     let mut hangs = task(tx.send(9));
     assert!(hangs.poll_with(&waker).is_pending());
     let mut batch: Vec<_> = (10..14).map(|i| pending(tx.send(i))).collect();
-    let leaked: &'static Sender<usize> = Box::leak(Box::new(tx.clone()));
+    let leaked = leak(tx.clone());
     *last.lock().unwrap() = Some(pending(leaked.send(14)));
     // The first receive finds that somebody waits; the next ones hold the room for them.
     assert_eq!(rx.try_recv(), Ok(0));

@@ -332,7 +332,6 @@ impl fmt::Debug for SamplerBuilder {
 mod tests {
     use super::*;
 
-    /// Seen to fail with: the next one due at once, and no count.
     #[test]
     fn what_is_taken_and_missed_is_what_the_interval_promises() {
         let ms = Duration::from_millis;

@@ -303,7 +303,6 @@ fn a_recording_of_version_1_is_upgraded_and_kept() {
     SqliteRecorder::open(&path).unwrap().record(&parshall::snapshot()).unwrap();
 }
 
-/// Seen to fail with: processes told apart by name, which is executable and pid.
 #[test]
 fn two_containers_with_one_pid_are_two_processes() {
     let (_folder, path) = folder();

@@ -119,7 +119,6 @@ fn snapshots_are_whole_while_channels_come_and_go() {
     );
 }
 
-/// Seen to fail with: no count of what was missed, in the status or in the recording.
 #[test]
 fn what_is_missed_is_counted_and_recorded() {
     let folder = tempfile::tempdir().unwrap();
