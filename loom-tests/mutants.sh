@@ -23,7 +23,7 @@ shift $((OPTIND - 1))
 only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
-N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs
+N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs
 
 # id | file | start of the function, or `*` for the file | sed expression on those lines | what it is | `behind`: built with
 # parshall_fence_behind, the other way in which loom sees SeqCst (`src/sync.rs`)
@@ -90,10 +90,10 @@ mutants() {
   ord Q8-settle $Q 'fn settle(&self' Release Relaxed 'settled store'
   ord Q4-woken $G 'fn set_woken(' Release Relaxed 'woken store'
   ord Q4-release $G 'fn release(' Release Relaxed 'released store'
-  ord Q3-number $O 'fn number(' Acquire Relaxed 'number load'
-  ord Q3-next $O 'fn next(' Acquire Relaxed 'next load'
-  ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in seek'
-  ord Q3-put-aside $O 'fn put_aside(' Release Relaxed 'number store in put_aside'
+  ord Q3-number $I 'fn number(&self' Acquire Relaxed 'number load'
+  ord Q3-out $I 'fn set_out(' Release Relaxed 'number store in set_out'
+  ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in hinted'
+  ord Q7-made $D 'fn make(' 'Acquire);' 'Relaxed);' 'made load in make'
   ord M4-task $G 'fn set_task(' Release Relaxed 'task store in set_task'
   ord M4-need $G 'fn need(' Acquire Relaxed 'need load in need'
   ord M5-end $G 'fn set_ended(' Release Relaxed 'end store in set_ended'
@@ -170,28 +170,46 @@ W2-tail|$B|fn tail_sc(|s/load_sc()/load(Ordering::Acquire)/|T is loaded by no Se
 W1-head|$B|fn head_sc(|s/load_sc()/load(Ordering::Acquire)/|H is loaded by no SeqCst step
 Q4-over-released|$G|fn is_over(|s/released.load(Ordering::Acquire)/released.load(Ordering::Relaxed)/|released load in is_over: Acquire -> Relaxed
 Q4-over-woken|$G|fn is_over(|s/woken.load(Ordering::Acquire)/woken.load(Ordering::Relaxed)/|woken load in is_over: Acquire -> Relaxed
-Q3-begin|$O|fn begin(|s/first.load(Ordering::Acquire);/first.load(Ordering::Relaxed);/|first load in begin: Acquire -> Relaxed
-Q3-remember|$O|fn seek_from|/hint.0/s/Release/Relaxed/|hint store in seek_from: Release -> Relaxed
-Q3-link|$O|fn append(|/link.compare/s/Ordering::Release/Ordering::Relaxed/|link swap in append: Release -> Relaxed
-Q3-reuse|$O|fn reuse(|/word.compare/s/Ordering::Acquire/Ordering::Relaxed/|number swap in reuse: Acquire -> Relaxed
-Q3-fresh-number|$O|fn fresh(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in fresh: Release -> Relaxed
-Q3-fresh-end|$O|fn fresh(|/end_of/s/Ordering::Release/Ordering::Relaxed/|next store in fresh: Release -> Relaxed
-Q3-sweep-link|$O|fn sweep(|/link.store/s/Ordering::Release/Ordering::Relaxed/|link store in sweep: Release -> Relaxed
-Q3-sweep-out|$O|fn sweep(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in sweep: Release -> Relaxed
-Q7-fresh|$O|fn fresh(|/last_made.compare/s/Ordering::Release/Ordering::Relaxed/|swap of last_made in fresh: Release -> Relaxed
-Q7-last|$O|fn reuse(|/last_made.load/s/Ordering::Acquire/Ordering::Relaxed/|last_made load in reuse: Acquire -> Relaxed
-Q7-cursor|$O|fn reuse(|/cursor.load/s/Ordering::Acquire/Ordering::Relaxed/|cursor load in reuse: Acquire -> Relaxed
-Q7-cursor-store|$O|fn reuse(|/cursor.store/s/Ordering::Release/Ordering::Relaxed/|cursor store in reuse: Release -> Relaxed
-M3-sums|$O|fn account(|/sum.store/s/Ordering::Release/Ordering::Relaxed/|store of the sums in account: Release -> Relaxed
-M3-waits|$V|fn visit(|/past.waits.load/s/Ordering::Acquire/Ordering::Relaxed/|load of the waits in visit: Acquire -> Relaxed
-M3-waited|$V|fn visit(|/past.waited_ns.load/s/Ordering::Acquire/Ordering::Relaxed/|load of the time in visit: Acquire -> Relaxed
+Q3-begin|$O|fn begin(|s/first.load()/first.load_relaxed()/|first load in begin: Acquire -> Relaxed
+Q3-next|$O|fn seek_from<|s/next.load()/next.load_relaxed()/|next load in seek_from: Acquire -> Relaxed
+Q3-remember|$O|fn seek_from<|/hint.0/s/Release/Relaxed/|hint store in seek_from: Release -> Relaxed
+Q3-append|$O|fn append(|s/link.swap(/link.swap_relaxed(/|link swap in append: Release -> Relaxed
+Q3-fresh|$O|fn fresh(|s/link.load()/link.load_relaxed()/|link load in fresh: Acquire -> Relaxed
+Q3-set-up-number|$I|fn set_up(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in set_up: Release -> Relaxed
+Q3-set-up-next|$I|fn set_up(|/next.0.store/s/Ordering::Release/Ordering::Relaxed/|next store in set_up: Release -> Relaxed
+Q3-pass-first|$E|fn pass(|s/first.load()/first.load_relaxed()/|first load in pass: Acquire -> Relaxed
+Q3-pass-next|$E|fn pass(|s/next.load()/next.load_relaxed()/|next load in pass: Acquire -> Relaxed
+Q3-freeze|$E|fn pass(|s/next.swap(/next.swap_relaxed(/|swap that freezes: Release -> Relaxed
+Q3-unlink|$E|fn pass(|s/link.swap(/link.swap_relaxed(/|swap that unlinks: Release -> Relaxed
+Q7-take-load|$D|fn take(|s/spare.load()/spare.load_relaxed()/|top load in take: Acquire -> Relaxed
+Q7-take-swap|$D|fn take(|s/spare.swap(/spare.swap_relaxed(/|top swap in take: Release -> Relaxed
+Q7-put-load|$D|fn put(|s/spare.load()/spare.load_relaxed()/|top load in put: Acquire -> Relaxed
+Q7-put-swap|$D|fn put(|s/spare.swap(/spare.swap_relaxed(/|top swap in put: Release -> Relaxed
+Q7-entry|$D|fn make(|/let entered/,/is_ok/s/Ordering::Release/Ordering::Relaxed/|swap of an entry in make: Release -> Relaxed
+Q7-entry-fail|$D|fn make(|/let entered/,/is_ok/s/Ordering::Acquire/Ordering::Relaxed/|swap of an entry in make, failure: Acquire -> Relaxed
+Q7-made-swap|$D|fn make(|/self.made.compare/s/Ordering::Release/Ordering::Relaxed/|made swap in make: Release -> Relaxed
+M3-sums|$E|fn add(|s/Ordering::Release/Ordering::Relaxed/|fetch_add of the sums in add: Release -> Relaxed
+M3-waits|$E|fn sums(|s/waits.load(Ordering::Acquire)/waits.load(Ordering::Relaxed)/|load of the waits in sums: Acquire -> Relaxed
+M3-waited|$E|fn sums(|s/waited_ns.load(Ordering::Acquire)/waited_ns.load(Ordering::Relaxed)/|load of the time in sums: Acquire -> Relaxed
+bug-row-fresh|$I|fn set_up(|s/store(number . FRESH,/store(number,/|a renewed segment does not say that it is not linked
+bug-row-number|$O|fn seek_from<|s/if !segment.has(known)/if false/|the number is not looked at after the link
+bug-row-frozen|$O|fn seek_from<|s/None if link.is_frozen() => return None,//|who stands on a frozen segment does not go back
+bug-row-late|$O|fn fresh(|s/if link.load() != end/if false/|a segment may have a number twice
+bug-row-by|$I|fn number_by(|s/ \&\& fits//|the number behind a link is not compared with the link
+bug-row-out|$I|fn set_out(|/number.store/d|what is taken out keeps its number
+bug-sweep-over|$E|fn pass(|s/if !segment.is_over()/if false/|a sweep takes out whatever is not last
+bug-sweep-freeze|$E|fn pass(|s/if !segment.next.swap(next, next.frozen())/if false/|a segment is unlinked that is not frozen
+bug-sweep-left|$E|fn pass(|s/let number = segment.number_by(at)?;/& if next.is_frozen() { return Some(kept) }/|what is frozen is left to who has frozen it
+bug-sweep-end|$E|fn pass(|s/next.is_end() .. //|the last segment is frozen
+bug-sweep-number|$E|fn pass(|s/segment.number_by(at)?/segment.number()/|a link is taken for one of another stay
+bug-sweep-twice|$E|fn pass(|s/if !link.swap(at, next.thawed())/link.swap(at, next.thawed()); if false/|who has not unlinked a segment puts it back too
+bug-pool-count|$D|fn put(|s/top.number() + 1/top.number()/|the top of the spare ones does not count
+bug-pool-below|$D|fn put(|/segment.below.store/d|a spare segment does not know what is below
 M4-since|$G|fn set_ticket(|/ticket.1/s/Ordering::Release/Ordering::Relaxed/|since store in set_ticket: Release -> Relaxed
 M4-need-store|$G|fn set_ticket(|/ticket.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_ticket: Release -> Relaxed
 M4-ticket-task|$G|fn ticket(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in ticket: Acquire -> Relaxed
 M4-ticket-since|$G|fn ticket(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/|since load in ticket: Acquire -> Relaxed
 M4-ticket-need|$G|fn ticket(|/need.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in ticket: Acquire -> Relaxed
-Q6-sweep|$O|fn sweep(|/busy.swap/s/Ordering::Acquire/Ordering::Relaxed/|busy swap in sweep: Acquire -> Relaxed
-Q6-sweep-end|$O|fn sweep(|/busy.store/s/Ordering::Release/Ordering::Relaxed/|busy store in sweep: Release -> Relaxed
 M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released load in is_released: Acquire -> Relaxed
 M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
 bug-second-look|$Q|fn register(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
@@ -235,21 +253,6 @@ bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
-Q3-begin-again|$O|fn begin(|s/first.load(Ordering::Acquire) ==/first.load(Ordering::Relaxed) ==/|second first load in begin: Acquire -> Relaxed
-bug-row-begin|$O|fn begin(|s/ && self.first.load(Ordering::Acquire) == first//|the first number is not looked at twice
-bug-row-fresh|$O|fn fresh(|s/store(number . FRESH,/store(number,/|a renewed segment does not say that it is not linked
-bug-row-next|$O|fn seek_from<|s/if segment.next() != next/if false/|the link is not looked at twice
-bug-row-begin-has|$O|fn begin(|s/ && segment.has(number)//|the first number is not looked at after the link
-bug-row-has|$O|fn seek_from<|s/ .. !following.has(found)//|the number behind a link is not looked at after it
-bug-row-number|$O|fn seek_from<|s/if !segment.has(known)/if false/|the number is not looked at after the link
-bug-row-end|$O|fn seek_from<|s/if next != end_of(known)/if false/|an end of another number is appended to
-bug-row-out|$O|fn sweep(|/segment.number.store(OUT/d|what is taken out keeps its number
-bug-row-gone|$O|fn sweep(|/self.gone.store/d|what was taken out is not counted
-bug-row-null|$O|fn reuse(|s/^ \{16\}if at.is_null()/                if false/|memory is looked for in a list that is null
-bug-row-late|$O|fn fresh(|s/if link.load(Ordering::Relaxed) != end/if false/|a segment may have a number twice
-bug-row-reuse|$O|fn reuse(|s/if word.compare_exchange(.*is_ok()/word.store(TAKEN, Ordering::Release); if true/|two may take one segment
-bug-row-sweep|$O|fn sweep(|s/if self.busy.swap(true, Ordering::Acquire)/if false/|two may sweep
-bug-row-over|$O|fn sweep(|s/if segment.cells.iter().all(Cell::is_over)/if true/|a sweep takes out whatever is not last
 LIST
 }
 
@@ -280,6 +283,11 @@ prepare() { # worker
     extra+="        self.producers.tail.compare_exchange(from.0, to.0, Ordering::$o, Ordering::Acquire).map(drop).map_err(Tail)\n    }\n"
   done
   sed -i "0,/^impl Ring {/s//impl Ring {\n$extra/" "$dir/$B"
+  # Likewise for links.
+  extra="    #[allow(dead_code)] pub(super) fn swap_relaxed(\&self, from: Link, to: Link) -> bool {\n"
+  extra+="        self.0.compare_exchange(from.0, to.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()\n    }\n"
+  extra+="    #[allow(dead_code)] pub(super) fn load_relaxed(\&self) -> Link {\n        Link(self.0.load(Ordering::Relaxed))\n    }\n"
+  sed -i "0,/^impl AtomicLink {/s//impl AtomicLink {\n$extra/" "$dir/$I"
   cp -r "$dir/src" "$dir/pristine"
   # All models in one binary: compiling is most of the work.
   (cd "$dir/loom-tests" && printf '\n[[test]]\nname = "all"\npath = "tests/all.rs"\n' >>Cargo.toml &&
@@ -298,8 +306,7 @@ build() { # dir file -> lines "binary"
   # The row has models of its own (Q3 to Q7), and those of a channel take it as given. The words have one (C1).
   local targets=('-p loom-tests --test all')
   case $2 in
-    $O) targets=('-p parshall --lib') ;;
-    $V) targets=('-p parshall --lib') ;;
+    $O | $I | $D | $E | $V) targets=('-p parshall --lib') ;;
     $G | $Q | $X | $Y) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
   esac
   for target in "${targets[@]}"; do
@@ -343,7 +350,7 @@ worker() { # number: its share of the mutants
     elif ! binaries=$(RUSTFLAGS+=${way:+ --cfg parshall_fence_behind} build "$dir" "$file"); then
       verdict=broken failed=''
     else
-      case $file in $O | $G | $Q | $V) others='^ring::' ;; *) others='^wait::' ;; esac
+      case $file in $O | $I | $D | $E | $G | $Q | $V) others='^ring::' ;; *) others='^wait::' ;; esac
       # shellcheck disable=SC2086
       for half in quick slow; do
         failed=$(models $half $binaries | xargs)

@@ -45,9 +45,12 @@
 //!
 //! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. Larger and unbounded ones have
 //! a block of 32 slots to begin with; more are allocated as messages come, reused in a steady flow, and freed
-//! after a burst, so that a capacity that is not used costs nothing. A slot takes `size_of::<T>()` plus 4 bytes. The line
-//! of waiting senders takes 1 KiB for each 16 in it (for each 16 places between the first and the last in which anybody waits),
-//! at most three times what the longest line there was needed, until the channel ends.
+//! after a burst, so that a capacity that is not used costs nothing. A slot takes `size_of::<T>()` plus 4 bytes.
+//!
+//! The line of waiting senders takes segments of 1 KiB, for 16 who come one after the other. A
+//! segment is needed while one of its 16 waits, and the last one always. The channel keeps at most
+//! twice as many as were ever needed at once, one more, and four for each thread that is just
+//! coming to wait, stopped there or not. They are freed when the channel ends.
 //!
 //! # Progress
 //!

@@ -84,13 +84,12 @@
 //! | W2 | `arrivals`, then T, SeqCst, by who comes to wait | T, then `arrivals`, SeqCst, by a release and by closing | likewise |
 //! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, ticket and units of the waiter |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
-//! | Q3 | number, link or hint of a segment, Release, in `append`, `fresh`, `put_aside`, `sweep` and `seek_from` | the same, Acquire | the segment, set up; the way around one that is out |
+//! | Q3 | number, link or hint of a segment, Release, in `AtomicLink::swap`, `set_up`, `set_out` and `seek_from` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
-//! | Q6 | the row's `busy`, Release | the same, Acquire, by the next who takes it | what the one before did |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
 //! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
 //! | M7 | `popped`, Release, in `move_head` | the same, Acquire, in `occupancy` | a head that is no older |
-//! | Q7 | the list of all segments, Release, in `fresh` | the same, Acquire, in `reuse` | the segment, set up |
+//! | Q7 | the tree of all segments, and the top of the spare ones, Release, in `make` and `put` | the same, Acquire, in `make` and `take` | the segment, set up; that nobody uses it |
 //! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
 //! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
 //! | L3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |
@@ -118,10 +117,13 @@
 //! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
 //! million messages a second one lap takes eleven minutes, and it must resume within one message of it. Likewise
 //! between its load of `head_cache` and the swap that brings it up to date. A snapshot that is stopped for a lap counts it not.
-//! The row of
-//! waiting senders wraps too, after 2^36 waits of one channel (2^35 where pointers have 32 bits): a server that is stopped between
-//! its look at a place and its swap while a multiple of that passes, *and* the place is in use again in the same way, would assign
-//! by an old need.
+//!
+//! The row of waiting senders wraps too. A place's word has 32 bits of its segment's number, so it
+//! says the same again after 2^36 waits of one channel: a server that is stopped between its look at
+//! a place and its swap while a multiple of that passes, *and* the place is in use again in the same
+//! way, would assign by an old need. A link has 35 bits of the number, and the top of the spare
+//! segments counts in 35 bits. Both are compared with what was loaded a few instructions before; a
+//! thread would have to be stopped there for 2^39 waits.
 //!
 //! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model beside this, `fuzz/fuzz_targets/ops.rs`
 //! and the property tests of [`pos`].

@@ -23,8 +23,17 @@
 
 use core::task::Waker;
 
-use super::queue::Ticket;
 use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
+
+/// Who waits, since when, for how much: what telemetry sees of a waiter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    /// A [`crate::telemetry::task::TaskRef`] in one word.
+    pub(crate) task: u64,
+    /// Nanoseconds on the telemetry clock, never 0.
+    pub(crate) since: u64,
+    pub(crate) need: u64,
+}
 
 /// What a place is, in the low byte of its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Who waits: the queue as telemetry sees it. It reads, and nobody waits for it.
 
-use super::cell::{Kind, State};
-use super::queue::{Ticket, WaitQueue};
+use super::cell::{Kind, State, Ticket};
+use super::queue::WaitQueue;
 use super::row::{Found, Hint};
 use crate::sync::plain::{AtomicU64, Ordering};
 use crate::telemetry::clock;
@@ -43,13 +43,8 @@ impl WaitQueue {
             return Default::default();
         }
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
-        // ORDERING(M3): Acquire. Pairs with M3 in `row`: what is counted there is not linked any more.
-        let past = &self.row.past;
-        let mut totals = WaitTotals {
-            waits: past.waits.load(Ordering::Acquire),
-            waited_ns: past.waited_ns.load(Ordering::Acquire),
-            ..WaitTotals::default()
-        };
+        let (waits, waited_ns) = self.row.sweeper.past.sums();
+        let mut totals = WaitTotals { waits, waited_ns, ..WaitTotals::default() };
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
         let now = clock::exact();
         self.for_each(|state, ticket, ended, released| {

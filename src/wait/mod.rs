@@ -78,9 +78,9 @@
 //! What it holds itself: a permit, a message between claim and publication, units it has given back or holds and has not
 //! handed out, units it is giving up, and parts it has just taken over from places it passed. For a server takes no more
 //! from the ring than it brought, and while it is stopped others bring and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
-//! its place (an Empty one is passed by, and the part in it taken over), for its walk (others walk too), or for memory (if it
-//! was taking out what is over, the row grows meanwhile, by a segment for each 16 arrivals; and since its own place is
-//! still Empty, each walk begins there, and takes longer with each arrival that nobody serves). `tests/stall` stops a
+//! its place (an Empty one is passed by, and the part in it taken over), for its walk (others walk too), or for memory: if it
+//! was taking out what is over, others do that. It costs at most four segments of the row ([`sweep`]). While its own place is Empty,
+//! each walk begins there. `tests/stall` stops a
 //! thread at each `step`. If the sleeper is the receiver, everything hangs on that wake-up, until it is polled for another
 //! reason; and a receiver that is stopped while it closes has not woken all who wait.
 //!
@@ -101,15 +101,19 @@ mod batch;
 mod block_on;
 mod cell;
 mod census;
+mod pool;
 mod queue;
 mod row;
 mod rx_waker;
+mod segment;
+mod sweep;
 mod walk;
 
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
+pub(crate) use cell::Ticket;
 pub(crate) use census::{WaitTotals, Waiting};
-pub(crate) use queue::{Key, Source, Ticket, Wait, WaitQueue};
+pub(crate) use queue::{Key, Source, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
 
 #[cfg(parshall_loom)]

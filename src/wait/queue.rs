@@ -11,8 +11,9 @@ use core::ptr::NonNull;
 use core::task::{RawWakerVTable, Waker};
 
 use super::batch::{FirstPanic, WakeBatch};
-use super::cell::{Cell, Kind, State};
-use super::row::{Hint, LEN, Row};
+use super::cell::{Cell, Kind, State, Ticket};
+use super::row::{Hint, Row};
+use super::segment::LEN;
 use super::walk::Walk;
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering, plain, step};
 use crate::telemetry::clock;
@@ -30,16 +31,6 @@ pub(crate) trait Source {
     fn is_closed(&self) -> bool;
     /// From now on the receiver looks for waiters after each message that it takes. SeqCst.
     fn call_receiver(&self);
-}
-
-/// Who waits, since when, for how much: what telemetry sees of a waiter.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket {
-    /// A [`crate::telemetry::task::TaskRef`] in one word.
-    pub(crate) task: u64,
-    /// Nanoseconds on the telemetry clock, never 0.
-    pub(crate) since: u64,
-    pub(crate) need: u64,
 }
 
 /// A place in the row, and the waker that was put there. Its owner is the only one who has it.

@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, State};
 use super::queue::WaitQueue;
-use super::row::LEN;
+use super::segment::LEN;
 
 /// A walk along the places that were given out, from the first that may not be over.
 pub(super) struct Walk<'a> {

@@ -32,7 +32,7 @@ fn look(tx: &Sender<u64>) {
 }
 
 /// Polls a wait once and leaves.
-fn come_and_leave(tx: &Sender<u64>, i: u64) {
+pub(crate) fn come_and_leave(tx: &Sender<u64>, i: u64) {
     if i.is_multiple_of(3) {
         let _ = task(tx.reserve_many(2)).poll().map(drop);
     } else {
