@@ -205,6 +205,8 @@ bug-sweep-number|$E|fn pass(|s/segment.number_by(at)?/segment.number()/|a link i
 bug-sweep-twice|$E|fn pass(|s/if !link.swap(at, next.thawed())/link.swap(at, next.thawed()); if false/|who has not unlinked a segment puts it back too
 bug-pool-count|$D|fn put(|s/top.number() + 1/top.number()/|the top of the spare ones does not count
 bug-pool-below|$D|fn put(|/segment.below.store/d|a spare segment does not know what is below
+bug-visit-end|$V|fn for_each(|s/number [*] LEN < end/number < u64::MAX/;s/(end - number [*] LEN)/LEN/|the walk of a snapshot goes on to those who came since
+bug-visit-released|$V|pub(crate) fn visit(|s/ \&\& !released//|a snapshot shows who has seen the end of its wait
 M4-since|$G|fn set_ticket(|/ticket.1/s/Ordering::Release/Ordering::Relaxed/|since store in set_ticket: Release -> Relaxed
 M4-need-store|$G|fn set_ticket(|/ticket.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_ticket: Release -> Relaxed
 M4-ticket-task|$G|fn ticket(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in ticket: Acquire -> Relaxed

@@ -76,10 +76,14 @@ pub struct ChannelStats {
     pub sender_count: u64,
     /// Weak senders.
     pub weak_sender_count: u64,
-    /// Sends and reserves that wait for room and have not been granted it.
+    /// Sends and reserves that wait for room and have not been granted it. All that are counted here
+    /// or in `granted_waiters` were in line at one instant, that at which the call began to look at
+    /// the line: a sender with one wait counts once. Those that have left since are
+    /// not counted. It may change at any time.
     pub send_waiters: u64,
     /// Sends and reserves that were granted room and have not been polled since. One that stays
-    /// holds capacity that nobody uses: its future is not polled, or was forgotten.
+    /// holds capacity that nobody uses: its future is not polled, or was forgotten. They were in line
+    /// at the same instant as `send_waiters`, and may have been granted room after it.
     pub granted_waiters: u64,
     /// 1 while the receiver's last poll waits for a message, else 0. Handles count it also if the
     /// task that polled has ended since; a snapshot does not, where that is known.

@@ -1,9 +1,16 @@
 //! Who waits: the queue as telemetry sees it. It reads, and nobody waits for it.
+//!
+//! A walk along the row is no instant: a sender that it has seen in one place may leave, come again,
+//! and stand in a later place when the walk arrives there. So the walk ends at the last arrival of
+//! when it began. **All that it shows were in line at that one instant**, and had not seen the end
+//! of their wait when they were looked at. Nobody who was in line all the time is missing.
 
 use super::cell::{Kind, State, Ticket};
 use super::queue::WaitQueue;
 use super::row::{Found, Hint};
+use super::segment::LEN;
 use crate::sync::plain::{AtomicU64, Ordering};
+use crate::sync::step;
 use crate::telemetry::clock;
 
 /// A waiter as [`WaitQueue::visit`] shows it.
@@ -35,9 +42,10 @@ impl WaitQueue {
         self.visit().0
     }
 
-    /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not been polled
-    /// since. Each was so at some moment of the call; no two need have been so at the same one.
+    /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
+    /// been polled since. All were in line when the call began.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
+        let end = self.arrivals();
         if self.row.first().is_none() {
             // Nobody has ever waited: the end of most channels.
             return Default::default();
@@ -47,7 +55,7 @@ impl WaitQueue {
         let mut totals = WaitTotals { waits, waited_ns, ..WaitTotals::default() };
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
         let now = clock::exact();
-        self.for_each(|state, ticket, ended, released| {
+        self.for_each(end, |state, ticket, ended, released| {
             // One who did not come to wait, or has just ceased to, has no end yet.
             let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
             if ticket.since == 0 || none {
@@ -77,16 +85,17 @@ impl WaitQueue {
         (totals, waiting)
     }
 
-    /// Shows each place that is in the row: word, ticket, end and whether its owner has left it.
-    fn for_each(&self, mut f: impl FnMut(State, Ticket, u64, bool)) {
+    /// Shows each place before `end` that is in the row: word, ticket, end and whether its owner has
+    /// left it.
+    fn for_each(&self, end: u64, mut f: impl FnMut(State, Ticket, u64, bool)) {
         let Some(mut number) = self.row.first() else { return };
         let hint = Hint::new();
-        loop {
+        while number * LEN < end {
             match self.row.seek(number, &hint, false) {
                 Found::Missing => return,
                 Found::Over(next) => number = next,
                 Found::Segment(segment) => {
-                    for cell in segment.cells() {
+                    for cell in segment.cells().iter().take((end - number * LEN) as usize) {
                         let state = cell.state();
                         let (ticket, ended) = (cell.ticket(), cell.ended());
                         let released = cell.is_released();
@@ -94,6 +103,7 @@ impl WaitQueue {
                         if state.is_of(number) && cell.state().is_of(number) {
                             f(state, ticket, ended, released);
                         }
+                        step("visit: place");
                     }
                     number += 1;
                 }

@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod census;
 mod chase;
 mod gate;
 mod late;

@@ -8,6 +8,7 @@ use std::task::{Context, Waker};
 use parshall::mpsc::error::SendError;
 use parshall::mpsc::{self, OwnedPermit, Sender};
 
+use crate::census;
 use crate::gate::{self, Arm, Victim, start};
 use crate::meet;
 use crate::others::{
@@ -130,7 +131,7 @@ const SCENES: &[Scene] = &[
 
 pub(crate) fn steps() -> Vec<&'static str> {
     let others = ["serve: left over"].into_iter().chain(meet::STEPS);
-    SCENES.iter().map(|scene| scene.step).chain(others).collect()
+    SCENES.iter().map(|scene| scene.step).chain(others).chain(census::STEPS).collect()
 }
 
 fn play(scene: &Scene, crowds: u64) {

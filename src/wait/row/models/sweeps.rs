@@ -200,3 +200,47 @@ fn two_make_segments() {
         assert_eq!(ids, [0, 1, 2, 3]);
     });
 }
+
+/// One sender waits, leaves and waits again: it is never seen twice. Tags W1, Q1, M4.
+///
+/// Seen to fail with: a walk that goes on to those who came since, as it did.
+#[test]
+fn one_sender_is_shown_once() {
+    check("shown once", 1, || {
+        let queue = Queue::new();
+        let first = queue.begin();
+        let sender = spawn({
+            let queue = queue.clone();
+            move || {
+                queue.leave(first);
+                queue.begin()
+            }
+        });
+        let (totals, waiting) = queue.0.visit();
+        assert!(waiting.len() <= 1, "{} of one", waiting.len());
+        assert_eq!(totals.waiting + totals.granted, waiting.len() as u64);
+        queue.leave(sender.join().unwrap());
+    });
+}
+
+/// Likewise one that is granted what it waits for, sees that, and waits again. Tags W1, Q1, M4.
+///
+/// Seen to fail with: a walk that goes on to those who came since, as it did; no look at `released`.
+#[test]
+fn one_sender_is_shown_once_when_granted() {
+    check("granted once", 1, || {
+        let queue = Queue::new();
+        let mut first = queue.begin();
+        queue.release(1);
+        let sender = spawn({
+            let queue = queue.clone();
+            move || {
+                assert!(queue.is_granted(&mut first));
+                queue.begin()
+            }
+        });
+        let waiting = queue.0.visit().1;
+        assert!(waiting.len() <= 1, "{} of one", waiting.len());
+        queue.leave(sender.join().unwrap());
+    });
+}
