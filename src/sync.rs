@@ -98,16 +98,17 @@ impl LoadSeqCst for AtomicU64 {
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
-    #[cfg(any(parshall_stall, not(all(target_os = "linux", target_pointer_width = "64"))))]
+    #[cfg(any(
+        parshall_stall,
+        all(feature = "introspect", not(parshall_loom)),
+        not(all(target_os = "linux", target_pointer_width = "64"))
+    ))]
     pub(crate) use std::sync::OnceLock;
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
     };
     pub(crate) use std::sync::{Arc, MutexGuard, Weak};
     pub(crate) use std::thread_local;
-
-    #[cfg(all(feature = "introspect", not(parshall_loom)))]
-    pub(crate) use std::sync::LazyLock;
 
     /// `std`'s mutex without poisoning: no user code runs while one of ours is held.
     #[derive(Debug, Default)]

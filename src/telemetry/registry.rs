@@ -1,31 +1,39 @@
 //! The live channels of the process, weakly held, and what is left of the dead ones.
 //!
-//! One lock, taken when a channel is created, when its last handle goes, and by a snapshot for a
-//! thousand channels at a time. No user code runs under it, and no message ever meets it.
+//! One lock, taken when a channel is created, when its last handle goes, and by a snapshot for
+//! [`PIECE`] channels at a time. No message ever meets it. No user code runs under it, and that means
+//! the allocator too, which may be the program's own and may look at a snapshot: what the registry
+//! needs is made before, and what it no longer needs is dropped after.
 
-use std::collections::HashMap;
+mod chunks;
+mod names;
 
 use crate::chan::{Info, Registration, Shared, Sums};
 use crate::sync::Arc as SharedArc;
-use crate::sync::plain::{Arc, LazyLock, Mutex, MutexGuard, Weak};
+use crate::sync::plain::{Arc, Mutex, MutexGuard, Weak};
 
-/// Distinct names that are remembered; channels of further names are numbered by their own id.
-const MAX_NAMES: usize = 65_536;
+use chunks::Chunks;
+use names::{Name, Names};
 
-/// Channels that a snapshot looks up in one critical section.
-const CHUNK: usize = 1024;
+/// Channels or names that a snapshot looks up in one critical section: a few microseconds.
+const PIECE: u32 = 64;
 
-static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    slots: Chunks::new(),
+    used: 0,
+    vacant: None,
+    names: Names::new(),
+    other: Retired::NONE,
+});
 
-#[derive(Default)]
 struct Registry {
-    live: Vec<Slot>,
+    slots: Chunks<Slot>,
+    /// Slots that have been used: those before this one.
+    used: u32,
+    /// The first of the used ones that are vacant.
     vacant: Option<u32>,
-    names: Vec<Name>,
-    by_text: HashMap<Arc<str>, u32>,
-    /// Shortcut for nameless channels: the place of creation, by the address of its file's name.
-    by_place: HashMap<(usize, u32), u32>,
-    /// Dead channels of names beyond [`MAX_NAMES`].
+    names: Names,
+    /// Dead channels of names that were too many to remember.
     other: Retired,
 }
 
@@ -34,10 +42,44 @@ enum Slot {
     Vacant(Option<u32>),
 }
 
-struct Name {
-    text: Arc<str>,
-    created: u64,
-    retired: Retired,
+impl Default for Slot {
+    fn default() -> Self {
+        Self::Vacant(None)
+    }
+}
+
+/// What the registry has no memory for.
+enum Lack {
+    /// A slot.
+    Slot(u32),
+    /// An entry for a name.
+    Name(u32),
+    /// The text of a nameless channel.
+    Text,
+}
+
+/// What was made for the registry outside its lock, and what of that it did not need.
+#[derive(Default)]
+struct Stock {
+    slots: Option<Box<[Slot]>>,
+    names: Option<Box<[Name]>>,
+    text: Option<Arc<str>>,
+    /// Of the channel's name, or of `text`.
+    hash: u64,
+}
+
+impl Stock {
+    fn fetch(&mut self, lack: Lack, info: &Info) {
+        match lack {
+            Lack::Slot(index) => self.slots = Some(Chunks::chunk_of(index)),
+            Lack::Name(index) => self.names = Some(Chunks::chunk_of(index)),
+            Lack::Text => {
+                let text = info.first_name();
+                self.hash = names::hash(&text);
+                self.text = Some(text.into());
+            }
+        }
+    }
 }
 
 /// The sums of dead channels.
@@ -63,6 +105,17 @@ pub struct Retired {
 }
 
 impl Retired {
+    const NONE: Self = Self {
+        channels: 0,
+        sent_total: 0,
+        recv_total: 0,
+        discarded: 0,
+        full_total: 0,
+        closed_total: 0,
+        send_waits_total: 0,
+        send_wait_total_ns: 0,
+    };
+
     fn add(&mut self, sums: &Sums) {
         self.channels += 1;
         self.sent_total += sums.sent;
@@ -82,21 +135,28 @@ fn lock() -> MutexGuard<'static, Registry> {
 /// Lists a new channel, before its handles are given out.
 pub(crate) fn enter(shared: &SharedArc<Shared>) {
     let info = &shared.info;
-    let live = SharedArc::downgrade(shared);
-    let mut registry = lock();
-    let (name, ordinal) = registry.name(info);
-    let slot = registry.occupy(live);
-    drop(registry);
-    info.list(Registration { slot, name, ordinal });
+    let mut stock = Stock::default();
+    if let Some(name) = &info.name {
+        stock.hash = names::hash(name);
+    }
+    loop {
+        // The lock is given back at the end of this statement.
+        let listed = lock().list(shared, &mut stock);
+        match listed {
+            Ok(()) => return,
+            Err(lack) => stock.fetch(lack, info),
+        }
+    }
 }
 
-/// Strikes a channel off, as the last of its handles goes.
+/// Strikes a channel off, as the last of its handles goes. From its last handle's end on to here
+/// nothing is allocated or freed: a snapshot waits for a channel that is dying.
 pub(crate) fn leave(shared: &Shared, sums: Sums) {
     let Some(Registration { slot, name, .. }) = shared.info.registration() else { return };
     let mut registry = lock();
     let slot = registry.vacate(slot);
     match name {
-        Some(name) => registry.names[name as usize].retired.add(&sums),
+        Some(name) => registry.names.at(name).retired.add(&sums),
         None => registry.other.add(&sums),
     }
     drop(registry);
@@ -104,91 +164,65 @@ pub(crate) fn leave(shared: &Shared, sums: Sums) {
 }
 
 impl Registry {
-    /// The entry of a new channel's name, and the how-manieth of that name it is.
-    fn name(&mut self, info: &Info) -> (Option<u32>, u64) {
-        let place = (info.location.file().as_ptr().addr(), info.location.line());
-        let known = match &info.name {
-            Some(text) => self.by_text.get(text),
-            None => self.by_place.get(&place),
-        };
-        let Some(index) = known.copied().or_else(|| self.new_name(info, place)) else {
-            return (None, 0);
-        };
-        let name = &mut self.names[index as usize];
-        name.created += 1;
-        (Some(index), name.created)
-    }
-
-    /// Nameless channels are numbered with those that have their text for a name: ids never meet.
-    #[cold]
-    fn new_name(&mut self, info: &Info, place: (usize, u32)) -> Option<u32> {
-        let text = info.name.clone().unwrap_or_else(|| info.first_name().into());
-        let index = match self.by_text.get(&text) {
-            Some(&index) => index,
-            None if self.names.len() == MAX_NAMES => return None,
-            None => {
-                let index = self.names.len() as u32;
-                self.names.push(Name {
-                    text: text.clone(),
-                    created: 0,
-                    retired: Retired::default(),
-                });
-                self.by_text.insert(text, index);
-                index
-            }
-        };
-        if info.name.is_none() {
-            self.by_place.insert(place, index);
+    /// Nothing is changed by half: what lacks is found out first.
+    fn list(&mut self, shared: &SharedArc<Shared>, stock: &mut Stock) -> Result<(), Lack> {
+        let info = &shared.info;
+        let slot = self.vacant.unwrap_or(self.used);
+        if slot == self.used && !self.slots.grow(slot, &mut stock.slots) {
+            return Err(Lack::Slot(slot));
         }
-        Some(index)
-    }
-
-    fn occupy(&mut self, live: Weak<Shared>) -> u32 {
-        let Some(index) = self.vacant else {
-            self.live.push(Slot::Live(live));
-            return self.live.len() as u32 - 1;
-        };
-        let slot = &mut self.live[index as usize];
-        if let Slot::Vacant(next) = core::mem::replace(slot, Slot::Live(live)) {
-            self.vacant = next;
+        let name = self.names.entry(info, stock)?;
+        let ordinal = name.map_or(0, |name| self.names.at(name).count());
+        // What it replaces is vacant: nothing is dropped.
+        let old = core::mem::replace(self.slots.at(slot), Slot::Live(SharedArc::downgrade(shared)));
+        match old {
+            Slot::Vacant(next) if slot != self.used => self.vacant = next,
+            _ => self.used += 1,
         }
-        index
+        info.list(Registration { slot, name, ordinal });
+        Ok(())
     }
 
     fn vacate(&mut self, index: u32) -> Slot {
         let vacant = Slot::Vacant(self.vacant.replace(index));
-        core::mem::replace(&mut self.live[index as usize], vacant)
+        core::mem::replace(self.slots.at(index), vacant)
     }
 }
 
-/// All live channels. Others may come and go meanwhile: each that lived throughout is there, once.
-/// One that is held here does not die, so sums of the dead that are read before it is let go do not
-/// count it a second time.
-pub(crate) fn live() -> Vec<SharedArc<Shared>> {
+/// Shows all live channels, and returns them. Others may come and go meanwhile: each that lived
+/// throughout is shown, once. One that is held here does not die, so sums of the dead that are read
+/// before it is let go do not count it a second time.
+///
+/// Between two pieces `look` takes far longer than the lock is held, so who creates a channel
+/// meanwhile does not wait for more than a piece or two.
+pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<SharedArc<Shared>> {
     let mut all = Vec::new();
     let mut next = 0;
     loop {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        let registry = lock();
-        let end = registry.live.len().min(next + CHUNK);
+        let mut piece = Vec::with_capacity(PIECE as usize);
+        let mut registry = lock();
+        let used = registry.used;
+        let end = used.min(next + PIECE);
         let mut dying = false;
-        for slot in &registry.live[next..end] {
-            let Slot::Live(live) = slot else { continue };
+        for index in next..end {
+            let Slot::Live(live) = registry.slots.at(index) else { continue };
             let live = live.upgrade();
             dying |= live.is_none();
-            chunk.extend(live);
+            piece.extend(live);
         }
-        let done = end == registry.live.len();
         drop(registry);
         if dying {
             // Its last handle has gone, and its sums are on their way to the retired: were they in
             // neither, totals would fall.
-            drop(chunk);
+            drop(piece);
             crate::sync::thread::yield_now();
             continue;
         }
-        all.append(&mut chunk);
-        if done {
+        for shared in &piece {
+            look(shared);
+        }
+        all.append(&mut piece);
+        if end == used {
             return all;
         }
         next = end;
@@ -198,12 +232,22 @@ pub(crate) fn live() -> Vec<SharedArc<Shared>> {
 /// The sums of dead channels by name, names of no dead channel left out, and those of names that
 /// were too many to remember.
 pub(crate) fn retired() -> (Vec<(String, Retired)>, Retired) {
-    let registry = lock();
-    let named = registry.names.iter().filter(|name| name.retired.channels > 0);
-    (
-        named.map(|name| (name.text.to_string(), name.retired.clone())).collect(),
-        registry.other.clone(),
-    )
+    let mut all = Vec::new();
+    let mut next = 0;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE as usize);
+        let mut registry = lock();
+        let known = registry.names.len;
+        let end = known.min(next + PIECE);
+        piece.extend((next..end).filter_map(|index| registry.names.at(index).retired()));
+        let other = registry.other.clone();
+        drop(registry);
+        all.extend(piece.into_iter().map(|(text, retired)| (text.to_string(), retired)));
+        if end == known {
+            return (all, other);
+        }
+        next = end;
+    }
 }
 
 #[cfg(all(test, not(parshall_loom)))]
@@ -225,7 +269,7 @@ mod tests {
         fn dies(shared: &Shared, sums: Sums) {
             let (tx, listed) = channel();
             let list = thread::spawn(move || {
-                drop(live());
+                drop(live(|_| ()));
                 tx.send(()).unwrap();
             });
             let patience = Duration::from_millis(100);

@@ -37,34 +37,16 @@ pub(crate) struct WaitTotals {
 }
 
 impl WaitQueue {
-    /// Counts and sums when nobody can wait any more.
+    /// The sums when nobody can wait any more. It allocates nothing: the registry relies on that.
     pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        self.visit().0
+        self.totals(self.arrivals(), |_, _, _, _| ())
     }
 
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
     /// been polled since. All were in line when the call began.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
-        let end = self.arrivals();
-        if self.row.first().is_none() {
-            // Nobody has ever waited: the end of most channels.
-            return Default::default();
-        }
-        // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
-        let (waits, waited_ns) = self.row.sweeper.past.sums();
-        let mut totals = WaitTotals { waits, waited_ns, ..WaitTotals::default() };
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
-        let now = clock::exact();
-        self.for_each(end, |state, ticket, ended, released| {
-            // One who did not come to wait, or has just ceased to, has no end yet.
-            let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
-            if ticket.since == 0 || none {
-                return;
-            }
-            totals.waits += 1;
-            // 0: it ended a moment ago.
-            let end = if ended == 0 { now } else { ended };
-            totals.waited_ns += end.saturating_sub(ticket.since);
+        let mut totals = self.totals(self.arrivals(), |state, ticket, end, released| {
             if state.is_waiting() {
                 waiting.push(Waiting { ticket, granted_at: None });
             } else if state.kind() == Kind::Granted && !released {
@@ -74,6 +56,33 @@ impl WaitQueue {
         totals.waiting = waiting.len() as u64;
         totals.granted = granted.len() as u64;
         totals.oldest = waiting.first().map(|first| first.ticket.since);
+        waiting.append(&mut granted);
+        (totals, waiting)
+    }
+
+    /// The sums of all waits before the place `end`. Shows those that are still in the row: word,
+    /// ticket, end, and whether the owner has left.
+    fn totals(&self, end: u64, mut show: impl FnMut(State, Ticket, u64, bool)) -> WaitTotals {
+        if self.row.first().is_none() {
+            // Nobody has ever waited: the end of most channels.
+            return WaitTotals::default();
+        }
+        // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
+        let (waits, waited_ns) = self.row.sweeper.past.sums();
+        let mut totals = WaitTotals { waits, waited_ns, ..WaitTotals::default() };
+        let now = clock::exact();
+        self.for_each(end, |state, ticket, ended, released| {
+            // One who did not come to wait, or has just ceased to, has no end yet.
+            let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
+            if ticket.since == 0 || none {
+                return;
+            }
+            // 0: it ended a moment ago.
+            let end = if ended == 0 { now } else { ended };
+            totals.waits += 1;
+            totals.waited_ns += end.saturating_sub(ticket.since);
+            show(state, ticket, end, released);
+        });
         let at_least = |reported: &AtomicU64, n: u64| {
             // ORDERING(M6): Relaxed. Telemetry's own.
             reported.fetch_max(n, Ordering::Relaxed).max(n)
@@ -81,8 +90,7 @@ impl WaitQueue {
         // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
         totals.waits = at_least(&self.reported.waits, totals.waits);
         totals.waited_ns = at_least(&self.reported.waited_ns, totals.waited_ns);
-        waiting.append(&mut granted);
-        (totals, waiting)
+        totals
     }
 
     /// Shows each place before `end` that is in the row: word, ticket, end and whether its owner has

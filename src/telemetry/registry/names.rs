@@ -1,0 +1,180 @@
+//! The names that channels have had: how many channels of each, and the sums of the dead ones.
+//!
+//! A hash table that never grows, so that no lookup waits for one: chains of [`MAX_NAMES`] names at most
+//! hang in a fixed number of buckets. A nameless channel has the text of its place of creation for a
+//! name, which takes long to write down; a cache finds the name by the place.
+
+use core::hash::BuildHasher;
+use core::panic::Location;
+use std::hash::RandomState;
+
+use super::chunks::Chunks;
+use super::{Lack, Retired, Stock};
+use crate::chan::Info;
+use crate::sync::plain::{Arc, OnceLock};
+
+/// Distinct names that are remembered; channels of further names are numbered by their own id.
+const MAX_NAMES: u32 = 65_536;
+
+const BUCKETS: usize = MAX_NAMES as usize / 4;
+
+/// Places of creation in the cache, a power of two: more than most programs have.
+const PLACES: usize = 1024;
+
+/// How many entries of the cache are looked at for a place.
+const PROBES: usize = 8;
+
+/// The hash of a name. Its keys are random: names may come from elsewhere, and must not be chosen to
+/// share a bucket.
+pub(super) fn hash(text: &str) -> u64 {
+    static KEYS: OnceLock<RandomState> = OnceLock::new();
+    let keys = KEYS.get().unwrap_or_else(|| {
+        // The first set of keys stays.
+        let _ = KEYS.set(RandomState::new());
+        KEYS.get().expect("set just now")
+    });
+    keys.hash_one(text)
+}
+
+#[derive(Default)]
+pub(super) struct Name {
+    /// None until the name is added.
+    text: Option<Arc<str>>,
+    hash: u64,
+    /// The name before it in its bucket, plus 1; 0: none.
+    next: u32,
+    created: u64,
+    pub(super) retired: Retired,
+}
+
+impl Name {
+    /// The text, if any channel of this name is dead.
+    pub(super) fn retired(&self) -> Option<(Arc<str>, Retired)> {
+        let text = self.text.as_ref().filter(|_| self.retired.channels > 0);
+        text.map(|text| (text.clone(), self.retired.clone()))
+    }
+
+    /// One channel more of this name. Returns the how-manieth it is.
+    pub(super) fn count(&mut self) -> u64 {
+        self.created += 1;
+        self.created
+    }
+}
+
+/// All that the text of a nameless channel is made of, by address.
+#[derive(Clone, Copy)]
+struct Place {
+    location: &'static Location<'static>,
+    payload: &'static str,
+}
+
+impl Place {
+    fn of(info: &Info) -> Self {
+        Self { location: info.location, payload: info.payload }
+    }
+
+    #[inline]
+    fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self.location, other.location) && core::ptr::eq(self.payload, other.payload)
+    }
+
+    /// Where to look first. Addresses of this program: nobody chooses them to collide.
+    #[inline]
+    fn home(&self) -> usize {
+        let location = core::ptr::from_ref(self.location).addr() as u64;
+        let mixed = location ^ (self.payload.as_ptr().addr() as u64).rotate_left(32);
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - PLACES.ilog2())) as usize
+    }
+}
+
+/// An entry of the cache. No entry is all zeros, so that the cache takes no room in the program's file.
+#[derive(Clone, Copy)]
+struct Known {
+    place: Place,
+    /// [`NAMELESS`] where names had run out.
+    name: u32,
+}
+
+const NAMELESS: u32 = u32::MAX;
+
+pub(super) struct Names {
+    /// The last name of each bucket, plus 1; 0: none.
+    buckets: [u32; BUCKETS],
+    all: Chunks<Name>,
+    pub(super) len: u32,
+    places: [Option<Known>; PLACES],
+}
+
+impl Names {
+    #[allow(clippy::large_stack_arrays)] // made at compile time
+    pub(super) const fn new() -> Self {
+        Self { buckets: [0; BUCKETS], all: Chunks::new(), len: 0, places: [const { None }; PLACES] }
+    }
+
+    #[inline]
+    pub(super) fn at(&mut self, index: u32) -> &mut Name {
+        self.all.at(index)
+    }
+
+    /// The entry of a new channel's name; none if names have run out.
+    #[inline]
+    pub(super) fn entry(&mut self, info: &Info, stock: &mut Stock) -> Result<Option<u32>, Lack> {
+        if info.name.is_none() {
+            let place = Place::of(info);
+            let home = place.home();
+            for i in home..home + PROBES {
+                match &self.places[i % PLACES] {
+                    Some(known) if known.place.is(&place) => {
+                        return Ok(Some(known.name).filter(|&name| name != NAMELESS));
+                    }
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+        }
+        self.entry_by_text(info, stock)
+    }
+
+    /// Nameless channels are numbered with those that have their text for a name: ids never meet.
+    #[cold]
+    fn entry_by_text(&mut self, info: &Info, stock: &mut Stock) -> Result<Option<u32>, Lack> {
+        let Some(text) = info.name.as_ref().or(stock.text.as_ref()) else { return Err(Lack::Text) };
+        let name = match self.find(text, stock.hash) {
+            Some(index) => Some(index),
+            None if self.len == MAX_NAMES => None,
+            None if self.all.grow(self.len, &mut stock.names) => Some(self.add(text, stock.hash)),
+            None => return Err(Lack::Name(self.len)),
+        };
+        if info.name.is_none() {
+            let place = Place::of(info);
+            let mut probes = (0..PROBES).map(|i| (place.home() + i) % PLACES);
+            // Where all are taken, the newest place has the first.
+            let at = probes.find(|&i| self.places[i].is_none()).unwrap_or(place.home());
+            self.places[at] = Some(Known { place, name: name.unwrap_or(NAMELESS) });
+        }
+        Ok(name)
+    }
+
+    fn find(&mut self, text: &str, hash: u64) -> Option<u32> {
+        let mut next = self.buckets[hash as usize % BUCKETS];
+        while next != 0 {
+            let index = next - 1;
+            let name = self.all.at(index);
+            if name.hash == hash && name.text.as_deref() == Some(text) {
+                return Some(index);
+            }
+            next = name.next;
+        }
+        None
+    }
+
+    /// Adds a name for which there is memory. The text is counted once more, and not copied.
+    fn add(&mut self, text: &Arc<str>, hash: u64) -> u32 {
+        let index = self.len;
+        let next = core::mem::replace(&mut self.buckets[hash as usize % BUCKETS], index + 1);
+        let retired = Retired::default();
+        *self.all.at(index) = Name { text: Some(text.clone()), hash, next, created: 0, retired };
+        self.len += 1;
+        index
+    }
+}
