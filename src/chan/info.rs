@@ -50,7 +50,10 @@ pub(crate) struct Registration {
     pub(crate) ordinal: u64,
 }
 
-/// The cold part of a channel.
+/// The cold part of a channel: it lies in the [ring](crate::ring::Ring), between what senders and what
+/// the receiver write with each message. So first comes what never changes, then what refused senders
+/// write, and last what the receiver writes before it waits.
+#[repr(C)]
 pub(crate) struct Info {
     pub(crate) channel_id: u64,
     /// The name that is part of the id: the user's; or if the place tells nothing, the type of the
@@ -62,23 +65,24 @@ pub(crate) struct Info {
     pub(crate) payload: &'static str,
     /// On the telemetry clock.
     pub(crate) created_at: u64,
-    pub(crate) creator: Option<TaskRef>,
+    /// A [`TaskRef`] in one word.
+    creator: u64,
+    full: AtomicU64,
+    closed: AtomicU64,
+    /// Messages sent through a permit after the receiver had gone.
+    late: AtomicU64,
     /// Slot and name of the [`Registration`], a half each; `UNLISTED` if there is none.
     place: AtomicU64,
     ordinal: AtomicU64,
     /// Called when the channel's last handle goes.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
-    full: AtomicU64,
-    closed: AtomicU64,
+    /// `CloseCause` + 1 of the first cause; 0 while open.
+    cause: AtomicU8,
+    receiver_closed: AtomicU8,
     /// Largest occupancy that was ever reported; the ring's own mark counts no claim that is not published.
     reported: AtomicU64,
     /// Messages received before the receiver began to throw away what is left; `u64::MAX` until then.
     received: AtomicU64,
-    /// Messages sent through a permit after the receiver had gone.
-    late: AtomicU64,
-    /// `CloseCause` + 1 of the first cause; 0 while open.
-    cause: AtomicU8,
-    receiver_closed: AtomicU8,
     /// Since when the receiver's last poll waits; 0: it does not.
     receiver_since: AtomicU64,
     /// The task that last polled the receiver on a slow path.
@@ -92,6 +96,7 @@ const UNLISTED: u64 = u64::MAX;
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Info {
+    #[inline(always)]
     pub(crate) fn new(
         name: Option<Arc<str>>,
         location: &'static Location<'static>,
@@ -106,7 +111,7 @@ impl Info {
             location,
             payload,
             created_at: clock::now(),
-            creator: task::creator(),
+            creator: TaskRef::word(task::creator()),
             place: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
             on_drop,
@@ -120,6 +125,11 @@ impl Info {
             receiver_since: AtomicU64::new(0),
             receiver_task: AtomicU64::new(0),
         }
+    }
+
+    /// The task that created the channel.
+    pub(crate) fn creator(&self) -> Option<TaskRef> {
+        TaskRef::from_word(self.creator)
     }
 
     /// Notes the channel's place, before any other thread can see the channel but by that place.
@@ -215,8 +225,11 @@ impl Info {
         if cause != CloseCause::SendersDropped {
             self.receiver_closed.store(1, Ordering::Relaxed);
         }
-        let _ =
-            self.cause.compare_exchange(0, cause as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
+        // Most channels are closed twice, by each side.
+        if self.cause.load(Ordering::Relaxed) == 0 {
+            let code = cause as u8 + 1;
+            let _ = self.cause.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn close_cause(&self) -> Option<CloseCause> {

@@ -11,11 +11,10 @@ mod send;
 mod stats;
 
 use core::marker::PhantomData;
+use core::mem::offset_of;
 use core::panic::Location;
 
-use crossbeam_utils::CachePadded;
-
-use crate::ring::Ring;
+use crate::ring::{Reader, Ring};
 use crate::sync::{Arc, plain, step};
 use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
@@ -36,15 +35,20 @@ pub use stats::ChannelStats;
 pub(crate) use stats::Sums;
 
 /// Everything of a channel but the type of its messages.
+///
+/// In this order, for the reason that [`Ring`] gives: whoever clones or drops a handle writes `counts`, and
+/// the count of the `Arc` before them, and must not take the tail's line from who sends. What is seldom
+/// used lies between, and at the end, where a neighbour in memory begins.
+#[repr(C)]
 pub(crate) struct Shared {
-    ring: Ring,
-    receiver: CachePadded<RxWaker>,
-    /// Sends and reserves that wait for room. Claims look at it, so it shares no line with what changes otherwise.
-    senders: CachePadded<WaitQueue>,
+    pub(crate) counts: Counts,
+    /// Written by the receiver that parks and by who wakes it, both of which step on the tail as well.
+    receiver: RxWaker,
     /// Callers of `Sender::closed`. It is never served, only closed.
     on_close: WaitQueue,
-    pub(crate) counts: Counts,
-    pub(crate) info: Info,
+    ring: Ring<Info>,
+    /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end of the ring.
+    senders: WaitQueue,
 }
 
 /// A typed handle to a channel.
@@ -85,14 +89,10 @@ impl<T> Chan<T> {
     /// A channel with one sender and its receiving end.
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
         let Settings { name, shape, location, on_drop } = settings;
-        let (ring, reader) = Ring::new::<T>(shape);
-        let shared = Arc::new(Shared {
-            ring,
-            receiver: CachePadded::new(RxWaker::new()),
-            senders: CachePadded::new(WaitQueue::new()),
-            on_close: WaitQueue::new(),
-            counts: Counts::new(),
-            info: Info::new(name, location, core::any::type_name::<T>(), on_drop),
+        let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop);
+        let (shared, reader) = Shared::create(|ring| {
+            // SAFETY: memory for a ring, and nobody else's.
+            unsafe { Ring::init::<T>(ring, shape, info) }
         });
         let chan = Self { shared, messages: PhantomData };
         (chan.clone(), Consumer::new(chan, reader))
@@ -108,6 +108,55 @@ impl<T> Chan<T> {
 }
 
 impl Shared {
+    /// What is said above of distances. Loom's atomics have other sizes, and no lines.
+    const APART: () = {
+        const LINE: usize = Ring::<Info>::LINE;
+        let [tail, tail_ends, head, head_ends] = Ring::<Info>::LINES;
+        let ring = offset_of!(Self, ring);
+        if cfg!(all(not(parshall_loom), target_pointer_width = "64")) {
+            assert!(ring + tail >= offset_of!(Self, receiver) + LINE);
+            assert!(head >= tail_ends + 128);
+            assert!(offset_of!(Self, senders) >= ring + head_ends + LINE);
+        }
+    };
+
+    /// Written where it stays: see [`Ring::init`], which `ring` calls. (Should that unwind, what was written
+    /// so far is leaked, and nothing worse.)
+    #[inline(always)]
+    fn create(ring: impl FnOnce(*mut Ring<Info>) -> Reader) -> (Arc<Self>, Reader) {
+        let () = Self::APART;
+        let fill = |at: *mut Self| {
+            // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds nothing.
+            unsafe {
+                (&raw mut (*at).counts).write(Counts::new());
+                (&raw mut (*at).receiver).write(RxWaker::new());
+                (&raw mut (*at).senders).write(WaitQueue::new());
+                (&raw mut (*at).on_close).write(WaitQueue::new());
+                ring(&raw mut (*at).ring)
+            }
+        };
+        #[cfg(not(parshall_loom))]
+        {
+            let shared = Arc::<Self>::new_uninit();
+            let reader = fill(Arc::as_ptr(&shared).cast_mut().cast());
+            // SAFETY: filled.
+            (unsafe { shared.assume_init() }, reader)
+        }
+        // Loom's `Arc` takes what is made.
+        #[cfg(parshall_loom)]
+        {
+            let mut shared = core::mem::MaybeUninit::<Self>::uninit();
+            let reader = fill(shared.as_mut_ptr());
+            // SAFETY: filled.
+            (Arc::new(unsafe { shared.assume_init() }), reader)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn info(&self) -> &Info {
+        &self.ring.cold
+    }
+
     /// Gives `n` permits back, wakes a receiver that waited only for them, and serves who waits for
     /// room. Every road by which capacity returns without a message ends here.
     pub(crate) fn release<O: Owes>(&self, n: u64) {
@@ -133,7 +182,7 @@ impl Shared {
 
     /// The receiver will take nothing that is not sent or permitted yet.
     fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
-        self.info.note_close(cause);
+        self.info().note_close(cause);
         self.ring.close();
         step("close: marked");
         self.fail_senders(panic);
@@ -153,17 +202,15 @@ impl Shared {
         if !self.counts.drop_strong() {
             return;
         }
-        self.info.note_close(CloseCause::SendersDropped);
+        self.info().note_close(CloseCause::SendersDropped);
         let before = self.ring.close_by_senders();
         step("close: senders gone");
         OwesNothing::settle(|panic| {
             if before.is_parked() {
                 self.wake_receiver(panic);
             }
-            if !self.senders.is_idle() {
-                // Only forgotten futures can still wait; they must get no capacity.
-                self.fail_senders(panic);
-            }
+            // Only forgotten futures can still wait; they must get no capacity.
+            self.fail_senders(panic);
         });
     }
 
@@ -175,7 +222,7 @@ impl Shared {
     /// Messages in the channel. May change at any time; never above the capacity.
     pub(crate) fn len(&self) -> u64 {
         let len = self.ring.occupancy().len;
-        self.info.report(len);
+        self.info().report(len);
         len
     }
 
@@ -183,7 +230,7 @@ impl Shared {
     /// that are out. Exact at one instant if the receiver asks.
     pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
         let now = self.ring.occupancy();
-        self.info.report(now.len);
+        self.info().report(now.len);
         let most = || usize::try_from(now.len + now.reserved).ok();
         (now.len as usize, if now.tail.is_closed() { most() } else { None })
     }
@@ -205,9 +252,10 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(on_drop) = self.info.on_drop {
+        if let Some(on_drop) = self.info().on_drop {
             let waits = self.senders.final_totals();
-            on_drop(self, self.sums_at(self.ring.occupancy(), waits));
+            let last = self.ring.final_occupancy();
+            on_drop(self, self.sums_at(last, waits));
         }
     }
 }
@@ -239,7 +287,7 @@ impl Source for Shared {
 }
 
 /// What the callers of `Sender::closed` wait for: never room, only closure.
-struct Closure<'a>(&'a Ring);
+struct Closure<'a>(&'a Ring<Info>);
 
 impl Source for Closure<'_> {
     fn take(&self, _want: u64) -> Option<u64> {

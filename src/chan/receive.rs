@@ -165,7 +165,7 @@ impl<T> Consumer<T> {
 
     /// The future that last returned `Pending` is dropped: nobody waits, though the park may stand.
     pub(crate) fn abandon_wait(&self) {
-        self.chan.info.receive_wait_abandoned();
+        self.chan.info().receive_wait_abandoned();
     }
 
     /// Drops the next published message where it lies: a large one must not pass over the stack. False: there is
@@ -221,7 +221,7 @@ impl Shared {
     fn serve_waiting(&self, n: u64, held: bool, waker: Option<&Waker>) {
         let (hand, budget) = if held { (n, 0) } else { (0, n) };
         if let Some(task) = task::current(waker) {
-            self.info.note_receiver(Some(task));
+            self.info().note_receiver(Some(task));
         }
         OwesValue::settle(|panic| {
             let left = self.senders.serve(hand, budget, self, panic);
@@ -261,7 +261,7 @@ impl Shared {
             }
             *parked = false;
         }
-        self.info.receive_wait_begins(task::current(Some(waker)), clock::now());
+        self.info().receive_wait_begins(task::current(Some(waker)), clock::now());
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
         let old = unsafe { self.receiver.lend(lent) };
         step("park: lent");
@@ -275,7 +275,7 @@ impl Shared {
         };
         if !*parked {
             self.receiver.reclaim();
-            self.info.receive_wait_abandoned();
+            self.info().receive_wait_abandoned();
         }
         // Last: dropping a waker may run user code.
         match result {
@@ -303,15 +303,15 @@ impl<T> Drop for Consumer<T> {
             }
             // Throw away what is left, on past panicking drops, until nothing more can come: a claim
             // that is on its way is awaited, and later permits see that the receiver is gone.
-            shared.info.begin_discard(shared.ring.occupancy().popped);
+            shared.info().begin_discard(shared.ring.taken(&self.reader));
             let backoff = Backoff::new();
-            loop {
-                while self.discard_next(panic) {}
-                // SAFETY: this channel's reader, which goes with us.
-                if unsafe { self.chan.ring.try_abandon(&self.reader) } {
-                    break;
+            // SAFETY: this channel's reader, which goes with us.
+            while unsafe { !self.chan.ring.try_abandon(&self.reader) } {
+                if self.discard_next(panic) {
+                    while self.discard_next(panic) {}
+                } else {
+                    backoff.snooze();
                 }
-                backoff.snooze();
             }
         });
     }

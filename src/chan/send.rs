@@ -111,7 +111,7 @@ impl<T> Chan<T> {
                 self.publish::<O>(claim, value);
             }
         } else {
-            self.info.count_late();
+            self.info().count_late();
             // The message is the caller's own.
             OwesNothing::settle(|panic| {
                 panic.run(|| self.release::<O>(1));
@@ -174,8 +174,8 @@ impl Shared {
     #[cold]
     pub(crate) fn count_refusal(&self, refused: Refused) {
         match refused {
-            Refused::Full => self.info.count_full(),
-            Refused::Closed => self.info.count_closed(),
+            Refused::Full => self.info().count_full(),
+            Refused::Closed => self.info().count_closed(),
         }
     }
 

@@ -141,14 +141,14 @@ pub(crate) struct Sums {
 
 impl Shared {
     pub(super) fn sums_at(&self, now: Occupancy, waits: WaitTotals) -> Sums {
-        let late = self.info.late();
-        let received = self.info.received(now.popped);
+        let late = self.info().late();
+        let received = self.info().received(now.popped);
         Sums {
             sent: now.popped + now.len + late,
             received,
             discarded: now.popped - received + late,
-            full: self.info.full(),
-            closed: self.info.closed(),
+            full: self.info().full(),
+            closed: self.info().closed(),
             waits,
         }
     }
@@ -160,7 +160,8 @@ impl Shared {
 
     /// Reads everything; takes no lock, and never stores into a word.
     pub(crate) fn view(&self, anchor: Anchor) -> View {
-        let Self { ring, info, senders, counts, .. } = self;
+        let Self { ring, senders, counts, .. } = self;
+        let info = self.info();
         let (waits, send_waits) = senders.visit();
         let now = clock::exact();
         let receiver_since = info.receiver_since();
@@ -207,7 +208,7 @@ impl Shared {
             sent_total: sums.sent,
             recv_total: sums.received,
             created_at_ns: anchor.unix_ns(info.created_at),
-            creator_task_id: info.creator.map(TaskRef::node_id),
+            creator_task_id: info.creator().map(TaskRef::node_id),
         };
         View { stats, send_waits, receiver_since, receiver_task }
     }

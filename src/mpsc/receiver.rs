@@ -323,7 +323,7 @@ impl<T> Receiver<T> {
     ///
     /// See [`Sender::set_name`](super::Sender::set_name).
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        self.consumer.chan.info.set_name(name.into());
+        self.consumer.chan.info().set_name(name.into());
     }
 }
 

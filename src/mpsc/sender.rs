@@ -544,7 +544,7 @@ impl<T> Sender<T> {
     /// assert_eq!(tx.stats().name, "billing mailbox");
     /// ```
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        self.chan.info.set_name(name.into());
+        self.chan.info().set_name(name.into());
     }
 }
 

@@ -135,7 +135,7 @@ impl<T> UnboundedSender<T> {
     ///
     /// See [`Sender::set_name`](super::Sender::set_name).
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        self.chan.info.set_name(name.into());
+        self.chan.info().set_name(name.into());
     }
 }
 
@@ -201,7 +201,7 @@ impl<T> WeakUnboundedSender<T> {
     ///
     /// See [`Sender::set_name`](super::Sender::set_name).
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        self.chan.info.set_name(name.into());
+        self.chan.info().set_name(name.into());
     }
 }
 

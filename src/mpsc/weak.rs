@@ -46,7 +46,7 @@ impl<T> WeakSender<T> {
     ///
     /// See [`Sender::set_name`](super::Sender::set_name).
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        self.chan.info.set_name(name.into());
+        self.chan.info().set_name(name.into());
     }
 }
 

@@ -103,23 +103,35 @@ fn layout_of<T>(len: usize) -> Layout {
     Layout::array::<Entry<T>>(len).expect("32 messages fit into the address space")
 }
 
-/// Zeroed memory is a ring of which no position is published: position `p < len` has stamp
-/// `p + 1`.
+/// Beyond this size zeroed memory is asked for: it is brought in page by page, as messages come.
+/// Below, allocators take longer for it than the stamps do.
+#[cfg(not(parshall_loom))]
+const ZEROED: usize = 1024;
+
+/// Stamps of zero say that nothing is published: position `p < len` has stamp `p + 1`.
 #[cfg(not(parshall_loom))]
 fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     let layout = layout_of::<T>(len);
+    let zeroed = layout.size() > ZEROED;
     // SAFETY: an entry is never of size zero, it holds a stamp.
-    let Some(base) = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }) else {
-        std::alloc::handle_alloc_error(layout)
+    let memory = unsafe {
+        if zeroed { std::alloc::alloc_zeroed(layout) } else { std::alloc::alloc(layout) }
     };
-    if start != Pos::default() {
-        for i in 0..len {
-            let pos = start.plus(i as u64);
-            // SAFETY: index within the allocation, which nobody else has seen yet.
-            let entry = unsafe { base.cast::<Entry<T>>().add(pos.index(len - 1)).as_ref() };
-            // ORDERING(P0): Relaxed. Before the channel is shared; pairs with nothing.
-            entry.stamp.store(previous_lap(pos, len), crate::sync::Ordering::Relaxed);
+    let Some(base) = NonNull::new(memory) else { std::alloc::handle_alloc_error(layout) };
+    let set_stamp = |i: usize, stamp| {
+        // SAFETY: index within the allocation, which nobody else has seen yet.
+        unsafe {
+            let entry = base.cast::<Entry<T>>().add(i).as_ptr();
+            (&raw mut (*entry).stamp).write(AtomicU32::new(stamp));
         }
+    };
+    if !zeroed {
+        (0..len).for_each(|i| set_stamp(i, 0));
+    }
+    // Only in tests.
+    if start != Pos::default() {
+        let positions = (0..len as u64).map(|i| start.plus(i));
+        positions.for_each(|pos| set_stamp(pos.index(len - 1), previous_lap(pos, len)));
     }
     base
 }

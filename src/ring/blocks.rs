@@ -82,10 +82,13 @@ struct Block<T> {
     values: [Value<T>; LEN],
 }
 
-/// The first block of a list whose first position is `first`.
-pub(super) fn first<T>(first: Pos) -> *mut () {
+/// The first block of a list whose first position is `first`, and the stamp of that.
+pub(super) fn first<T>(first: Pos) -> (*mut (), NonNull<AtomicU32>) {
     let start = first.in_block(LEN as u64);
-    Block::<T>::allocate(start, first, ptr::null_mut()).as_ptr().cast()
+    let block = Block::<T>::allocate(start, first, ptr::null_mut());
+    // SAFETY: set up just now, and nobody else has it.
+    let stamp = unsafe { block.as_ref() }.slot(first).stamp.into();
+    (block.as_ptr().cast(), stamp)
 }
 
 /// Frees a list. It drops no message.
@@ -122,14 +125,19 @@ impl<T> Block<T> {
             (&raw mut (*p).next).write(AtomicPtr::new(ptr::null_mut()));
             (&raw mut (*p).prev).write(UnsafeCell::new(prev));
             (&raw mut (*p).passed).write(AtomicU64::new(0));
+            let stamps = (&raw mut (*p).stamps).cast::<AtomicU32>();
+            // That of the position before the block: nothing is published here.
+            let vacant = start.stamp().wrapping_sub(1);
             for i in 0..LEN {
-                let pos = start.plus(i as u64);
-                // In tests a list may begin inside a block: what lies before counts as published.
-                let offset = u32::from(pos.since(start) >= first.since(start));
-                let stamp = AtomicU32::new(pos.stamp().wrapping_sub(offset * LEN as u32));
-                (&raw mut (*p).stamps).cast::<AtomicU32>().add(i).write(stamp);
-                // Of std's cells nothing needs to be written.
-                #[cfg(parshall_loom)]
+                stamps.add(i).write(AtomicU32::new(vacant));
+            }
+            // In tests a list may begin inside a block: what lies before counts as published.
+            for i in 0..first.since(start) {
+                stamps.add(i as usize).write(AtomicU32::new(start.plus(i).stamp()));
+            }
+            // Of std's cells nothing needs to be written.
+            #[cfg(parshall_loom)]
+            for i in 0..LEN {
                 (&raw mut (*p).values).cast::<Value<T>>().add(i).write(slot::vacant());
             }
         }

@@ -54,6 +54,7 @@ unsafe impl Sync for Place {}
 impl Reader {
     /// A receiver whose first message has number `start`, and the stamp of its slot; a list begins with
     /// block `first`.
+    #[inline(always)]
     pub(super) fn new(start: u64, stamp: NonNull<AtomicU32>, first: *mut ()) -> Self {
         Self {
             head: start,
@@ -66,7 +67,12 @@ impl Reader {
         }
     }
 
-    /// The position of the next message to be taken.
+    /// The number of the next message to be taken.
+    pub(super) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Its position.
     #[inline]
     pub(crate) fn pos(&self) -> Pos {
         Pos::of(self.head)
@@ -96,7 +102,7 @@ pub(crate) enum Park {
     Drained,
 }
 
-impl Ring {
+impl<Cold> Ring<Cold> {
     /// The next message where it lies, if it is published: for who drops it there, and moves on
     /// with [`Ring::skip`].
     ///

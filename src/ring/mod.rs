@@ -96,7 +96,7 @@
 //! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
-//! P0, M1, M2, M6, N2, K3, L4, Q0, Q5 and B1 are local: before sharing, the watermark and its probe, sums ever reported,
+//! M1, M2, M6, N2, K3, L4, Q0, Q5 and B1 are local: the watermark and its probe, sums ever reported,
 //! the count of weak senders, the receiver's own note and its end of the list of blocks, memory that one has alone, a count
 //! of segments, the blocking caller's flag.
 //!

@@ -52,7 +52,7 @@ fn let_the_winner_go_on(backoff: &Backoff) {
     backoff.spin();
 }
 
-impl Ring {
+impl<Cold> Ring<Cold> {
     /// Claims the next slot where nothing stands in the way: what nearly every send needs, apart, so that it is short.
     #[inline]
     pub(crate) fn claim_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, NotPlain> {

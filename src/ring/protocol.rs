@@ -4,18 +4,29 @@
 //! operations return the facts (`was_parked`, `waited_for`, ...) and `chan` acts on them. The producers' steps
 //! are in [`super::producer`], the receiver's in [`super::consumer`].
 
-use crossbeam_utils::CachePadded;
+use core::mem::{MaybeUninit, offset_of};
 
 use super::blocks::{Ends, List};
 use super::consumer::Reader;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
-use super::store::{Cursor, Storage, Store, in_store};
+use super::store::Storage;
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 
 /// The shared state of a ring; the receiver's private part is [`Reader`].
-pub(crate) struct Ring {
-    pub(super) producers: CachePadded<ProducerLine>,
-    pub(super) consumer: CachePadded<ConsumerLine>,
+///
+/// What one side writes with each message must share no cache line with what the other side writes, nor
+/// with what both read: a write takes the line away from all others (false sharing). An alignment to
+/// lines would see to that, but then the allocator leaves its fast path, which costs as much as all the
+/// rest of a channel's creation. So the parts are kept apart by distance: bytes that are [`LINE`] or more
+/// apart share no line wherever the memory begins. Between the two sides lies `cold`, what the owner of
+/// the ring has to keep and seldom writes; where nothing of use fits, a [`Gap`].
+#[repr(C)]
+pub(crate) struct Ring<Cold = ()> {
+    pub(super) producers: ProducerLine,
+    pub(crate) cold: Cold,
+    pub(super) consumer: ConsumerLine,
+    _apart: Gap,
+    /// From here on nothing is written once the ring is made.
     pub(super) storage: Storage,
     /// As it was asked for; none for an unbounded channel.
     pub(super) capacity: Option<u64>,
@@ -23,6 +34,37 @@ pub(crate) struct Ring {
     pub(super) limit: u64,
     /// The number of the first message: 0 but in tests.
     start: u64,
+}
+
+/// Bytes of a cache line. (Those of x86-64 are fetched in pairs: the two sides are a pair apart.)
+const LINE: usize = if cfg!(target_arch = "aarch64") { 128 } else { 64 };
+
+/// Bytes that nobody uses, and that keep what lies before apart from what lies behind.
+struct Gap(#[allow(dead_code)] MaybeUninit<[u8; LINE]>);
+
+#[cfg(test)]
+impl Ring {
+    /// A ring by itself.
+    pub(crate) fn new<T>(shape: Shape) -> (Self, Reader) {
+        let mut ring = MaybeUninit::uninit();
+        // SAFETY: it is made there.
+        unsafe {
+            let reader = Self::init::<T>(ring.as_mut_ptr(), shape, || ());
+            (ring.assume_init(), reader)
+        }
+    }
+}
+
+impl<Cold> Ring<Cold> {
+    pub(crate) const LINE: usize = LINE;
+
+    /// Where the words of the two sides lie: producers' first and last byte, then the consumer's.
+    pub(crate) const LINES: [usize; 4] = [
+        offset_of!(Self, producers),
+        offset_of!(Self, producers) + size_of::<ProducerLine>(),
+        offset_of!(Self, consumer),
+        offset_of!(Self, consumer) + size_of::<ConsumerLine>(),
+    ];
 }
 
 /// What kind of ring to make.
@@ -36,6 +78,7 @@ pub(crate) struct Shape {
     pub(crate) in_blocks: bool,
 }
 
+#[repr(C)]
 pub(super) struct ProducerLine {
     /// T: see [`Tail`].
     pub(super) tail: AtomicU64,
@@ -66,38 +109,41 @@ pub(crate) struct Occupancy {
     pub(crate) tail: Tail,
 }
 
-impl Ring {
-    /// A ring for messages of type `T`; every `T` below means this one.
-    pub(crate) fn new<T>(shape: Shape) -> (Self, Reader) {
+impl<Cold> Ring<Cold> {
+    /// Makes a ring for messages of type `T`; every `T` below means this one. In place: a ring that is
+    /// returned is copied more than once, and that costs as much as all the rest.
+    ///
+    /// # Safety
+    /// `at` is memory for it, and nobody else's.
+    #[inline(always)]
+    pub(crate) unsafe fn init<T>(
+        at: *mut Self,
+        shape: Shape,
+        cold: impl FnOnce() -> Cold,
+    ) -> Reader {
         let Shape { capacity, start, in_blocks } = shape;
         let limit = capacity.unwrap_or(MAX_LEN).min(MAX_LEN);
         let head = Head::at(start);
-        let (storage, first) = Storage::new::<T>(limit, head.pos(), in_blocks);
-        let ring = Self {
-            producers: CachePadded::new(ProducerLine {
+        let (storage, first, stamp) = Storage::new::<T>(limit, head.pos(), in_blocks);
+        // SAFETY: the caller's word. Each field is written once; a gap holds nothing.
+        unsafe {
+            (&raw mut (*at).producers).write(ProducerLine {
                 tail: AtomicU64::new(Tail::at(head.pos()).0),
                 head_cache: AtomicU64::new(head.0),
                 ends: Ends::new(first),
-            }),
-            consumer: CachePadded::new(ConsumerLine {
+            });
+            (&raw mut (*at).cold).write(cold());
+            (&raw mut (*at).consumer).write(ConsumerLine {
                 head: AtomicU64::new(head.0),
                 popped: AtomicU64::new(start),
                 watermark: AtomicU64::new(0),
-            }),
-            storage,
-            capacity,
-            limit,
-            start,
-        };
-        // SAFETY: of this type; and nobody else is there yet.
-        let stamp = unsafe {
-            in_store!(ring, T, |store| store.seek(head.pos(), &mut Cursor(first)))
-                .expect("the first block is there")
-                .stamp
-                .into()
-        };
-        let reader = Reader::new(start, stamp, first);
-        (ring, reader)
+            });
+            (&raw mut (*at).storage).write(storage);
+            (&raw mut (*at).capacity).write(capacity);
+            (&raw mut (*at).limit).write(limit);
+            (&raw mut (*at).start).write(start);
+        }
+        Reader::new(start, stamp, first)
     }
 
     /// None: unbounded.
@@ -184,9 +230,12 @@ impl Ring {
         self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::SeqCst);
     }
 
-    /// The receiver closes: what is in the ring or permitted still arrives. Returns the word before.
-    pub(crate) fn close(&self) -> Tail {
-        self.update_tail(Tail::close).0
+    /// The receiver closes: what is in the ring or permitted still arrives.
+    pub(crate) fn close(&self) {
+        // By a SeqCst load: if it was closed before, that step too comes before the looks that follow (W2).
+        if !self.tail_sc().is_closed() {
+            self.update_tail(Tail::close);
+        }
     }
 
     /// The last sender is gone. Permits that are still out were forgotten and can never be used, so
@@ -229,6 +278,20 @@ impl Ring {
         self.occupied(known, self.head(), tail)
     }
 
+    /// [`Ring::occupancy`], where nobody else is.
+    pub(crate) fn final_occupancy(&mut self) -> Occupancy {
+        // ORDERING(M7, C1, D1): Relaxed. Behind the owner's `Arc`, all that was done is visible.
+        let known = self.consumer.popped.load(Ordering::Relaxed);
+        let head = Head(self.consumer.head.load(Ordering::Relaxed));
+        let tail = Tail(self.producers.tail.load(Ordering::Relaxed));
+        self.occupied(known, head, tail)
+    }
+
+    /// How many messages the receiver has taken.
+    pub(crate) fn taken(&self, reader: &Reader) -> u64 {
+        reader.head() - self.start
+    }
+
     fn occupied(&self, known: u64, head: Head, tail: Tail) -> Occupancy {
         let len = tail.pos().since(head.pos());
         // A tail behind the head, read while the receiver ran on, counts as empty, and says nothing of permits.
@@ -256,7 +319,7 @@ impl Ring {
     }
 }
 
-impl Drop for Ring {
+impl<Cold> Drop for Ring<Cold> {
     fn drop(&mut self) {
         // SAFETY: nobody else is there.
         unsafe { self.free_list() };

@@ -2,10 +2,13 @@
 //!
 //! Both answer the receiver's questions in the same way ([`Store`]); the protocol does not know which it works on.
 
+use core::ptr::NonNull;
+
 use super::array::Array;
 use super::blocks;
 use super::pos::Pos;
 use super::slot::Slot;
+use crate::sync::AtomicU32;
 
 /// The kind of a channel's memory, with the type of its messages erased.
 pub(super) enum Storage {
@@ -21,16 +24,24 @@ pub(super) enum Storage {
 const MAX_ARRAY_BYTES: usize = 4096;
 
 impl Storage {
-    /// The memory for `limit` messages, and the first block if it is a list.
-    pub(super) fn new<T>(limit: u64, first: Pos, in_blocks: bool) -> (Self, *mut ()) {
+    /// The memory for `limit` messages, the first block if it is a list, and the stamp of the position `first`.
+    #[inline(always)]
+    pub(super) fn new<T>(
+        limit: u64,
+        first: Pos,
+        in_blocks: bool,
+    ) -> (Self, *mut (), NonNull<AtomicU32>) {
         let small = limit <= blocks::LEN as u64
             || limit <= MAX_ARRAY_BYTES as u64
                 && Array::bytes::<T>((limit as usize).next_power_of_two()) <= MAX_ARRAY_BYTES;
         if small && !in_blocks {
             let array = Array::new::<T>((limit as usize).next_power_of_two(), first);
-            (Self::Array(array), core::ptr::null_mut())
+            // SAFETY: made for `T`.
+            let stamp = unsafe { array.of::<T>() }.at(first).stamp.into();
+            (Self::Array(array), core::ptr::null_mut(), stamp)
         } else {
-            (Self::Blocks { free: blocks::free::<T> }, blocks::first::<T>(first))
+            let (block, stamp) = blocks::first::<T>(first);
+            (Self::Blocks { free: blocks::free::<T> }, block, stamp)
         }
     }
 }

@@ -8,7 +8,7 @@
 mod chunks;
 mod names;
 
-use crate::chan::{Info, Registration, Shared, Sums};
+use crate::chan::{Registration, Shared, Sums};
 use crate::sync::Arc as SharedArc;
 use crate::sync::plain::{Arc, Mutex, MutexGuard, Weak};
 
@@ -64,22 +64,6 @@ struct Stock {
     slots: Option<Box<[Slot]>>,
     names: Option<Box<[Name]>>,
     text: Option<Arc<str>>,
-    /// Of the channel's name, or of `text`.
-    hash: u64,
-}
-
-impl Stock {
-    fn fetch(&mut self, lack: Lack, info: &Info) {
-        match lack {
-            Lack::Slot(index) => self.slots = Some(Chunks::chunk_of(index)),
-            Lack::Name(index) => self.names = Some(Chunks::chunk_of(index)),
-            Lack::Text => {
-                let text = info.first_name();
-                self.hash = names::hash(&text);
-                self.text = Some(text.into());
-            }
-        }
-    }
 }
 
 /// The sums of dead channels.
@@ -134,17 +118,32 @@ fn lock() -> MutexGuard<'static, Registry> {
 
 /// Lists a new channel, before its handles are given out.
 pub(crate) fn enter(shared: &SharedArc<Shared>) {
-    let info = &shared.info;
-    let mut stock = Stock::default();
-    if let Some(name) = &info.name {
-        stock.hash = names::hash(name);
+    let hash = shared.info().name.as_deref().map_or(0, names::hash);
+    // The lock is given back at the end of the statement.
+    let listed = lock().list(shared, hash, None);
+    if let Err(lack) = listed {
+        enter_slow(shared, hash, lack);
     }
+}
+
+#[cold]
+fn enter_slow(shared: &SharedArc<Shared>, mut hash: u64, mut lack: Lack) {
+    let info = shared.info();
+    let mut stock = Stock::default();
     loop {
-        // The lock is given back at the end of this statement.
-        let listed = lock().list(shared, &mut stock);
+        match lack {
+            Lack::Slot(index) => stock.slots = Some(Chunks::chunk_of(index)),
+            Lack::Name(index) => stock.names = Some(Chunks::chunk_of(index)),
+            Lack::Text => {
+                let text = info.first_name();
+                hash = names::hash(&text);
+                stock.text = Some(text.into());
+            }
+        }
+        let listed = lock().list(shared, hash, Some(&mut stock));
         match listed {
             Ok(()) => return,
-            Err(lack) => stock.fetch(lack, info),
+            Err(another) => lack = another,
         }
     }
 }
@@ -152,7 +151,7 @@ pub(crate) fn enter(shared: &SharedArc<Shared>) {
 /// Strikes a channel off, as the last of its handles goes. From its last handle's end on to here
 /// nothing is allocated or freed: a snapshot waits for a channel that is dying.
 pub(crate) fn leave(shared: &Shared, sums: Sums) {
-    let Some(Registration { slot, name, .. }) = shared.info.registration() else { return };
+    let Some(Registration { slot, name, .. }) = shared.info().registration() else { return };
     let mut registry = lock();
     let slot = registry.vacate(slot);
     match name {
@@ -165,13 +164,22 @@ pub(crate) fn leave(shared: &Shared, sums: Sums) {
 
 impl Registry {
     /// Nothing is changed by half: what lacks is found out first.
-    fn list(&mut self, shared: &SharedArc<Shared>, stock: &mut Stock) -> Result<(), Lack> {
-        let info = &shared.info;
+    /// `hash` is that of its name, or of the text in `stock`.
+    fn list(
+        &mut self,
+        shared: &SharedArc<Shared>,
+        hash: u64,
+        mut stock: Option<&mut Stock>,
+    ) -> Result<(), Lack> {
+        let info = shared.info();
         let slot = self.vacant.unwrap_or(self.used);
-        if slot == self.used && !self.slots.grow(slot, &mut stock.slots) {
-            return Err(Lack::Slot(slot));
+        if slot == self.used {
+            let spare = stock.as_deref_mut().map(|stock| &mut stock.slots);
+            if !self.slots.grow(slot, spare) {
+                return Err(Lack::Slot(slot));
+            }
         }
-        let name = self.names.entry(info, stock)?;
+        let name = self.names.entry(info, hash, stock)?;
         let ordinal = name.map_or(0, |name| self.names.at(name).count());
         // What it replaces is vacant: nothing is dropped.
         let old = core::mem::replace(self.slots.at(slot), Slot::Live(SharedArc::downgrade(shared)));

@@ -186,12 +186,12 @@ impl ChannelSnapshot {
 
 /// `None`: it is not listed.
 fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnapshot> {
-    let registration = shared.info.registration()?;
-    let name = encode(&shared.info.first_name());
+    let registration = shared.info().registration()?;
+    let name = encode(&shared.info().first_name());
     let suffix = match (registration.name, registration.ordinal) {
         (Some(_), 1) => String::new(),
         (Some(_), n) => format!("#{n}"),
-        (None, _) => format!("#c{}", shared.info.channel_id),
+        (None, _) => format!("#c{}", shared.info().channel_id),
     };
     let view = shared.view(anchor);
     let send_waits = view.send_waits.iter().map(|wait| WaitSnapshot {

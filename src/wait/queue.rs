@@ -98,6 +98,7 @@ enum Part {
 }
 
 impl WaitQueue {
+    #[inline(always)]
     pub(crate) fn new() -> Self {
         Self {
             line: Line { arrivals: AtomicU64::new(0), settled: AtomicU64::new(0) },
@@ -534,7 +535,15 @@ impl WaitQueue {
 
     /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be
     /// given back.
+    #[inline]
     pub(crate) fn close(&self, panic: &mut FirstPanic) -> u64 {
+        // The end of most channels.
+        if self.is_idle() { 0 } else { self.close_line(panic) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_line(&self, panic: &mut FirstPanic) -> u64 {
         let mut wakes = WakeBatch::new();
         let mut hand = 0;
         let mut walk = Walk::to(self, self.arrivals());

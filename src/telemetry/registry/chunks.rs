@@ -39,9 +39,9 @@ impl<T> Chunks<T> {
     }
 
     /// Whether there is memory for this item, now that `spare` is put in if it is the chunk that lacks.
-    pub(super) fn grow(&mut self, index: u32, spare: &mut Option<Box<[T]>>) -> bool {
+    pub(super) fn grow(&mut self, index: u32, spare: Option<&mut Option<Box<[T]>>>) -> bool {
         let level = place(index).0;
-        if let Some(lacking @ None) = self.levels.get_mut(level) {
+        if let (Some(lacking @ None), Some(spare)) = (self.levels.get_mut(level), spare) {
             *lacking = spare.take_if(|spare| spare.len() == (FIRST as usize) << level);
         }
         self.has(index)
@@ -64,9 +64,12 @@ mod tests {
         for i in 0..1000 {
             let mut spare = Some(Chunks::chunk_of(i));
             let missing = !chunks.has(i);
-            assert!(chunks.grow(i, &mut spare));
+            assert!(chunks.grow(i, Some(&mut spare)));
             assert_eq!(spare.is_none(), missing, "one that is there already is left");
-            assert!(!chunks.grow(i + FIRST * 32, &mut Some(Chunks::chunk_of(i))), "another one");
+            assert!(
+                !chunks.grow(i + FIRST * 32, Some(&mut Some(Chunks::chunk_of(i)))),
+                "another one"
+            );
             *chunks.at(i) = i;
         }
         assert!((0..1000).all(|i| *chunks.at(i) == i));

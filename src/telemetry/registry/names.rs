@@ -118,7 +118,12 @@ impl Names {
 
     /// The entry of a new channel's name; none if names have run out.
     #[inline]
-    pub(super) fn entry(&mut self, info: &Info, stock: &mut Stock) -> Result<Option<u32>, Lack> {
+    pub(super) fn entry(
+        &mut self,
+        info: &Info,
+        hash: u64,
+        stock: Option<&mut Stock>,
+    ) -> Result<Option<u32>, Lack> {
         if info.name.is_none() {
             let place = Place::of(info);
             let home = place.home();
@@ -132,17 +137,26 @@ impl Names {
                 }
             }
         }
-        self.entry_by_text(info, stock)
+        self.entry_by_text(info, hash, stock)
     }
 
     /// Nameless channels are numbered with those that have their text for a name: ids never meet.
     #[cold]
-    fn entry_by_text(&mut self, info: &Info, stock: &mut Stock) -> Result<Option<u32>, Lack> {
-        let Some(text) = info.name.as_ref().or(stock.text.as_ref()) else { return Err(Lack::Text) };
-        let name = match self.find(text, stock.hash) {
+    #[inline(never)]
+    fn entry_by_text(
+        &mut self,
+        info: &Info,
+        hash: u64,
+        stock: Option<&mut Stock>,
+    ) -> Result<Option<u32>, Lack> {
+        let (text, spare) = stock.map(|stock| (&stock.text, &mut stock.names)).unzip();
+        let Some(text) = info.name.as_ref().or(text.and_then(Option::as_ref)) else {
+            return Err(Lack::Text);
+        };
+        let name = match self.find(text, hash) {
             Some(index) => Some(index),
             None if self.len == MAX_NAMES => None,
-            None if self.all.grow(self.len, &mut stock.names) => Some(self.add(text, stock.hash)),
+            None if self.all.grow(self.len, spare) => Some(self.add(text, hash)),
             None => return Err(Lack::Name(self.len)),
         };
         if info.name.is_none() {
@@ -176,5 +190,64 @@ impl Names {
         *self.all.at(index) = Name { text: Some(text.clone()), hash, next, created: 0, retired };
         self.len += 1;
         index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The entry, with whatever lacks brought.
+    fn entry(names: &mut Names, info: &Info) -> Option<u32> {
+        let text = info.first_name();
+        let hash = hash(&text);
+        let mut stock = Stock { text: Some(text.into()), ..Stock::default() };
+        loop {
+            match names.entry(info, hash, Some(&mut stock)) {
+                Ok(name) => return name,
+                Err(Lack::Name(index)) => stock.names = Some(Chunks::chunk_of(index)),
+                Err(_) => unreachable!("there is a text"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn info(name: Option<String>, payload: &'static str) -> Info {
+        Info::new(name.map(Into::into), Location::caller(), payload, None)
+    }
+
+    /// Seen to fail with: buckets whose names are not compared.
+    #[test]
+    fn each_name_has_one_entry_until_they_run_out() {
+        let mut names = Box::new(Names::new());
+        let named = |i: u32| info(Some(format!("name {i}")), "u8");
+        for round in 0..2 {
+            for i in 0..MAX_NAMES {
+                assert_eq!(entry(&mut names, &named(i)), Some(i), "round {round}");
+            }
+        }
+        assert_eq!(entry(&mut names, &named(MAX_NAMES)), None);
+        let nameless = info(None, "u8");
+        assert_eq!(entry(&mut names, &nameless), None);
+        assert!(matches!(names.entry(&nameless, 0, None), Ok(None)), "its place is known");
+    }
+
+    /// Seen to fail with: a cache that looks at the payload alone.
+    #[test]
+    fn a_place_keeps_its_name_in_the_cache_or_out_of_it() {
+        let mut names = Box::new(Names::new());
+        // All are made on one line, and so have one text.
+        let payloads = (0..3 * PLACES).map(|i| -> &'static str { format!("{i}").leak() });
+        let places: Vec<_> = payloads.map(|payload| info(None, payload)).collect();
+        let name = entry(&mut names, &places[0]);
+        for place in &places {
+            assert_eq!(entry(&mut names, place), name);
+            assert!(matches!(names.entry(place, 0, None), Ok(known) if known == name));
+        }
+        let known = places.iter().filter(|place| names.entry(place, 0, None).is_ok()).count();
+        assert!((PLACES / 2..=PLACES).contains(&known), "{known} of {PLACES}");
+        // Another line, though of a payload that is known.
+        let other = info(None, places[places.len() - 1].payload);
+        assert_ne!(entry(&mut names, &other), name);
     }
 }
