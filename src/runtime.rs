@@ -8,15 +8,21 @@
 //!
 //! Tokio gives each poll of a task 128 units. An operation that succeeds spends one; without one it returns
 //! `Pending`, and the task is woken. Otherwise a loop that always finds a message, or room, would never let
-//! another task run. As in Tokio 1.54, a receive asks for the unit first, and a send or reserve last: by then it
-//! holds its place in line or its permits, and it keeps them while it is pending. They count as any permit that
-//! is out does, and go back if the future is dropped. Closure needs no unit.
+//! another task run. The same operations spend units as in Tokio 1.54, and the same ones are pending
+//! without.
+//!
+//! A unit is asked for only where something will be done with it: by a receive when a message is
+//! there, by a send when there is room. A receive that finds nothing only looks whether a unit is
+//! left; without one it is pending as any other, and does not wait for a message. A send or reserve that
+//! waited asks last: by then it has its permits, and keeps them while it is pending. They count as any
+//! permit that is out does, and go back if the future is dropped. Closure needs no unit.
 
 use core::future::Future;
+use core::task::{Context, Poll};
 
 #[cfg(not(parshall_loom))] // loom has a `block_on` of its own
 pub(crate) use imp::unlimited;
-pub(crate) use imp::{is_entered, may_block, poll_unit, task_number, try_unit};
+pub(crate) use imp::{has_unit, is_entered, may_block, poll_unit, task_number, try_unit};
 
 /// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`], or
 /// with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
@@ -67,6 +73,18 @@ impl<F: Future> sealed::Start for Timer<F> {
     }
 }
 
+/// Takes a unit and spends it. False: none is left, and the task will be woken.
+#[inline(always)]
+pub(crate) fn spend_unit(cx: &mut Context<'_>) -> bool {
+    match poll_unit(cx) {
+        Poll::Ready(unit) => {
+            unit.spend();
+            true
+        }
+        Poll::Pending => false,
+    }
+}
+
 #[cfg(feature = "tokio")]
 mod imp {
     use core::future::Future;
@@ -88,7 +106,8 @@ mod imp {
     impl Unit {
         #[inline]
         pub(crate) fn spend(self) {
-            self.0.made_progress();
+            // It owns nothing: all that its drop would do is to give the unit back.
+            core::mem::forget(self.0);
         }
     }
 
@@ -96,6 +115,12 @@ mod imp {
     #[inline]
     pub(crate) fn poll_unit(cx: &mut Context<'_>) -> Poll<Unit> {
         coop::poll_proceed(cx).map(Unit)
+    }
+
+    /// Whether a unit is left.
+    #[inline]
+    pub(crate) fn has_unit() -> bool {
+        coop::has_budget_remaining()
     }
 
     /// Takes a unit if one is left; wakes nobody. One look at the budget, not two.
@@ -199,6 +224,11 @@ mod imp {
     #[inline(always)]
     pub(crate) fn poll_unit(_: &mut Context<'_>) -> Poll<Unit> {
         Poll::Ready(Unit)
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_unit() -> bool {
+        true
     }
 
     #[inline(always)]

@@ -69,16 +69,23 @@ type Payload = Box<dyn Any + Send>;
 
 impl FirstPanic {
     /// Runs `f`; a panic is kept if it is the first.
+    #[inline]
     pub(crate) fn run(&mut self, f: impl FnOnce()) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-            match self.0 {
-                None => self.0 = Some(payload),
-                Some(_) => discard(payload),
-            }
+            self.keep(payload);
+        }
+    }
+
+    #[cold]
+    fn keep(&mut self, payload: Payload) {
+        match self.0 {
+            None => self.0 = Some(payload),
+            Some(_) => discard(payload),
         }
     }
 
     /// Drops a waker, if there is one: its drop is user code.
+    #[inline]
     pub(crate) fn discard(&mut self, waker: Option<Waker>) {
         if waker.is_some() {
             self.run(|| drop(waker));
@@ -86,8 +93,10 @@ impl FirstPanic {
     }
 
     /// Goes on with the first panic, if there was one. A second panic while unwinding would abort the process.
+    #[inline]
     fn resume(mut self) {
-        if !panicking()
+        if self.0.is_some()
+            && !panicking()
             && let Some(payload) = self.0.take()
         {
             resume_unwind(payload);
@@ -96,6 +105,7 @@ impl FirstPanic {
 }
 
 impl Drop for FirstPanic {
+    #[inline]
     fn drop(&mut self) {
         if let Some(payload) = self.0.take() {
             discard(payload);
@@ -105,6 +115,7 @@ impl Drop for FirstPanic {
 
 /// Drops what a panic carried. That is user code as well: it may panic with a payload of its own, and so on. After a few
 /// of those the last one is leaked.
+#[cold]
 pub(crate) fn discard(payload: Payload) {
     const NESTED: usize = 8;
     let mut payload = payload;

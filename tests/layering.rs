@@ -69,6 +69,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lib", &[]),
 ];
 
+/// The files of `wait`, each above those that it may import.
+const WAIT: &[&str] = &[
+    "batch", "cell", "segment", "pool", "sweep", "row", "line", "walk", "source", "queue", "serve",
+    "register", "census", "rx_waker", "block_on", "mod",
+];
+
 /// Files that may contain the word.
 const UNSAFE: &[&str] = &[
     "ring/slot.rs",         // the memory of a message
@@ -82,7 +88,9 @@ const UNSAFE: &[&str] = &[
     "wait/cell.rs",         // a waiter's waker
     "wait/pool.rs",         // the memory of waiters
     "wait/row.rs",          // a look at it by a hint
-    "wait/queue.rs",        // takes the wakers
+    "wait/queue.rs",        // what a waiter does with its waker
+    "wait/register.rs",     // likewise
+    "wait/serve.rs",        // takes the wakers
     "wait/batch.rs",        // an array of wakers that is not filled
     "chan/mod.rs",          // ends a park, so owns the cell
     "chan/send.rs",         // knows the type of the messages
@@ -173,6 +181,26 @@ fn imports_point_down() {
         }
     }
     assert!(wrong.is_empty(), "against the layers of DESIGN.md:\n{}", wrong.join("\n"));
+}
+
+/// Seen to fail with: the walk over the whole queue, as it was.
+#[test]
+fn the_files_of_wait_import_what_is_below_them() {
+    let floor = |file: &str| WAIT.iter().position(|name| *name == file);
+    for (file, text) in files() {
+        let Some(own) = file.strip_prefix("wait/").map(|file| file.trim_end_matches(".rs")) else {
+            continue;
+        };
+        let own = floor(own).unwrap_or_else(|| panic!("{file} has no floor"));
+        for (_, line) in code_lines(&text).filter(|(_, line)| line.contains("super::")) {
+            for (at, marker) in line.match_indices("super::") {
+                let rest = &line[at + marker.len()..];
+                let name: String =
+                    rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                assert!(floor(&name).is_none_or(|floor| floor < own), "{file} imports {name}");
+            }
+        }
+    }
 }
 
 #[test]

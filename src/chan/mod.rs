@@ -215,6 +215,7 @@ impl Shared {
     }
 
     /// Closed by either side. Once true, true for ever.
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.ring.tail().is_closed()
     }
@@ -266,6 +267,11 @@ impl Source for Shared {
         self.ring.reserve_up_to(want)
     }
 
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        self.ring.is_full()
+    }
+
     fn has_room(&self) -> bool {
         self.ring.has_room_for_one()
     }
@@ -292,6 +298,10 @@ struct Closure<'a>(&'a Ring<Info>);
 impl Source for Closure<'_> {
     fn take(&self, _want: u64) -> Option<u64> {
         (!self.is_closed()).then_some(0)
+    }
+
+    fn is_full(&self) -> bool {
+        !self.is_closed()
     }
 
     fn has_room(&self) -> bool {

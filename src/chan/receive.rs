@@ -1,9 +1,12 @@
 //! The receiving side: pop, park, close, and the drop that leaves nothing behind.
 
+use core::future::Future;
+use core::marker::{PhantomData, PhantomPinned};
+use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
 use super::{Chan, CloseCause, Shared};
-use crate::ring::{Park, Reader, Room};
+use crate::ring::{Any, Kind, Park, Popped, Reader, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::clock;
@@ -34,23 +37,62 @@ impl<T> Consumer<T> {
         Self { chan, reader, parked: false, ended: false }
     }
 
-    /// Takes the next published message and lets the next sender in.
-    #[inline]
+    /// Takes the next message, if it is published, and lets the next sender in.
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
-        // SAFETY: this channel's ring was made for `T`, with this reader.
-        let (value, room) = unsafe { self.chan.ring.pop::<T>(&mut self.reader) }?;
-        self.chan.serve_senders(1, room, None);
-        Some(value)
+        // SAFETY: this channel's ring was made for `T`, with this reader; the head is moved below.
+        match unsafe { self.chan.ring.pop_if::<T, Any>(&mut self.reader, || true) } {
+            Popped::Message(value, room) => Some(self.taken(value, room)),
+            Popped::Refused | Popped::Nothing => None,
+        }
     }
 
+    /// Lets the next sender in, for a message that was popped.
     #[inline(always)]
-    pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let unit = ready!(runtime::poll_unit(cx));
+    fn taken(&mut self, value: T, room: Room) -> T {
+        if room != Room::Free {
+            self.chan.make_room(&mut self.reader, room);
+        }
+        value
+    }
+
+    /// Waits for the next message.
+    #[inline]
+    pub(crate) fn recv<K: Kind>(&mut self) -> Recv<'_, T, K> {
+        Recv { consumer: self, stage: Stage::New, kind: PhantomData, _pinned: PhantomPinned }
+    }
+
+    /// The unit is asked for when there is a message: whoever has to wait needs none yet.
+    #[inline(always)]
+    pub(crate) fn poll_recv<K: Kind>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let may = || runtime::spend_unit(cx);
+        // SAFETY: as in `pop`.
+        match unsafe { self.chan.ring.pop_if::<T, K>(&mut self.reader, may) } {
+            Popped::Message(value, room) => Poll::Ready(Some(self.taken(value, room))),
+            Popped::Refused => Poll::Pending,
+            Popped::Nothing => self.wait_for_message(cx),
+        }
+    }
+
+    /// There was no message a moment ago. The plain case is that none comes meanwhile.
+    #[inline(always)]
+    fn wait_for_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if !runtime::has_unit() {
+            // As Tokio: without a unit nobody waits for a message. The task is woken.
+            return runtime::poll_unit(cx).map(|_| unreachable!("none was left"));
+        }
+        match self.park(cx.waker()) {
+            Some(Nothing::Empty) => Poll::Pending,
+            other => self.look_again(other, cx),
+        }
+    }
+
+    /// The park failed: a message came meanwhile, or the end.
+    #[cold]
+    #[inline(never)]
+    fn look_again(&mut self, mut parked: Option<Nothing>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let received = loop {
-            if let Some(value) = self.pop() {
-                break Some(value);
-            }
-            match self.park(cx.waker()) {
+            match parked {
                 Some(Nothing::Empty) => return Poll::Pending,
                 Some(Nothing::Drained) => {
                     self.end();
@@ -58,8 +100,12 @@ impl<T> Consumer<T> {
                 }
                 None => {}
             }
+            if let Some(value) = self.pop() {
+                break Some(value);
+            }
+            parked = self.park(cx.waker());
         };
-        unit.spend();
+        ready!(runtime::poll_unit(cx)).spend();
         Poll::Ready(received)
     }
 
@@ -92,15 +138,11 @@ impl<T> Consumer<T> {
     }
 
     #[inline(always)]
-    pub(crate) fn try_recv(&mut self) -> Result<T, Nothing> {
-        // As `pop`, which would be a call from here: a nanosecond of twelve.
-        // SAFETY: this channel's ring was made for `T`, with this reader.
-        match unsafe { self.chan.ring.pop::<T>(&mut self.reader) } {
-            Some((value, room)) => {
-                self.chan.serve_senders(1, room, None);
-                Ok(value)
-            }
-            None => self.try_recv_slow(),
+    pub(crate) fn try_recv<K: Kind>(&mut self) -> Result<T, Nothing> {
+        // SAFETY: as in `pop`.
+        match unsafe { self.chan.ring.pop_if::<T, K>(&mut self.reader, || true) } {
+            Popped::Message(value, room) => Ok(self.taken(value, room)),
+            Popped::Refused | Popped::Nothing => self.try_recv_slow(),
         }
     }
 
@@ -136,7 +178,7 @@ impl<T> Consumer<T> {
     }
 
     /// Parks under `waker`. `None`: there is something to pop.
-    #[inline]
+    #[inline(always)]
     fn park(&mut self, waker: &Waker) -> Option<Nothing> {
         let result = self.chan.park(&self.reader, &mut self.parked, waker);
         match result {
@@ -206,6 +248,51 @@ impl<T> Consumer<T> {
     }
 }
 
+/// A receive in progress: from [`Consumer::recv`].
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Recv<'a, T, K> {
+    consumer: &'a mut Consumer<T>,
+    stage: Stage,
+    kind: PhantomData<K>,
+    /// As the future of an `async fn`.
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    New,
+    Pending,
+    Done,
+}
+
+impl<T, K: Kind> Future for Recv<'_, T, K> {
+    type Output = Option<T>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // SAFETY: nothing in it is pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        assert!(this.stage != Stage::Done, "a receive is not polled after it was ready");
+        // First: the poll may park and then panic, when it drops an older waker.
+        this.stage = Stage::Pending;
+        let poll = this.consumer.poll_recv::<K>(cx);
+        if poll.is_ready() {
+            this.stage = Stage::Done;
+        }
+        poll
+    }
+}
+
+/// Dropped while it waits, it says that nobody waits any more.
+impl<T, K> Drop for Recv<'_, T, K> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.stage == Stage::Pending {
+            self.consumer.abandon_wait();
+        }
+    }
+}
+
 impl Shared {
     /// Hands the room just made, for `n` messages, to those who wait for it.
     #[inline(always)]
@@ -215,14 +302,30 @@ impl Shared {
         }
     }
 
+    /// Sees to the room of one message, which is owed. The plain case is that somebody waits for it.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&self, reader: &mut Reader, room: Room) {
+        let room = if room == Room::Due { self.ring.move_due_head(reader) } else { room };
+        if room == Room::Free {
+            return;
+        }
+        if let Some(task) = task::current(None) {
+            self.info().note_receiver(Some(task));
+        }
+        if !(room == Room::Held && self.senders.serve_first()) {
+            self.serve_waiting(1, room == Room::Held, None);
+        }
+    }
+
     /// Hands out what a pop holds, or what it gave back. The message is owed.
     #[cold]
     #[inline(never)]
     fn serve_waiting(&self, n: u64, held: bool, waker: Option<&Waker>) {
-        let (hand, budget) = if held { (n, 0) } else { (0, n) };
         if let Some(task) = task::current(waker) {
             self.info().note_receiver(Some(task));
         }
+        let (hand, budget) = if held { (n, 0) } else { (0, n) };
         OwesValue::settle(|panic| {
             let left = self.senders.serve(hand, budget, self, panic);
             if left > 0 {

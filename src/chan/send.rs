@@ -1,20 +1,21 @@
 //! The sending side: claim and publish at once, or wait for a permit and use it.
 
 use core::future::Future;
+use core::marker::PhantomPinned;
 use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use std::collections::VecDeque;
 
 use super::{Chan, Closure, Shared};
-use crate::ring::{Claim, Refused};
+use crate::ring::{Any, Claim, Kind, NotPlain, Refused};
 use crate::runtime;
 #[cfg(feature = "sink")]
 use crate::sync::Arc;
 use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
-use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
+use crate::unwind::{Owes, OwesNothing, OwesValue};
 use crate::wait::{Key, Ticket, Wait, WaitQueue};
 
 /// The receiver takes nothing more.
@@ -44,8 +45,8 @@ impl From<Refused> for Missing {
 impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
     #[inline(always)]
-    pub(crate) fn try_send<O: Owes>(&self, value: T) -> Result<(), (Refused, T)> {
-        let nobody_waits = || self.senders.is_empty();
+    pub(crate) fn try_send<O: Owes, K: Kind>(&self, value: T) -> Result<(), (Refused, T)> {
+        let nobody_waits = || K::UNBOUNDED || self.senders.is_empty();
         // Matched here, and not behind one function of the ring, which costs two to four instructions of 95.
         let claim = match self.ring.claim_plainly(nobody_waits) {
             Ok(claim) => claim,
@@ -54,7 +55,7 @@ impl<T> Chan<T> {
                 Err(refused) => return Err((refused, value)),
             },
         };
-        self.publish::<O>(claim, value);
+        self.publish::<O, K>(claim, value);
         Ok(())
     }
 
@@ -75,16 +76,21 @@ impl<T> Chan<T> {
     /// Sends at once, in a poll, or gives the message back and says what its permit needs.
     #[inline(always)]
     pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
-        let Some(unit) = runtime::try_unit() else {
-            return Err((self.reserve_without_unit(), value));
-        };
-        match self.try_send::<OwesValue>(value) {
-            Ok(()) => {
-                unit.spend();
+        match self.begin_claim() {
+            Ok(claim) => {
+                self.publish::<OwesValue, Any>(claim, value);
                 Ok(())
             }
-            Err((refused, value)) => Err((refused.into(), value)),
+            Err(missing) => Err((missing, value)),
         }
+    }
+
+    /// Sends a message, waiting in line for room. When the channel is closed, the message is made an
+    /// error by `closed`.
+    #[inline]
+    pub(crate) fn send<E>(&self, value: T, closed: fn(T) -> E) -> Send<'_, T, E> {
+        let turn = Turn::for_permits(1);
+        Send { turn, chan: self, value: Some(value), begun: false, closed, _pinned: PhantomPinned }
     }
 
     /// [`Chan::try_send_many`] for a unit of the budget, or what the permit for the first message needs.
@@ -99,16 +105,17 @@ impl<T> Chan<T> {
 
     /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
     /// gone the message is dropped at once, and a panic of its drop goes on.
+    #[inline(always)]
     pub(crate) fn send_reserved<O: Owes>(&self, value: T) {
         if let Some((claim, may_be_waited_for)) = self.ring.claim_reserved() {
             if may_be_waited_for {
                 // A permit is free to be taken again.
                 O::settle(|panic| {
-                    panic.run(|| self.publish::<OwesNothing>(claim, value));
+                    panic.run(|| self.publish::<OwesNothing, Any>(claim, value));
                     self.senders.serve(0, 1, &**self, panic);
                 });
             } else {
-                self.publish::<O>(claim, value);
+                self.publish::<O, Any>(claim, value);
             }
         } else {
             self.info().count_late();
@@ -127,11 +134,12 @@ impl<T> Chan<T> {
     }
 
     #[inline]
-    fn publish<O: Owes>(&self, claim: Claim, value: T) {
+    fn publish<O: Owes, K: Kind>(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked();
         step("publish: claimed");
-        // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
-        unsafe { self.ring.publish(claim, value) };
+        // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it. `K` is the
+        // kind of the handle.
+        unsafe { self.ring.publish::<T, K>(claim, value) };
         self.wake_if::<O>(was_parked);
     }
 
@@ -146,6 +154,42 @@ impl<T> Chan<T> {
 }
 
 impl Shared {
+    /// Claims a slot for a unit of the budget, or says what is missing. The unit is asked for when
+    /// there is a slot: who has to wait needs none yet.
+    #[inline(always)]
+    fn begin_claim(&self) -> Result<Claim, Missing> {
+        let nobody_waits = || self.senders.is_empty();
+        let from = match self.ring.look_plainly(nobody_waits) {
+            Ok(tail) => {
+                let Some(unit) = runtime::try_unit() else {
+                    return Err(self.reserve_without_unit());
+                };
+                match self.ring.claim_from(tail) {
+                    Ok(claim) => {
+                        unit.spend();
+                        return Ok(claim);
+                    }
+                    // The unit goes back; it is there to be asked for again.
+                    Err(from) => from,
+                }
+            }
+            Err(from) if self.ring.seems_full(&from) => return Err(Missing::Room),
+            Err(from) => from,
+        };
+        self.begin_claim_slowly(from)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_claim_slowly(&self, from: NotPlain) -> Result<Claim, Missing> {
+        let Some(unit) = runtime::try_unit() else {
+            return Err(self.reserve_without_unit());
+        };
+        let claim = self.ring.claim(from, || self.senders.is_empty())?;
+        unit.spend();
+        Ok(claim)
+    }
+
     /// Takes `n` permits without waiting.
     pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
         self.ring.reserve(n, || self.senders.is_empty())
@@ -210,6 +254,18 @@ struct Turn {
 }
 
 impl Turn {
+    /// A wait for `need` permits that has not begun.
+    #[inline(always)]
+    fn for_permits(need: u64) -> Self {
+        Self { need, key: None, held: false, until: Until::Granted }
+    }
+
+    /// It has a place in line, or permits.
+    #[inline(always)]
+    fn is_under_way(&self) -> bool {
+        self.held || self.key.is_some()
+    }
+
     fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
         match self.until {
             Until::Granted => &shared.senders,
@@ -217,24 +273,76 @@ impl Turn {
         }
     }
 
+    /// The plain case is a wait that was granted.
+    #[inline(always)]
     fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if !self.held {
-            let mut wait = Wait::Pending;
-            OwesValue::settle(|panic| wait = self.poll_wait(shared, cx.waker(), panic));
-            match wait {
-                Wait::Pending => return Poll::Pending,
-                Wait::Closed(assigned) => {
-                    shared.release::<OwesValue>(assigned);
-                    return Poll::Ready(Err(Closed));
-                }
-                Wait::Granted => self.held = true,
+        // SAFETY: the key is of a queue of this channel.
+        if unsafe { WaitQueue::take_granted(&mut self.key) } {
+            self.held = true;
+            self.poll_held(shared, cx)
+        } else {
+            self.poll_slowly(shared, cx)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn poll_slowly(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.held {
+            return self.poll_held(shared, cx);
+        }
+        let wait = if self.key.is_some() {
+            self.poll_wait(shared, cx.waker())
+        } else {
+            self.register(shared, cx.waker())
+        };
+        self.go_on(wait, shared, cx)
+    }
+
+    /// The first poll; `missing` is what stands between the caller and its permits. The plain case
+    /// is that it has to wait for room.
+    #[inline(always)]
+    fn begin(
+        &mut self,
+        missing: Missing,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed>> {
+        if missing == Missing::Room {
+            match self.register(shared, cx.waker()) {
+                Wait::Pending => Poll::Pending,
+                over => self.go_on(over, shared, cx),
+            }
+        } else {
+            self.held = missing == Missing::Unit;
+            if self.held { self.poll_slowly(shared, cx) } else { Poll::Ready(Err(Closed)) }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn go_on(
+        &mut self,
+        wait: Wait,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed>> {
+        match wait {
+            Wait::Pending => Poll::Pending,
+            Wait::Closed(assigned) => self.closed(shared, assigned),
+            Wait::Granted => {
+                self.held = true;
+                self.poll_held(shared, cx)
             }
         }
+    }
+
+    /// All permits are here.
+    #[inline(always)]
+    fn poll_held(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         if shared.is_closed() {
             // Granted, but closed before it was polled: as Tokio, closure wins.
-            self.held = false;
-            shared.release::<OwesValue>(self.need);
-            return Poll::Ready(Err(Closed));
+            return self.closed(shared, self.need);
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
         ready!(runtime::poll_unit(cx)).spend();
@@ -242,20 +350,42 @@ impl Turn {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_wait(&mut self, shared: &Shared, waker: &Waker, panic: &mut FirstPanic) -> Wait {
+    #[cold]
+    #[inline(never)]
+    fn closed(&mut self, shared: &Shared, assigned: u64) -> Poll<Result<(), Closed>> {
+        self.held = false;
+        shared.release::<OwesValue>(assigned);
+        Poll::Ready(Err(Closed))
+    }
+
+    /// Looks after a wait that has a place.
+    fn poll_wait(&mut self, shared: &Shared, waker: &Waker) -> Wait {
         let queue = self.queue(shared);
         let task = || task::TaskRef::word(task::current(Some(waker)));
         let key = &mut self.key;
-        if key.is_some() {
-            // SAFETY: the key is from `register` below, in the same queue.
-            return unsafe { queue.poll(key, task, waker, panic) };
-        }
+        let mut wait = Wait::Pending;
+        // SAFETY: the key is from `register`, in the same queue.
+        OwesValue::settle(|panic| wait = unsafe { queue.poll(key, task, waker, panic) });
+        wait
+    }
+
+    /// Begins to wait. (Compiled in this crate, where all that it calls is inlined.)
+    #[inline(never)]
+    fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
         let mine = waker.clone();
-        let ticket = Ticket { task: task(), since: clock::now(), need: self.need };
-        match self.until {
-            Until::Granted => queue.register(key, ticket, mine, shared, panic),
-            Until::Closed => queue.register(key, ticket, mine, &Closure(&shared.ring), panic),
-        }
+        let task = task::TaskRef::word(task::current(Some(waker)));
+        let ticket = Ticket { task, since: clock::now(), need: self.need };
+        let (key, until) = (&mut self.key, self.until);
+        let mut wait = Wait::Pending;
+        OwesValue::settle(|panic| {
+            wait = match until {
+                Until::Granted => shared.senders.register(key, ticket, mine, shared, panic),
+                Until::Closed => {
+                    shared.on_close.register(key, ticket, mine, &Closure(&shared.ring), panic)
+                }
+            };
+        });
+        wait
     }
 
     /// Gives up the place and hands on what it held.
@@ -280,8 +410,9 @@ pub(crate) struct Acquire<S: Deref<Target = Shared>> {
 
 impl<S: Deref<Target = Shared>> Acquire<S> {
     fn permits(shared: S, need: u64, missing: Missing) -> Self {
-        let held = missing == Missing::Unit;
-        Self { shared, turn: Turn { need, key: None, held, until: Until::Granted } }
+        let mut turn = Turn::for_permits(need);
+        turn.held = missing == Missing::Unit;
+        Self { shared, turn }
     }
 
     /// As dropping it, by a call that may owe a value.
@@ -303,8 +434,96 @@ impl<S: Deref<Target = Shared> + Unpin> Future for Acquire<S> {
 impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
     #[inline]
     fn drop(&mut self) {
-        if self.turn.held || self.turn.key.is_some() {
+        if self.turn.is_under_way() {
             self.turn.leave::<OwesNothing>(&self.shared);
+        }
+    }
+}
+
+/// A send in progress: from [`Chan::send`].
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Send<'a, T, E> {
+    turn: Turn,
+    chan: &'a Chan<T>,
+    /// None once it was sent or given back.
+    value: Option<T>,
+    begun: bool,
+    closed: fn(T) -> E,
+    /// As the future of an `async fn`.
+    _pinned: PhantomPinned,
+}
+
+impl<T, E> Future for Send<'_, T, E> {
+    type Output = Result<(), E>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: nothing in it is pinned; the message is moved when it is sent.
+        let this = unsafe { self.get_unchecked_mut() };
+        if this.begun {
+            return this.poll_turn(cx);
+        }
+        this.begun = true;
+        match this.chan.begin_claim() {
+            Ok(claim) => {
+                let value = this.take();
+                this.chan.publish::<OwesValue, Any>(claim, value);
+                Poll::Ready(Ok(()))
+            }
+            Err(missing) => this.begin_turn(missing, cx),
+        }
+    }
+}
+
+impl<T, E> Send<'_, T, E> {
+    #[inline]
+    fn take(&mut self) -> T {
+        self.value.take().expect("a send is not polled after it was ready")
+    }
+
+    #[inline]
+    fn begin_turn(&mut self, missing: Missing, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let acquired = self.turn.begin(missing, self.chan, cx);
+        if acquired.is_pending() { Poll::Pending } else { self.finish_slowly(acquired) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn finish_slowly(&mut self, acquired: Poll<Result<(), Closed>>) -> Poll<Result<(), E>> {
+        self.finish(acquired)
+    }
+
+    #[inline(never)]
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let acquired = self.turn.poll(self.chan, cx);
+        self.finish(acquired)
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, acquired: Poll<Result<(), Closed>>) -> Poll<Result<(), E>> {
+        Poll::Ready(match ready!(acquired) {
+            Ok(()) => {
+                let value = self.take();
+                self.chan.send_reserved::<OwesValue>(value);
+                Ok(())
+            }
+            Err(Closed) => Err(self.refused()),
+        })
+    }
+
+    #[cold]
+    fn refused(&mut self) -> E {
+        self.chan.count_refusal(Refused::Closed);
+        (self.closed)(self.take())
+    }
+}
+
+/// The place in line is given up before the message is dropped.
+impl<T, E> Drop for Send<'_, T, E> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.turn.is_under_way() {
+            self.turn.leave::<OwesNothing>(self.chan);
         }
     }
 }

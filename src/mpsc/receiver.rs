@@ -12,6 +12,7 @@ use futures_core::stream::FusedStream;
 
 use super::error::{RecvTimeoutError, TryRecvError};
 use crate::chan::{ChannelStats, Consumer, Nothing};
+use crate::ring::{Any, Kind};
 use crate::runtime;
 use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
@@ -71,6 +72,10 @@ impl<T> Receiver<T> {
         Self { consumer }
     }
 
+    pub(super) fn consumer(&mut self) -> &mut Consumer<T> {
+        &mut self.consumer
+    }
+
     /// Drops the next `n` messages, which are there or on their way in.
     pub(super) fn discard(&mut self, n: usize) {
         self.consumer.discard(n);
@@ -91,8 +96,9 @@ impl<T> Receiver<T> {
     /// assert_eq!((rx.recv().await, rx.recv().await), (Some("one"), None));
     /// # }
     /// ```
-    pub async fn recv(&mut self) -> Option<T> {
-        Receive::new(&mut self.consumer, Consumer::poll_recv).await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> + use<'_, T> {
+        self.consumer.recv::<Any>()
     }
 
     /// Waits for messages and appends up to `limit` of them to `buffer`; returns how many. It never
@@ -128,7 +134,12 @@ impl<T> Receiver<T> {
     /// [`TryRecvError::Empty`] if something may still come, else [`TryRecvError::Disconnected`].
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.consumer.try_recv().map_err(|nothing| match nothing {
+        self.try_recv_as::<Any>()
+    }
+
+    #[inline(always)]
+    pub(super) fn try_recv_as<K: Kind>(&mut self) -> Result<T, TryRecvError> {
+        self.consumer.try_recv::<K>().map_err(|nothing| match nothing {
             Nothing::Empty => TryRecvError::Empty,
             Nothing::Drained => TryRecvError::Disconnected,
         })
@@ -215,7 +226,7 @@ impl<T> Receiver<T> {
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<T, RecvTimeoutError> {
         // This thread is the one that drains, also when it need not wait.
-        as_thread(|| match self.consumer.try_recv() {
+        as_thread(|| match self.consumer.try_recv::<Any>() {
             Ok(value) => Ok(value),
             Err(Nothing::Drained) => Err(RecvTimeoutError::Disconnected),
             Err(Nothing::Empty) => match block_on_until(self.recv(), deadline()) {
@@ -290,7 +301,7 @@ impl<T> Receiver<T> {
     /// interest. A snapshot leaves it out once the [named task](crate::task::named) or the thread
     /// that polled has ended.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.consumer.poll_recv(cx)
+        self.consumer.poll_recv::<Any>(cx)
     }
 
     /// [`Receiver::recv_many`] as a poll; see [`Receiver::poll_recv`].

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::error::{SendError, SendTimeoutError, TrySendError};
 use super::{OwnedPermit, Permit, PermitIterator, Timeout, WeakSender};
 use crate::chan::{Chan, ChannelStats, Missing};
-use crate::ring::Refused;
+use crate::ring::{Any, Refused};
 use crate::runtime;
 use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
@@ -54,18 +54,9 @@ impl<T> Sender<T> {
     /// assert_eq!(rx.recv().await, Some(1));
     /// # }
     /// ```
-    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        match self.chan.begin_send(value) {
-            Ok(()) => Ok(()),
-            Err((Missing::Receiver, value)) => Err(self.closed_error(value)),
-            Err((missing, value)) => match self.chan.acquire(1, missing).await {
-                Ok(()) => {
-                    self.chan.send_reserved::<OwesValue>(value);
-                    Ok(())
-                }
-                Err(_) => Err(self.closed_error(value)),
-            },
-        }
+    #[inline]
+    pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> + use<'_, T> {
+        self.chan.send(value, SendError)
     }
 
     /// Sends a message, waiting in line for room until `timeout` is over: a [`Timer`](super::Timer) around any
@@ -163,7 +154,7 @@ impl<T> Sender<T> {
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.chan
-            .try_send::<OwesNothing>(message)
+            .try_send::<OwesNothing, Any>(message)
             .map_err(|(refused, message)| self.refused(refused, message))
     }
 
@@ -316,7 +307,7 @@ impl<T> Sender<T> {
         value: T,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        let (refused, value) = match self.chan.try_send::<OwesNothing>(value) {
+        let (refused, value) = match self.chan.try_send::<OwesNothing, Any>(value) {
             Ok(()) => return Ok(()),
             Err(refused) => refused,
         };

@@ -14,7 +14,7 @@ use futures_core::stream::FusedStream;
 use super::error::{RecvTimeoutError, SendError, TryRecvError};
 use super::{Drain, IntoIter, Iter, Receiver, TryIter};
 use crate::chan::{Chan, ChannelStats};
-use crate::ring::Refused;
+use crate::ring::{Refused, Unbounded};
 use crate::sync::plain::Arc;
 use crate::unwind::OwesNothing;
 
@@ -40,7 +40,7 @@ impl<T> UnboundedSender<T> {
     /// [`SendError`] with the message if the receiver is closed or dropped.
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        match self.chan.try_send::<OwesNothing>(message) {
+        match self.chan.try_send::<OwesNothing, Unbounded>(message) {
             Ok(()) => Ok(()),
             Err((Refused::Closed, message)) => Err(self.closed_error(message)),
             // 2^35 messages: as Tokio, whose count of messages would overflow.
@@ -253,8 +253,9 @@ impl<T> UnboundedReceiver<T> {
     /// assert_eq!((rx.recv().await, rx.recv().await), (Some("one"), None));
     /// # }
     /// ```
-    pub async fn recv(&mut self) -> Option<T> {
-        self.inner.recv().await
+    #[inline]
+    pub fn recv(&mut self) -> impl Future<Output = Option<T>> + use<'_, T> {
+        self.inner.consumer().recv::<Unbounded>()
     }
 
     /// Waits for messages and appends up to `limit` of them to `buffer`; see [`Receiver::recv_many`].
@@ -269,9 +270,9 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Errors
     /// [`TryRecvError::Empty`] if something may still come, else [`TryRecvError::Disconnected`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        self.inner.try_recv()
+        self.inner.try_recv_as::<Unbounded>()
     }
 
     /// [`UnboundedReceiver::recv`], blocking this thread.
@@ -347,7 +348,7 @@ impl<T> UnboundedReceiver<T> {
 
     /// [`UnboundedReceiver::recv`] as a poll; see [`Receiver::poll_recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.inner.poll_recv(cx)
+        self.inner.consumer().poll_recv::<Unbounded>(cx)
     }
 
     /// [`UnboundedReceiver::recv_many`] as a poll; see [`Receiver::poll_recv`].

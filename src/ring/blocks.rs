@@ -441,7 +441,7 @@ mod tests {
     fn send(ring: &Ring, value: u64) {
         let claim = ring.claim_next().unwrap();
         // SAFETY: the ring was made for `u64`.
-        unsafe { ring.publish(claim, value) };
+        unsafe { ring.put(claim, value) };
     }
 
     /// Blocks from the front to the end.
@@ -470,7 +470,7 @@ mod tests {
         // SAFETY: the ring was made for `u64`, with this reader.
         unsafe {
             assert!(ring.pop::<u64>(&mut reader).is_none());
-            ring.publish(stopped, 0_u64);
+            ring.put(stopped, 0_u64);
             for i in 0..MANY {
                 assert_eq!(ring.pop(&mut reader), Some((i, Room::Free)));
             }
@@ -485,7 +485,7 @@ mod tests {
         (1..MANY).for_each(|i| send(&ring, i));
         // SAFETY: the ring was made for `u64`, with this reader.
         unsafe {
-            ring.publish(stopped, 0_u64);
+            ring.put(stopped, 0_u64);
             while ring.pop::<u64>(&mut reader).is_some() {}
             ring.tidy::<u64>(&mut reader);
             assert!(blocks(&ring) <= 2 + SPARE, "{} blocks are left", blocks(&ring));

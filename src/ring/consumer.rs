@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
 use super::slot;
-use super::store::{Cursor, Storage, Store, in_store};
+use super::store::{Any, Cursor, Kind, Storage, Store, in_store};
 use crate::sync::{AtomicU32, Ordering, step};
 
 /// How often the receiver says how many messages it has taken in full: far more often than once in a lap of H, and rarely.
@@ -88,6 +88,19 @@ pub(crate) enum Room {
     WaitedFor,
     /// The caller has it, as permits, for those who wait.
     Held,
+    /// The head has not moved yet: the caller calls [`Ring::move_due_head`], which says more. Only where
+    /// it is more than a step, so that a plain pop is short.
+    Due,
+}
+
+/// What [`Ring::pop_if`] found.
+pub(crate) enum Popped<T> {
+    /// The message, and what became of its room.
+    Message(T, Room),
+    /// There is one, which may not be taken.
+    Refused,
+    /// There is none.
+    Nothing,
 }
 
 /// What a receiver that found nothing to read should do.
@@ -107,7 +120,7 @@ impl<Cold> Ring<Cold> {
     /// with [`Ring::skip`].
     ///
     /// # Safety
-    /// As [`Ring::pop`].
+    /// As [`Ring::pop_if`].
     pub(crate) unsafe fn peek<T>(&self, reader: &mut Reader) -> Option<NonNull<T>> {
         let pos = reader.pos();
         // SAFETY: the caller's word.
@@ -122,13 +135,13 @@ impl<Cold> Ring<Cold> {
     /// Moves on over a message that [`Ring::peek`] found, and that was dropped there.
     ///
     /// # Safety
-    /// As [`Ring::pop`]; the message is gone.
+    /// As [`Ring::pop_if`]; the message is gone.
     pub(crate) unsafe fn skip<T>(&self, reader: &mut Reader) -> Room {
         // SAFETY: the caller's word.
         unsafe {
             in_store!(self, T, |store| {
                 self.probe_watermark(store, reader);
-                self.advance(store, reader, 1)
+                self.advance::<T, Any, _>(store, reader, 1)
             })
         }
     }
@@ -136,41 +149,81 @@ impl<Cold> Ring<Cold> {
     /// Takes the next message, if it is published, and says what became of its room.
     ///
     /// # Safety
-    /// `T` is the type of this ring, and `reader` its reader.
-    #[inline]
-    pub(crate) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
+    /// As [`Ring::pop_if`].
+    #[cfg(any(test, parshall_loom))]
+    pub(super) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
+        // SAFETY: the caller's word.
+        let Popped::Message(value, room) = (unsafe { self.pop_if::<T, Any>(reader, || true) })
+        else {
+            return None;
+        };
+        Some((value, if room == Room::Due { self.move_due_head(reader) } else { room }))
+    }
+
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then.
+    ///
+    /// # Safety
+    /// `T` is the type of this ring, `K` its kind, and `reader` its reader. If the room is
+    /// [`Room::Due`], the head is moved before anything else is done with `reader`.
+    #[inline(always)]
+    pub(crate) unsafe fn pop_if<T, K: Kind>(
+        &self,
+        reader: &mut Reader,
+        may: impl FnOnce() -> bool,
+    ) -> Popped<T> {
         // SAFETY: the caller's word.
         unsafe {
+            if K::UNBOUNDED {
+                return self.pop_from::<T, K, _>(self.list::<T>(), reader, may);
+            }
             match &self.storage {
-                Storage::Array(array) => self.pop_from(array.of::<T>(), reader),
-                Storage::Blocks { .. } => self.pop_from_list(reader),
+                Storage::Array(array) => self.pop_from::<T, K, _>(array.of::<T>(), reader, may),
+                Storage::Blocks { .. } => self.pop_from_list(reader, may),
             }
         }
     }
 
     /// Out of line, so that a receive from an array is short.
     #[inline(never)]
-    unsafe fn pop_from_list<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
+    unsafe fn pop_from_list<T>(
+        &self,
+        reader: &mut Reader,
+        may: impl FnOnce() -> bool,
+    ) -> Popped<T> {
         // SAFETY: the caller's word.
-        unsafe { self.pop_from(self.list::<T>(), reader) }
+        unsafe { self.pop_from::<T, Any, _>(self.list::<T>(), reader, may) }
     }
 
     #[inline(always)]
-    unsafe fn pop_from<'a, T: 'a, S: Store<'a, T>>(
+    unsafe fn pop_from<'a, T: 'a, K: Kind, S: Store<'a, T>>(
         &self,
         store: S,
         reader: &mut Reader,
-    ) -> Option<(T, Room)> {
+        may: impl FnOnce() -> bool,
+    ) -> Popped<T> {
         let pos = reader.pos();
         // SAFETY: the type is the caller's word. Published, at the head, and the head moves on.
         unsafe {
-            let slot = store.seek(pos, &mut reader.at)?;
+            let Some(slot) = store.seek(pos, &mut reader.at) else { return Popped::Nothing };
             if !slot.is_published(pos) {
-                return None;
+                return Popped::Nothing;
+            }
+            if !may() {
+                return Popped::Refused;
             }
             self.probe_watermark(store, reader);
             let value = slot.read();
-            Some((value, self.advance(store, reader, 1)))
+            let room = if S::IS_LIST {
+                self.advance::<T, K, S>(store, reader, 1)
+            } else if reader.head + 1 < reader.plain_until {
+                reader.head += 1;
+                let room = self.free_room(reader, 1, true);
+                step("pop: head moved");
+                room
+            } else {
+                Room::Due
+            };
+            Popped::Message(value, room)
         }
     }
 
@@ -178,7 +231,7 @@ impl<Cold> Ring<Cold> {
     /// many, and what became of their room.
     ///
     /// # Safety
-    /// As [`Ring::pop`].
+    /// As [`Ring::pop_if`].
     pub(crate) unsafe fn pop_many<T>(
         &self,
         reader: &mut Reader,
@@ -209,7 +262,7 @@ impl<Cold> Ring<Cold> {
                 }
                 // After the reads, so that `beyond` lies ahead of where the head goes. It cannot panic.
                 self.probe_watermark(store, reader);
-                (n, self.advance(store, reader, n as u64))
+                (n, self.advance::<T, Any, _>(store, reader, n as u64))
             })
         }
     }
@@ -219,7 +272,7 @@ impl<Cold> Ring<Cold> {
     /// # Safety
     /// `reader` is this ring's, `store` its slots, and [`Ring::probe_watermark`] was called.
     #[inline]
-    unsafe fn advance<'a, T: 'a, S: Store<'a, T>>(
+    unsafe fn advance<'a, T: 'a, K: Kind, S: Store<'a, T>>(
         &self,
         store: S,
         reader: &mut Reader,
@@ -227,7 +280,7 @@ impl<Cold> Ring<Cold> {
     ) -> Room {
         reader.head += n;
         // Nobody waits for room in an unbounded channel.
-        let bounded = !S::IS_LIST || self.capacity.is_some();
+        let bounded = !K::UNBOUNDED && (!S::IS_LIST || self.capacity.is_some());
         let room = if reader.head < reader.plain_until {
             self.free_room(reader, n, bounded)
         } else {
@@ -245,10 +298,24 @@ impl<Cold> Ring<Cold> {
         room
     }
 
+    /// Moves the head over a message that [`Ring::pop_if`] took from an array.
+    #[inline]
+    pub(crate) fn move_due_head(&self, reader: &mut Reader) -> Room {
+        reader.head += 1;
+        let room = self.move_head_inline(reader, 1, true);
+        step("pop: head moved");
+        room
+    }
+
     /// What a plain pop need not do: to hold the room, and to tell how many messages were taken in full. Apart, so that it is short.
     #[cold]
     #[inline(never)]
     fn move_head(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
+        self.move_head_inline(reader, n, bounded)
+    }
+
+    #[inline(always)]
+    fn move_head_inline(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
         let waited_for = bounded && reader.plain_until == 0;
         // The step may set it to 0 again.
         reader.plain_until = (reader.head / MIRRORED + 1) * MIRRORED;
@@ -447,7 +514,7 @@ impl<Cold> Ring<Cold> {
     /// stands on.
     ///
     /// # Safety
-    /// As [`Ring::pop`].
+    /// As [`Ring::pop_if`].
     #[inline]
     pub(crate) unsafe fn tidy<T>(&self, reader: &mut Reader) {
         if let Storage::Blocks { .. } = self.storage {
@@ -457,7 +524,7 @@ impl<Cold> Ring<Cold> {
     }
 
     /// # Safety
-    /// As [`Ring::pop`], and there is a list.
+    /// As [`Ring::pop_if`], and there is a list.
     #[cold]
     #[inline(never)]
     unsafe fn tidy_list<T>(&self, reader: &mut Reader) {
@@ -508,7 +575,7 @@ mod tests {
                     if script >> step & 1 == 0 {
                         if let Ok(claim) = ring.claim_next() {
                             // SAFETY: the ring was made for `u32`.
-                            unsafe { ring.publish(claim, step) };
+                            unsafe { ring.put(claim, step) };
                             len += 1;
                         }
                         continue;
@@ -541,7 +608,7 @@ mod tests {
                 for i in 0..n {
                     let claim = ring.claim_next().unwrap();
                     // SAFETY: the ring was made for `u32`.
-                    unsafe { ring.publish(claim, i) };
+                    unsafe { ring.put(claim, i) };
                 }
                 // SAFETY: the ring was made for `u32`, with this reader.
                 let (taken, _) = unsafe { ring.pop_many(&mut reader, &mut Vec::<u32>::new(), 9) };

@@ -139,6 +139,7 @@ mod protocol;
 mod slot;
 mod store;
 
-pub(crate) use consumer::{Park, Reader, Room};
-pub(crate) use producer::{Claim, Refused};
+pub(crate) use consumer::{Park, Popped, Reader, Room};
+pub(crate) use producer::{Claim, NotPlain, Refused};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
+pub(crate) use store::{Any, Kind, Unbounded};

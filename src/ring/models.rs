@@ -19,7 +19,7 @@ fn what_was_free_before_is_free_with_a_head_that_holds() {
         let (ring, mut reader) = Ring::new::<u32>(shape);
         let ring = Arc::new(ring);
         // SAFETY: the ring was made for `u32`.
-        let send = |ring: &Ring, id: u32| ring.claim_next().map(|c| unsafe { ring.publish(c, id) });
+        let send = |ring: &Ring, id: u32| ring.claim_next().map(|c| unsafe { ring.put(c, id) });
         (0..2).for_each(|id| send(&ring, id).unwrap());
         let producer = loom::thread::spawn({
             let ring = ring.clone();

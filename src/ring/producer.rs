@@ -2,7 +2,7 @@
 
 use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
-use super::store::Storage;
+use super::store::{Kind, Storage};
 use crate::sync::{Backoff, Ordering, step};
 
 /// A slot that its holder must publish.
@@ -56,16 +56,32 @@ impl<Cold> Ring<Cold> {
     /// Claims the next slot where nothing stands in the way: what nearly every send needs, apart, so that it is short.
     #[inline]
     pub(crate) fn claim_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, NotPlain> {
-        let old = self.tail();
-        let plain = old.is_plainly_below(self.limit, self.head_cache()) && nobody_waits();
-        if !plain {
-            return Err(NotPlain { tail: old, lost: false });
-        }
+        self.look_plainly(nobody_waits).and_then(|tail| self.claim_from(tail))
+    }
+
+    /// The first half: the word from which a claim is plain.
+    #[inline]
+    pub(crate) fn look_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Tail, NotPlain> {
+        let tail = self.tail();
+        let plain = tail.is_plainly_below(self.limit, self.head_cache()) && nobody_waits();
+        if plain { Ok(tail) } else { Err(NotPlain { tail, lost: false }) }
+    }
+
+    /// The second half.
+    #[inline]
+    pub(crate) fn claim_from(&self, old: Tail) -> Result<Claim, NotPlain> {
         step("claim: plain");
         match self.swap_tail(old, old.claim(1)) {
             Ok(()) => Ok(Claim { old }),
             Err(tail) => Err(NotPlain { tail, lost: true }),
         }
+    }
+
+    /// Whether it is open and full, by two looks that may be of different moments: enough for who
+    /// will look again before it waits.
+    #[inline]
+    pub(crate) fn seems_full(&self, from: &NotPlain) -> bool {
+        !from.tail.is_closed() && from.tail.used(self.head()) >= self.limit
     }
 
     /// Claims the next slot, if `nobody_waits` for room, where [`Ring::claim_plainly`] could not.
@@ -227,31 +243,50 @@ impl<Cold> Ring<Cold> {
     /// Puts a message into a claimed slot and makes it visible to the receiver.
     ///
     /// # Safety
-    /// `T` is the type of this ring, and the claim is of this ring.
+    /// `T` is the type of this ring, `K` its kind, and the claim is of this ring.
     #[inline]
-    pub(crate) unsafe fn publish<T>(&self, claim: Claim, value: T) {
+    pub(crate) unsafe fn publish<T, K: Kind>(&self, claim: Claim, value: T) {
         // SAFETY: the claim is exclusive, and is consumed here.
         unsafe {
             match &self.storage {
+                _ if K::UNBOUNDED => self.publish_in_list(claim, value),
                 Storage::Array(array) => {
                     array.of::<T>().at(claim.pos()).publish(claim.pos(), value);
                 }
-                Storage::Blocks { .. } => self.publish_in_list(claim, value),
+                Storage::Blocks { .. } => self.publish_in_list_apart(claim, value),
             }
         }
     }
 
-    /// Out of line, so that a send into an array is short, and inlined.
-    ///
     /// # Safety
     /// As [`Ring::publish`], and there is a list.
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn publish_in_list<T>(&self, claim: Claim, value: T) {
         // SAFETY: the caller's word.
         unsafe {
             let slot = self.list::<T>().claimed(claim.pos(), || self.claimed_so_far());
             slot.publish(claim.pos(), value);
         }
+    }
+
+    /// Out of line, so that a send into an array is short, and inlined.
+    ///
+    /// # Safety
+    /// As [`Ring::publish_in_list`].
+    #[inline(never)]
+    unsafe fn publish_in_list_apart<T>(&self, claim: Claim, value: T) {
+        // SAFETY: the caller's word.
+        unsafe { self.publish_in_list(claim, value) };
+    }
+
+    /// Publishes, in a ring of any kind.
+    ///
+    /// # Safety
+    /// As [`Ring::publish`].
+    #[cfg(test)]
+    pub(super) unsafe fn put<T>(&self, claim: Claim, value: T) {
+        // SAFETY: the caller's word.
+        unsafe { self.publish::<T, super::Any>(claim, value) };
     }
 
     /// [`Ring::publish`] for several: `claim` is that of the first.
@@ -331,6 +366,15 @@ impl<Cold> Ring<Cold> {
         }
     }
 
+    /// Whether it is open and full, as [`Ring::reserve_up_to`] finds it at its first look. No: one of the two words
+    /// may be old, or permits ran out.
+    #[inline(always)]
+    pub(crate) fn is_full(&self) -> bool {
+        let tail = self.tail_sc();
+        // After the tail, as there.
+        !tail.is_closed() && tail.used(self.head()) == self.limit
+    }
+
     /// Whether [`Ring::reserve_up_to`] would get anything.
     pub(crate) fn has_room_for_one(&self) -> bool {
         loop {
@@ -384,7 +428,7 @@ mod tests {
             assert_eq!(ring.reserve_up_to(1), Some(1));
             let (claim, _) = ring.claim_reserved().expect("the receiver is there");
             // SAFETY: the ring was made for `u8`.
-            unsafe { ring.publish(claim, 7_u8) };
+            unsafe { ring.put(claim, 7_u8) };
             assert!(ring.head().pos().since(ring.head_cache().pos()) <= MAX_LAG);
             assert_eq!(ring.claim_next().map(drop), Err(Refused::Full));
             // SAFETY: the ring was made for `u8`, with this reader.
@@ -404,7 +448,7 @@ mod tests {
         for _ in 0..10 {
             let (claim, _) = ring.claim_reserved().expect("the receiver is there");
             // SAFETY: the ring was made for `u8`.
-            unsafe { ring.publish(claim, 7_u8) };
+            unsafe { ring.put(claim, 7_u8) };
             assert_eq!(ring.claim_next().map(drop), Err(Refused::Full));
             // SAFETY: the ring was made for `u8`, with this reader.
             let (_, room) = unsafe { ring.pop::<u8>(&mut reader) }.unwrap();
@@ -423,7 +467,7 @@ mod tests {
                 assert_eq!((ring.occupancy().popped, ring.occupancy().len), (n, 0));
                 let claim = ring.claim_next().unwrap();
                 // SAFETY: the ring was made for `u8`.
-                unsafe { ring.publish(claim, 7_u8) };
+                unsafe { ring.put(claim, 7_u8) };
                 // SAFETY: the ring was made for `u8`, with this reader.
                 unsafe { ring.pop::<u8>(&mut reader) }.unwrap();
             }

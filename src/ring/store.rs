@@ -19,6 +19,28 @@ pub(super) enum Storage {
     },
 }
 
+/// What the compiler knows of the channel that a call is for.
+pub(crate) trait Kind {
+    /// It has no capacity: its messages lie in a list, and nobody waits for room.
+    const UNBOUNDED: bool;
+}
+
+/// Any channel: what it is like is found out at run time.
+#[derive(Debug)]
+pub(crate) enum Any {}
+
+/// A channel without a capacity.
+#[derive(Debug)]
+pub(crate) enum Unbounded {}
+
+impl Kind for Any {
+    const UNBOUNDED: bool = false;
+}
+
+impl Kind for Unbounded {
+    const UNBOUNDED: bool = true;
+}
+
 /// Up to so many bytes a channel has an array: it is faster by a few instructions a message, and
 /// creating it costs little more than a block.
 const MAX_ARRAY_BYTES: usize = 4096;

@@ -478,6 +478,18 @@ pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
     if cfg!(parshall_loom) {
         return None;
     }
+    // The plain case, of a wait in a task of the runtime: nobody was entered.
+    if CURRENT.get().task == 0
+        && let Some(number) = runtime::task_number()
+    {
+        return Some(TaskRef::new(TaskKind::Tokio, number));
+    }
+    entered(waker)
+}
+
+/// [`current`] in all other cases.
+#[inline(never)]
+fn entered(waker: Option<&Waker>) -> Option<TaskRef> {
     running()
         .or_else(|| driver(waker))
         .or_else(|| waker.map(|w| TaskRef::new(TaskKind::Waker, w.data().addr() as u64)))

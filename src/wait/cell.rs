@@ -62,6 +62,7 @@ impl State {
         Self(segment << 32)
     }
 
+    #[inline]
     pub(super) fn kind(self) -> Kind {
         match self.0 & 0xff {
             0 => Kind::Empty,
@@ -157,6 +158,7 @@ impl Cell {
     }
 
     /// The word, in the order of all SeqCst steps.
+    #[inline]
     pub(super) fn state(&self) -> State {
         // ORDERING(Q1, Q2): SeqCst. Acquire: pairs with Q1 in `swap`, whose units and ticket it sees. SeqCst: pairs
         // with Q2 in `swap`: of a look at somebody ahead and his leaving, the later one sees the earlier (`mod`).
@@ -210,6 +212,7 @@ impl Cell {
     }
 
     /// The owner looks at the place no more.
+    #[inline]
     pub(super) fn release(&self) {
         // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look, and the last task it noted, came before.
         self.released.store(true, Ordering::Release);

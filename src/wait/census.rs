@@ -39,14 +39,14 @@ pub(crate) struct WaitTotals {
 impl WaitQueue {
     /// The sums when nobody can wait any more. It allocates nothing: the registry relies on that.
     pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        self.totals(self.arrivals(), |_, _, _, _| ())
+        self.totals(self.line.arrivals(), |_, _, _, _| ())
     }
 
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
     /// been polled since. All were in line when the call began.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
-        let mut totals = self.totals(self.arrivals(), |state, ticket, end, released| {
+        let mut totals = self.totals(self.line.arrivals(), |state, ticket, end, released| {
             if state.is_waiting() {
                 waiting.push(Waiting { ticket, granted_at: None });
             } else if state.kind() == Kind::Granted && !released {

@@ -101,11 +101,15 @@ mod batch;
 mod block_on;
 mod cell;
 mod census;
+mod line;
 mod pool;
 mod queue;
+mod register;
 mod row;
 mod rx_waker;
 mod segment;
+mod serve;
+mod source;
 mod sweep;
 mod walk;
 
@@ -113,8 +117,9 @@ mod walk;
 pub(crate) use block_on::{block_on, block_on_until};
 pub(crate) use cell::Ticket;
 pub(crate) use census::{WaitTotals, Waiting};
-pub(crate) use queue::{Key, Source, Wait, WaitQueue};
+pub(crate) use queue::{Key, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
+pub(crate) use source::Source;
 
 #[cfg(parshall_loom)]
 pub(crate) use crate::sync::{block_on, block_on_until};

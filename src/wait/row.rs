@@ -96,10 +96,7 @@ impl Row {
     /// one that stands in its place when it is over. An index in it was given out.
     #[inline]
     pub(super) fn get(&self, number: u64, hint: &Hint) -> Result<&Segment, u64> {
-        match self.hinted(hint) {
-            Some((segment, known)) if known == number => Ok(segment),
-            _ => self.get_slow(number, hint),
-        }
+        self.at_hint(number, hint).map_or_else(|| self.get_slow(number, hint), Ok)
     }
 
     #[cold]
@@ -121,6 +118,27 @@ impl Row {
         // SAFETY: null, or a segment of this row, which lives as long.
         let segment = unsafe { hinted.as_ref() }?;
         Some((segment, segment.number()))
+    }
+
+    /// The segment with this number, if it is there.
+    #[inline]
+    pub(super) fn find(&self, number: u64, hint: &Hint) -> Option<&Segment> {
+        self.at_hint(number, hint).or_else(|| self.find_slowly(number, hint))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_slowly(&self, number: u64, hint: &Hint) -> Option<&Segment> {
+        match self.seek(number, hint, false) {
+            Found::Segment(segment) => Some(segment),
+            Found::Over(_) | Found::Missing => None,
+        }
+    }
+
+    /// The segment with this number, if the hint leads to it.
+    #[inline]
+    fn at_hint(&self, number: u64, hint: &Hint) -> Option<&Segment> {
+        self.hinted(hint).filter(|&(_, known)| known == number).map(|(segment, _)| segment)
     }
 
     pub(super) fn seek(&self, number: u64, hint: &Hint, make: bool) -> Found<'_> {

@@ -35,12 +35,14 @@ impl RxWaker {
     }
 
     /// Whether the receiver owns the cell again after somebody else ended its park.
+    #[inline]
     pub(crate) fn is_returned(&self) -> bool {
         // ORDERING(K2): Acquire. Pairs with K2 in `take`: the taker is done with the cell.
         !self.lent.load(Ordering::Acquire)
     }
 
     /// The receiver ended its own park: the cell is its own again.
+    #[inline]
     pub(crate) fn reclaim(&self) {
         // ORDERING(K3): Relaxed. The receiver's own note; no other thread may read it now.
         self.lent.store(false, Ordering::Relaxed);
@@ -51,6 +53,7 @@ impl RxWaker {
     ///
     /// # Safety
     /// The caller is the receiver and owns the cell.
+    #[inline]
     pub(crate) unsafe fn lend(&self, waker: Waker) -> Option<Waker> {
         // SAFETY: exclusive, the caller's word.
         let old = self.waker.with_mut(|p| unsafe { (*p).replace(waker) });
@@ -63,6 +66,7 @@ impl RxWaker {
     ///
     /// # Safety
     /// The caller ended the receiver's park, or is the receiver and owns the cell.
+    #[inline]
     pub(crate) unsafe fn take(&self) -> Option<Waker> {
         // SAFETY: exclusive, the caller's word.
         let waker = self.waker.with_mut(|p| unsafe { (*p).take() });

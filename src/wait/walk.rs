@@ -1,12 +1,16 @@
 //! Along the line, from the first who may still wait, and what that tells of how far it is settled.
 
 use super::cell::{Cell, State};
-use super::queue::WaitQueue;
+use super::line::Line;
+use super::row::{Hint, Row};
 use super::segment::LEN;
 
 /// A walk along the places that were given out, from the first that may not be over.
 pub(super) struct Walk<'a> {
-    queue: &'a WaitQueue,
+    line: &'a Line,
+    row: &'a Row,
+    /// Where to begin to look.
+    hint: &'a Hint,
     next: u64,
     end: u64,
     /// All before this one are over.
@@ -16,9 +20,9 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// A walk to the place `end`.
     #[inline]
-    pub(super) fn to(queue: &'a WaitQueue, end: u64) -> Self {
-        let settled = queue.settled();
-        Self { queue, next: settled, end, settled }
+    pub(super) fn to(line: &'a Line, row: &'a Row, hint: &'a Hint, end: u64) -> Self {
+        let settled = line.settled();
+        Self { line, row, hint, next: settled, end, settled }
     }
 
     /// The next place before the end, its index and its word. Those that are over are left out.
@@ -26,7 +30,7 @@ impl<'a> Walk<'a> {
     pub(super) fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
         while self.next < self.end {
             let (index, number) = (self.next, self.next / LEN);
-            let segment = match self.queue.row.get(number, &self.queue.oldest) {
+            let segment = match self.row.get(number, self.hint) {
                 Ok(segment) => segment,
                 Err(next) => {
                     self.skip_to(next * LEN);
@@ -52,7 +56,7 @@ impl<'a> Walk<'a> {
             if let Some(next) = self.next() {
                 return Some(next);
             }
-            let arrivals = self.queue.arrivals();
+            let arrivals = self.line.arrivals();
             if arrivals <= self.next {
                 return None;
             }
@@ -76,6 +80,6 @@ impl<'a> Walk<'a> {
 
     /// Tells others how far the line is settled.
     pub(super) fn end(self) {
-        self.queue.settle(self.settled);
+        self.line.settle(self.settled);
     }
 }

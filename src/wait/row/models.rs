@@ -21,8 +21,9 @@ use loom::thread::{JoinHandle, yield_now};
 
 use super::super::batch::FirstPanic;
 use super::super::cell::{Cell, Kind, State, Ticket};
-use super::super::queue::{Key, Source, Wait, WaitQueue};
+use super::super::queue::{Key, Wait, WaitQueue};
 use super::super::segment::{FRESH, Link, OUT, Segment};
+use super::super::source::Source;
 use super::{Found, Hint, Row};
 use crate::sync::row::{AtomicPtr, AtomicU64};
 
@@ -376,6 +377,10 @@ impl Source for Units {
             }
         }
         Some(0)
+    }
+
+    fn is_full(&self) -> bool {
+        !self.has_room()
     }
 
     fn has_room(&self) -> bool {

@@ -314,7 +314,7 @@ fn what_is_settled_is_over() {
             move || queue.leave(first)
         });
         // SAFETY: of this row.
-        if queue.0.settled() == 1 {
+        if queue.0.line.settled() == 1 {
             assert!(unsafe { &*place }.state().is_final());
         }
         other.join().unwrap();

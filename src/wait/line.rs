@@ -1,0 +1,70 @@
+//! The two ends of the line, as two numbers that only rise.
+//!
+//! `arrivals` counts the places that were given out. All places before `settled` are over. If the
+//! two are equal, nobody waits.
+
+use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
+
+/// See the module. Claims compare the two.
+#[derive(Debug)]
+pub(super) struct Line {
+    arrivals: AtomicU64,
+    /// Never more than is true.
+    settled: AtomicU64,
+}
+
+impl Line {
+    pub(super) fn new() -> Self {
+        Self { arrivals: AtomicU64::new(0), settled: AtomicU64::new(0) }
+    }
+
+    /// Takes the next place. What follows is its owner's look at the channel.
+    #[inline(always)]
+    pub(super) fn arrive(&self) -> u64 {
+        // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrivals`: see there.
+        self.arrivals.fetch_add(1, Ordering::SeqCst)
+    }
+
+    /// Ok: nobody waits. Whoever began to wait before the caller's last acquired step is seen; it may
+    /// change at any time. `Err`: so many have arrived, of whom somebody may wait.
+    #[inline(always)]
+    pub(super) fn is_empty_plainly(&self) -> Result<(), u64> {
+        // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of
+        // events, was counted. `settled` is never more than is true; if it is old, the slow look
+        // decides.
+        let arrivals = self.arrivals.load(Ordering::Relaxed);
+        if arrivals == self.settled.load(Ordering::Relaxed) { Ok(()) } else { Err(arrivals) }
+    }
+
+    /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by a SeqCst step.
+    #[inline]
+    pub(super) fn is_idle(&self) -> bool {
+        let settled = self.settled();
+        settled == self.arrivals()
+    }
+
+    /// All places before this one are over. It must be read before `arrivals`: a newer one may be so far only because
+    /// of those who have come since.
+    #[inline]
+    pub(super) fn settled(&self) -> u64 {
+        // ORDERING(Q8): Acquire. Pairs with Q8 in `settle`: the looks that found them over come before what follows here, in
+        // the order of SeqCst steps too.
+        self.settled.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(super) fn arrivals(&self) -> u64 {
+        // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `register`: of the caller's step on H or T and this look,
+        // and an arrival and its look at H and T, one look comes last and sees the other's step.
+        self.arrivals.load_sc()
+    }
+
+    #[inline]
+    pub(super) fn settle(&self, settled: u64) {
+        // ORDERING(Q8): Release. Pairs with Q8 in `settled`. Each value is true for ever; an old one over a newer one
+        // costs a slow look.
+        if settled > self.settled.load(Ordering::Relaxed) {
+            self.settled.store(settled, Ordering::Release);
+        }
+    }
+}

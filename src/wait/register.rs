@@ -1,0 +1,213 @@
+//! Who comes to wait: it takes a place, looks at the channel, and fills the place if it has to wait.
+
+use core::ptr::NonNull;
+use core::task::Waker;
+
+use super::batch::FirstPanic;
+use super::cell::{Cell, Kind, State, Ticket};
+use super::queue::{Key, Wait, WaitQueue, identity};
+use super::segment::LEN;
+use super::source::Source;
+use crate::sync::step;
+
+/// What became of a part of a need.
+enum Part {
+    /// It lies in the word of the place, which is this now.
+    Kept(State),
+    /// A server has passed the place: its owner has to come again.
+    Passed,
+    /// Somebody before waits: it is his.
+    NotFirst,
+}
+
+impl WaitQueue {
+    /// Queues a waiter behind all others, unless there is room and nobody waits. Sets `key` if the
+    /// wait is pending.
+    ///
+    /// This is the plain case: by its first look the waiter has to wait, and nobody passes its
+    /// place before it is filled.
+    #[inline]
+    pub(crate) fn register(
+        &self,
+        key: &mut Option<Key>,
+        ticket: Ticket,
+        waker: Waker,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> Wait {
+        let (index, cell) = self.arrive(source);
+        if !self.must_wait(index, source) {
+            return self.register_slowly(Some((index, cell)), key, ticket, waker, source, panic);
+        }
+        step("register: looked");
+        match Self::fill(cell, State::empty(index / LEN), key, ticket, waker) {
+            Ok(()) => Wait::Pending,
+            Err(waker) => self.register_slowly(None, key, ticket, waker, source, panic),
+        }
+    }
+
+    /// Takes the next place. What follows is its owner's look at the channel.
+    #[inline(always)]
+    fn arrive(&self, source: &impl Source) -> (u64, &Cell) {
+        let index = self.line.arrive();
+        step("register: arrived");
+        let Ok(segment) = self.row.get(index / LEN, &self.newest) else {
+            unreachable!("a segment is not over while a place in it is not released")
+        };
+        source.call_receiver();
+        (index, segment.cell(index))
+    }
+
+    /// Whether the owner of the place `index` has to wait, if one look tells: somebody waits in the
+    /// first place that is not over, or this place is the first and the channel is full. False
+    /// says nothing.
+    #[inline(always)]
+    fn must_wait(&self, index: u64, source: &impl Source) -> bool {
+        let first = self.line.settled();
+        if first == index {
+            return source.is_full();
+        }
+        // If this place was passed meanwhile, the one who waits is behind it, and `fill` will fail.
+        let number = first / LEN;
+        let Some(segment) = self.row.find(number, &self.oldest) else { return false };
+        let state = segment.cell(first).state();
+        state.is_of(number) && state.is_waiting() && !source.is_closed()
+    }
+
+    /// Fills a place whose word is `empty`, which may hold a part of the need. `Err`: a server has
+    /// passed it. It found nobody here, took over what was assigned, and may have left room in the
+    /// channel.
+    #[inline(always)]
+    fn fill(
+        cell: &Cell,
+        empty: State,
+        key: &mut Option<Key>,
+        ticket: Ticket,
+        waker: Waker,
+    ) -> Result<(), Waker> {
+        cell.set_ticket(ticket);
+        *key = Some(Key { cell: NonNull::from(cell), waker: identity(&waker) });
+        // SAFETY: ours, and not filled yet.
+        unsafe { cell.put_waker(waker) };
+        if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {
+            return Ok(());
+        }
+        Err(Self::unfill(cell, key))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unfill(cell: &Cell, key: &mut Option<Key>) -> Waker {
+        *key = None;
+        // SAFETY: ours: it was not Waiting.
+        let waker = unsafe { cell.take_waker() }.expect("just put there");
+        cell.set_ticket(Ticket { task: 0, since: 0, need: 0 });
+        cell.set_woken();
+        cell.release();
+        waker
+    }
+
+    /// [`WaitQueue::register`] in all other cases: there may be room, or a part of the need, or the
+    /// place was passed. `place`: the one that is taken already.
+    #[cold]
+    #[inline(never)]
+    fn register_slowly(
+        &self,
+        mut place: Option<(u64, &Cell)>,
+        key: &mut Option<Key>,
+        ticket: Ticket,
+        mut waker: Waker,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> Wait {
+        let need = ticket.need;
+        let mut hand = 0;
+        let wait = loop {
+            let (index, cell) = place.take().unwrap_or_else(|| self.arrive(source));
+            let taken = if self.anybody_before(index) {
+                (!source.is_closed()).then_some(0)
+            } else {
+                source.take(need - hand)
+            };
+            step("register: looked");
+            let mut word = State::empty(index / LEN);
+            hand += taken.unwrap_or(0);
+            if 0 < hand && hand < need {
+                match self.keep_part(index, cell, word, &mut hand) {
+                    Part::Kept(with_part) => word = with_part,
+                    // `fill` will fail, and we come again with what we have.
+                    Part::Passed => {}
+                    Part::NotFirst => self.hand_on(core::mem::take(&mut hand), source, panic),
+                }
+            }
+            if taken.is_some() && hand + word.assigned() < need {
+                match Self::fill(cell, word, key, ticket, waker) {
+                    Ok(()) => return Wait::Pending,
+                    Err(again) => waker = again,
+                }
+                continue;
+            }
+            // If it was passed, the server took over what was assigned here.
+            if cell.swap(word, word.to(Kind::Gone)).is_ok() {
+                hand += word.assigned();
+            }
+            cell.set_woken();
+            cell.release();
+            // For what it settles: the next claim need not walk.
+            self.is_empty();
+            if taken.is_none() {
+                break Wait::Closed(hand);
+            }
+            if hand >= need {
+                self.hand_on(hand - need, source, panic);
+                break Wait::Granted;
+            }
+        };
+        panic.discard(Some(waker));
+        wait
+    }
+
+    /// Puts `hand`, a part of what the place needs, into its word, unless somebody before it waits. What is in `hand`
+    /// then belongs to the owner beside that.
+    ///
+    /// Only the first in line may keep a part, or two would wait for each other's. Those before who have not
+    /// filled their places have to come again, and lose their parts to this one; so of two who meet like this, one has more
+    /// than before.
+    fn keep_part(&self, index: u64, cell: &Cell, empty: State, hand: &mut u64) -> Part {
+        let part = empty.assign(*hand);
+        if cell.swap(empty, part).is_err() {
+            return Part::Passed;
+        }
+        *hand = 0;
+        step("register: part kept");
+        let mut walk = self.walk_to(index);
+        let mut first = true;
+        while let Some((before, cell, mut state)) = walk.next() {
+            let number = before / LEN;
+            while state.is_of(number) && state.kind() == Kind::Empty {
+                state = Self::pass(cell, state, hand);
+            }
+            if state.is_of(number) && state.is_waiting() {
+                first = false;
+                break;
+            }
+            walk.settle(before);
+        }
+        walk.end();
+        if first {
+            return Part::Kept(part);
+        }
+        if cell.swap(part, empty).is_ok() {
+            *hand += part.assigned();
+        }
+        Part::NotFirst
+    }
+
+    /// Gives back what a waiter cannot keep.
+    fn hand_on(&self, n: u64, source: &impl Source, panic: &mut FirstPanic) {
+        if n > 0 {
+            source.give_back(n, panic);
+            self.serve(0, n, source, panic);
+        }
+    }
+}

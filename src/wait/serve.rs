@@ -1,0 +1,242 @@
+//! Who hands out units, in the order of the places, and who fails all that wait.
+
+use super::batch::{FirstPanic, WakeBatch, wake};
+use super::cell::{Cell, Kind, State};
+use super::queue::WaitQueue;
+use super::segment::LEN;
+use super::source::Source;
+use crate::sync::step;
+use crate::telemetry::clock;
+
+impl WaitQueue {
+    /// Gives one unit, which the caller holds, to the first in line, if it waits for one and servers last were at its
+    /// place: nearly always. False: nothing was done, and [`WaitQueue::serve`] will see to it.
+    #[inline]
+    pub(crate) fn serve_first(&self) -> bool {
+        // All places before this one are over: if somebody waits in it, that is the first.
+        let index = self.line.settled();
+        let number = index / LEN;
+        let Some(segment) = self.row.find(number, &self.oldest) else { return false };
+        let cell = segment.cell(index);
+        let waiting = State::empty(number).to(Kind::Waiting);
+        // The need is that of the wait which the swap finds, or the swap fails: another wait has another number.
+        if cell.state() != waiting || cell.need() != 1 {
+            return false;
+        }
+        if cell.swap(waiting, waiting.assign(1).to(Kind::Granted)).is_err() {
+            return false;
+        }
+        step("serve: assigned");
+        // SAFETY: ours: we took it out of Waiting.
+        let waker = unsafe { cell.end(clock::now()) };
+        self.line.settle(index + 1);
+        step("serve: to wake");
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+        true
+    }
+
+    /// Hands out `hand` units, which the caller holds, and up to `budget` more, first come, first served. Called by
+    /// whoever gave that many back to the channel, and never for more: so a thread that is stopped in here withholds no
+    /// more than it brought, and parts that it has taken over from places it passed.
+    ///
+    /// Returns how many are left, in the channel: nobody waits or is about to, or there was no more room. Whoever comes
+    /// later sees them there.
+    #[inline]
+    pub(crate) fn serve(
+        &self,
+        hand: u64,
+        budget: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> u64 {
+        if hand == 0 && self.line.is_idle() {
+            budget
+        } else {
+            self.serve_line(hand, budget, source, panic)
+        }
+    }
+
+    /// `hand`: taken from the channel, and not assigned yet.
+    #[cold]
+    #[inline(never)]
+    fn serve_line(
+        &self,
+        mut hand: u64,
+        mut budget: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> u64 {
+        let mut wakes = WakeBatch::new();
+        let mut walk = self.walk_to(0);
+        'line: while budget + hand > 0 {
+            let Some((index, cell, mut state)) = walk.next_of_all() else {
+                if hand == 0 {
+                    break;
+                }
+                // The one it was for has left. Whoever comes now sees it in the channel; who came before, we see.
+                budget += Self::put_back(core::mem::take(&mut hand), source, panic);
+                continue;
+            };
+            let number = index / LEN;
+            while state.is_open(number) {
+                if state.kind() == Kind::Empty {
+                    let passed = Self::pass_by(cell, state, hand, budget, source, panic);
+                    (hand, budget) = (0, passed.1);
+                    let Some(now) = passed.0 else { break 'line };
+                    state = now;
+                    continue;
+                }
+                let missing = cell.need().saturating_sub(state.assigned());
+                if hand == 0 {
+                    hand = source.take(missing.min(budget)).unwrap_or(0);
+                    budget -= hand;
+                    step("serve: taken");
+                }
+                let n = hand.min(missing);
+                if n == 0 {
+                    if missing > 0 {
+                        // No room, or nothing left of ours.
+                        break 'line;
+                    }
+                    // The ticket of another wait: the place was over.
+                    state = cell.state();
+                    continue;
+                }
+                let full = n == missing;
+                let next = state.assign(n).to(if full { Kind::Granted } else { state.kind() });
+                if let Err(now) = cell.swap(state, next) {
+                    state = now;
+                    continue;
+                }
+                step("serve: assigned");
+                hand -= n;
+                if full {
+                    if hand > 0 && wakes.is_full() {
+                        // Wakers will be called, and nobody is to hang on them.
+                        budget += Self::put_back(core::mem::take(&mut hand), source, panic);
+                    }
+                    Self::end_wait(cell, state, &mut wakes, panic);
+                    break;
+                }
+                state = next;
+            }
+            walk.settle(index);
+        }
+        debug_assert_eq!(hand, 0, "units that nobody has");
+        walk.end();
+        step("serve: to wake");
+        wakes.wake_all(panic);
+        budget
+    }
+
+    /// Passes a place that is not filled. Returns its word by now, or `None` if there is no room, and none need pass; and the
+    /// budget: all that was in the hand is back in the channel.
+    ///
+    /// Its owner is to look at the channel once more, and must find there by then what it is passed for: else it would
+    /// come for nothing, and for ever if it comes back each time. Of a part that is taken over it must find all or nothing.
+    #[cold]
+    #[inline(never)]
+    fn pass_by(
+        cell: &Cell,
+        state: State,
+        mut hand: u64,
+        mut budget: u64,
+        source: &impl Source,
+        panic: &mut FirstPanic,
+    ) -> (Option<State>, u64) {
+        let any = if state.assigned() > 0 {
+            let taken = source.take(budget).unwrap_or(0);
+            budget -= taken;
+            hand += taken;
+            hand > 0
+        } else {
+            budget += Self::put_back(core::mem::take(&mut hand), source, panic);
+            source.has_room()
+        };
+        if !any {
+            return (None, budget);
+        }
+        let now = Self::pass(cell, state, &mut hand);
+        step("serve: passed");
+        (Some(now), budget + Self::put_back(hand, source, panic))
+    }
+
+    /// What a server has in its hand goes back to the channel, for it to take again: so much more.
+    #[cold]
+    #[inline(never)]
+    fn put_back(hand: u64, source: &impl Source, panic: &mut FirstPanic) -> u64 {
+        if hand > 0 {
+            step("serve: left over");
+            source.give_back(hand, panic);
+        }
+        hand
+    }
+
+    /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be
+    /// given back.
+    #[inline]
+    pub(crate) fn close(&self, panic: &mut FirstPanic) -> u64 {
+        // The end of most channels.
+        if self.line.is_idle() { 0 } else { self.close_line(panic) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_line(&self, panic: &mut FirstPanic) -> u64 {
+        let mut wakes = WakeBatch::new();
+        let mut hand = 0;
+        let mut walk = self.walk_to(self.line.arrivals());
+        while let Some((index, cell, mut state)) = walk.next_of_all() {
+            let number = index / LEN;
+            while state.is_open(number) {
+                if state.kind() == Kind::Empty {
+                    state = Self::pass(cell, state, &mut hand);
+                    continue;
+                }
+                let closed = state.to(Kind::Closed);
+                match cell.swap(state, closed) {
+                    Ok(()) => {
+                        step("close: failed");
+                        Self::end_wait(cell, state, &mut wakes, panic);
+                        state = closed;
+                    }
+                    Err(now) => state = now,
+                }
+            }
+            walk.settle(index);
+        }
+        walk.end();
+        wakes.wake_all(panic);
+        hand
+    }
+
+    /// The caller has ended the wait, from `before`: its owner is to be woken.
+    #[inline(always)]
+    fn end_wait(cell: &Cell, before: State, wakes: &mut WakeBatch, panic: &mut FirstPanic) {
+        if before.kind() == Kind::Updating {
+            // The owner is here, and sees to the rest.
+            return;
+        }
+        // SAFETY: ours: we took it out of Waiting.
+        if let Some(waker) = unsafe { cell.end(clock::now()) } {
+            if wakes.is_full() {
+                wakes.wake_all(panic);
+            }
+            wakes.push(waker);
+        }
+    }
+
+    /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.
+    pub(super) fn pass(cell: &Cell, state: State, hand: &mut u64) -> State {
+        let gone = state.to(Kind::Gone);
+        match cell.swap(state, gone) {
+            Ok(()) => {
+                *hand += state.assigned();
+                gone
+            }
+            Err(now) => now,
+        }
+    }
+}
