@@ -17,6 +17,47 @@
 //! the bit and wakes. There is no third case, for both are swaps on one word. What a claim has not yet
 //! published when the receiver looks is *in flight*: the receiver never parks on it, it yields.
 //!
+//! # Words
+//!
+//! | word | means |
+//! |---|---|
+//! | unit | room for one message; who has it as a permit may send |
+//! | need | how many units a wait asks for; 1 but for `reserve_many` |
+//! | row | the endless sequence of places, in segments of 16; only what is in use has memory |
+//! | place | where one wait stands: a [`cell`] with a word of its own |
+//! | index | the number of a place, from 0; no place has it twice |
+//! | segment | 16 places that are taken into the row, and out of it, together |
+//! | line | the two numbers that say which places are in use |
+//! | `arrivals` | places that were given out |
+//! | `settled` | every place before it is final |
+//! | final | Granted, Closed or Gone: it stays so |
+//! | over | final, and both its owner and whoever took its waker are done with it: its memory may be used again |
+//! | owner | the task whose wait stands in the place |
+//! | server | whoever has units for the line: a pop, a release, a wait that is given up |
+//! | hand | units that a server holds, as permits; nobody else sees them |
+//! | hint | a segment where somebody was last; a start to look from, and no more |
+//!
+//! # The plain case, step by step
+//!
+//! Capacity 1, and the channel is full. S1 waits, the receiver takes a message, S1 sends. Then S2
+//! waits and gives up. Permits that are out are `res + held`, modulo 2^24.
+//!
+//! | step | T: pos, res | H: pos, held, TX_WAITING | `arrivals` | `settled` | place 0 | place 1 |
+//! |---|---|---|---|---|---|---|
+//! | the channel is full | 1, 0 | 0, 0, 0 | 0 | 0 | Empty | Empty |
+//! | S1 takes place 0, sets TX_WAITING, finds no room, fills its place | 1, 0 | 0, 0, 1 | 1 | 0 | Waiting | Empty |
+//! | the receiver takes the message, finds the bit, and holds the room: it is in its hand | 1, 0 | 1, 1, 1 | 1 | 0 | Waiting | Empty |
+//! | it gives the unit to the first that waits, and wakes S1 | 1, 0 | 1, 1, 1 | 1 | 1 | Granted | Empty |
+//! | S1 is polled: it sends with the permit | 2, -1 | 1, 1, 1 | 1 | 1 | over | Empty |
+//! | S2 takes place 1, finds no room, fills its place | 2, -1 | 1, 1, 1 | 2 | 1 | over | Waiting |
+//! | S2 gives up | 2, -1 | 1, 1, 1 | 2 | 2 | over | over |
+//! | the receiver takes the message, holds the room, finds nobody: gives it back, clears the bit | 2, -2 | 2, 2, 0 | 2 | 2 | over | over |
+//!
+//! In code these are [`WaitQueue::register`], `serve_first`, `take_granted` and `cancel`. The first
+//! three look for exactly this. If one finds anything else (a place that is not filled yet, a need of
+//! several units, a hint that leads elsewhere, a closed channel), it leaves all as it is to the general
+//! path, which the rest of this text is about.
+//!
 //! # Senders wait in a row of places
 //!
 //! Who comes to wait takes the next index of an endless row, after the cell queues of Koval, Khalanskiy and Alistarh
