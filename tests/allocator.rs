@@ -113,7 +113,7 @@ fn nothing_of_tasks_threads_and_names_is_allocated_or_freed_under_a_lock() {
         sampled("a blocking call", move || {
             tx.blocking_send(round).unwrap();
             assert_eq!(rx.blocking_recv(), Some(round));
-            assert!(rx.recv_timeout(Duration::from_millis(1)).is_err());
+            assert!(rx.blocking_recv_timeout(Duration::from_millis(1)).is_err());
             task::set_name("renamed thread");
             back.send(rx).unwrap();
         });

@@ -61,8 +61,8 @@ fn blocking_calls_panic_inside_a_runtime_as_tokios_do() {
             panic_of(|| tx.blocking_send(message.clone()).is_ok()),
             panic_of(|| tx.blocking_send_timeout(message.clone(), long).is_ok()),
             panic_of(|| rx.blocking_recv().is_some()),
-            panic_of(|| rx.recv_timeout(long).is_ok()),
-            panic_of(|| rx.recv_deadline(deadline).is_ok()),
+            panic_of(|| rx.blocking_recv_timeout(long).is_ok()),
+            panic_of(|| rx.blocking_recv_deadline(deadline).is_ok()),
             panic_of(|| rx.blocking_recv_many(&mut got, 0)),
         ];
         for (line, (_, file, at)) in (first..).zip(&ours) {
@@ -88,8 +88,8 @@ fn block() {
     tx.blocking_send(1).unwrap();
     tx.blocking_send_timeout(2, short).unwrap_err();
     assert_eq!(rx.blocking_recv(), Some(1));
-    rx.recv_timeout(short).unwrap_err();
-    rx.recv_deadline(Instant::now() + short).unwrap_err();
+    rx.blocking_recv_timeout(short).unwrap_err();
+    rx.blocking_recv_deadline(Instant::now() + short).unwrap_err();
     tx.blocking_send_timeout(3, short).unwrap();
     assert_eq!(rx.blocking_recv_many(&mut got, 2), 1);
 }

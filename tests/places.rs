@@ -129,7 +129,7 @@ fn in_the_destructor_of_a_thread_local() {
     /// A blocking receive and send that wait, so that the crate's thread-locals are used.
     fn wait() {
         let (tx, mut rx) = mpsc::channel(1);
-        assert!(rx.recv_timeout(Duration::from_millis(1)).is_err());
+        assert!(rx.blocking_recv_timeout(Duration::from_millis(1)).is_err());
         tx.blocking_send(1).unwrap();
         assert!(tx.blocking_send_timeout(2, Duration::from_millis(1)).is_err());
     }

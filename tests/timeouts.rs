@@ -31,8 +31,8 @@ fn a_receive_waits_its_time_and_no_longer() {
     watched(|| {
         let (tx, mut rx) = mpsc::channel::<u8>(1);
         let begin = Instant::now();
-        assert_eq!(rx.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
-        assert_eq!(rx.recv_deadline(begin + 2 * SHORT), Err(RecvTimeoutError::Timeout));
+        assert_eq!(rx.blocking_recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+        assert_eq!(rx.blocking_recv_deadline(begin + 2 * SHORT), Err(RecvTimeoutError::Timeout));
         let waited = begin.elapsed();
         assert!(waited >= 2 * SHORT && waited < LONG / 2, "{waited:?}");
         assert_eq!(tx.stats().recv_waiters, 0, "nobody waits any more");
@@ -48,11 +48,14 @@ fn what_is_there_is_received_however_short_the_time() {
     }
     drop(tx);
     let past = Instant::now().checked_sub(SHORT).unwrap_or_else(Instant::now);
-    assert_eq!(rx.recv_timeout(Duration::ZERO), Ok(0));
-    assert_eq!(rx.recv_deadline(past), Ok(1));
-    assert_eq!((rx.recv_timeout(SHORT), rx.recv_timeout(Duration::MAX)), (Ok(2), Ok(3)));
-    assert_eq!(rx.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Disconnected));
-    assert_eq!(rx.recv_deadline(past), Err(RecvTimeoutError::Disconnected));
+    assert_eq!(rx.blocking_recv_timeout(Duration::ZERO), Ok(0));
+    assert_eq!(rx.blocking_recv_deadline(past), Ok(1));
+    assert_eq!(
+        (rx.blocking_recv_timeout(SHORT), rx.blocking_recv_timeout(Duration::MAX)),
+        (Ok(2), Ok(3))
+    );
+    assert_eq!(rx.blocking_recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Disconnected));
+    assert_eq!(rx.blocking_recv_deadline(past), Err(RecvTimeoutError::Disconnected));
 }
 
 /// Seen to fail with: a wait until the deadline although nothing can come.
@@ -60,7 +63,7 @@ fn what_is_there_is_received_however_short_the_time() {
 fn closing_ends_a_wait_with_a_deadline_at_once() {
     watched(|| {
         let (tx, mut rx) = mpsc::channel::<u8>(1);
-        let receiver = thread::spawn(move || rx.recv_timeout(LONG));
+        let receiver = thread::spawn(move || rx.blocking_recv_timeout(LONG));
         thread::sleep(SHORT);
         drop(tx);
         assert_eq!(receiver.join().unwrap(), Err(RecvTimeoutError::Disconnected));
@@ -80,7 +83,7 @@ fn b25_a_time_too_long_to_be_told_never_ends() {
     watched(|| {
         let (tx, mut rx) = mpsc::channel(1);
         let receiver = thread::spawn(move || {
-            let first = rx.recv_timeout(Duration::MAX);
+            let first = rx.blocking_recv_timeout(Duration::MAX);
             (first, rx)
         });
         thread::sleep(SHORT);
@@ -113,7 +116,8 @@ fn no_message_is_lost_at_the_deadline() {
         });
         let (mut next, mut timeouts) = (0, 0);
         loop {
-            match rx.recv_timeout(Duration::from_micros(u64::from((next + timeouts) % 60))) {
+            match rx.blocking_recv_timeout(Duration::from_micros(u64::from((next + timeouts) % 60)))
+            {
                 Ok(i) => {
                     assert_eq!(i, next);
                     next += 1;
@@ -166,7 +170,7 @@ fn a_send_is_either_in_or_given_back() {
 fn foreign_unparks_are_no_timeouts() {
     watched(|| {
         let (tx, mut rx) = mpsc::channel(1);
-        let receiver = thread::spawn(move || rx.recv_timeout(LONG));
+        let receiver = thread::spawn(move || rx.blocking_recv_timeout(LONG));
         for _ in 0..20 {
             receiver.thread().unpark();
             thread::sleep(Duration::from_millis(1));
@@ -354,12 +358,12 @@ mod on_tokio {
 fn an_unbounded_receiver_waits_its_time_too() {
     watched(|| {
         let (tx, mut rx) = mpsc::unbounded_channel();
-        assert_eq!(rx.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+        assert_eq!(rx.blocking_recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
         tx.send(1).unwrap();
         tx.send(2).unwrap();
-        assert_eq!(rx.recv_timeout(Duration::ZERO), Ok(1));
-        assert_eq!(rx.recv_deadline(Instant::now()), Ok(2));
+        assert_eq!(rx.blocking_recv_timeout(Duration::ZERO), Ok(1));
+        assert_eq!(rx.blocking_recv_deadline(Instant::now()), Ok(2));
         drop(tx);
-        assert_eq!(rx.recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(rx.blocking_recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
     });
 }

@@ -34,7 +34,7 @@
 //! # Async, blocking and `try_`
 //!
 //! All three mix freely on one channel, from any runtime and from plain threads. A `blocking_` call
-//! parks its thread, as `recv_timeout` and `recv_deadline` do: never make one inside an async task.
+//! parks its thread, as `blocking_recv_timeout` and `blocking_recv_deadline` do: never make one inside an async task.
 //!
 //! With feature `tokio`, a blocking call in asynchronous code of a Tokio runtime panics, and what succeeds with
 //! an `await` spends a unit of the task's [budget](https://docs.rs/tokio/1/tokio/task/coop/index.html); both
@@ -97,7 +97,7 @@
 //!
 //! [`Builder`] (names), `set_name` on every handle, [`Sender::len`], [`Sender::is_empty`],
 //! [`Sender::is_full`], `stats` on handles that are not weak,
-//! [`Receiver::recv_timeout`], [`Receiver::recv_deadline`], [`Sender::blocking_send_timeout`], `send_timeout` with any
+//! [`Receiver::blocking_recv_timeout`], [`Receiver::blocking_recv_deadline`], [`Sender::blocking_send_timeout`], `send_timeout` with any
 //! runtime's [`Timer`], `send_many` and its kin on both senders, [`Stream`](futures_core::Stream) and
 //! [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`], its iterators ([`Receiver::iter`],
 //! [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]), and, with feature `sink`, `PollSender`, which is

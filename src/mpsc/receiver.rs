@@ -179,22 +179,22 @@ impl<T> Receiver<T> {
     /// use std::time::Duration;
     /// let (tx, mut rx) = mpsc::channel(1);
     /// tx.try_send("there")?;
-    /// assert_eq!(rx.recv_timeout(Duration::ZERO), Ok("there"));
-    /// assert_eq!(rx.recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+    /// assert_eq!(rx.blocking_recv_timeout(Duration::ZERO), Ok("there"));
+    /// assert_eq!(rx.blocking_recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
     /// drop(tx);
-    /// assert_eq!(rx.recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
+    /// assert_eq!(rx.blocking_recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
     /// # Ok::<(), parshall::mpsc::error::TrySendError<&str>>(())
     /// ```
     #[track_caller]
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+    pub fn blocking_recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         runtime::may_block();
         self.recv_until(|| Instant::now().checked_add(timeout))
     }
 
-    /// [`Receiver::recv_timeout`] with the instant at which the time is over. An addition to Tokio's interface.
+    /// [`Receiver::blocking_recv_timeout`] with the instant at which the time is over. An addition to Tokio's interface.
     ///
     /// # Errors
-    /// As [`Receiver::recv_timeout`].
+    /// As [`Receiver::blocking_recv_timeout`].
     ///
     /// # Panics
     /// As [`Receiver::blocking_recv`].
@@ -209,14 +209,14 @@ impl<T> Receiver<T> {
     /// // All that comes within 5 ms.
     /// let deadline = Instant::now() + Duration::from_millis(5);
     /// let mut got = Vec::new();
-    /// while let Ok(i) = rx.recv_deadline(deadline) {
+    /// while let Ok(i) = rx.blocking_recv_deadline(deadline) {
     ///     got.push(i);
     /// }
     /// assert_eq!(got, [1, 2]);
     /// # Ok::<(), mpsc::error::TrySendError<i32>>(())
     /// ```
     #[track_caller]
-    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+    pub fn blocking_recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
         runtime::may_block();
         self.recv_until(|| Some(deadline))
     }

@@ -296,7 +296,7 @@ impl<T> UnboundedReceiver<T> {
         self.inner.blocking_recv_many(buffer, limit)
     }
 
-    /// [`UnboundedReceiver::blocking_recv`] for at most `timeout`; see [`Receiver::recv_timeout`]. An addition to
+    /// [`UnboundedReceiver::blocking_recv`] for at most `timeout`; see [`Receiver::blocking_recv_timeout`]. An addition to
     /// Tokio's interface.
     ///
     /// # Errors
@@ -306,21 +306,21 @@ impl<T> UnboundedReceiver<T> {
     /// # Panics
     /// As [`UnboundedReceiver::blocking_recv`].
     #[track_caller]
-    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.inner.recv_timeout(timeout)
+    pub fn blocking_recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        self.inner.blocking_recv_timeout(timeout)
     }
 
-    /// [`UnboundedReceiver::blocking_recv`] until `deadline`; see [`Receiver::recv_deadline`]. An addition to
+    /// [`UnboundedReceiver::blocking_recv`] until `deadline`; see [`Receiver::blocking_recv_deadline`]. An addition to
     /// Tokio's interface.
     ///
     /// # Errors
-    /// As [`UnboundedReceiver::recv_timeout`].
+    /// As [`UnboundedReceiver::blocking_recv_timeout`].
     ///
     /// # Panics
     /// As [`UnboundedReceiver::blocking_recv`].
     #[track_caller]
-    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
-        self.inner.recv_deadline(deadline)
+    pub fn blocking_recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        self.inner.blocking_recv_deadline(deadline)
     }
 
     /// Closes the channel: sends fail from now on. Messages in the channel still arrive, then `None`. Closing

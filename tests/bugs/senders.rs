@@ -35,8 +35,8 @@ const RECEIVES: [(&str, Frees); 9] = [
         let mut got = Vec::new();
         assert_eq!((rx.blocking_recv_many(&mut got, 9), got), (3, vec![0, 1, 2]));
     }),
-    ("recv_timeout", |rx| {
-        (0..3).for_each(|i| assert_eq!(rx.recv_timeout(std::time::Duration::ZERO), Ok(i)));
+    ("blocking_recv_timeout", |rx| {
+        (0..3).for_each(|i| assert_eq!(rx.blocking_recv_timeout(std::time::Duration::ZERO), Ok(i)));
     }),
     ("try_iter", |rx| assert_eq!(rx.try_iter().take(3).collect::<Vec<_>>(), [0, 1, 2])),
     ("drain", |rx| assert_eq!(rx.drain().collect::<Vec<_>>(), [0, 1, 2])),

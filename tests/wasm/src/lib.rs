@@ -136,10 +136,10 @@ extern "C" fn blocking() {
     assert_eq!(tx.blocking_send(1), Ok(()));
     assert_eq!(tx.blocking_send_timeout(2, Duration::ZERO), Ok(()));
     assert_eq!(rx.blocking_recv(), Some(1));
-    assert_eq!(rx.recv_timeout(Duration::from_secs(1)), Ok(2));
+    assert_eq!(rx.blocking_recv_timeout(Duration::from_secs(1)), Ok(2));
     drop(tx);
     assert_eq!(rx.blocking_recv(), None);
-    assert_eq!(rx.recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
+    assert_eq!(rx.blocking_recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
 }
 
 #[unsafe(no_mangle)]
@@ -159,7 +159,7 @@ extern "C" fn trap_blocking_send() {
 #[unsafe(no_mangle)]
 extern "C" fn trap_recv_timeout() {
     let (_tx, mut rx) = mpsc::channel::<u8>(1);
-    let _ = rx.recv_timeout(Duration::from_millis(1));
+    let _ = rx.blocking_recv_timeout(Duration::from_millis(1));
 }
 
 /// No times, and all else: ages are none, points in time and sums of time are 0.
