@@ -12,8 +12,8 @@
 //! without.
 //!
 //! A unit is asked for only where something will be done with it: by a receive when a message is
-//! there, by a send when there is room. A receive that finds nothing only looks whether a unit is
-//! left; without one it is pending as any other, and does not wait for a message. A send or reserve that
+//! there, by a send when it does not see at once that it has to wait. A receive that finds nothing only
+//! looks whether a unit is left; without one it is pending as any other, and does not wait for a message. A send or reserve that
 //! waited asks last: by then it has its permits, and keeps them while it is pending. They count as any
 //! permit that is out does, and go back if the future is dropped. Closure needs no unit.
 

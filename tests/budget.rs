@@ -4,13 +4,16 @@
 mod support;
 mod twice;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use futures_core::stream::FusedStream;
 use parshall::mpsc;
+use support::hooked::{Hooked, Op};
 use support::{Drops, panic_of};
 use tokio::runtime::Builder;
+use tokio::task::coop;
 use twice::{ours, theirs};
 
 /// Seen to fail with: no unit spent by a receive, by a send, by a reserve; a unit a message in
@@ -142,4 +145,51 @@ fn blocking_calls_need_no_budget() {
         tx.blocking_send(1).unwrap();
     });
     assert_eq!(received.recv_timeout(Duration::from_secs(10)), Ok(Some(1)));
+}
+
+/// The waker of the poll sends, and spends what is left of the budget, after the receive has looked
+/// for a unit. The message stays for the next poll; and a stream that has not said so has not ended.
+///
+/// Seen to fail with: a receive that takes the message and then asks for the unit; an end that is
+/// noted before the unit is there.
+#[test]
+fn a_waker_that_spends_the_last_unit_costs_no_message_and_no_end() {
+    fn spend() {
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(unit) = coop::poll_proceed(&mut cx) {
+            unit.made_progress();
+        }
+    }
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (tx, mut rx) = mpsc::channel(1);
+        let tx = Mutex::new(Some(tx));
+        for end in [false, true] {
+            let leave_one = || (0..127).for_each(|_| spend());
+            tokio::task::yield_now().await;
+            leave_one();
+            let sender = tx.lock().unwrap().take().unwrap();
+            let back = Arc::new(Mutex::new(None));
+            let kept = back.clone();
+            let last = Mutex::new(Some(sender));
+            let (hook, waker) = Hooked::new(Op::Clone, move || {
+                // Tokio clones it as well, to wake the task that has no unit.
+                let Some(sender) = last.lock().unwrap().take() else { return };
+                if !end {
+                    sender.try_send(1).unwrap();
+                    *kept.lock().unwrap() = Some(sender);
+                }
+                spend();
+            });
+            hook.arm();
+            let poll = rx.poll_recv(&mut Context::from_waker(&waker));
+            hook.disarm();
+            assert!(hook.runs() > 0);
+            assert_eq!((poll, rx.is_terminated()), (Poll::Pending, false));
+            tokio::task::yield_now().await;
+            assert_eq!(rx.recv().await, (!end).then_some(1));
+            *tx.lock().unwrap() = back.lock().unwrap().take();
+        }
+        assert!(rx.is_terminated());
+    });
 }

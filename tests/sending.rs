@@ -2,6 +2,10 @@
 
 mod support;
 
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll, Waker};
+
 use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{self, Sender};
 use support::{now, pending, rounds, task};
@@ -205,4 +209,17 @@ fn same_channel_tells_channels_apart() {
     let same = a.clone().try_reserve_owned().unwrap();
     assert!(permit.same_channel(&same) && !permit.same_channel(&other));
     assert!(permit.same_channel_as_sender(&a) && !permit.same_channel_as_sender(&b));
+}
+
+/// Seen to fail with: a send that begins to wait anew, for a permit that nobody gives back.
+#[test]
+fn a_send_that_is_polled_after_it_was_ready_panics_and_takes_nothing() {
+    let (tx, mut rx) = mpsc::channel(1);
+    let mut send = Box::pin(tx.send(1));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(send.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(rx.try_recv(), Ok(1));
+    assert!(catch_unwind(AssertUnwindSafe(|| send.as_mut().poll(&mut cx))).is_err());
+    drop(send);
+    assert_eq!(tx.capacity(), 1);
 }

@@ -91,22 +91,25 @@ impl<T> Consumer<T> {
     #[cold]
     #[inline(never)]
     fn look_again(&mut self, mut parked: Option<Nothing>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let received = loop {
+        loop {
             match parked {
                 Some(Nothing::Empty) => return Poll::Pending,
                 Some(Nothing::Drained) => {
+                    ready!(runtime::poll_unit(cx)).spend();
                     self.end();
-                    break None;
+                    return Poll::Ready(None);
                 }
                 None => {}
             }
-            if let Some(value) = self.pop() {
-                break Some(value);
+            // Wakers have been called since the unit was looked for, and may have spent it.
+            let may = || runtime::spend_unit(cx);
+            // SAFETY: as in `pop`.
+            match unsafe { self.chan.ring.pop_if::<T, Any>(&mut self.reader, may) } {
+                Popped::Message(value, room) => return Poll::Ready(Some(self.taken(value, room))),
+                Popped::Refused => return Poll::Pending,
+                Popped::Nothing => parked = self.park(cx.waker()),
             }
-            parked = self.park(cx.waker());
-        };
-        ready!(runtime::poll_unit(cx)).spend();
-        Poll::Ready(received)
+        }
     }
 
     pub(crate) fn poll_recv_many(

@@ -461,6 +461,8 @@ impl<T, E> Future for Send<'_, T, E> {
         // SAFETY: nothing in it is pinned; the message is moved when it is sent.
         let this = unsafe { self.get_unchecked_mut() };
         if this.begun {
+            // Or it would wait anew, for a permit that nobody gives back.
+            assert!(this.value.is_some(), "a send is not polled after it was ready");
             return this.poll_turn(cx);
         }
         this.begun = true;
@@ -478,7 +480,7 @@ impl<T, E> Future for Send<'_, T, E> {
 impl<T, E> Send<'_, T, E> {
     #[inline]
     fn take(&mut self) -> T {
-        self.value.take().expect("a send is not polled after it was ready")
+        self.value.take().expect("there until it is ready")
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 //! few are for the fast tests, and one thread plays all.
 
 use core::future::Future;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
@@ -81,4 +81,37 @@ fn a_wait_that_began_meanwhile_is_not_told_with_the_beginning_of_another() {
     armed.acted();
     assert_eq!((stats.recv_waiters, stats.oldest_recv_wait_ns), (0, None));
     assert_eq!(tx.stats().recv_waiters, 1);
+}
+
+/// Who passes another's place and still has to wait keeps what lay in that place.
+///
+/// Seen to fail with: `fill` that does not assign what is in the hand.
+#[test]
+fn what_lay_in_a_place_that_was_passed_is_not_lost() {
+    type Reserve = Pin<Box<dyn Future<Output = usize>>>;
+    let reserve = |tx: &Sender<u8>| -> Reserve {
+        let tx = tx.clone();
+        Box::pin(async move { tx.reserve_many(3).await.unwrap().len() })
+    };
+    let look =
+        |reserve: &mut Reserve| reserve.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    let (tx, _rx) = channel(3);
+    let [one, two] = [0, 1].map(|_| tx.clone().try_reserve_owned().unwrap());
+    let mut first = reserve(&tx);
+    let second = Rc::new(RefCell::new(reserve(&tx)));
+    let comes = second.clone();
+    // The first has the unit that was left, in a place that it has not filled. Another comes back,
+    // and before it is handed out the second comes, takes it, and takes over the first's.
+    let armed = at("register: part kept", move || {
+        let armed = at("release: given back", move || {
+            assert!(look(&mut comes.borrow_mut()).is_pending());
+        });
+        drop(one);
+        armed.acted();
+    });
+    assert!(look(&mut first).is_pending());
+    armed.acted();
+    drop(two);
+    assert_eq!(look(&mut second.borrow_mut()), Poll::Ready(3));
+    assert_eq!(look(&mut first), Poll::Ready(3));
 }

@@ -1,6 +1,6 @@
 //! The two ends of the line, as two numbers that only rise.
 //!
-//! `arrivals` counts the places that were given out. All places before `settled` are over. If the
+//! `arrivals` counts the places that were given out. All places before `settled` are final. If the
 //! two are equal, nobody waits.
 
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
@@ -43,7 +43,7 @@ impl Line {
         settled == self.arrivals()
     }
 
-    /// All places before this one are over. It must be read before `arrivals`: a newer one may be so far only because
+    /// All places before this one are final. It must be read before `arrivals`: a newer one may be so far only because
     /// of those who have come since.
     #[inline]
     pub(super) fn settled(&self) -> u64 {

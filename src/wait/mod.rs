@@ -55,8 +55,8 @@
 //!
 //! In code these are [`WaitQueue::register`], `serve_first`, `take_granted` and `cancel`. The first
 //! three look for exactly this. If one finds anything else (a place that is not filled yet, a need of
-//! several units, a hint that leads elsewhere, a closed channel), it leaves all as it is to the general
-//! path, which the rest of this text is about.
+//! several units, a hint that leads elsewhere, a closed channel), it hands over to the general path,
+//! `register` with the place that it has taken. The rest of this text is about that path.
 //!
 //! # Senders wait in a row of places
 //!

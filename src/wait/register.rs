@@ -40,7 +40,7 @@ impl WaitQueue {
             return self.register_slowly(Some((index, cell)), key, ticket, waker, source, panic);
         }
         step("register: looked");
-        match Self::fill(cell, State::empty(index / LEN), key, ticket, waker) {
+        match Self::fill(cell, State::empty(index / LEN), 0, key, ticket, waker) {
             Ok(()) => Wait::Pending,
             Err(waker) => self.register_slowly(None, key, ticket, waker, source, panic),
         }
@@ -59,7 +59,7 @@ impl WaitQueue {
     }
 
     /// Whether the owner of the place `index` has to wait, if one look tells: somebody waits in the
-    /// first place that is not over, or this place is the first and the channel is full. False
+    /// first place that is not final, or this place is the first and the channel is full. False
     /// says nothing.
     #[inline(always)]
     fn must_wait(&self, index: u64, source: &impl Source) -> bool {
@@ -74,13 +74,14 @@ impl WaitQueue {
         state.is_of(number) && state.is_waiting() && !source.is_closed()
     }
 
-    /// Fills a place whose word is `empty`, which may hold a part of the need. `Err`: a server has
-    /// passed it. It found nobody here, took over what was assigned, and may have left room in the
-    /// channel.
+    /// Fills a place whose word is `empty`, which may hold a part of the need, and assigns `hand` in
+    /// the same step. `Err`: a server has passed the place. It found nobody here, took over what was
+    /// assigned, and may have left room in the channel; `hand` stays the caller's.
     #[inline(always)]
     fn fill(
         cell: &Cell,
         empty: State,
+        hand: u64,
         key: &mut Option<Key>,
         ticket: Ticket,
         waker: Waker,
@@ -89,7 +90,7 @@ impl WaitQueue {
         *key = Some(Key { cell: NonNull::from(cell), waker: identity(&waker) });
         // SAFETY: ours, and not filled yet.
         unsafe { cell.put_waker(waker) };
-        if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {
+        if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {
             return Ok(());
         }
         Err(Self::unfill(cell, key))
@@ -141,7 +142,7 @@ impl WaitQueue {
                 }
             }
             if taken.is_some() && hand + word.assigned() < need {
-                match Self::fill(cell, word, key, ticket, waker) {
+                match Self::fill(cell, word, hand, key, ticket, waker) {
                     Ok(()) => return Wait::Pending,
                     Err(again) => waker = again,
                 }

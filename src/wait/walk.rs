@@ -5,7 +5,7 @@ use super::line::Line;
 use super::row::{Hint, Row};
 use super::segment::LEN;
 
-/// A walk along the places that were given out, from the first that may not be over.
+/// A walk along the places that were given out, from the first that may not be final.
 pub(super) struct Walk<'a> {
     line: &'a Line,
     row: &'a Row,
@@ -13,7 +13,7 @@ pub(super) struct Walk<'a> {
     hint: &'a Hint,
     next: u64,
     end: u64,
-    /// All before this one are over.
+    /// All before this one are final.
     settled: u64,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Walk<'a> {
         Self { line, row, hint, next: settled, end, settled }
     }
 
-    /// The next place before the end, its index and its word. Those that are over are left out.
+    /// The next place before the end, its index and its word. Those that are final are left out.
     #[inline]
     pub(super) fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
         while self.next < self.end {
@@ -43,14 +43,14 @@ impl<'a> Walk<'a> {
                 self.next += 1;
                 return Some((index, cell, state));
             }
-            // Over; or of another segment by now, and so over before.
+            // Final; or of another segment by now, and so final before.
             self.skip_to(index + 1);
         }
         None
     }
 
     /// The next place there is, or will be by the time that there is none. A `None` is an instant, that of a SeqCst look
-    /// at `arrivals`, at which all places that had been given out were over.
+    /// at `arrivals`, at which all places that had been given out were final.
     pub(super) fn next_of_all(&mut self) -> Option<(u64, &'a Cell, State)> {
         loop {
             if let Some(next) = self.next() {
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         self.next = index;
     }
 
-    /// The place that was returned last is over now.
+    /// The place that was returned last is final now.
     pub(super) fn settle(&mut self, index: u64) {
         if self.settled == index {
             self.settled = index + 1;
