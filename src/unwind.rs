@@ -158,6 +158,7 @@ mod tests {
     }
 
     /// Seen to fail with: payloads that are forgotten; and, a `drop` that is not caught.
+    #[cfg_attr(miri, ignore = "the last payload is leaked on purpose")]
     #[test]
     fn a_payload_is_dropped_and_so_are_those_of_its_drop() {
         assert_eq!(dropped(|| discard(Box::new(Nested(0)))), 1);
