@@ -24,8 +24,9 @@ only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs
+A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs
 
-# id | file | start of the function, or `*` for the file | sed expression on those lines | what it is | `behind`: built with
+# id | file, or two | start of the function, or `*` for the file | sed expression on those lines | what it is | `behind`: built with
 # parshall_fence_behind, the other way in which loom sees SeqCst (`src/sync.rs`)
 mutants() {
   ord() { # id file fn from to what [way]
@@ -38,7 +39,7 @@ mutants() {
   ord T-swap-rel $B 'fn swap_tail(' SeqCst Release 'T swap, all callers'
   ord T-swap-rlx $B 'fn swap_tail(' SeqCst Relaxed 'T swap, all callers'
   ord T-swap-fail $B 'fn swap_tail(' Acquire Relaxed 'T swap, failure, all callers'
-  for f in $X:claim_plainly $X:take_capacity $X:claim_reserved $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
+  for f in $X:claim_from $X:take_capacity $X:claim_reserved $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
     local file=${f%:*}
     f=${f#*:}
     for o in Acquire Release; do
@@ -53,7 +54,7 @@ mutants() {
   ord C1W1-move-rlx $Y 'fn free_room(' SeqCst Relaxed 'H fetch_add in free_room'
   ord C1-hold $Y 'fn hold_room(' Release Relaxed 'H store in hold_room'
   echo "C1-store|$Y|fn free_room(|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in free_room, unbounded: Release -> Relaxed"
-  echo "M7-store|$Y|fn move_head(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in move_head: Release -> Relaxed"
+  echo "M7-store|$Y|fn move_head_inline(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in move_head_inline: Release -> Relaxed"
   ord M7-load $B 'fn occupancy(' Acquire Relaxed 'popped load in occupancy'
   ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
   ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
@@ -71,7 +72,7 @@ mutants() {
   ord L5-rlx $X 'fn claimed_so_far(' AcqRel Relaxed 'T fetch_or in claimed_so_far'
   ord T-swap-sc $B 'fn swap_tail(' SeqCst AcqRel 'T swap, all callers' behind
   ord W1-clear $B 'fn clear_waiting(' SeqCst AcqRel 'H fetch_and in clear_waiting' behind
-  ord W12-register $Q 'fn register(' SeqCst AcqRel 'arrivals fetch_add in register' behind
+  ord W12-arrive $H 'fn arrive(' SeqCst AcqRel 'arrivals fetch_add in arrive' behind
   ord Q2-swap $G 'fn swap(' 'SeqCst, ' 'AcqRel, ' 'state swap' behind
   ord Q2-state $G 'fn state(' SeqCst Acquire 'state load' behind
   ord K2-returned $W 'fn is_returned(' Acquire Relaxed 'lent load in is_returned'
@@ -86,8 +87,8 @@ mutants() {
     ord "Q1-swap-$o" $G 'fn swap(' 'SeqCst, ' "$o, " 'state swap'
   done
   ord Q1-state $G 'fn state(' SeqCst Relaxed 'state load'
-  ord Q8-settled $Q 'fn settled(' Acquire Relaxed 'settled load' behind
-  ord Q8-settle $Q 'fn settle(&self' Release Relaxed 'settled store'
+  ord Q8-settled $H 'fn settled(' Acquire Relaxed 'settled load' behind
+  ord Q8-settle $H 'fn settle(' Release Relaxed 'settled store'
   ord Q4-woken $G 'fn set_woken(' Release Relaxed 'woken store'
   ord Q4-release $G 'fn release(' Release Relaxed 'released store'
   ord Q3-number $I 'fn number(&self' Acquire Relaxed 'number load'
@@ -102,7 +103,7 @@ mutants() {
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
 bug-overtake|$X|fn has_room(|s/if !nobody_waits()/if false/|claims ignore those who wait
-bug-plain-overtake|$X|fn claim_plainly(|s/ \&\& nobody_waits();/;/|plain claims ignore those who wait
+bug-plain-overtake|$X|fn look_plainly(|s/ \&\& nobody_waits();/;/|plain claims ignore those who wait
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
 bug-plain-closed|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/RES_FIELD/|plain claims ignore CLOSED
 bug-plain-permits|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/CLOSED/|plain claims ignore permits
@@ -131,16 +132,16 @@ bug-no-wake-claim|$T|fn wake_if<|s/if was_parked/if false/|a claim that ended th
 bug-no-wake-release|$C|fn give_back(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
 bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
 bug-release-unserved|$C|fn release<|/self.senders.serve/d|a release does not serve the queue
-bug-pop-unserved|$R|fn pop(|s/self.chan.serve_senders(.*/let _ = room;/|a pop does not serve the queue
+bug-pop-unserved|$R|fn make_room(|s/if !(room == Room::Held .*/if false {/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
 bug-repoll|$R|fn park(&self|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
-bug-drop-waker|$R|fn drop(|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|fn drop(|s/if unsafe { self.chan.ring.try_abandon(&self.reader) }/let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if true/|the dropped receiver does not await claims in flight
+bug-drop-waker|$R|impl<T> Drop for Consumer<T>|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
+bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while unsafe { !self.chan.ring.try_abandon(&self.reader) }/while self.discard_next(panic) {} let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn leave<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/self.senders.close(panic)/0/|close leaves senders asleep
-bug-closed-units|$T|fn poll(|s/shared.release::<OwesValue>(assigned);/let _ = assigned;/|a wait that close ended keeps its units
-bug-closed-grant|$T|fn poll(|s/shared.release::<OwesValue>(self.need);//|a grant that close overtook keeps its units
+bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units
+bug-closed-grant|$T|fn poll_held(|s/self.closed(shared, self.need)/self.closed(shared, 0)/|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
 bug-list-load|$X|fn claimed_so_far(|s/fetch_or(0, Ordering::AcqRel)/load(Ordering::Acquire)/|the mover loads T instead of a step on it
 bug-list-unseen|$L|fn find(|s/let claimed = observe();/let claimed = block.start().plus(LEN as u64);/|the mover does not look how far the claims are
@@ -156,7 +157,7 @@ bug-list-mark|$L|fn reuse(|/old.passed.store/d|a reused block is still passed
 bug-list-start|$L|fn reuse(|s/^ *old.start.with_mut.*//;s/Ok(()) => return,/Ok(()) => return old.start.with_mut(\x7cp\x7c unsafe { *p = start }),/|a reused block is linked before it has its start
 bug-list-loser|$L|fn next_or_new(|s/unsafe { Self::free(new) };/let _ = next;/;s/^ *next$/new/|who loses the race for a link goes on with its own block
 bug-list-leak|$L|fn next_or_new(|/unsafe { Self::free(new) };/d|who loses the race for a link leaks its block
-bug-list-stamps|$L|fn allocate(|s/offset \* LEN as u32/offset * 0/|the slots of a new block look published
+bug-list-stamps|$L|fn allocate(|s/AtomicU32::new(vacant)/AtomicU32::new(start.plus(i as u64).stamp())/|the slots of a new block look published
 bug-list-left|$L|fn find(|s/while pos.since(block.start()) >= MAX_LEN/while false \&\& pos.since(block.start()) >= MAX_LEN/|a producer that was left behind does not go back
 bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { self.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
 bug-list-prev|$L|fn reuse(|/old.prev.with_mut/d|a reused block keeps its link back
@@ -165,7 +166,7 @@ bug-batch-wake|$T|fn try_send_many(|/self.wake_if/d|a batch that ended the park 
 bug-list-seek|$L|fn go_on(|s/let next = block.next()?;/let Some(next) = block.next() else { return Some(block.slot(pos)) };/|the receiver takes a slot of the block before
 bug-list-drop|$B|fn free_list(|s/unsafe { free(self.producers.ends.take()) };/let _ = free;/|the list is not freed
 bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an upgrade from 0 succeeds
-W12-arrivals|$Q|fn arrivals(|s/load_sc()/load(Ordering::Acquire)/|arrivals is loaded by no SeqCst step
+W12-arrivals|$H|fn arrivals(|s/load_sc()/load(Ordering::Acquire)/|arrivals is loaded by no SeqCst step
 W2-tail|$B|fn tail_sc(|s/load_sc()/load(Ordering::Acquire)/|T is loaded by no SeqCst step
 W1-head|$B|fn head_sc(|s/load_sc()/load(Ordering::Acquire)/|H is loaded by no SeqCst step
 Q4-over-released|$G|fn is_over(|s/released.load(Ordering::Acquire)/released.load(Ordering::Relaxed)/|released load in is_over: Acquire -> Relaxed
@@ -214,8 +215,8 @@ M4-ticket-since|$G|fn ticket(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/
 M4-ticket-need|$G|fn ticket(|/need.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in ticket: Acquire -> Relaxed
 M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released load in is_released: Acquire -> Relaxed
 M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
-bug-second-look|$Q|fn register(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
-bug-late-call|$Q|fn register(|/source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
+bug-second-look|$A|fn register_slowly(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
+bug-late-call|$A|*|/^        source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
 bug-uncall|$R|fn serve_waiting(|s/if !self.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
 bug-uncleared|$R|fn serve_waiting(|s/if left > 0/if false/|TX_WAITING is never cleared
 bug-recall|$R|fn serve_waiting(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
@@ -223,30 +224,30 @@ bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/self.0/|a pop
 bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0, (2 * n).wrapping_neg())/|a pop holds twice what it takes
 bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0 \& !Self::TX_WAITING, n.wrapping_neg())/|a pop that holds clears TX_WAITING
 bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1).0.wrapping_sub(1 << RES_SHIFT))/|a held permit borrows from the position
-bug-hand-idle|$Q|fn serve(|s/hand == 0 && self.is_idle()/self.is_idle()/|what a pop holds is lost if nobody waits
+bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_idle()/self.line.is_idle()/|what a pop holds is lost if nobody waits
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
 bug-keep-up-from|$X|fn keep_up_from(|s/if before.pos().*{/if false \&\& before == now {/|pops that hold leave head_cache behind
-bug-fill-store|$Q|fn register(|s/let passed = cell.swap(place, next).is_err();/let now = cell.state(); let _ = cell.swap(now, next); let passed = false;/|register fills its place though it is Gone
-bug-part-lost|$Q|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
-bug-empty-unmarked|$Q|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
-bug-settled-late|$Q|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
-bug-serve-end|$Q|fn serve_line(|s/Walk::to(self, 0)/Walk::to(self, self.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
-bug-hand|$Q|fn put_back(|/give_back/d|units that are left are dropped
-bug-hand-full|$Q|fn serve_line(|/wakes.is_full/,/}/s/budget += .*;/hand = 0;/|units in hand before wakers are called are dropped
-bug-pass-hand|$Q|fn pass_by(|s/budget + Self::put_back(hand, source, panic)/budget + hand/|what a place held that is passed is lost
-bug-pass-room|$Q|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
-bug-hand-last|$Q|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
-bug-comes-first|$Q|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
-bug-first-unmarked|$Q|fn keep_part(|s/state = Self::pass(cell, state, hand);/break;/|the first in line does not mark those before it
-bug-part|$Q|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
-bug-close-empty|$Q|fn close(|s/state = Self::pass(cell, state, .mut hand);/break;/|close passes Empty places without marking them
-bug-close-end|$Q|fn close(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
-bug-close-look|$Q|fn register(|s/(!source.is_closed()).then_some(0)/Some(0)/|who stands behind others does not look whether it is closed
-bug-close-both|$Q|*|s/while let Some((index, cell, mut state)) = walk.next_of_all()/while let Some((index, cell, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/|bug-close-end and bug-close-look at once
-bug-look-behind|$Q|fn register(|s/if self.anybody_before(index) {/if false {/|register takes room though others wait
+bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
+bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
+bug-empty-unmarked|$F|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
+bug-settled-late|$H|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
+bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
+bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
+bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/budget += .*;/hand = 0;/|units in hand before wakers are called are dropped
+bug-pass-hand|$F|fn pass_by(|s/budget + Self::put_back(hand, source, panic)/budget + hand/|what a place held that is passed is lost
+bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
+bug-hand-last|$F|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
+bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
+bug-first-unmarked|$A|fn keep_part(|s/state = Self::pass(cell, state, hand);/break;/|the first in line does not mark those before it
+bug-part|$F|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
+bug-close-empty|$F|fn close_line(|s/state = Self::pass(cell, state, .mut hand);/break;/|close passes Empty places without marking them
+bug-close-end|$F|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
+bug-close-look|$A|*|s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed
+bug-close-both|$F $A|*|s/while let Some((index, cell, mut state)) = walk.next_of_all()/while let Some((index, cell, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
+bug-look-behind|$A|fn register_slowly(|s/if self.anybody_before(index) {/if false {/|register_slowly takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
-bug-updating-waker|$Q|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
-bug-waker-first|$Q|fn serve_line(|s/if let Err(now) = cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/if let Some(early) = early { wakes.push(early) } cell.set_woken();/|the waker is taken before the swap
+bug-updating-waker|$F|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
+bug-waker-first|$F|fn serve_line(|s/if let Err(now) = cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/if let Some(early) = early { wakes.push(early) } cell.set_woken();/|the waker is taken before the swap
 bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
 bug-settled|$K|fn skip_to(|s/if self.settled == self.next/if true/|a walk settles what it has not settled
@@ -255,17 +256,38 @@ bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
+bug-must-look|$A|fn must_wait(|s/return source.is_full();/return true;/|the first in line does not look at the channel before it waits
+bug-must-early|$A|) fn register(|s/let (index, cell) = self.arrive(source);/let early = source.is_full(); &/;s/if !self.must_wait(index, source)/if !(early \&\& self.line.settled() == index \x7c\x7c self.must_wait(index, source))/|the first in line looks at the channel before it arrives
+bug-must-closed|$A|fn must_wait(|s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed, on the plain path
+bug-must-empty|$A|fn must_wait(|s/state.is_waiting()/state.is_open(number)/|who stands behind an Empty place waits without a look
+bug-must-tag|$A|fn must_wait(|s/state.is_of(number) \&\& //|who waits in another segment is taken for the first in line
+bug-full-relaxed|$X|fn is_full(|s/self.tail_sc()/Tail(self.producers.tail.load(Ordering::Relaxed))/|who must wait is told by a Relaxed look at T
+bug-full-head|$X|fn is_full(|s/let tail = self.tail_sc();/let head = self.head(); &/;s/used(self.head())/used(head)/|who must wait is told by a head that was read before the tail
+bug-full-closed|$X|fn is_full(|s/!tail.is_closed() \&\& //|a full channel makes wait though it is closed
+bug-fill-unchecked|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {/let _ = cell.swap(empty, empty.to(Kind::Waiting)); if true {/|who fills its place does not see that it was passed
+bug-first-need|$F|fn serve_first(|s/ .. cell.need() != 1//|one unit ends a wait for more
+bug-first-unsettled|$F|fn serve_first(|/self.line.settle(/d|serve_first does not settle what it ends
+bug-first-early|$F|fn serve_first(|s/if cell.swap(waiting/if let Some(early) = unsafe { cell.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
+bug-first-updating|$F|fn serve_first(|s/if cell.state() != waiting/let now = cell.state(); let waiting = if now == waiting.to(Kind::Updating) { now } else { waiting }; if now != waiting/|serve_first takes Updating for Waiting
+bug-first-free|$R|fn make_room(|s/room == Room::Held \&\& self.senders/self.senders/|serve_first gives what the pop has freed
+bug-granted-waiting|$Q|fn take_granted(|s/if cell.state().kind() != Kind::Granted/let kind = cell.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
+bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Room::Free/|H is never moved over what was taken from an array
+bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
+bug-begin-waits|$T|fn begin_claim(|s/Err(from) if self.ring.seems_full(.from)/Err(_)/|whoever cannot send plainly waits
+bug-find-once|$O|) fn find(|s/[.]or_else(.*//|a segment is found by the hint or not at all
 LIST
 }
 
 if [ -n "$list" ]; then mutants | grep -E "$only" | awk -F'|' '{ printf "%-24s %s\n", $1, $5 }'; exit; fi
 
-# Applies one mutant to a copy; fails if nothing changed.
-apply() { # dir file fn expr
-  local range
-  range=$(awk -v fn="$3" '!a && index($0, fn) { a = NR } a && /^ ? ? ? ?}$/ { print a "," NR; exit }' "$1/$2")
-  [ "$3" != '*' ] || range='1,$'
-  [ -n "$range" ] && sed -i "${range}{$4}" "$1/$2" && ! cmp -s "$1/$2" "$1/pristine/${2#src/}"
+# Applies one mutant to a copy; fails if a file has not changed.
+apply() { # dir files fn expr
+  local range file
+  for file in $2; do
+    range=$(awk -v fn="$3" '!a && index($0, fn) { a = NR } a && /^ ? ? ? ?}$/ { print a "," NR; exit }' "$1/$file")
+    [ "$3" != '*' ] || range='1,$'
+    [ -n "$range" ] && sed -i "${range}{$4}" "$1/$file" && ! cmp -s "$1/$file" "$1/pristine/${file#src/}" || return
+  done
 }
 
 work=$(mktemp -d) || exit 2
@@ -309,7 +331,7 @@ build() { # dir file -> lines "binary"
   local targets=('-p loom-tests --test all')
   case $2 in
     $O | $I | $D | $E | $V) targets=('-p parshall --lib') ;;
-    $G | $Q | $X | $Y) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
+    $G | $Q | $A | $F | $H | $X | $Y) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
   esac
   for target in "${targets[@]}"; do
     # shellcheck disable=SC2086
@@ -352,7 +374,7 @@ worker() { # number: its share of the mutants
     elif ! binaries=$(RUSTFLAGS+=${way:+ --cfg parshall_fence_behind} build "$dir" "$file"); then
       verdict=broken failed=''
     else
-      case $file in $O | $I | $D | $E | $G | $Q | $V) others='^ring::' ;; *) others='^wait::' ;; esac
+      case $file in $O | $I | $D | $E | $G | $Q | $A | $F | $H | $V) others='^ring::' ;; *) others='^wait::' ;; esac
       # shellcheck disable=SC2086
       for half in quick slow; do
         failed=$(models $half $binaries | xargs)
@@ -363,7 +385,7 @@ worker() { # number: its share of the mutants
     fi
     printf '%s\t%s\t%s\t%s\t%s\n' "$id" "$file" "$what" "$verdict" "$failed" >>"$work/report"
     printf '%-24s %-9s %s\n' "$id" "$verdict" "$failed" >&2
-    cp "$dir/pristine/${file#src/}" "$dir/$file"
+    for expr in $file; do cp "$dir/pristine/${expr#src/}" "$dir/$expr"; done
   done < <(mutants | grep -E "^[^|]*($only)" | awk -v n="$1" -v jobs="$jobs" 'NR % jobs == n')
 }
 
