@@ -227,7 +227,7 @@ bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1)
 bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_idle()/self.line.is_idle()/|what a pop holds is lost if nobody waits
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
 bug-keep-up-from|$X|fn keep_up_from(|s/if before.pos().*{/if false \&\& before == now {/|pops that hold leave head_cache behind
-bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
+bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
 bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$F|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-settled-late|$H|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
@@ -264,7 +264,8 @@ bug-must-tag|$A|fn must_wait(|s/state.is_of(number) \&\& //|who waits in another
 bug-full-relaxed|$X|fn is_full(|s/self.tail_sc()/Tail(self.producers.tail.load(Ordering::Relaxed))/|who must wait is told by a Relaxed look at T
 bug-full-head|$X|fn is_full(|s/let tail = self.tail_sc();/let head = self.head(); &/;s/used(self.head())/used(head)/|who must wait is told by a head that was read before the tail
 bug-full-closed|$X|fn is_full(|s/!tail.is_closed() \&\& //|a full channel makes wait though it is closed
-bug-fill-unchecked|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting)).is_ok() {/let _ = cell.swap(empty, empty.to(Kind::Waiting)); if true {/|who fills its place does not see that it was passed
+bug-fill-unchecked|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let _ = cell.swap(empty, empty.to(Kind::Waiting)); if true {/|who fills its place does not see that it was passed
+bug-fill-hand|$A|fn fill(|s/.assign(hand)//|who fills its place loses what it holds for it
 bug-first-need|$F|fn serve_first(|s/ .. cell.need() != 1//|one unit ends a wait for more
 bug-first-unsettled|$F|fn serve_first(|/self.line.settle(/d|serve_first does not settle what it ends
 bug-first-early|$F|fn serve_first(|s/if cell.swap(waiting/if let Some(early) = unsafe { cell.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
