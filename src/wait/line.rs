@@ -54,7 +54,7 @@ impl Line {
 
     #[inline]
     pub(super) fn arrivals(&self) -> u64 {
-        // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `register`: of the caller's step on H or T and this look,
+        // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrive`: of the caller's step on H or T and this look,
         // and an arrival and its look at H and T, one look comes last and sees the other's step.
         self.arrivals.load_sc()
     }
