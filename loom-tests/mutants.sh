@@ -217,9 +217,9 @@ M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released l
 M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
 bug-second-look|$A|fn register_slowly(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$A|*|/^        source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
-bug-uncall|$R|fn serve_waiting(|s/if !self.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
-bug-uncleared|$R|fn serve_waiting(|s/if left > 0/if false/|TX_WAITING is never cleared
-bug-recall|$R|fn serve_waiting(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
+bug-uncall|$R|fn serve_line(|s/if !self.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
+bug-uncleared|$R|fn serve_line(|s/if left > 0/if false/|TX_WAITING is never cleared
+bug-recall|$R|fn serve_line(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
 bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/self.0/|a pop that holds the room frees it as well
 bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0, (2 * n).wrapping_neg())/|a pop holds twice what it takes
 bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0 \& !Self::TX_WAITING, n.wrapping_neg())/|a pop that holds clears TX_WAITING

@@ -313,21 +313,31 @@ impl Shared {
         if room == Room::Free {
             return;
         }
-        if let Some(task) = task::current(None) {
-            self.info().note_receiver(Some(task));
-        }
+        self.note_who_receives(None);
         if !(room == Room::Held && self.senders.serve_first()) {
-            self.serve_waiting(1, room == Room::Held, None);
+            self.serve_line(1, room == Room::Held);
+        }
+    }
+
+    /// The room of several messages, or of one that was dropped where it lay.
+    #[cold]
+    #[inline(never)]
+    fn serve_waiting(&self, n: u64, held: bool, waker: Option<&Waker>) {
+        self.note_who_receives(waker);
+        self.serve_line(n, held);
+    }
+
+    #[inline]
+    fn note_who_receives(&self, waker: Option<&Waker>) {
+        if let Some(task) = task::current(waker) {
+            self.info().note_receiver(Some(task));
         }
     }
 
     /// Hands out what a pop holds, or what it gave back. The message is owed.
     #[cold]
     #[inline(never)]
-    fn serve_waiting(&self, n: u64, held: bool, waker: Option<&Waker>) {
-        if let Some(task) = task::current(waker) {
-            self.info().note_receiver(Some(task));
-        }
+    fn serve_line(&self, n: u64, held: bool) {
         let (hand, budget) = if held { (n, 0) } else { (0, n) };
         OwesValue::settle(|panic| {
             let left = self.senders.serve(hand, budget, self, panic);
