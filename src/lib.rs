@@ -5,6 +5,9 @@
 mod chan;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub mod introspect;
+#[cfg(not(all(feature = "introspect", not(parshall_loom))))]
+#[path = "introspect/absent.rs"]
+mod introspect;
 #[doc = include_str!("../MIGRATION.md")]
 pub mod migration {}
 pub mod mpsc;
@@ -22,11 +25,12 @@ pub mod wrappers;
 pub use sync::STEP_HOOK;
 
 pub use chan::{ChannelStats, CloseCause};
-pub use telemetry::process::{proc_key, process, set_process};
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
-pub use telemetry::registry::Retired;
+pub use introspect::registry::Retired;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
-pub use telemetry::snapshot::{
-    ChannelSnapshot, RetiredSnapshot, Snapshot, TaskSnapshot, WaitSnapshot, snapshot,
+pub use introspect::snapshot::{
+    Call, ChannelSnapshot, LeftWaker, RetiredSnapshot, SenderSnapshot, Snapshot, TaskSnapshot,
+    WaitSnapshot, snapshot,
 };
+pub use telemetry::process::{proc_key, process, set_process};
 pub use telemetry::task;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each layer, and what it may import. `telemetry` has two floors: all but `registry` and
-/// `snapshot` know no channel; these two look at channels from above.
+/// Each layer, and what it may import. Of `telemetry`, which knows no channel, and of
+/// `introspect`, which looks at channels from above, each file is a layer.
 const LAYERS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("unwind", &["sync"]),
@@ -42,13 +42,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry/task",
         ],
     ),
-    ("telemetry/registry", &["sync", "chan"]),
+    ("telemetry", &[]),
+    ("introspect/absent", &["sync", "chan"]),
+    ("introspect/registry", &["sync", "chan"]),
     (
-        "telemetry/snapshot",
-        &["chan", "telemetry/registry", "telemetry/clock", "telemetry/process", "telemetry/task"],
+        "introspect/snapshot",
+        &["chan", "introspect/registry", "telemetry/clock", "telemetry/process", "telemetry/task"],
     ),
-    // Without introspection the registry is an empty module in here.
-    ("telemetry", &["sync", "chan"]),
     (
         "mpsc",
         &[
@@ -59,7 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "wait",
             "chan",
             "telemetry/task",
-            "telemetry/registry",
+            "introspect/registry",
         ],
     ),
     ("wrappers", &["mpsc"]),

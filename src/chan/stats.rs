@@ -1,5 +1,7 @@
 //! What a channel reports of itself.
 
+use std::borrow::Cow;
+
 use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
 use crate::sync::step;
@@ -58,7 +60,7 @@ pub struct ChannelStats {
     ///   `benches`), and if it has none, the last three parts.
     pub location: String,
     /// The type of the messages, as the compiler names it: for people, not for comparing.
-    pub payload: &'static str,
+    pub payload: Cow<'static, str>,
     /// Whether there is a capacity.
     pub bounded: bool,
     /// Largest possible `queue_len`, in messages; none if unbounded.
@@ -98,6 +100,15 @@ pub struct ChannelStats {
     pub send_wait_total_ns: u64,
     /// Sends and reserves that had to wait.
     pub send_waits_total: u64,
+    /// Sends and reserves that were given up while they waited: the future was dropped, or its time
+    /// was over.
+    pub send_given_up_total: u64,
+    /// Receives that had to wait.
+    pub recv_waits_total: u64,
+    /// Time that receives have waited, in nanoseconds, as `send_wait_total_ns`.
+    pub recv_wait_total_ns: u64,
+    /// Receives that were given up while they waited: by the loser of a `select!`, say.
+    pub recv_given_up_total: u64,
     /// `try_` calls that were refused because the channel was full.
     pub full_total: u64,
     /// Sends and reserves that were refused because the channel was closed.
@@ -183,7 +194,7 @@ impl Shared {
             name,
             label,
             location: format!("{}:{}", name::place(info.location), info.location.column()),
-            payload: info.payload,
+            payload: info.payload.into(),
             bounded: capacity.is_some(),
             capacity,
             queue_len: occupancy.len,
@@ -199,6 +210,10 @@ impl Shared {
             oldest_recv_wait_ns: receiver_since.and_then(|since| clock::age(since, now)),
             send_wait_total_ns: waits.waited_ns,
             send_waits_total: waits.waits,
+            send_given_up_total: 0,
+            recv_waits_total: 0,
+            recv_wait_total_ns: 0,
+            recv_given_up_total: 0,
             full_total: sums.full,
             closed_total: sums.closed,
             discarded: sums.discarded,

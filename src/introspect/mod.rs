@@ -1,12 +1,23 @@
-//! A snapshot as a graph: who needs whom.
+//! A program's channels from above: who is there, who needs whom, and what is wrong.
 //!
-//! Works on snapshots only, never on a live channel. [`Snapshot::graph`] gives nodes and edges, and
-//! [`Graph::to_json`] their JSON.
+//! | file | |
+//! |---|---|
+//! | `registry` | the live channels, weakly held |
+//! | `snapshot` | all of them at (nearly) one moment, as plain data |
+//! | [`Graph`] | a snapshot as nodes and edges |
+//! | [`Diagnosis`] | what two snapshots, one after the other, say is wrong |
 //!
-//! [`Snapshot::graph`]: crate::Snapshot::graph
+//! Only `registry` and `snapshot` know live channels; all else works on snapshots.
 
 #![forbid(unsafe_code)]
 
+mod diagnose;
 mod graph;
+pub(crate) mod registry;
+pub(crate) mod snapshot;
 
+pub use diagnose::{
+    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
+    Receiving, Side, Verdict,
+};
 pub use graph::{Edge, Graph, Node, NodeKind, SCHEMA};

@@ -4,8 +4,8 @@ use core::panic::Location;
 
 use super::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use crate::chan::{Chan, Consumer, Settings, Shape};
+use crate::introspect::registry;
 use crate::sync::plain::Arc;
-use crate::telemetry::registry;
 
 /// Makes a bounded channel for `buffer` messages.
 ///

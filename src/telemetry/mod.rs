@@ -6,20 +6,6 @@
 pub(crate) mod clock;
 pub(crate) mod name;
 pub(crate) mod process;
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
-pub(crate) mod registry;
-#[cfg(not(all(feature = "introspect", not(parshall_loom))))]
-pub(crate) mod registry {
-    //! Nothing is listed.
-    use crate::chan::{Shared, Sums};
-    use crate::sync::Arc;
-
-    pub(crate) fn enter(_shared: &Arc<Shared>) {}
-
-    pub(crate) fn leave(_shared: &Shared, _sums: Sums) {}
-}
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
-pub(crate) mod snapshot;
 mod table;
 pub mod task;
 mod thread;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::clock::{self, Anchor};
-use super::process::{encode, pid, proc_key, process};
 use super::registry::{self, Retired};
-use super::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskState};
 use crate::chan::{ChannelStats, Shared};
+use crate::telemetry::clock::{self, Anchor};
+use crate::telemetry::process::{encode, pid, proc_key, process};
+use crate::telemetry::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskState};
 
 /// What [`snapshot`] saw.
 ///
@@ -37,6 +37,9 @@ pub struct Snapshot {
     /// Sums of the tracked channels that died, by the name that they were created with; `__other__`
     /// for names too many to remember.
     pub retired: Vec<RetiredSnapshot>,
+    /// Live channels that are in no snapshot: those made by
+    /// [`Builder::untracked`](crate::mpsc::Builder::untracked).
+    pub untracked: u64,
 }
 
 /// One channel.
@@ -57,18 +60,96 @@ pub struct ChannelSnapshot {
     /// [`task`](crate::task)), although `stats` of a handle goes on to count the wait that it left
     /// behind.
     pub recv_wait: Option<WaitSnapshot>,
+    /// Who waits in [`Sender::closed`](crate::mpsc::Sender::closed), in line.
+    pub close_waits: Vec<WaitSnapshot>,
     /// The task that last polled the receiver, as far as a poll that waited or let a waiting sender
     /// in has told. None for a task known only by a waker that it no longer waits with, and for one
     /// that is known to have ended.
     pub last_receiver: Option<TaskRef>,
+    /// The number of the receive at which `last_receiver` was noted: how many messages had been
+    /// received by then. 0: before the first one.
+    pub last_receive: u64,
+    /// The waker that a receive has left in the channel: it was given up, by the loser of a
+    /// `select!` say, and nobody has polled the receiver since.
+    pub left_waker: Option<LeftWaker>,
+    /// Every strong sender that lives and where it was made, if the channel traces that
+    /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)).
+    pub senders: Option<Vec<SenderSnapshot>>,
+}
+
+/// A waker that a receive has left in its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftWaker {
+    /// Whose waker it is.
+    pub task: TaskRef,
+    /// As [`WaitSnapshot::own_waker`].
+    pub own_waker: bool,
+}
+
+/// A strong sender of a channel that traces them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SenderSnapshot {
+    /// `file:line:column` of the call that made it, as [`ChannelStats::location`].
+    pub location: String,
+    /// The task that made it, or the thread. It may be with another by now.
+    pub task: Option<TaskRef>,
+    /// When it was made, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+}
+
+/// The call that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Call {
+    /// `send`, also with a timeout, of a sink, or blocking.
+    Send,
+    /// `send_many`.
+    SendMany,
+    /// `reserve`, `reserve_owned`, of one permit.
+    Reserve,
+    /// `reserve_many`.
+    ReserveMany,
+    /// `closed`.
+    Closed,
+    /// `recv`, also blocking, or by a stream.
+    Recv,
+    /// `recv_many`.
+    RecvMany,
+}
+
+impl Call {
+    /// The name of the method: `send`, `send_many`, `reserve`, `reserve_many`, `closed`, `recv` or
+    /// `recv_many`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::SendMany => "send_many",
+            Self::Reserve => "reserve",
+            Self::ReserveMany => "reserve_many",
+            Self::Closed => "closed",
+            Self::Recv => "recv",
+            Self::RecvMany => "recv_many",
+        }
+    }
 }
 
 /// One wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitSnapshot {
+    /// The number of the wait, never used again on its side of its channel. Two snapshots with the
+    /// same number saw the same wait.
+    pub id: u64,
+    /// What call it is.
+    pub call: Call,
     /// Who waits; none if that could not be told, or has ended.
     pub task: Option<TaskRef>,
+    /// The wait will wake `task` through the one waker that is the task's own: of a task that
+    /// [`task::spawn`](crate::task::spawn) has made, the waker that it was polled with; of a thread,
+    /// that of its blocking call. Not so for a wait inside of a `FuturesUnordered`, say.
+    pub own_waker: bool,
     /// Since when, in nanoseconds since the Unix epoch.
     pub since_ns: i64,
     /// For how much room, in messages. For a receive 1.
@@ -76,6 +157,9 @@ pub struct WaitSnapshot {
     /// When all of it was granted, in nanoseconds since the Unix epoch; the wait has not been
     /// polled since. None: still waiting.
     pub granted_at_ns: Option<i64>,
+    /// When the call gives up by itself, in nanoseconds since the Unix epoch, if it was told: by
+    /// `send_timeout`, `blocking_recv_deadline` and their like.
+    pub deadline_ns: Option<i64>,
 }
 
 /// A task, a thread, or a waker.
@@ -87,8 +171,19 @@ pub struct TaskSnapshot {
     /// Its name, if it has one: by [`task::named`](crate::task::named) or
     /// [`task::set_name`](crate::task::set_name), or the thread's own.
     pub name: Option<String>,
+    /// It was made by [`task::spawn`](crate::task::spawn) or
+    /// [`task::spawn_named`](crate::task::spawn_named): nothing is around it that could wake it
+    /// unseen or stop polling it.
+    pub root: bool,
+    /// `file:line:column` of the call that made it, for tasks made by those two.
+    pub location: Option<String>,
     /// What it is doing, for named tasks; for a thread that waits `Idle`.
     pub state: Option<TaskState>,
+    /// Since when it is in that state, for named tasks, in nanoseconds since the Unix epoch.
+    pub state_since_ns: Option<i64>,
+    /// Clones of its own wakers that live, for named tasks: each could wake it. Those that it waits
+    /// with are among them.
+    pub wakers: Option<u64>,
     /// How often it was polled, for named tasks.
     pub polls: Option<u64>,
     /// Since when its oldest wait lasts, in nanoseconds since the Unix epoch.
@@ -163,6 +258,7 @@ pub fn snapshot() -> Snapshot {
         channels,
         tasks,
         retired: retired.map(|(name, sums)| RetiredSnapshot { name, sums }).collect(),
+        untracked: 0,
         completed_at_ns: anchor.unix_ns(clock::exact()),
     }
 }
@@ -199,12 +295,20 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
         since_ns: anchor.unix_ns(wait.ticket.since),
         need: wait.ticket.need,
         granted_at_ns: wait.granted_at.map(|at| anchor.unix_ns(at)),
+        id: 0,
+        call: Call::Send,
+        own_waker: false,
+        deadline_ns: None,
     });
     let recv_wait = view.receiver_since.map(|since| WaitSnapshot {
         task: view.receiver_task,
         since_ns: anchor.unix_ns(since),
         need: 1,
         granted_at_ns: None,
+        id: 0,
+        call: Call::Recv,
+        own_waker: false,
+        deadline_ns: None,
     });
     // A waker's address means something only while the wait lasts.
     let last_receiver =
@@ -214,6 +318,10 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
         send_waits: send_waits.collect(),
         recv_wait,
         last_receiver,
+        close_waits: Vec::new(),
+        last_receive: 0,
+        left_waker: None,
+        senders: None,
         stats: view.stats,
     })
 }
@@ -246,7 +354,11 @@ fn tasks(channels: &[ChannelSnapshot], living: &Living) -> Vec<TaskSnapshot> {
         TaskSnapshot {
             task,
             name: living.name(task).map(|name| name.to_string()),
+            root: false,
+            location: None,
             state,
+            state_since_ns: None,
+            wakers: None,
             polls: cell.map(TaskCell::polls),
             waiting_since_ns,
         }

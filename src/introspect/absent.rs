@@ -1,0 +1,10 @@
+//! Without introspection nothing is listed.
+
+pub(crate) mod registry {
+    use crate::chan::{Shared, Sums};
+    use crate::sync::Arc;
+
+    pub(crate) fn enter(_shared: &Arc<Shared>) {}
+
+    pub(crate) fn leave(_shared: &Shared, _sums: Sums) {}
+}

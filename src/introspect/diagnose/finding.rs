@@ -1,0 +1,384 @@
+//! What can be found: kinds, verdicts, and the facts that each rests on. Plain data; what it reads
+//! like is the business of `report`, what it looks like that of `draw`.
+
+use crate::Call;
+use crate::task::TaskRef;
+
+/// How sure a finding is. The first is the surest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// No assumption is left: it cannot get on by itself.
+    Proven,
+    /// True unless the one thing that [`Finding::assumption`] says.
+    Conditional,
+    /// A fact: unchanged for so long.
+    Stuck,
+    /// A rate or a trend worth knowing.
+    Signal,
+}
+
+impl Verdict {
+    /// `proven`, `conditional`, `stuck` or `signal`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Conditional => "conditional",
+            Self::Stuck => "stuck",
+            Self::Signal => "signal",
+        }
+    }
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// Tasks and threads wait for each other through channels.
+    Deadlock,
+    /// Room was granted to a wait that its task does not poll, though it has run since.
+    Futurelock,
+    /// Messages are queued or senders wait, and nobody receives.
+    Stalled,
+    /// A named task was woken and not polled.
+    Starved,
+    /// The room is taken by permits, not by messages, and senders wait.
+    HeldPermits,
+    /// A receiver waits, and the senders that are left belong to its own task.
+    SenderKept,
+    /// An unbounded channel becomes longer and longer.
+    Growing,
+    /// Full most of the time: the bottleneck.
+    Saturated,
+    /// `try_send` is refused.
+    Refused,
+    /// Sends are cancelled, or time out.
+    GivenUp,
+    /// About one wait a message on both sides: the capacity is too small.
+    Lockstep,
+    /// Room and a waiting sender, or messages and a parked receiver: a fault of this library.
+    LostWakeup,
+}
+
+impl FindingKind {
+    /// `deadlock`, `futurelock`, `stalled`, `starved`, `held_permits`, `sender_kept`, `growing`,
+    /// `saturated`, `refused`, `given_up`, `lockstep` or `lost_wakeup`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadlock => "deadlock",
+            Self::Futurelock => "futurelock",
+            Self::Stalled => "stalled",
+            Self::Starved => "starved",
+            Self::HeldPermits => "held_permits",
+            Self::SenderKept => "sender_kept",
+            Self::Growing => "growing",
+            Self::Saturated => "saturated",
+            Self::Refused => "refused",
+            Self::GivenUp => "given_up",
+            Self::Lockstep => "lockstep",
+            Self::LostWakeup => "lost_wakeup",
+        }
+    }
+}
+
+/// A channel as findings refer to it, as it was at the second look.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ChannelRef {
+    /// As [`ChannelSnapshot::id`](crate::ChannelSnapshot::id).
+    pub id: String,
+    /// As [`ChannelStats::label`](crate::ChannelStats::label).
+    pub name: String,
+    /// Where it was created: `file:line:column`.
+    pub location: String,
+    /// Messages in it.
+    pub len: u64,
+    /// How many it can hold; none if unbounded.
+    pub capacity: Option<u64>,
+}
+
+/// A task or a thread as findings refer to it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Party {
+    /// Which.
+    pub task: TaskRef,
+    /// The id of its node in a graph.
+    pub id: String,
+    /// Its name, else a short form of the id: `task 12`, `thread 3`.
+    pub name: String,
+}
+
+/// On which side of a channel a wait is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Side {
+    /// It waits for room.
+    Send,
+    /// It waits for a message.
+    Receive,
+    /// It waits for the channel to be closed.
+    Close,
+}
+
+/// A step of a chain: `who` waits on `channel`, and the next hop's `who` could end that.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Hop {
+    /// Who waits.
+    pub who: Party,
+    /// By which call.
+    pub call: Call,
+    /// For what.
+    pub side: Side,
+    /// Since when, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+    /// On which channel.
+    pub channel: ChannelRef,
+    /// On what the step to the next hop rests: the number of the receive at which the next `who` was
+    /// noted as the receiver. None: it is certain, since the next `who` waits in that receive now,
+    /// or holds the room.
+    pub last_receive: Option<u64>,
+}
+
+/// Who hangs on a finding without being part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Behind {
+    /// Waits in sends and reserves.
+    pub senders: u64,
+    /// Waits in receives.
+    pub receivers: u64,
+    /// Those that have a name, at most 32 of them, the longest wait first.
+    pub some: Vec<Party>,
+}
+
+/// What the one who should receive does instead.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Receiving {
+    /// Nobody has ever received.
+    Never,
+    /// It waits on other channels: the chain, and at its end what the last `who` is waited for by.
+    WaitsFor {
+        /// From the receiver's own wait on.
+        chain: Vec<Hop>,
+        /// The one at the end of it, whom the last hop waits for; none if that is not known.
+        end: Option<Box<Receiver>>,
+    },
+    /// It is idle, and waits for something that is no channel of this library.
+    Outside,
+    /// It runs, or runs now and then, and does not receive here.
+    Runs {
+        /// How often it was polled between the looks.
+        polls: u64,
+    },
+    /// It was woken and has not run since.
+    Woken {
+        /// Since when, in nanoseconds since the Unix epoch.
+        since_ns: i64,
+    },
+    /// It receives on this very channel: an end of a chain, where all seems to be well, or where
+    /// messages are awaited.
+    Receives,
+    /// Nothing is known of it but that it was the last to receive: a plain task.
+    Unknown,
+    /// It has ended, or nobody is known.
+    Gone,
+}
+
+/// Who should be receiving.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Receiver {
+    /// The channel.
+    pub channel: ChannelRef,
+    /// The one who received last; none if nobody is known.
+    pub who: Option<Party>,
+    /// The number of that receive.
+    pub last_receive: u64,
+    /// What it does.
+    pub does: Receiving,
+}
+
+/// The facts that a finding rests on, by its kind.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Evidence {
+    /// Of [`FindingKind::Deadlock`]: the last hop is waited for by the first.
+    Deadlock {
+        /// The cycle, from a place that does not change from look to look.
+        cycle: Vec<Hop>,
+        /// Who else hangs on it.
+        behind: Behind,
+    },
+    /// Of [`FindingKind::Futurelock`].
+    Futurelock {
+        /// The channel that has no room.
+        channel: ChannelRef,
+        /// Who was granted room and does not poll the wait.
+        holder: Party,
+        /// When it was granted, in nanoseconds since the Unix epoch.
+        granted_at_ns: i64,
+        /// How often the holder was polled since, if that was seen.
+        polls: Option<u64>,
+        /// What the holder waits for now, if it waits in this library.
+        waits: Option<Box<Hop>>,
+        /// Who waits for the room.
+        behind: Behind,
+    },
+    /// Of [`FindingKind::Stalled`].
+    Stalled {
+        /// The channel at the *end* of the chain, and who should receive there.
+        receiver: Receiver,
+        /// The channels that are stalled for this reason, this first.
+        channels: Vec<ChannelRef>,
+        /// Who hangs on it.
+        behind: Behind,
+    },
+    /// Of [`FindingKind::Starved`].
+    Starved {
+        /// Who was woken.
+        who: Party,
+        /// Named tasks that run now; one of them may be what it waits for.
+        running: Vec<Party>,
+        /// Threads that are in blocking calls of this library now.
+        blocked: Vec<Hop>,
+    },
+    /// Of [`FindingKind::HeldPermits`].
+    HeldPermits {
+        /// The channel.
+        channel: ChannelRef,
+        /// Permits that are out.
+        reserved: u64,
+        /// Who waits.
+        behind: Behind,
+    },
+    /// Of [`FindingKind::SenderKept`].
+    SenderKept {
+        /// The channel.
+        channel: ChannelRef,
+        /// Who waits for a message, or for the end.
+        receiver: Party,
+        /// Senders that are left.
+        senders: u64,
+        /// Where they were made, if that is traced.
+        made_at: Vec<String>,
+    },
+    /// Of [`FindingKind::Growing`].
+    Growing {
+        /// The channel.
+        channel: ChannelRef,
+        /// By how many messages a second.
+        per_second: f64,
+        /// Of the last looks, the share in which the receiver waited elsewhere, and where; none if
+        /// it never did.
+        elsewhere: Option<(f64, Box<Hop>)>,
+        /// Who receives.
+        receiver: Option<Party>,
+    },
+    /// Of [`FindingKind::Saturated`].
+    Saturated {
+        /// The channel.
+        channel: ChannelRef,
+        /// Messages received a second.
+        per_second: f64,
+        /// The share of time in which the receiver's task was not waiting for a message, 0.0 to 1.0.
+        busy: f64,
+        /// The share of time in which a sender waited on average, in senders.
+        waiting: f64,
+        /// Who receives.
+        receiver: Option<Party>,
+    },
+    /// Of [`FindingKind::Refused`] and [`FindingKind::GivenUp`].
+    Turned {
+        /// The channel.
+        channel: ChannelRef,
+        /// How many between the looks that the rate is of.
+        count: u64,
+        /// How many a second.
+        per_second: f64,
+        /// Of all sends and refusals in that time, the share, 0.0 to 1.0.
+        share: f64,
+    },
+    /// Of [`FindingKind::Lockstep`].
+    Lockstep {
+        /// The channel.
+        channel: ChannelRef,
+        /// Waits of senders for each message.
+        send_waits: f64,
+        /// Waits of the receiver for each message.
+        recv_waits: f64,
+        /// Messages a second.
+        per_second: f64,
+    },
+    /// Of [`FindingKind::LostWakeup`].
+    LostWakeup {
+        /// The channel.
+        channel: ChannelRef,
+        /// Who was not woken.
+        who: Option<Party>,
+        /// On which side.
+        side: Side,
+    },
+}
+
+/// One thing that is wrong, or worth knowing.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What.
+    pub kind: FindingKind,
+    /// How sure.
+    pub verdict: Verdict,
+    /// Since when at least, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+    /// The channels that it is about, the worst first.
+    pub channels: Vec<ChannelRef>,
+    /// The tasks and threads that it is about.
+    pub tasks: Vec<Party>,
+    /// How many waits hang on it without being part of it.
+    pub victims: u64,
+    /// For [`Verdict::Conditional`], the one thing that would make it untrue: a clause that follows
+    /// "unless".
+    pub assumption: Option<String>,
+    /// The facts.
+    pub evidence: Evidence,
+}
+
+/// What could not be seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Blind {
+    /// All waits.
+    pub waits: u64,
+    /// Waits of callers of whom a waker is known and nothing else, or not even that.
+    pub unknown_waits: u64,
+    /// Waits of tasks that can be woken by what is not seen: all but those of threads in blocking
+    /// calls and of tasks made by [`task::spawn`](crate::task::spawn), every waker of which is
+    /// accounted for.
+    pub uncertain_waits: u64,
+    /// Tasks that wait and have no name.
+    pub nameless_tasks: u64,
+    /// Live channels that are in no snapshot.
+    pub untracked: u64,
+}
+
+/// What two looks at a process, one after the other, say is wrong with it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Diagnosis {
+    /// The name of the process.
+    pub process: String,
+    /// Its number.
+    pub pid: u32,
+    /// When the first look began, in nanoseconds since the Unix epoch. Equal to the second: there
+    /// was one look only, and nothing can be said yet.
+    pub first_look_ns: i64,
+    /// When the second look began.
+    pub second_look_ns: i64,
+    /// What was found: the most certain first, then the most costly.
+    pub findings: Vec<Finding>,
+    /// What could not be seen.
+    pub blind: Blind,
+}
