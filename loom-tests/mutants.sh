@@ -56,20 +56,20 @@ mutants() {
   echo "C1-store|$Y|fn free_room(|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in free_room, unbounded: Release -> Relaxed"
   echo "M7-store|$Y|fn move_head_inline(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in move_head_inline: Release -> Relaxed"
   ord M7-load $B 'fn occupancy(' Acquire Relaxed 'popped load in occupancy'
-  ord L1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
-  ord L1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
-  ord L1-link-rlx $L 'fn link(' AcqRel Relaxed 'next swap in link'
-  ord L1-link-fail $L 'fn link(' Acquire Relaxed 'next swap in link, failure'
-  ord L1-next $L 'fn next(' Acquire Relaxed 'next load in next'
-  ord L2-recent $L 'fn recent(' Acquire Relaxed 'load in recent'
-  ord L2-step-acq $L 'fn step(' AcqRel Acquire 'swap of recent in step'
-  ord L2-step-rel $L 'fn step(' AcqRel Release 'swap of recent in step'
-  ord L2-step-rlx $L 'fn step(' AcqRel Relaxed 'swap of recent in step'
-  ord L3-passed $L 'fn find(' Release Relaxed 'passed store in find'
-  ord L3-leave $L 'fn leave_behind(' Acquire Relaxed 'passed load in leave_behind'
-  ord L5-acq $X 'fn claimed_so_far(' AcqRel Acquire 'T fetch_or in claimed_so_far'
-  ord L5-rel $X 'fn claimed_so_far(' AcqRel Release 'T fetch_or in claimed_so_far'
-  ord L5-rlx $X 'fn claimed_so_far(' AcqRel Relaxed 'T fetch_or in claimed_so_far'
+  ord E1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
+  ord E1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
+  ord E1-link-rlx $L 'fn link(' AcqRel Relaxed 'next swap in link'
+  ord E1-link-fail $L 'fn link(' Acquire Relaxed 'next swap in link, failure'
+  ord E1-next $L 'fn next(' Acquire Relaxed 'next load in next'
+  ord E2-recent $L 'fn recent(' Acquire Relaxed 'load in recent'
+  ord E2-step-acq $L 'fn step(' AcqRel Acquire 'swap of recent in step'
+  ord E2-step-rel $L 'fn step(' AcqRel Release 'swap of recent in step'
+  ord E2-step-rlx $L 'fn step(' AcqRel Relaxed 'swap of recent in step'
+  ord E3-passed $L 'fn find(' Release Relaxed 'passed store in find'
+  ord E3-leave $L 'fn leave_behind(' Acquire Relaxed 'passed load in leave_behind'
+  ord E5-acq $X 'fn claimed_so_far(' AcqRel Acquire 'T fetch_or in claimed_so_far'
+  ord E5-rel $X 'fn claimed_so_far(' AcqRel Release 'T fetch_or in claimed_so_far'
+  ord E5-rlx $X 'fn claimed_so_far(' AcqRel Relaxed 'T fetch_or in claimed_so_far'
   ord T-swap-sc $B 'fn swap_tail(' SeqCst AcqRel 'T swap, all callers' behind
   ord W1-clear $B 'fn clear_waiting(' SeqCst AcqRel 'H fetch_and in clear_waiting' behind
   ord W12-arrive $H 'fn arrive(' SeqCst AcqRel 'arrivals fetch_add in arrive' behind
@@ -123,7 +123,7 @@ bug-final-gone|$P|fn is_final(|s/self.is_senders_gone() .. //|the receiver waits
 bug-gone-unseen|$X|fn claim_reserved(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|permits ignore RX_GONE
 bug-abandon-early|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
 bug-occupancy|$B|fn occupancy(|s/let head = self.head();/let head = before;/|a length from an old head
-bug-watermark|$Y|fn probe_again|s/if Self::seems_published(store, pos, .mut reader.probe) {/if reader.watermark < self.limit {/|the watermark counts unpublished slots
+bug-watermark|src/ring/watermark.rs|fn look_again|s/if self.is_stamped(store, pos) {/if self.mark < 2 {/|the watermark counts unpublished slots
 bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.store(pos.stamp(), Ordering::Release); &/|the stamp is stored before the value
 bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
 bug-returned|$W|fn is_returned(|s/!self.lent.load(Ordering::Acquire)/true/|the receiver does not await the cell
@@ -226,7 +226,7 @@ bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(sel
 bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1).0.wrapping_sub(1 << RES_SHIFT))/|a held permit borrows from the position
 bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_idle()/self.line.is_idle()/|what a pop holds is lost if nobody waits
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
-bug-keep-up-from|$X|fn keep_up_from(|s/if before.pos().*{/if false \&\& before == now {/|pops that hold leave head_cache behind
+bug-keep-up-from|$X|fn refresh_head_cache_by(|s/if before.pos().*{/if false \&\& before == now {/|pops that hold leave head_cache behind
 bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
 bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$F|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
@@ -274,7 +274,7 @@ bug-first-free|$R|fn make_room(|s/room == Room::Held \&\& self.senders/self.send
 bug-granted-waiting|$Q|fn take_granted(|s/if cell.state().kind() != Kind::Granted/let kind = cell.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
 bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Room::Free/|H is never moved over what was taken from an array
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
-bug-begin-waits|$T|fn begin_claim(|s/Err(from) if self.ring.seems_full(.from)/Err(_)/|whoever cannot send plainly waits
+bug-begin-waits|$T|fn begin_claim(|s/Err(from) if self.ring.looks_full(.from)/Err(_)/|whoever cannot send plainly waits
 bug-find-once|$O|) fn find(|s/[.]or_else(.*//|a segment is found by the hint or not at all
 LIST
 }

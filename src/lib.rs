@@ -13,6 +13,7 @@ pub mod migration {}
 pub mod mpsc;
 mod ring;
 mod runtime;
+mod sizes;
 mod sync;
 mod telemetry;
 mod unwind;

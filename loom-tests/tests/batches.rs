@@ -129,7 +129,7 @@ fn a_plain_claim_overtakes_nobody() {
 }
 
 /// A batch over several blocks beside a single send: both whole and in order, the batch with nothing in between,
-/// and no block is reused under either. Tags P1, L1, L2, L3, L5.
+/// and no block is reused under either. Tags P1, E1, E2, E3, E5.
 #[test]
 fn l21_batch_beside_a_send() {
     check("L21 batch, stamps wrap", Bound::Preemptions(1), || {
@@ -168,7 +168,7 @@ fn l21_batch_beside_a_send() {
 }
 
 /// A receiver that waits for a batch over several blocks gets all of it, and the end: one wake-up for the batch.
-/// Tags K1, P1, L1.
+/// Tags K1, P1, E1.
 #[test]
 fn l21_batch_against_park() {
     check("L21 batch, park, positions wrap", Bound::Preemptions(2), || {

@@ -79,20 +79,20 @@ fn l1(name: &str, bound: Bound, capacity: usize, start: u64) {
 }
 
 /// Two producers against `try_recv`: exactly once, in each producer's order, never above the capacity; capacity
-/// 1. Tags P1, C1, L1, L2, L3, L5.
+/// 1. Tags P1, C1, E1, E2, E3, E5.
 #[test]
 fn l1_capacity_1() {
     l1("L1 blocks, capacity 1, positions wrap", Bound::Preemptions(2), 1, POS_WRAP);
 }
 
-/// As above with capacity 3, one and a half blocks. Tags P1, C1, L1, L2, L3, L5.
+/// As above with capacity 3, one and a half blocks. Tags P1, C1, E1, E2, E3, E5.
 #[test]
 fn l1_capacity_3() {
     l1("L1 blocks, capacity 3, stamps wrap", Bound::Preemptions(1), 3, STAMP_WRAP - 1);
 }
 
 /// The holder of a permit claims late: it sees `recent` beyond a block that was passed, or the receiver
-/// does not reuse that block. Tags L3, L5, P1.
+/// does not reuse that block. Tags E3, E5, P1.
 #[test]
 fn a_permit_finds_no_block_that_is_reused() {
     check("L5 permit", Bound::Preemptions(2), || {
@@ -119,7 +119,7 @@ fn a_permit_finds_no_block_that_is_reused() {
 }
 
 /// A full channel, its next slot in the next block: of the registration and the pop, the later sees the earlier. Tags
-/// W1, C1, L1.
+/// W1, C1, E1.
 fn l9(name: &str, capacity: usize, start: u64) {
     check(name, Bound::Preemptions(3), move || {
         let ledger = Ledger::default();
@@ -137,19 +137,19 @@ fn l9(name: &str, capacity: usize, start: u64) {
     });
 }
 
-/// Nobody sleeps beside a free slot; capacity 1. Tags W1, C1, L1.
+/// Nobody sleeps beside a free slot; capacity 1. Tags W1, C1, E1.
 #[test]
 fn l9_capacity_1() {
     l9("L9 blocks, capacity 1", 1, STAMP_WRAP);
 }
 
-/// As above, capacity 3. Tags W1, C1, L1.
+/// As above, capacity 3. Tags W1, C1, E1.
 #[test]
 fn l9_capacity_3() {
     l9("L9 blocks, capacity 3", 3, POS_WRAP);
 }
 
-/// Both sides asleep in turn: three messages through a channel of one, over three blocks. Tags W1, K1, K2, P1, C1, L3.
+/// Both sides asleep in turn: three messages through a channel of one, over three blocks. Tags W1, K1, K2, P1, C1, E3.
 #[test]
 fn l9_ping_pong() {
     check("L9 blocks, ping-pong", Bound::Preemptions(1), || {
@@ -219,14 +219,14 @@ fn l14_permit_dropped() {
     l14("L14 blocks, drop", |permit, _| drop(permit), &[]);
 }
 
-/// ... with a permit that is sent into the next block: the message, then `None`. Tags K1, K2, P1, L1.
+/// ... with a permit that is sent into the next block: the message, then `None`. Tags K1, K2, P1, E1.
 #[test]
 fn l14_permit_sent() {
     l14("L14 blocks, send", |permit, ledger| drop(permit.send(ledger.wide(5))), &[5]);
 }
 
 /// A permit is used for the next block while the receiver is dropped: the message is dropped promptly and
-/// once, by the drain or by the sender, and all blocks are freed. Tags D1, P1, L1, L4.
+/// once, by the drain or by the sender, and all blocks are freed. Tags D1, P1, E1, E4.
 #[test]
 fn l19_permit_sent_against_receiver_drop() {
     check("L19 blocks", Bound::Preemptions(4), || {
@@ -268,7 +268,7 @@ impl Ghost {
 }
 
 /// The watermark is never above the true peak, though the probe runs ahead into blocks that are there
-/// already or not yet; and no lower than what lay there before a pop. Tags P1, M1, M2, L1.
+/// already or not yet; and no lower than what lay there before a pop. Tags P1, M1, M2, E1.
 #[test]
 fn l17_watermark_against_the_true_peak() {
     check("L17 blocks", Bound::Preemptions(1), || {
@@ -308,7 +308,7 @@ fn l17_watermark_against_the_true_peak() {
     });
 }
 
-/// One `recv_many` across two blocks makes room for two that wait. Tags W1, C1, L1, L3.
+/// One `recv_many` across two blocks makes room for two that wait. Tags W1, C1, E1, E3.
 #[test]
 fn l15_one_batch_serves_two() {
     check("L15 blocks", Bound::Preemptions(1), || {

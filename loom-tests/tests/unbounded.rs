@@ -72,7 +72,7 @@ fn account(rx: UnboundedReceiver<Wide>, ledger: &Ledger, got: &[u32], sent: &[u3
 
 /// A full block, and two more messages: one of the two producers moves `recent`, the other may stand on the
 /// old block for as long as it likes, and the receiver drains it and would reuse it. It is not reused
-/// under anybody; who claims after the move never sees it where it was; a new block is seen set up. Tags L2, L3, L5, P1.
+/// under anybody; who claims after the move never sees it where it was; a new block is seen set up. Tags E2, E3, E5, P1.
 fn old_block(name: &str, bound: Bound, start: u64, looks: usize) {
     check(name, bound, move || {
         let ledger = Ledger::default();
@@ -87,26 +87,26 @@ fn old_block(name: &str, bound: Bound, start: u64, looks: usize) {
     });
 }
 
-/// A block that was left is reused under nobody. Tags L2, L3, L5, P1.
+/// A block that was left is reused under nobody. Tags E2, E3, E5, P1.
 #[test]
 fn l21_nobody_stands_on_a_block_that_is_reused() {
     old_block("L21 old block", Bound::Preemptions(2), 0, 3);
 }
 
-/// As above across the wrap of the stamps. Tags L2, L3, L5, P1.
+/// As above across the wrap of the stamps. Tags E2, E3, E5, P1.
 #[test]
 fn l21_nobody_stands_on_a_block_that_is_reused_stamps_wrap() {
     old_block("L21 old block, stamps wrap", Bound::Preemptions(2), STAMP_WRAP - 3, 3);
 }
 
-/// As above across the wrap of the positions. Tags L2, L3, L5, P1.
+/// As above across the wrap of the positions. Tags E2, E3, E5, P1.
 #[test]
 fn l21_nobody_stands_on_a_block_that_is_reused_positions_wrap() {
     old_block("L21 old block, positions wrap", Bound::Preemptions(2), POS_WRAP - 1, 3);
 }
 
 /// Two producers link a block behind the same one, as claimer of the last slot and of the one after it:
-/// one wins, the other goes on with the winner's and frees its own. Tag L1.
+/// one wins, the other goes on with the winner's and frees its own. Tag E1.
 #[test]
 fn l21_two_producers_link() {
     check("L21 two link", Bound::Preemptions(2), || {
@@ -122,7 +122,7 @@ fn l21_two_producers_link() {
 }
 
 /// The receiver puts a drained block where a producer links a new one: one wins, and the message
-/// after it lies in the winner's. Tags L1, L3.
+/// after it lies in the winner's. Tags E1, E3.
 #[test]
 fn l21_reuse_against_link() {
     check("L21 reuse against link", Bound::Preemptions(2), || {
@@ -140,7 +140,7 @@ fn l21_reuse_against_link() {
 }
 
 /// A reused block is followed by the next: one producer fills it while the receiver, which put it there,
-/// goes on. What its last life left in it counts no more. Tags L1, L2, L3, L5.
+/// goes on. What its last life left in it counts no more. Tags E1, E2, E3, E5.
 #[test]
 fn l21_a_block_has_a_second_life() {
     check("L21 second life", Bound::Preemptions(2), || {
@@ -169,7 +169,7 @@ fn l21_a_block_has_a_second_life() {
 }
 
 /// `recent` stands on a block in its second life, while the receiver goes past it: that the block was passed in
-/// its first life counts no more. Tags L1, L2, L3, L5.
+/// its first life counts no more. Tags E1, E2, E3, E5.
 #[test]
 fn l21_a_second_life_is_not_passed_yet() {
     check("L21 second life, recent behind", Bound::Preemptions(2), || {
@@ -227,37 +227,37 @@ fn l21(name: &str, start: u64, by: By) {
 }
 
 /// Two producers of two messages each against `try_recv`, blocks of two: each message arrives once, in its
-/// producer's order, no block is used by two at once, none is left. Tags P1, L1, L2, L3, L5.
+/// producer's order, no block is used by two at once, none is left. Tags P1, E1, E2, E3, E5.
 #[test]
 fn l21_try_recv() {
     l21("L21 try_recv, stamps wrap", STAMP_WRAP - 1, By::TryRecv);
 }
 
-/// As above from inside a block. Tags P1, L1, L2, L3, L5.
+/// As above from inside a block. Tags P1, E1, E2, E3, E5.
 #[test]
 fn l21_try_recv_inside_a_block() {
     l21("L21 try_recv, inside a block, positions wrap", POS_WRAP, By::TryRecv);
 }
 
-/// As above with `recv`. Tags P1, K1, K2, L1, L2, L3, L5.
+/// As above with `recv`. Tags P1, K1, K2, E1, E2, E3, E5.
 #[test]
 fn l21_recv() {
     l21("L21 recv, positions wrap", POS_WRAP - 1, By::Recv);
 }
 
-/// As above with `recv` from inside a block. Tags P1, K1, K2, L1, L2, L3, L5.
+/// As above with `recv` from inside a block. Tags P1, K1, K2, E1, E2, E3, E5.
 #[test]
 fn l21_recv_inside_a_block() {
     l21("L21 recv, inside a block, stamps wrap", STAMP_WRAP, By::Recv);
 }
 
-/// As above with one `recv_many` that waits, whose batch may end in another block. Tags P1, K1, K2, L1, L2, L3, L5.
+/// As above with one `recv_many` that waits, whose batch may end in another block. Tags P1, K1, K2, E1, E2, E3, E5.
 #[test]
 fn l21_recv_many() {
     l21("L21 recv_many, stamps wrap", STAMP_WRAP - 1, By::RecvMany);
 }
 
-/// As above with `recv_many` from inside a block. Tags P1, K1, K2, L1, L2, L3, L5.
+/// As above with `recv_many` from inside a block. Tags P1, K1, K2, E1, E2, E3, E5.
 #[test]
 fn l21_recv_many_inside_a_block() {
     l21("L21 recv_many, inside a block, positions wrap", POS_WRAP, By::RecvMany);
@@ -266,7 +266,7 @@ fn l21_recv_many_inside_a_block() {
 // ---------------------------------------------------------------- the receiver
 
 /// A send that has returned is never missed, though its block is not linked where the receiver stands
-/// and a producer before it is in flight. Tags P1, L1.
+/// and a producer before it is in flight. Tags P1, E1.
 #[test]
 fn l4_a_completed_send_is_never_missed() {
     check("L4 unbounded", Bound::Preemptions(3), || {
@@ -294,7 +294,7 @@ fn l4_a_completed_send_is_never_missed() {
 }
 
 /// Two senders against a receiver that parks twice: it never sleeps on a message in flight, and is
-/// woken no more often than it waited. Tags P1, K1, K2, L1.
+/// woken no more often than it waited. Tags P1, K1, K2, E1.
 #[test]
 fn l4_in_flight_never_sleeps() {
     check("L4 unbounded, waiting", Bound::Preemptions(2), || {
@@ -355,7 +355,7 @@ fn l14_close_against_send() {
 }
 
 /// The last sender sends into the next block and goes, while the receiver waits: the message, then `None`.
-/// Tags D1, K1, K2, P1, L1.
+/// Tags D1, K1, K2, P1, E1.
 #[test]
 fn l14_last_sender_against_recv() {
     check("L14 unbounded, last sender", Bound::Preemptions(3), || {
@@ -373,7 +373,7 @@ fn l14_last_sender_against_recv() {
 }
 
 /// The receiver is dropped while a producer sends across blocks: every message is dropped once, and by the time
-/// the producer has ended though a sender lives, and so are the blocks. Tags D1, P1, L1, L4.
+/// the producer has ended though a sender lives, and so are the blocks. Tags D1, P1, E1, E4.
 #[test]
 fn l19_receiver_dropped_against_sends() {
     check("L19 unbounded", Bound::Preemptions(3), || {
@@ -397,7 +397,7 @@ fn l19_receiver_dropped_against_sends() {
     });
 }
 
-/// Both ends go at once: whoever is last frees the list, and sees it whole. Tags D1, P1, L1, L4.
+/// Both ends go at once: whoever is last frees the list, and sees it whole. Tags D1, P1, E1, E4.
 #[test]
 fn l19_both_ends_go() {
     check("L19 unbounded, both ends", Bound::Preemptions(3), || {
@@ -443,7 +443,7 @@ fn c1_a_channel_that_is_never_empty_is_not_said_to_be() {
 }
 
 /// Lengths and watermarks beside two producers and the receiver: never above what was claimed, never negative,
-/// never falling where they must not; the watermark is no lower than what lay there before a pop. Tags P1, C1, M1, M2, L1.
+/// never falling where they must not; the watermark is no lower than what lay there before a pop. Tags P1, C1, M1, M2, E1.
 fn gauges(name: &str, bound: Bound, start: u64) {
     check(name, bound, move || {
         let ledger = Ledger::default();
@@ -471,13 +471,13 @@ fn gauges(name: &str, bound: Bound, start: u64) {
     });
 }
 
-/// Gauges of an unbounded channel, from a block's first slot. Tags P1, C1, M1, M2, L1.
+/// Gauges of an unbounded channel, from a block's first slot. Tags P1, C1, M1, M2, E1.
 #[test]
 fn l17_gauges() {
     gauges("L17 unbounded", Bound::Preemptions(2), 0);
 }
 
-/// As above from its second. Tags P1, C1, M1, M2, L1.
+/// As above from its second. Tags P1, C1, M1, M2, E1.
 #[test]
 fn l17_gauges_inside_a_block() {
     gauges("L17 unbounded, inside a block", Bound::Preemptions(2), STAMP_WRAP);

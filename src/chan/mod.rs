@@ -21,7 +21,7 @@ use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
 
-pub(crate) use crate::ring::Shape;
+pub(crate) use crate::ring::{Origin, Shape};
 pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]

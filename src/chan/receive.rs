@@ -5,8 +5,8 @@ use core::marker::{PhantomData, PhantomPinned};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
-use super::{Chan, CloseCause, Shared};
-use crate::ring::{Any, Kind, Park, Popped, Reader, Room};
+use super::{Chan, CloseCause, Info, Shared};
+use crate::ring::{Any, Kind, Park, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::clock;
@@ -37,11 +37,18 @@ impl<T> Consumer<T> {
         Self { chan, reader, parked: false, ended: false }
     }
 
+    /// The receiver's end of the ring. `K` is the kind of the handle.
+    #[inline(always)]
+    fn receiving<K: Kind>(&mut self) -> Receiving<'_, T, K, Info> {
+        // SAFETY: this channel's ring was made for `T`, with this reader, which nobody uses after
+        // the receiver's drop.
+        unsafe { self.chan.ring.receiving(&mut self.reader) }
+    }
+
     /// Takes the next message, if it is published, and lets the next sender in.
     #[inline(always)]
     fn pop(&mut self) -> Option<T> {
-        // SAFETY: this channel's ring was made for `T`, with this reader; the head is moved below.
-        match unsafe { self.chan.ring.pop_if::<T, Any>(&mut self.reader, || true) } {
+        match self.receiving::<Any>().pop_if(|| true) {
             Popped::Message(value, room) => Some(self.taken(value, room)),
             Popped::Refused | Popped::Nothing => None,
         }
@@ -65,9 +72,7 @@ impl<T> Consumer<T> {
     /// The unit is asked for when there is a message: whoever has to wait needs none yet.
     #[inline(always)]
     pub(crate) fn poll_recv<K: Kind>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let may = || runtime::spend_unit(cx);
-        // SAFETY: as in `pop`.
-        match unsafe { self.chan.ring.pop_if::<T, K>(&mut self.reader, may) } {
+        match self.receiving::<K>().pop_if(|| runtime::spend_unit(cx)) {
             Popped::Message(value, room) => Poll::Ready(Some(self.taken(value, room))),
             Popped::Refused => Poll::Pending,
             Popped::Nothing => self.wait_for_message(cx),
@@ -102,9 +107,7 @@ impl<T> Consumer<T> {
                 None => {}
             }
             // Wakers have been called since the unit was looked for, and may have spent it.
-            let may = || runtime::spend_unit(cx);
-            // SAFETY: as in `pop`.
-            match unsafe { self.chan.ring.pop_if::<T, Any>(&mut self.reader, may) } {
+            match self.receiving::<Any>().pop_if(|| runtime::spend_unit(cx)) {
                 Popped::Message(value, room) => return Poll::Ready(Some(self.taken(value, room))),
                 Popped::Refused => return Poll::Pending,
                 Popped::Nothing => parked = self.park(cx.waker()),
@@ -124,8 +127,7 @@ impl<T> Consumer<T> {
             if limit == 0 {
                 break 0;
             }
-            // SAFETY: this channel's ring was made for `T`, with this reader.
-            let (n, room) = unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
+            let (n, room) = self.receiving::<Any>().pop_many(buffer, limit);
             self.chan.serve_senders(n as u64, room, Some(cx.waker()));
             if n > 0 {
                 break n;
@@ -142,8 +144,7 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn try_recv<K: Kind>(&mut self) -> Result<T, Nothing> {
-        // SAFETY: as in `pop`.
-        match unsafe { self.chan.ring.pop_if::<T, K>(&mut self.reader, || true) } {
+        match self.receiving::<K>().pop_if(|| true) {
             Popped::Message(value, room) => Ok(self.taken(value, room)),
             Popped::Refused | Popped::Nothing => self.try_recv_slow(),
         }
@@ -157,8 +158,7 @@ impl<T> Consumer<T> {
             // The tail decides; a message published since the last look moves it.
             let tail = self.chan.ring.tail();
             if tail.pos() == self.reader.pos() {
-                // SAFETY: this channel's ring was made for `T`, with this reader.
-                unsafe { self.chan.ring.tidy::<T>(&mut self.reader) };
+                self.receiving::<Any>().give_blocks_back();
                 let drained = self.chan.ring.is_drained(tail, &self.reader);
                 return Err(if drained { Nothing::Drained } else { Nothing::Empty });
             }
@@ -185,8 +185,7 @@ impl<T> Consumer<T> {
     fn park(&mut self, waker: &Waker) -> Option<Nothing> {
         let result = self.chan.park(&self.reader, &mut self.parked, waker);
         match result {
-            // SAFETY: this channel's ring was made for `T`, with this reader.
-            Some(_) => unsafe { self.chan.ring.tidy::<T>(&mut self.reader) },
+            Some(_) => self.receiving::<Any>().give_blocks_back(),
             None => return self.await_publication(waker),
         }
         result
@@ -197,8 +196,7 @@ impl<T> Consumer<T> {
     #[inline(never)]
     fn await_publication(&mut self, waker: &Waker) -> Option<Nothing> {
         let backoff = Backoff::new();
-        // SAFETY: this channel's ring was made for `T`, with this reader.
-        while unsafe { self.chan.ring.peek::<T>(&mut self.reader) }.is_none() {
+        while !self.receiving::<Any>().has_next() {
             if backoff.is_completed() {
                 waker.wake_by_ref();
                 return Some(Nothing::Empty);
@@ -213,17 +211,9 @@ impl<T> Consumer<T> {
         self.chan.info().receive_wait_abandoned();
     }
 
-    /// Drops the next published message where it lies: a large one must not pass over the stack. False: there is
-    /// none.
+    /// Drops the next published message where it lies. False: there is none.
     fn discard_next(&mut self, panic: &mut FirstPanic) -> bool {
-        // SAFETY: this channel's ring was made for `T`, with this reader.
-        let Some(message) = (unsafe { self.chan.ring.peek::<T>(&mut self.reader) }) else {
-            return false;
-        };
-        // SAFETY: published, at the head, and skipped below whatever its drop does.
-        panic.run(|| unsafe { message.drop_in_place() });
-        // SAFETY: as above.
-        let room = unsafe { self.chan.ring.skip::<T>(&mut self.reader) };
+        let Some(room) = self.receiving::<Any>().drop_next(panic) else { return false };
         self.chan.serve_senders(1, room, None);
         true
     }

@@ -66,11 +66,12 @@ impl<T> Chan<T> {
             self.ring.claim_up_to(messages.len() as u64, || self.senders.is_empty())?;
         let was_parked = claim.was_parked();
         step("publish: claimed");
+        let n = n as usize;
         // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
         // runs no user code.
-        unsafe { self.ring.publish_all(claim, messages.drain(..n as usize)) };
+        unsafe { self.ring.sending::<T, Any>(claim).publish_all(n, messages.drain(..n)) };
         self.wake_if::<OwesValue>(was_parked);
-        Ok(n as usize)
+        Ok(n)
     }
 
     /// Sends at once, in a poll, or gives the message back and says what its permit needs.
@@ -139,7 +140,7 @@ impl<T> Chan<T> {
         step("publish: claimed");
         // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it. `K` is the
         // kind of the handle.
-        unsafe { self.ring.publish::<T, K>(claim, value) };
+        unsafe { self.ring.sending::<T, K>(claim) }.publish(value);
         self.wake_if::<O>(was_parked);
     }
 
@@ -173,7 +174,7 @@ impl Shared {
                     Err(from) => from,
                 }
             }
-            Err(from) if self.ring.seems_full(&from) => return Err(Missing::Room),
+            Err(from) if self.ring.looks_full(&from) => return Err(Missing::Room),
             Err(from) => from,
         };
         self.begin_claim_slowly(from)

@@ -266,7 +266,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::chan::{Chan, Settings, Shape};
+    use crate::chan::{Chan, Origin, Settings, Shape};
 
     /// A channel whose last handle has gone is in neither list until its sums are among the retired: totals would fall.
     ///
@@ -288,7 +288,7 @@ mod tests {
         }
         let (chan, consumer) = Chan::<u8>::create(Settings {
             name: Some("dying".into()),
-            shape: Shape { capacity: Some(1), start: 0, in_blocks: false },
+            shape: Shape { capacity: Some(1), origin: Origin::default() },
             location: Location::caller(),
             on_drop: Some(dies),
         });

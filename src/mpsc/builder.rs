@@ -3,7 +3,7 @@
 use core::panic::Location;
 
 use super::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
-use crate::chan::{Chan, Consumer, Settings, Shape};
+use crate::chan::{Chan, Consumer, Origin, Settings, Shape};
 use crate::introspect::registry;
 use crate::sync::plain::Arc;
 
@@ -94,8 +94,7 @@ pub struct Builder {
     name: Option<Arc<str>>,
     capacity: usize,
     tracked: bool,
-    start: u64,
-    in_blocks: bool,
+    origin: Origin,
 }
 
 impl Default for Builder {
@@ -114,8 +113,7 @@ impl Builder {
             name: None,
             capacity: Self::DEFAULT_CAPACITY,
             tracked: true,
-            start: 0,
-            in_blocks: false,
+            origin: Origin::default(),
         }
     }
 
@@ -147,7 +145,7 @@ impl Builder {
     #[cfg(any(test, parshall_loom, fuzzing))]
     #[doc(hidden)]
     pub fn start_at(mut self, start: u64) -> Self {
-        self.start = start;
+        self.origin.start = start;
         self
     }
 
@@ -155,7 +153,7 @@ impl Builder {
     #[cfg(any(test, parshall_loom, fuzzing))]
     #[doc(hidden)]
     pub fn in_blocks(mut self) -> Self {
-        self.in_blocks = true;
+        self.origin.in_blocks = true;
         self
     }
 
@@ -198,7 +196,7 @@ impl Builder {
         let on_drop: fn(&_, _) = registry::leave;
         let (chan, consumer) = Chan::create(Settings {
             name: self.name,
-            shape: Shape { capacity, start: self.start, in_blocks: self.in_blocks },
+            shape: Shape { capacity, origin: self.origin },
             location,
             on_drop: self.tracked.then_some(on_drop),
         });

@@ -138,8 +138,8 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
 
 #[cfg(not(parshall_loom))]
 unsafe fn free<T>(base: NonNull<u8>, len: usize) {
-    // SAFETY: the caller passes what `allocate::<T>(len)` returned. Entries need no drop: no message
-    // is left, and a stamp is an integer.
+    // SAFETY: the caller passes what `allocate::<T>(len)` returned. Entries need no drop: no
+    // message is left, and a stamp is an integer.
     unsafe { std::alloc::dealloc(base.as_ptr(), layout_of::<T>(len)) }
 }
 

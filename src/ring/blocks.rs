@@ -1,51 +1,56 @@
 //! A list of blocks of slots: large capacities and no capacity at all.
 //!
-//! Blocks are allocated by need and linked in order of position; drained ones are reused at the end of
-//! the list or freed. After Tokio's list of blocks (its `sync::mpsc::list`), with three differences: close is
-//! no position in the list, a slot is published by a store of its stamp and not by a locked bit, and blocks are
-//! linked both ways, so that a producer that is stopped holds up nobody's search.
+//! Blocks are allocated by need and linked in order of position; drained ones are reused at the end
+//! of the list or freed. After Tokio's list of blocks (its `sync::mpsc::list`), with three
+//! differences: close is no position in the list, a slot is published by a store of its stamp and
+//! not by a locked bit, and blocks are linked both ways, so that a producer that is stopped holds
+//! up nobody's search.
 //!
 //! ```text
 //! front                 receiver              recent
 //! [ drained ] <---> [ drained.. | .. ] <---> [ being filled ] <---> [ spare ] ---> null
 //! ```
 //!
-//! * `next` goes from null to a block once, by whoever needs one: the producer that claimed the last slot of
-//!   a block sees to it before it publishes, so that later ones mostly find it; the receiver puts a drained
-//!   block there. Nobody waits for anybody: who finds null puts its own block there, or loses the
-//!   race and goes on with the winner's. `prev` is written before that.
-//! * `recent` is where producers begin to look, in either direction. It moves on, a block at a time, with the first
-//!   that needs the next block, and never back.
-//! * A block is **passed** when `recent` has moved on and who moved it has then read, by a step on T, how
-//!   many slots are claimed. The receiver reuses a block that it has drained when it is passed and the
-//!   head has reached that number, N. It goes from the front, one block after the other.
+//! * `next` goes from null to a block once, by whoever needs one: the producer that claimed the
+//!   last slot of a block sees to it before it publishes, so that later ones mostly find it; the
+//!   receiver puts a drained block there. Nobody waits for anybody: who finds null puts its own
+//!   block there, or loses the race and goes on with the winner's. `prev` is written before that.
+//! * `recent` is where producers begin to look, in either direction. It moves on, a block at a
+//!   time, with the first that needs the next block, and never back.
+//! * A block is **passed** when `recent` has moved on and who moved it has then read, by a step on
+//!   T, how many slots are claimed. The receiver reuses a block that it has drained when it is
+//!   passed and the head has reached that number, N. It goes from the front, one block after the
+//!   other.
 //!
 //! # Every block that `recent` has left is passed, or about to be
 //!
-//! A producer on block X knows `recent` at X or beyond: it read that, or its swap at the block before succeeded, or
-//! failed on a value that can only be further (coherence, so a relaxed failure will do). So each block is left by exactly
-//! one swap that succeeds, and who made it marks the block before it publishes. It steps on only for a position
-//! beyond X, so N lies beyond X's end: a head at N implies that X is drained.
+//! A producer on block X knows `recent` at X or beyond: it read that, or its swap at the block
+//! before succeeded, or failed on a value that can only be further (coherence, so a relaxed failure
+//! will do). So each block is left by exactly one swap that succeeds, and who made it marks the
+//! block before it publishes. It steps on only for a position beyond X, so N lies beyond X's end: a
+//! head at N implies that X is drained.
 //!
 //! # Why no producer stands on a block that is reused
 //!
-//! A producer touches blocks between its claim and its last publication only (a batch is one claim of several
-//! positions), and starts from what it reads of `recent` in between. Let X be a block that is reused, M who moved
-//! `recent` past it, P a producer whose first position is p.
+//! A producer touches blocks between its claim and its last publication only (a batch is one claim
+//! of several positions), and starts from what it reads of `recent` in between. Let X be a block
+//! that is reused, M who moved `recent` past it, P a producer whose first position is p.
 //!
-//! * P claimed after M's step on T. Both are steps on one word (I4), so P's claim sees M's step, and P reads
-//!   `recent` beyond X. And p lies beyond X: M had a position there, which its step counted, and p comes after those.
-//!   So P goes neither forward nor back to X.
-//! * P claimed before it: then N counts all of P's positions. The receiver has taken them, so P has published its
-//!   last, and that P's last look came before the reuse follows from its stamp, read with Acquire.
+//! * P claimed after M's step on T. Both are steps on one word (I4), so P's claim sees M's step,
+//!   and P reads `recent` beyond X. And p lies beyond X: M had a position there, which its step
+//!   counted, and p comes after those. So P goes neither forward nor back to X.
+//! * P claimed before it: then N counts all of P's positions. The receiver has taken them, so P has
+//!   published its last, and that P's last look came before the reuse follows from its stamp, read
+//!   with Acquire.
 //!
-//! So no block on P's way is reused while P is on it, and links lead to the life of a block that P means. Going back, each
-//! block between P's and `recent` holds positions at or after p: its N lies beyond p, and the head does not. The link back of
-//! the oldest block dangles, but no claimed position lies before that. Neither can a swap of `recent` or `next` at X
-//! succeed in X's next life, for who makes it has come to X as such a P. M itself is one.
+//! So no block on P's way is reused while P is on it, and links lead to the life of a block that P
+//! means. Going back, each block between P's and `recent` holds positions at or after p: its N lies
+//! beyond p, and the head does not. The link back of the oldest block dangles, but no claimed
+//! position lies before that. Neither can a swap of `recent` or `next` at X succeed in X's next
+//! life, for who makes it has come to X as such a P. M itself is one.
 //!
-//! The receiver reads `recent` too, to reuse a block. It has read by then that the blocks it has reused are passed,
-//! so it reads `recent` beyond them.
+//! The receiver reads `recent` too, to reuse a block. It has read by then that the blocks it has
+//! reused are passed, so it reads `recent` beyond them.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
@@ -57,10 +62,11 @@ use super::pos::{MAX_LEN, Pos};
 use super::slot;
 use super::slot::{Slot, Value};
 use super::store::{Cursor, Store};
+use crate::sizes;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, step};
 
 /// Slots in a block.
-pub(super) const LEN: usize = if cfg!(parshall_loom) { 2 } else { 32 };
+pub(super) const LEN: usize = sizes::BLOCK;
 
 /// How far behind `recent` a drained block is still appended; beyond that it is freed.
 const SPARE: usize = 3;
@@ -74,10 +80,11 @@ struct Block<T> {
     prev: UnsafeCell<*mut Block<T>>,
     /// Twice the position that the claims had reached when the block was passed, plus 1; 0 before.
     passed: AtomicU64,
-    /// Every producer reads `start`: no stamp may share its cache line. Padding does that without an alignment, for
-    /// which allocators take longer.
+    /// Every producer reads `start`: no stamp may share its cache line. Padding does that without
+    /// an alignment, for which allocators take longer.
     _apart: [MaybeUninit<u64>; 4],
-    /// Apart from the messages, so that a block of large ones is set up without touching their pages.
+    /// Apart from the messages, so that a block of large ones is set up without touching their
+    /// pages.
     stamps: [AtomicU32; LEN],
     values: [Value<T>; LEN],
 }
@@ -100,7 +107,7 @@ pub(super) unsafe fn free<T>(front: *mut ()) {
     while let Some(block) = NonNull::new(next) {
         // SAFETY: the caller's word; each block is in the list once.
         unsafe {
-            // ORDERING(L1): Relaxed. Nobody else is there.
+            // ORDERING(E1): Relaxed. Nobody else is there.
             next = block.as_ref().next.load(Ordering::Relaxed);
             Block::free(block);
         }
@@ -108,7 +115,8 @@ pub(super) unsafe fn free<T>(front: *mut ()) {
 }
 
 impl<T> Block<T> {
-    /// An unlinked block, to be linked behind `prev`, in which nothing from `first` on is published.
+    /// An unlinked block, to be linked behind `prev`, in which nothing from `first` on is
+    /// published.
     fn allocate(start: Pos, first: Pos, prev: *mut Self) -> NonNull<Self> {
         let layout = Layout::new::<Self>();
         // SAFETY: the layout has a size: there are stamps.
@@ -118,8 +126,8 @@ impl<T> Block<T> {
         };
         let block = block.cast::<Self>();
         let p = block.as_ptr();
-        // SAFETY: fresh memory of the right layout, written field by field: a block of large messages
-        // must never lie on the stack.
+        // SAFETY: fresh memory of the right layout, written field by field: a block of large
+        // messages must never lie on the stack.
         unsafe {
             (&raw mut (*p).start).write(UnsafeCell::new(start));
             (&raw mut (*p).next).write(AtomicPtr::new(ptr::null_mut()));
@@ -163,8 +171,8 @@ impl<T> Block<T> {
     /// # Safety
     /// The caller's position lies before this block.
     unsafe fn prev(&self) -> &Self {
-        // SAFETY: written before the block was linked; it names a block that is not drained, since the caller's
-        // position lies there or before.
+        // SAFETY: written before the block was linked; it names a block that is not drained, since
+        // the caller's position lies there or before.
         unsafe { &*self.prev.with(|p| *p) }
     }
 
@@ -181,8 +189,8 @@ impl<T> Block<T> {
 
     /// Links `new` behind this block, or says what is linked there.
     fn link(&self, new: NonNull<Self>) -> Result<(), NonNull<Self>> {
-        // ORDERING(L1): AcqRel. Release: pairs with L1 in `next`: who follows the link sees a block that is
-        // set up. Acquire on failure: we follow the winner's.
+        // ORDERING(E1): AcqRel. Release: pairs with E1 in `next`: who follows the link sees a block
+        // that is set up. Acquire on failure: we follow the winner's.
         let linked = self.next.compare_exchange(
             ptr::null_mut(),
             new.as_ptr(),
@@ -197,7 +205,7 @@ impl<T> Block<T> {
 
     #[inline]
     fn next(&self) -> Option<NonNull<Self>> {
-        // ORDERING(L1): Acquire. Pairs with L1 in `link`.
+        // ORDERING(E1): Acquire. Pairs with E1 in `link`.
         NonNull::new(self.next.load(Ordering::Acquire))
     }
 
@@ -227,7 +235,8 @@ pub(super) struct List<'a, T> {
 /// The pointers into a list: see the module.
 pub(super) struct Ends {
     recent: AtomicPtr<()>,
-    /// The oldest block; null when the list is freed. The receiver's, until the channel's last owner frees it.
+    /// The oldest block; null when the list is freed. The receiver's, until the channel's last
+    /// owner frees it.
     front: AtomicPtr<()>,
 }
 
@@ -237,9 +246,10 @@ impl Ends {
         Self { recent: AtomicPtr::new(first), front: AtomicPtr::new(first) }
     }
 
-    /// The list's first block, which leaves the caller to free it: nobody may use the list any more.
+    /// The list's first block, which leaves the caller to free it: nobody may use the list any
+    /// more.
     pub(super) fn take(&self) -> *mut () {
-        // ORDERING(L4): Relaxed. The receiver's own, or behind the channel's `Arc`.
+        // ORDERING(E4): Relaxed. The receiver's own, or behind the channel's `Arc`.
         let front = self.front.load(Ordering::Relaxed);
         self.front.store(ptr::null_mut(), Ordering::Relaxed);
         front
@@ -264,10 +274,10 @@ impl<'a, T> List<'a, T> {
 
     #[inline]
     fn recent(self) -> &'a Block<T> {
-        // ORDERING(L2): Acquire. Pairs with L2 in `step`: the block is set up.
+        // ORDERING(E2): Acquire. Pairs with E2 in `step`: the block is set up.
         let recent = self.ends.recent.load(Ordering::Acquire);
-        // SAFETY: never null, and the block is not reused under us: see the module, of producers; of
-        // the receiver, since it alone reuses blocks.
+        // SAFETY: never null, and the block is not reused under us: see the module, of producers;
+        // of the receiver, since it alone reuses blocks.
         unsafe { &*recent.cast() }
     }
 
@@ -297,7 +307,8 @@ impl<'a, T> List<'a, T> {
         let mut block = self.recent();
         for (i, value) in values.enumerate() {
             let pos = first.plus(i as u64);
-            // From the block of the one before: whatever `recent` is by now, it is the next one at most.
+            // From the block of the one before: whatever `recent` is by now, it is the next one at
+            // most.
             if pos.since(block.start()) >= LEN as u64 - 1 {
                 block = self.find(block, pos, &observe);
             }
@@ -320,7 +331,8 @@ impl<'a, T> List<'a, T> {
                 step("publish: block left");
                 // After the step, so that who claims from now on sees it.
                 let claimed = observe();
-                // ORDERING(L3): Release. Pairs with L3 in `leave_behind`: `recent` is beyond the block.
+                // ORDERING(E3): Release. Pairs with E3 in `leave_behind`: `recent` is beyond the
+                // block.
                 block.passed.store(claimed.number() << 1 | 1, Ordering::Release);
             }
             // SAFETY: linked, and not reused before `pos` is published.
@@ -335,8 +347,8 @@ impl<'a, T> List<'a, T> {
     /// Moves `recent` on from `block`; false if it is elsewhere.
     fn step(self, block: &Block<T>, next: NonNull<Block<T>>) -> bool {
         let (from, to) = (ptr::from_ref(block).cast_mut().cast(), next.as_ptr().cast());
-        // ORDERING(L2): AcqRel. Release: pairs with L2 in `recent`. Acquire: who moves it next carries on
-        // what came with the moves before.
+        // ORDERING(E2): AcqRel. Release: pairs with E2 in `recent`. Acquire: who moves it next
+        // carries on what came with the moves before.
         self.ends.recent.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
@@ -372,7 +384,7 @@ impl<'a, T> List<'a, T> {
                 old.start.with_mut(|p| *p = start);
                 old.prev.with_mut(|p| *p = ptr::from_ref(last).cast_mut());
             }
-            // ORDERING(L1, L3): Relaxed. Published by the link below.
+            // ORDERING(E1, E3): Relaxed. Published by the link below.
             old.next.store(ptr::null_mut(), Ordering::Relaxed);
             old.passed.store(0, Ordering::Relaxed);
             match last.link(block) {
@@ -399,11 +411,12 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
         Self::go_on(block, pos, at)
     }
 
-    /// Reuses or frees what lies before `at`, up to `most` blocks, as far as no producer can stand there.
+    /// Reuses or frees what lies before `at`, up to `most` blocks, as far as no producer can stand
+    /// there.
     #[cold]
     #[inline(never)]
     unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize) {
-        // ORDERING(L4): Relaxed. The receiver's own; the list's last owner reads it.
+        // ORDERING(E4): Relaxed. The receiver's own; the list's last owner reads it.
         let mut front = self.ends.front.load(Ordering::Relaxed);
         for _ in 0..most {
             if front == at.0 {
@@ -413,13 +426,13 @@ impl<'a, T> Store<'a, T> for List<'a, T> {
                 NonNull::new(front.cast()).expect("`at` is in the list");
             // SAFETY: in the list.
             let block = unsafe { oldest.as_ref() };
-            // ORDERING(L3): Acquire. Pairs with L3 in `find`.
+            // ORDERING(E3): Acquire. Pairs with E3 in `find`.
             let passed = block.passed.load(Ordering::Acquire);
             if passed == 0 || head.since(Pos::of(passed >> 1)) >= MAX_LEN {
                 return;
             }
             front = block.next().expect("`at` is in the list").as_ptr().cast();
-            // ORDERING(L4): Relaxed. As above.
+            // ORDERING(E4): Relaxed. As above.
             self.ends.front.store(front, Ordering::Relaxed);
             // SAFETY: passed and drained: nobody stands there, and nothing leads there any more.
             unsafe { self.reuse(oldest) };
@@ -435,7 +448,7 @@ mod tests {
     const MANY: u64 = if cfg!(miri) { 200 } else { 10_000 };
 
     fn unbounded() -> (Ring, Reader) {
-        Ring::new::<u64>(Shape { capacity: None, start: 0, in_blocks: false })
+        Ring::new::<u64>(Shape::new(None, 0, false))
     }
 
     fn send(ring: &Ring, value: u64) {
@@ -456,7 +469,8 @@ mod tests {
         n
     }
 
-    /// Seen to fail with: a `recent` that waits for blocks to be filled. Each send walked the whole backlog then.
+    /// Seen to fail with: a `recent` that waits for blocks to be filled. Each send walked the whole
+    /// backlog then.
     #[test]
     fn a_producer_that_is_stopped_does_not_make_others_walk() {
         let (ring, mut reader) = unbounded();
@@ -487,7 +501,7 @@ mod tests {
         unsafe {
             ring.put(stopped, 0_u64);
             while ring.pop::<u64>(&mut reader).is_some() {}
-            ring.tidy::<u64>(&mut reader);
+            ring.receiving::<u64, crate::ring::Any>(&mut reader).give_blocks_back();
             assert!(blocks(&ring) <= 2 + SPARE, "{} blocks are left", blocks(&ring));
             ring.close();
             assert!(ring.try_abandon(&reader));

@@ -1,83 +1,16 @@
-//! The receiver's steps: pop, park, leave; and the high watermark.
+//! The receiver's steps: pop, park, leave.
 
+use core::marker::PhantomData;
 use core::ptr::NonNull;
 
-use super::pos::{Head, MAX_RESERVED, Pos, Tail};
+use super::pos::{Head, MAX_RESERVED, Tail};
 use super::protocol::Ring;
-use super::slot;
-use super::store::{Any, Cursor, Kind, Storage, Store, in_store};
-use crate::sync::{AtomicU32, Ordering, step};
-
-/// How often the receiver says how many messages it has taken in full: far more often than once in a lap of H, and rarely.
-const MIRRORED: u64 = if cfg!(any(test, fuzzing)) { 4 } else { 1 << 20 };
-
-/// What only the receiver touches: its head in full, and the high watermark.
-#[derive(Debug)]
-pub(crate) struct Reader {
-    head: u64,
-    /// As long as the head lies before this, a pop has nothing to think of. 0: TX_WAITING stood when it was last looked at, or
-    /// was not looked at yet. (A look at H before each step would cost a quarter of a pop: the step would wait for it, and it
-    /// for the step before.)
-    plain_until: u64,
-    watermark: u64,
-    /// A place at or ahead of the head: until a message is published there, none can raise the
-    /// watermark.
-    beyond: Place,
-    /// The block of the head, or the one before.
-    at: Cursor,
-    /// The block before which drained ones have been given back, as far as they could be.
-    left: Cursor,
-    /// The block of `beyond`, or the last before it.
-    probe: Cursor,
-}
-
-/// A position, its stamp, and where that will stand, worked out in advance.
-#[derive(Debug)]
-struct Place {
-    pos: Pos,
-    stamp: u32,
-    /// None: its block was not there yet. In an array never none.
-    at: Option<NonNull<AtomicU32>>,
-}
-
-impl Place {
-    fn new(pos: Pos, at: Option<NonNull<AtomicU32>>) -> Self {
-        Self { pos, stamp: pos.stamp(), at }
-    }
-}
-
-// SAFETY: the address is followed by the receiver only, where it says why it may.
-unsafe impl Send for Place {}
-// SAFETY: as above.
-unsafe impl Sync for Place {}
-
-impl Reader {
-    /// A receiver whose first message has number `start`, and the stamp of its slot; a list begins with
-    /// block `first`.
-    #[inline(always)]
-    pub(super) fn new(start: u64, stamp: NonNull<AtomicU32>, first: *mut ()) -> Self {
-        Self {
-            head: start,
-            plain_until: 0,
-            watermark: 0,
-            beyond: Place::new(Pos::of(start), Some(stamp)),
-            at: Cursor(first),
-            left: Cursor(first),
-            probe: Cursor(first),
-        }
-    }
-
-    /// The number of the next message to be taken.
-    pub(super) fn head(&self) -> u64 {
-        self.head
-    }
-
-    /// Its position.
-    #[inline]
-    pub(crate) fn pos(&self) -> Pos {
-        Pos::of(self.head)
-    }
-}
+use super::reader::Reader;
+use super::storage::{Storage, in_store};
+use super::store::{Kind, Store};
+use crate::sizes::MIRRORED;
+use crate::sync::{Ordering, step};
+use crate::unwind::FirstPanic;
 
 /// What became of the room of messages that were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +21,12 @@ pub(crate) enum Room {
     WaitedFor,
     /// The caller has it, as permits, for those who wait.
     Held,
-    /// The head has not moved yet: the caller calls [`Ring::move_due_head`], which says more. Only where
+    /// H has not moved yet: the caller calls [`Ring::move_due_head`], which says more. Only where
     /// it is more than a step, so that a plain pop is short.
     Due,
 }
 
-/// What [`Ring::pop_if`] found.
+/// What [`Receiving::pop_if`] found.
 pub(crate) enum Popped<T> {
     /// The message, and what became of its room.
     Message(T, Room),
@@ -106,8 +39,8 @@ pub(crate) enum Popped<T> {
 /// What a receiver that found nothing to read should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Park {
-    /// Parked. The next claim wakes it, or the last sender's drop, or after closing the last permit's
-    /// return.
+    /// Parked. The next claim wakes it, or the last sender's drop, or after closing the last
+    /// permit's return.
     Parked,
     /// A slot is claimed and not yet published, or was published meanwhile: look again.
     InFlight,
@@ -115,94 +48,55 @@ pub(crate) enum Park {
     Drained,
 }
 
-impl<Cold> Ring<Cold> {
-    /// The next message where it lies, if it is published: for who drops it there, and moves on
-    /// with [`Ring::skip`].
-    ///
-    /// # Safety
-    /// As [`Ring::pop_if`].
-    pub(crate) unsafe fn peek<T>(&self, reader: &mut Reader) -> Option<NonNull<T>> {
-        let pos = reader.pos();
-        // SAFETY: the caller's word.
-        unsafe {
-            in_store!(self, T, |store| {
-                let slot = store.seek(pos, &mut reader.at)?;
-                slot.is_published(pos).then(|| slot.message())
-            })
-        }
-    }
+/// The receiver at its ring, which is of kind `K` and carries messages of type `T`: from
+/// [`Ring::receiving`].
+pub(crate) struct Receiving<'a, T, K, Cold> {
+    ring: &'a Ring<Cold>,
+    reader: &'a mut Reader,
+    types: PhantomData<fn() -> (T, K)>,
+}
 
-    /// Moves on over a message that [`Ring::peek`] found, and that was dropped there.
-    ///
-    /// # Safety
-    /// As [`Ring::pop_if`]; the message is gone.
-    pub(crate) unsafe fn skip<T>(&self, reader: &mut Reader) -> Room {
-        // SAFETY: the caller's word.
-        unsafe {
-            in_store!(self, T, |store| {
-                self.probe_watermark(store, reader);
-                self.advance::<T, Any, _>(store, reader, 1)
-            })
-        }
-    }
-
-    /// Takes the next message, if it is published, and says what became of its room.
-    ///
-    /// # Safety
-    /// As [`Ring::pop_if`].
-    #[cfg(any(test, parshall_loom))]
-    pub(super) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
-        // SAFETY: the caller's word.
-        let Popped::Message(value, room) = (unsafe { self.pop_if::<T, Any>(reader, || true) })
-        else {
-            return None;
-        };
-        Some((value, if room == Room::Due { self.move_due_head(reader) } else { room }))
-    }
-
-    /// Takes the next message, if it is published and `may` says yes, which is asked only then.
-    ///
-    /// # Safety
-    /// `T` is the type of this ring, `K` its kind, and `reader` its reader. If the room is
-    /// [`Room::Due`], the head is moved before anything else is done with `reader`.
+impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then. If
+    /// its room is [`Room::Due`], others see it gone when H has moved.
     #[inline(always)]
-    pub(crate) unsafe fn pop_if<T, K: Kind>(
-        &self,
-        reader: &mut Reader,
-        may: impl FnOnce() -> bool,
-    ) -> Popped<T> {
-        // SAFETY: the caller's word.
+    pub(crate) fn pop_if(self, may: impl FnOnce() -> bool) -> Popped<T> {
+        // SAFETY: the word of who made this: `T` and `K` are those of the ring.
         unsafe {
             if K::UNBOUNDED {
-                return self.pop_from::<T, K, _>(self.list::<T>(), reader, may);
+                let list = self.ring.list::<T>();
+                return self.pop_from(list, may);
             }
-            match &self.storage {
-                Storage::Array(array) => self.pop_from::<T, K, _>(array.of::<T>(), reader, may),
-                Storage::Blocks { .. } => self.pop_from_list(reader, may),
+            match &self.ring.storage {
+                Storage::Array(array) => self.pop_from(array.of::<T>(), may),
+                Storage::Blocks { .. } => self.pop_from_list(may),
             }
         }
     }
 
     /// Out of line, so that a receive from an array is short.
+    ///
+    /// # Safety
+    /// There is a list.
     #[inline(never)]
-    unsafe fn pop_from_list<T>(
-        &self,
-        reader: &mut Reader,
-        may: impl FnOnce() -> bool,
-    ) -> Popped<T> {
+    unsafe fn pop_from_list(self, may: impl FnOnce() -> bool) -> Popped<T> {
         // SAFETY: the caller's word.
-        unsafe { self.pop_from::<T, Any, _>(self.list::<T>(), reader, may) }
+        unsafe {
+            let list = self.ring.list::<T>();
+            self.pop_from(list, may)
+        }
     }
 
+    /// # Safety
+    /// `store` is the ring's.
     #[inline(always)]
-    unsafe fn pop_from<'a, T: 'a, K: Kind, S: Store<'a, T>>(
-        &self,
-        store: S,
-        reader: &mut Reader,
-        may: impl FnOnce() -> bool,
-    ) -> Popped<T> {
+    unsafe fn pop_from<'s, S: Store<'s, T>>(self, store: S, may: impl FnOnce() -> bool) -> Popped<T>
+    where
+        T: 's,
+    {
+        let Self { ring, reader, .. } = self;
         let pos = reader.pos();
-        // SAFETY: the type is the caller's word. Published, at the head, and the head moves on.
+        // SAFETY: the caller's word. Published, at the head, and the head moves on.
         unsafe {
             let Some(slot) = store.seek(pos, &mut reader.at) else { return Popped::Nothing };
             if !slot.is_published(pos) {
@@ -211,41 +105,71 @@ impl<Cold> Ring<Cold> {
             if !may() {
                 return Popped::Refused;
             }
-            self.probe_watermark(store, reader);
+            reader.watermark.look(store, pos, &ring.consumer.watermark);
             let value = slot.read();
             let room = if S::IS_LIST {
-                self.advance::<T, K, S>(store, reader, 1)
-            } else if reader.head + 1 < reader.plain_until {
-                reader.head += 1;
-                let room = self.free_room(reader, 1, true);
-                step("pop: head moved");
-                room
+                ring.advance::<T, K, S>(store, reader, 1)
             } else {
-                Room::Due
+                reader.head += 1;
+                if reader.head < reader.plain_until {
+                    let room = ring.free_room(reader, 1, true);
+                    step("pop: head moved");
+                    room
+                } else {
+                    Room::Due
+                }
             };
             Popped::Message(value, room)
         }
     }
 
+    /// Whether the next message is published.
+    #[inline]
+    pub(crate) fn has_next(&mut self) -> bool {
+        self.next().is_some()
+    }
+
+    /// The next message where it lies, if it is published.
+    #[inline]
+    fn next(&mut self) -> Option<NonNull<T>> {
+        let pos = self.reader.pos();
+        // SAFETY: the word of who made this.
+        unsafe {
+            in_store!(self.ring, T, |store| {
+                let slot = store.seek(pos, &mut self.reader.at)?;
+                slot.is_published(pos).then(|| slot.message())
+            })
+        }
+    }
+
+    /// Drops the next published message where it lies: a large one must not pass over the stack.
+    /// Says what became of its room; `None`: there is none.
+    pub(crate) fn drop_next(mut self, panic: &mut FirstPanic) -> Option<Room> {
+        let message = self.next()?;
+        // SAFETY: published, at the head, and the head moves on below, whatever its drop does.
+        panic.run(|| unsafe { message.drop_in_place() });
+        let Self { ring, reader, .. } = self;
+        // SAFETY: the word of who made this.
+        unsafe {
+            in_store!(ring, T, |store| {
+                reader.watermark.look(store, reader.pos(), &ring.consumer.watermark);
+                Some(ring.advance::<T, K, _>(store, reader, 1))
+            })
+        }
+    }
+
     /// Appends up to `limit` published messages to `buffer` and moves the head once. Returns how
     /// many, and what became of their room.
-    ///
-    /// # Safety
-    /// As [`Ring::pop_if`].
-    pub(crate) unsafe fn pop_many<T>(
-        &self,
-        reader: &mut Reader,
-        buffer: &mut Vec<T>,
-        limit: usize,
-    ) -> (usize, Room) {
-        let claimed = self.tail().pos().since(reader.pos());
+    pub(crate) fn pop_many(self, buffer: &mut Vec<T>, limit: usize) -> (usize, Room) {
+        let Self { ring, reader, .. } = self;
+        let claimed = ring.tail().pos().since(reader.pos());
         let limit = limit.min(claimed as usize);
         // All that may panic or call out comes before the first read.
         buffer.reserve(limit);
         let mut n = 0;
-        // SAFETY: the caller's word; below.
+        // SAFETY: the word of who made this; below.
         unsafe {
-            in_store!(self, T, |store| {
+            in_store!(ring, T, |store| {
                 while n < limit {
                     let pos = reader.pos().plus(n as u64);
                     let Some(slot) = store.seek(pos, &mut reader.at) else { break };
@@ -260,17 +184,55 @@ impl<Cold> Ring<Cold> {
                 if n == 0 {
                     return (0, Room::Free);
                 }
-                // After the reads, so that `beyond` lies ahead of where the head goes. It cannot panic.
-                self.probe_watermark(store, reader);
-                (n, self.advance::<T, Any, _>(store, reader, n as u64))
+                // After the reads, so that what it looks at lies ahead of where the head goes. It
+                // cannot panic.
+                reader.watermark.look(store, reader.pos(), &ring.consumer.watermark);
+                (n, ring.advance::<T, K, _>(store, reader, n as u64))
             })
         }
+    }
+
+    /// Gives drained blocks back, now that nothing is left to read: all of them, but for those that
+    /// a producer stands on.
+    #[inline]
+    pub(crate) fn give_blocks_back(self) {
+        if let Storage::Blocks { .. } = self.ring.storage {
+            // SAFETY: there is a list.
+            unsafe { self.give_blocks_back_slowly() };
+        }
+    }
+
+    /// # Safety
+    /// There is a list.
+    #[cold]
+    #[inline(never)]
+    unsafe fn give_blocks_back_slowly(self) {
+        let Self { ring, reader, .. } = self;
+        // SAFETY: the caller's word. A block goes if the head has reached the number with which it
+        // was passed, and that counts a position in a later block. So a message of a later block
+        // was taken, and the watermark looked no further back then (`advance`).
+        unsafe { ring.list::<T>().leave_behind(reader.pos(), reader.at, usize::MAX) };
+    }
+}
+
+impl<Cold> Ring<Cold> {
+    /// The receiver's steps that concern messages.
+    ///
+    /// # Safety
+    /// `T` is the type of this ring's messages, `K` its kind, and `reader` its reader, with which
+    /// [`Ring::try_abandon`] has not succeeded.
+    #[inline(always)]
+    pub(crate) unsafe fn receiving<'a, T, K: Kind>(
+        &'a self,
+        reader: &'a mut Reader,
+    ) -> Receiving<'a, T, K, Cold> {
+        Receiving { ring: self, reader, types: PhantomData }
     }
 
     /// Moves the head over `n` messages that were read.
     ///
     /// # Safety
-    /// `reader` is this ring's, `store` its slots, and [`Ring::probe_watermark`] was called.
+    /// `reader` is this ring's, `store` its slots, and the watermark was looked after.
     #[inline]
     unsafe fn advance<'a, T: 'a, K: Kind, S: Store<'a, T>>(
         &self,
@@ -289,25 +251,27 @@ impl<Cold> Ring<Cold> {
         step("pop: head moved");
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
-            // Twice what these messages can have drained: enough to catch up, and never much at once.
+            // Twice what these messages can have drained: enough to catch up, and never much at
+            // once.
             let most = 2 + n as usize / 8;
-            // SAFETY: all before `at` was read. `probe` is in the block of `beyond`, which is ahead of the
-            // head, or in the last one that was linked when we looked for that, and so not before `at`.
+            // SAFETY: all before `at` was read. What the watermark looks at is in the block of a
+            // place ahead of the head, or in the last one that was linked when it looked for that,
+            // and so not before `at`.
             unsafe { store.leave_behind(reader.pos(), reader.at, most) };
         }
         room
     }
 
-    /// Moves the head over a message that [`Ring::pop_if`] took from an array.
+    /// Moves H over a message that [`Receiving::pop_if`] took from an array.
     #[inline]
     pub(crate) fn move_due_head(&self, reader: &mut Reader) -> Room {
-        reader.head += 1;
         let room = self.move_head_inline(reader, 1, true);
         step("pop: head moved");
         room
     }
 
-    /// What a plain pop need not do: to hold the room, and to tell how many messages were taken in full. Apart, so that it is short.
+    /// What a plain pop need not do: to hold the room, and to tell how many messages were taken in
+    /// full. Apart, so that it is short.
     #[cold]
     #[inline(never)]
     fn move_head(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
@@ -322,7 +286,8 @@ impl<Cold> Ring<Cold> {
         let held = waited_for && self.hold_room(reader, n);
         let room = if held { Room::Held } else { self.free_room(reader, n, bounded) };
         if reader.head & (MIRRORED - 1) < n {
-            // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or a later one.
+            // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or
+            // a later one.
             self.consumer.popped.store(reader.head, Ordering::Release);
         }
         room
@@ -338,11 +303,11 @@ impl<Cold> Ring<Cold> {
         }
         reader.plain_until = 0;
         let next = head.hold(n);
-        // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a step, and it
-        // frees nothing that others would have to be told of.
-        // ORDERING(C1): Release. Pairs with C1 in `head`; producers write these slots only after our reads.
+        // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a
+        // step, and it frees nothing that others would have to be told of. ORDERING(C1): Release.
+        // Pairs with C1 in `head`; producers write these slots only after our reads.
         self.consumer.head.store(next.0, Ordering::Release);
-        self.keep_up_from(head, next);
+        self.refresh_head_cache_by(head, next);
         true
     }
 
@@ -355,8 +320,8 @@ impl<Cold> Ring<Cold> {
             return Room::Free;
         }
         // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc`; of an
-        // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody waits", and leave a
-        // sender asleep beside a free slot.
+        // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody
+        // waits", and leave a sender asleep beside a free slot.
         let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);
         if Head(old).is_waiting() {
             reader.plain_until = 0;
@@ -373,110 +338,10 @@ impl<Cold> Ring<Cold> {
         Head(self.consumer.head.load(Ordering::Relaxed))
     }
 
-    /// What the receiver finds claimed is all taken, the channel is closed, and no permit is out: nothing will ever
-    /// come.
+    /// What the receiver finds claimed is all taken, the channel is closed, and no permit is out:
+    /// nothing will ever come.
     pub(crate) fn is_drained(&self, tail: Tail, reader: &Reader) -> bool {
         tail.pos() == reader.pos() && tail.is_final(self.own_head())
-    }
-
-    /// Keeps the high watermark: how far ahead of the head a published message has been found.
-    ///
-    /// Occupancy peaks just before the head moves, so looking before each move misses no peak of
-    /// published messages. The mark rises if the message at `head + watermark` is published: it is never
-    /// below the published run, and never above what is claimed. As long as a place before that one
-    /// is not published, nothing need be worked out: `beyond` is such a place, never behind the
-    /// head, and one load of its stamp is all that most pops pay.
-    ///
-    /// # Safety
-    /// `reader` is this ring's, and `store` its slots.
-    #[inline]
-    unsafe fn probe_watermark<'a, T: 'a, S: Store<'a, T>>(&self, store: S, reader: &mut Reader) {
-        if cfg!(parshall_no_watermark) {
-            return;
-        }
-        // SAFETY: the caller's word; and `beyond` is not behind the head, so its block is neither reused nor freed.
-        unsafe {
-            let Place { at, stamp, .. } = reader.beyond;
-            // In an array it is always there.
-            let at = if S::IS_LIST { at } else { Some(at.unwrap_unchecked()) };
-            if at.is_none_or(|at| slot::seems(at.as_ref(), stamp)) {
-                self.probe_again(store, reader);
-            }
-        }
-    }
-
-    /// Something is published at `beyond`, or its block was not there when we looked.
-    ///
-    /// # Safety
-    /// As [`Ring::probe_watermark`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn probe_again<'a, T: 'a, S: Store<'a, T>>(&self, store: S, reader: &mut Reader) {
-        // SAFETY: the caller's word; `probe` follows `beyond`, and goes forward from there.
-        unsafe {
-            let mut pos = reader.beyond.pos;
-            if S::IS_LIST && reader.beyond.at.is_none() {
-                reader.beyond.at = Self::stamp_at(store, pos, &mut reader.probe);
-                if !Self::seems_published(store, pos, &mut reader.probe) {
-                    return;
-                }
-            }
-            pos = reader.pos().plus(reader.watermark);
-            if Self::seems_published(store, pos, &mut reader.probe) {
-                pos = self.raise_watermark(store, reader);
-            }
-            // `pos` is not published, and the next pop asks for the one behind it.
-            pos = pos.plus(1);
-            reader.beyond = Place::new(pos, Self::stamp_at(store, pos, &mut reader.probe));
-        }
-    }
-
-    /// Counts the message at `head + watermark`, and those behind it. Returns the first position that is not
-    /// published. It stops at the capacity by itself: what lies that far ahead cannot be claimed yet.
-    ///
-    /// # Safety
-    /// As [`Ring::probe_watermark`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn raise_watermark<'a, T: 'a, S: Store<'a, T>>(
-        &self,
-        store: S,
-        reader: &mut Reader,
-    ) -> Pos {
-        loop {
-            reader.watermark += 1;
-            let pos = reader.pos().plus(reader.watermark);
-            // SAFETY: the caller's word.
-            if unsafe { !Self::seems_published(store, pos, &mut reader.probe) } {
-                // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
-                self.consumer.watermark.store(reader.watermark, Ordering::Relaxed);
-                return pos;
-            }
-        }
-    }
-
-    /// # Safety
-    /// As [`Store::seek`].
-    #[inline]
-    unsafe fn seems_published<'a, T: 'a, S: Store<'a, T>>(
-        store: S,
-        pos: Pos,
-        probe: &mut Cursor,
-    ) -> bool {
-        // SAFETY: the caller's word.
-        unsafe { store.seek(pos, probe) }.is_some_and(|slot| slot::seems(slot.stamp, pos.stamp()))
-    }
-
-    /// # Safety
-    /// As [`Store::seek`].
-    #[inline]
-    unsafe fn stamp_at<'a, T: 'a, S: Store<'a, T>>(
-        store: S,
-        pos: Pos,
-        probe: &mut Cursor,
-    ) -> Option<NonNull<AtomicU32>> {
-        // SAFETY: the caller's word.
-        unsafe { store.seek(pos, probe) }.map(|slot| NonNull::from(slot.stamp))
     }
 
     /// Parks the receiver if nothing is claimed beyond its head. Its waker must be in place.
@@ -510,31 +375,9 @@ impl<Cold> Ring<Cold> {
         false
     }
 
-    /// Gives back what is drained, now that nothing is left to read: all of it, but for what a producer
-    /// stands on.
-    ///
-    /// # Safety
-    /// As [`Ring::pop_if`].
-    #[inline]
-    pub(crate) unsafe fn tidy<T>(&self, reader: &mut Reader) {
-        if let Storage::Blocks { .. } = self.storage {
-            // SAFETY: the caller's word.
-            unsafe { self.tidy_list::<T>(reader) };
-        }
-    }
-
-    /// # Safety
-    /// As [`Ring::pop_if`], and there is a list.
-    #[cold]
-    #[inline(never)]
-    unsafe fn tidy_list<T>(&self, reader: &mut Reader) {
-        // SAFETY: the caller's word. A block goes if the head has reached the number with which it was passed, and that counts a
-        // position in a later block. So a message of a later block was taken, and `probe` was no further back then (`advance`).
-        unsafe { self.list::<T>().leave_behind(reader.pos(), reader.at, usize::MAX) };
-    }
-
-    /// Says that no receiver will come back, if the ring is empty, and frees its blocks. False: a message is
-    /// still there or on its way. The channel must be closed, and stays empty from then on.
+    /// Says that no receiver will come back, if the ring is empty, and frees its blocks. False: a
+    /// message is still there or on its way. The channel must be closed, and stays empty from then
+    /// on.
     ///
     /// # Safety
     /// `reader` is this ring's, and after `true` is not used again.
@@ -543,8 +386,8 @@ impl<Cold> Ring<Cold> {
         while tail.pos() == reader.pos() {
             match self.swap_tail(tail, tail.receiver_gone()) {
                 Ok(()) => {
-                    // SAFETY: all that was claimed is published and taken; claims find the channel closed,
-                    // permits find the receiver gone, and the reader is not used again.
+                    // SAFETY: all that was claimed is published and taken; claims find the channel
+                    // closed, permits find the receiver gone, and the reader is not used again.
                     unsafe { self.free_list() };
                     return true;
                 }
@@ -560,49 +403,15 @@ mod tests {
     use super::*;
     use crate::ring::Shape;
 
-    /// Seen to fail with: stamps that saturate.
-    #[test]
-    fn b10_the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
-        for (capacity, in_blocks) in (1..=6u64).flat_map(|n| [(n, false), (n, true)]) {
-            for script in (0u32..1 << 12).step_by(if cfg!(miri) { 511 } else { 1 }) {
-                let (ring, mut reader) = Ring::new::<u32>(Shape {
-                    capacity: Some(capacity),
-                    start: (1 << 32) - 3,
-                    in_blocks,
-                });
-                let (mut len, mut peak) = (0, 0);
-                for step in 0..12 {
-                    if script >> step & 1 == 0 {
-                        if let Ok(claim) = ring.claim_next() {
-                            // SAFETY: the ring was made for `u32`.
-                            unsafe { ring.put(claim, step) };
-                            len += 1;
-                        }
-                        continue;
-                    }
-                    // SAFETY: the ring was made for `u32`, with this reader.
-                    let popped = unsafe { ring.pop::<u32>(&mut reader) };
-                    assert_eq!(popped.is_some(), len > 0);
-                    if popped.is_some() {
-                        peak = peak.max(len);
-                        len -= 1;
-                    }
-                    assert_eq!(ring.watermark(), peak, "capacity {capacity}, script {script:b}");
-                }
-            }
-        }
-    }
-
     /// A batch need not end at a multiple.
     ///
-    /// Seen to fail with: `move_head` that tells only of a multiple that it has reached exactly. A lap of 2^36 later, `popped`
-    /// would be a lap behind.
+    /// Seen to fail with: `move_head` that tells only of a multiple that it has reached exactly. A
+    /// lap of 2^36 later, `popped` would be a lap behind.
     #[test]
     fn b10_a_batch_over_a_multiple_tells_how_many_were_taken() {
         for in_blocks in [false, true] {
             let start = (1 << 36) - 6;
-            let (ring, mut reader) =
-                Ring::new::<u32>(Shape { capacity: Some(16), start, in_blocks });
+            let (ring, mut reader) = Ring::new::<u32>(Shape::new(Some(16), start, in_blocks));
             let mut popped = 0;
             for n in [3, 3, 2, 5] {
                 for i in 0..n {
@@ -611,7 +420,8 @@ mod tests {
                     unsafe { ring.put(claim, i) };
                 }
                 // SAFETY: the ring was made for `u32`, with this reader.
-                let (taken, _) = unsafe { ring.pop_many(&mut reader, &mut Vec::<u32>::new(), 9) };
+                let (taken, _) = unsafe { ring.receiving::<u32, crate::ring::Any>(&mut reader) }
+                    .pop_many(&mut Vec::new(), 9);
                 popped += taken as u64;
                 let told = ring.consumer.popped.load(Ordering::Relaxed);
                 assert_eq!(told / MIRRORED, (start + popped) / MIRRORED, "{n}");

@@ -1,13 +1,14 @@
 //! The ring: where messages lie, and the two words that say everything about them.
 //!
 //! A multi-producer single-consumer queue after Vyukov's array queue (stamped slots), with three
-//! differences: capacity is *counted* in the words and not derived from the stamps, so that any number is
-//! exact and permits need no slot; the receiver never writes a slot; and closure, parking and queueing
-//! are bits of the producers' word, so that one compare-and-swap decides them together.
+//! differences: capacity is *counted* in the words and not derived from the stamps, so that any
+//! number is exact and permits need no slot; the receiver never writes a slot; and closure, parking
+//! and queueing are bits of the producers' word, so that one compare-and-swap decides them
+//! together.
 //!
-//! The words know nothing of memory. Slots lie in an array while the capacity is small ([`array`]), else in a
-//! list of blocks that grows and shrinks with the messages ([`blocks`], with an argument of its own).
-//! An unbounded channel is one whose capacity is what the words can count.
+//! The words know nothing of memory. Slots lie in an array while the capacity is small ([`array`]),
+//! else in a list of blocks that grows and shrinks with the messages ([`blocks`], with an argument
+//! of its own). An unbounded channel is one whose capacity is what the words can count.
 //!
 //! # Words
 //!
@@ -18,8 +19,9 @@
 //! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
 //! ```
 //!
-//! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are out; `held` stands as its
-//! negative, so that T - H shows whether a permit is out and, if none is, what is in the channel. The bit layout is in [`pos`].
+//! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are
+//! out; `held` stands as its negative, so that T - H shows whether a permit is out and, if none is,
+//! what is in the channel. The bit layout is in [`pos`].
 //!
 //! | bit | meaning | set by | cleared by |
 //! |---|---|---|---|
@@ -31,45 +33,50 @@
 //!
 //! # Protocol
 //!
-//! **Send** claims (swap on T: `pos + 1`), writes the value, and publishes (store of the stamp). A claim
-//! needs an open T and room for it, `pos - head + permits < capacity`, and that nobody waits in line (which the caller
-//! tells). Between claim and publish there is no
-//! user code and nothing that can panic.
+//! **Send** claims (swap on T: `pos + 1`), writes the value, and publishes (store of the stamp). A
+//! claim needs an open T and room for it, `pos - head + permits < capacity`, and that nobody waits
+//! in line (which the caller tells). Between claim and publish there is no user code and nothing
+//! that can panic.
 //!
-//! **Reserve** swaps `res + n` under the same condition. A permit is capacity, not a place: sending through it
-//! swaps `pos + 1, res - 1`, and giving it back swaps `res - 1`.
+//! **Reserve** swaps `res + n` under the same condition. A permit is capacity, not a place: sending
+//! through it swaps `pos + 1, res - 1`, and giving it back swaps `res - 1`.
 //!
-//! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and adds 1 to H's `pos`.
-//! If not, it parks, from a T in which nothing is claimed beyond the head.
+//! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and
+//! adds 1 to H's `pos`. If not, it parks, from a T in which nothing is claimed beyond the head.
 //!
-//! Where it finds TX_WAITING, as at the pop before, it adds 1 to `held` in the same step: the room never becomes free, but is
-//! a permit in the receiver's hand, for the first in line. He sends through it as through any other; what nobody takes is given
-//! back. (The first pop after the bit was set finds it by its step, and frees.)
+//! Where it finds TX_WAITING, as at the pop before, it adds 1 to `held` in the same step: the room
+//! never becomes free, but is a permit in the receiver's hand, for the first in line. He sends
+//! through it as through any other; what nobody takes is given back. (The first pop after the bit
+//! was set finds it by its step, and frees.)
 //!
-//! **High watermark**: before it moves the head, the receiver looks whether a message lies published
-//! `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a pop, so no peak of
-//! published messages is missed; a report adds the occupancy of its own moment. The mark is never
-//! above what was claimed.
+//! **High watermark**: before it moves the head, the receiver looks whether a message lies
+//! published `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a
+//! pop, so no peak of published messages is missed; a report adds the occupancy of its own moment.
+//! The mark is never above what was claimed.
 //!
-//! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and no permit is out:
-//! one load of T tells the receiver.
+//! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and no
+//! permit is out: one load of T tells the receiver.
 //!
 //! A message costs two locked instructions: the claim and the head's step. Each is needed, since
-//! neither side can do with plain loads and stores alone (Attiya et al., "Laws of Order", POPL 2011). A pop that tells
-//! nobody of room can: that of an unbounded channel, and one that holds the room, store H.
+//! neither side can do with plain loads and stores alone (Attiya et al., "Laws of Order", POPL
+//! 2011). A pop that tells nobody of room can: that of an unbounded channel, and one that holds the
+//! room, store H.
 //!
 //! # Invariants
 //!
 //! * I1: RX_PARKED implies `pos` = head, and nothing is published beyond it.
 //! * I2: RX_PARKED goes from 1 to 0 in exactly one step per park, whose owner wakes the receiver.
 //! * I3: `pos - head + permits <= capacity` at every instant.
-//! * I4: T changes only by read-modify-write steps. Of any two one comes first, and the later sees it: the hand-overs need
-//!   no fence and no sequential consistency.
-//! * I5: `head_cache` lies less than 2^36 behind the tail, so that their distance is never mistaken by a lap.
-//! * I6: while TX_WAITING stands, only the receiver changes H: it alone clears the bit, and who sets it finds it set and
-//!   writes what is there. So the receiver may store, from the word that it loaded.
-//! * I7: no step on H makes a channel fuller. So an older head is safe against any tail: the channel is no fuller than it
-//!   looks. And since `res + held` counts no fewer than none, its `pos` alone says that the slots behind it were read.
+//! * I4: T changes only by read-modify-write steps. Of any two one comes first, and the later sees
+//!   it: the hand-overs need no fence and no sequential consistency.
+//! * I5: `head_cache` lies less than 2^36 behind the tail, so that their distance is never mistaken
+//!   by a lap.
+//! * I6: while TX_WAITING stands, only the receiver changes H: it alone clears the bit, and who
+//!   sets it finds it set and writes what is there. So the receiver may store, from the word that
+//!   it loaded.
+//! * I7: no step on H makes a channel fuller. So an older head is safe against any tail: the
+//!   channel is no fuller than it looks. And since `res + held` counts no fewer than none, its
+//!   `pos` alone says that the slots behind it were read.
 //!
 //! # Ordering map
 //!
@@ -90,56 +97,65 @@
 //! | M3, M4, M5 | sums of what was taken out; ticket and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out; a place of a later wait |
 //! | M7 | `popped`, Release, in `move_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the tree of all segments, and the top of the spare ones, Release, in `make` and `put` | the same, Acquire, in `make` and `take` | the segment, set up; that nobody uses it |
-//! | L1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
-//! | L2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
-//! | L3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |
-//! | L5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
+//! | E1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
+//! | E2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
+//! | E3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |
+//! | E5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //!
-//! M1, M2, M6, N2, K3, L4, Q0, Q5 and B1 are local: the watermark and its probe, sums ever reported,
-//! the count of weak senders, the receiver's own note and its end of the list of blocks, memory that one has alone, a count
-//! of segments, the blocking caller's flag.
+//! M1, M2, M6, N2, K3, E4, Q0, Q5 and K4 are local: the watermark and its probe, sums ever
+//! reported, the count of weak senders, the receiver's own note and its end of the list of blocks,
+//! memory that one has alone, a count of segments, the blocking caller's flag.
 //!
 //! # Progress
 //!
-//! Claim, reserve and release retry only when another step on T succeeded: lock-free. Publishing into a list
-//! links and passes the blocks between `recent` and its own: few, unless a large batch before it is still being
-//! published, whose blocks it then makes; and a producer that was stopped goes back over what was claimed meanwhile.
-//! That is bounded when it begins, but for the allocator. Pop is wait-free, likewise, but for grants, and for room held for one who has left (a step on T): it gives back a few
-//! blocks, and raising the watermark follows the producers at most once over the whole life of the channel. A receiver that
-//! finds nothing gives back all that is drained. But a producer stopped between claim and publish delays the receiver
-//! behind its slot: `recv` yields to its executor meanwhile; `try_recv` and the drops of a receiver or a drain yield the
-//! thread. Waiting for room is lock-free (see `wait`).
+//! Claim, reserve and release retry only when another step on T succeeded: lock-free. Publishing
+//! into a list links and passes the blocks between `recent` and its own: few, unless a large batch
+//! before it is still being published, whose blocks it then makes; and a producer that was stopped
+//! goes back over what was claimed meanwhile. That is bounded when it begins, but for the
+//! allocator. Pop is wait-free, likewise, but for grants, and for room held for one who has left (a
+//! step on T): it gives back a few blocks, and raising the watermark follows the producers at most
+//! once over the whole life of the channel. A receiver that finds nothing gives back all that is
+//! drained. But a producer stopped between claim and publish delays the receiver behind its slot:
+//! `recv` yields to its executor meanwhile; `try_recv` and the drops of a receiver or a drain yield
+//! the thread. Waiting for room is lock-free (see `wait`).
 //!
 //! # Not guaranteed
 //!
-//! `pos` wraps after 2^36 messages. A producer that is stopped between its load of T and its swap, while a
-//! multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on stale grounds. At 100
-//! million messages a second one lap takes eleven minutes, and it must resume within one message of it. Likewise
-//! between its load of `head_cache` and the swap that brings it up to date. A snapshot that is stopped for a lap counts it not.
+//! `pos` wraps after 2^36 messages. A producer that is stopped between its load of T and its swap,
+//! while a multiple of 2^36 messages passes *and* T is then bit for bit what it was, would claim on
+//! stale grounds. At 100 million messages a second one lap takes eleven minutes, and it must resume
+//! within one message of it. Likewise between its load of `head_cache` and the swap that brings it
+//! up to date. A snapshot that is stopped for a lap counts it not.
 //!
 //! The row of waiting senders wraps too. A place's word has 32 bits of its segment's number, so it
-//! says the same again after 2^36 waits of one channel: a server that is stopped between its look at
-//! a place and its swap while a multiple of that passes, *and* the place is in use again in the same
-//! way, would assign by an old need. A link has 35 bits of the number, and the top of the spare
-//! segments counts in 35 bits. Both are compared with what was loaded a few instructions before; a
-//! thread would have to be stopped there for 2^39 waits.
+//! says the same again after 2^36 waits of one channel: a server that is stopped between its look
+//! at a place and its swap while a multiple of that passes, *and* the place is in use again in the
+//! same way, would assign by an old need. A link has 35 bits of the number, and the top of the
+//! spare segments counts in 35 bits. Both are compared with what was loaded a few instructions
+//! before; a thread would have to be stopped there for 2^39 waits.
 //!
-//! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model beside this, `fuzz/fuzz_targets/ops.rs`
-//! and the property tests of [`pos`].
+//! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model
+//! beside this, `fuzz/fuzz_targets/ops.rs` and the property tests of [`pos`].
 
 mod array;
 mod blocks;
 mod consumer;
+mod for_tests;
 #[cfg(all(parshall_loom, test))]
 mod models;
 mod pos;
 mod producer;
 mod protocol;
+mod reader;
 mod slot;
+mod storage;
 mod store;
+mod watermark;
 
-pub(crate) use consumer::{Park, Popped, Reader, Room};
+pub(crate) use consumer::{Park, Popped, Receiving, Room};
+pub(crate) use for_tests::Origin;
 pub(crate) use producer::{Claim, NotPlain, Refused};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
+pub(crate) use reader::Reader;
 pub(crate) use store::{Any, Kind, Unbounded};

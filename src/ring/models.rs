@@ -6,8 +6,8 @@ use loom::sync::Arc;
 
 use super::{Ring, Shape};
 
-/// A message is taken and its room is free; somebody comes to wait; the room of the next message is held. A claim that
-/// finds the first room by that head sees that its slot was read. Tag C1.
+/// A message is taken and its room is free; somebody comes to wait; the room of the next message is
+/// held. A claim that finds the first room by that head sees that its slot was read. Tag C1.
 ///
 /// Seen to fail with: a Relaxed store of the head that holds.
 #[test]
@@ -15,7 +15,7 @@ fn what_was_free_before_is_free_with_a_head_that_holds() {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.check(|| {
-        let shape = Shape { capacity: Some(2), start: 0, in_blocks: false };
+        let shape = Shape::new(Some(2), 0, false);
         let (ring, mut reader) = Ring::new::<u32>(shape);
         let ring = Arc::new(ring);
         // SAFETY: the ring was made for `u32`.

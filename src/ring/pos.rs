@@ -11,13 +11,14 @@
 //! The tail's `pos` counts claimed slots modulo 2^36, the head's the messages taken. Differences of
 //! positions are meaningful while they are at most [`MAX_LEN`].
 //!
-//! `res + held`, modulo 2^24, is how many permits are out: `held` counts those that pops kept for who waits, `res` all
-//! others, and each of them less once it is used or given back. So one step on the tail decides room,
-//! closure and parking together, and one step on the head takes a message out and gives its room away.
-//! `held` stands as its negative, so that one subtraction of the words shows whether a permit is out and, if none is, what is in
-//! the channel.
+//! `res + held`, modulo 2^24, is how many permits are out: `held` counts those that pops kept for
+//! who waits, `res` all others, and each of them less once it is used or given back. So one step on
+//! the tail decides room, closure and parking together, and one step on the head takes a message
+//! out and gives its room away. `held` stands as its negative, so that one subtraction of the words
+//! shows whether a permit is out and, if none is, what is in the channel.
 //!
-//! A head that is older than the tail makes a channel look no emptier than it is: what a pop holds it takes out.
+//! A head that is older than the tail makes a channel look no emptier than it is: what a pop holds
+//! it takes out.
 
 use core::fmt;
 
@@ -67,8 +68,8 @@ impl Pos {
         Self(self.0.wrapping_add(n))
     }
 
-    /// How far this position lies ahead of `earlier`, modulo 2^36. A pair in the wrong order, up to a
-    /// capacity apart, looks absurdly far; one a whole lap apart looks near, which I5 excludes.
+    /// How far this position lies ahead of `earlier`, modulo 2^36. A pair in the wrong order, up to
+    /// a capacity apart, looks absurdly far; one a whole lap apart looks near, which I5 excludes.
     #[inline]
     pub(crate) fn since(self, earlier: Pos) -> u64 {
         self.0.wrapping_sub(earlier.0) & POS_MASK
@@ -106,7 +107,8 @@ impl fmt::Debug for Pos {
     }
 }
 
-/// Adds `n`, which may be a negative number's complement, to the field of permits: nothing is carried out of it.
+/// Adds `n`, which may be a negative number's complement, to the field of permits: nothing is
+/// carried out of it.
 #[inline]
 fn add_permits(word: u64, n: u64) -> u64 {
     word & !RES_FIELD | word.wrapping_add(n << RES_SHIFT) & RES_FIELD
@@ -133,13 +135,15 @@ impl Tail {
         (self.0 >> RES_SHIFT).wrapping_sub(head.0 >> RES_SHIFT) & RES_MASK
     }
 
-    /// Messages and permits together. Against an older head: no less, and more than any capacity if that says nothing.
+    /// Messages and permits together. Against an older head: no less, and more than any capacity if
+    /// that says nothing.
     #[inline]
     pub(crate) fn used(self, head: Head) -> u64 {
         self.pos().since(head.pos()) + self.reserved(head)
     }
 
-    /// Open, no permit is out, and fewer than `limit` messages are in it, in one subtraction. The head has no flag.
+    /// Open, no permit is out, and fewer than `limit` messages are in it, in one subtraction. The
+    /// head has no flag.
     #[inline]
     pub(super) fn is_plainly_below(self, limit: u64, head: Head) -> bool {
         debug_assert!(!head.is_waiting(), "its flag would hide CLOSED");
@@ -162,7 +166,8 @@ impl Tail {
         self.0 & RX_GONE != 0
     }
 
-    /// Closed, and no permit that could still become a message. Against the head of the same moment.
+    /// Closed, and no permit that could still become a message. Against the head of the same
+    /// moment.
     #[inline]
     pub(crate) fn is_final(self, head: Head) -> bool {
         self.is_closed() && (self.is_senders_gone() || self.reserved(head) == 0)
@@ -331,8 +336,8 @@ mod tests {
             prop_assert!(!plainly || tail.used(head) < limit);
         }
 
-        /// Plain pops and pops that hold, whose permits are used or given back, in any order: against each head
-        /// that there was the channel looks as full as it is, or fuller.
+        /// Plain pops and pops that hold, whose permits are used or given back, in any order:
+        /// against each head that there was the channel looks as full as it is, or fuller.
         #[test]
         fn b10_an_older_head_never_shows_more_room(start in near_wrap(), steps in prop::collection::vec(0..4, 0..40)) {
             let mut heads = vec![head(start, MAX_RESERVED - 3)];

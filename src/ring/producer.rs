@@ -1,8 +1,12 @@
 //! The producers' steps: claim, reserve, publish, give back.
 
+use core::marker::PhantomData;
+
 use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
-use super::store::{Kind, Storage};
+use super::storage::Storage;
+use super::store::Kind;
+use crate::sizes::MAX_LAG;
 use crate::sync::{Backoff, Ordering, step};
 
 /// A slot that its holder must publish.
@@ -42,18 +46,89 @@ pub(crate) enum Refused {
     Full,
 }
 
-/// How far grants let `head_cache` fall behind the head: far from a lap of 2^36, and rarely reached.
-const MAX_LAG: u64 = if cfg!(any(test, parshall_loom, fuzzing)) { 2 } else { 1 << 32 };
-
-/// After a lost race for T. Two steps of back-off, not one: the winner keeps the cache line for several
-/// messages instead of one. Measured with 16 producers, 25 ns a message instead of 82, and 115 without any.
+/// After a lost race for T. Two steps of back-off, not one: the winner keeps the cache line for
+/// several messages instead of one. Measured with 16 producers, 25 ns a message instead of 82, and
+/// 115 without any.
 fn let_the_winner_go_on(backoff: &Backoff) {
     backoff.spin();
     backoff.spin();
 }
 
+/// Claimed slots of a ring that is of kind `K` and carries messages of type `T`: from
+/// [`Ring::sending`].
+#[must_use = "a claimed slot that is never published stops the receiver for ever"]
+pub(crate) struct Sending<'a, T, K, Cold> {
+    ring: &'a Ring<Cold>,
+    claim: Claim,
+    types: PhantomData<fn(T, K)>,
+}
+
+impl<T, K: Kind, Cold> Sending<'_, T, K, Cold> {
+    /// Puts a message into the slot and makes it visible to the receiver.
+    #[inline]
+    pub(crate) fn publish(self, value: T) {
+        let pos = self.claim.pos();
+        // SAFETY: the word of who made this; the claim is exclusive, and is consumed here.
+        unsafe {
+            match &self.ring.storage {
+                _ if K::UNBOUNDED => self.publish_in_list(value),
+                Storage::Array(array) => array.of::<T>().at(pos).publish(pos, value),
+                Storage::Blocks { .. } => self.publish_in_list_apart(value),
+            }
+        }
+    }
+
+    /// # Safety
+    /// There is a list.
+    #[inline(always)]
+    unsafe fn publish_in_list(self, value: T) {
+        let Self { ring, claim, .. } = self;
+        // SAFETY: the caller's word, and as `publish`.
+        unsafe {
+            let slot = ring.list::<T>().claimed(claim.pos(), || ring.claimed_so_far());
+            slot.publish(claim.pos(), value);
+        }
+    }
+
+    /// Out of line, so that a send into an array is short, and inlined.
+    ///
+    /// # Safety
+    /// There is a list.
+    #[inline(never)]
+    unsafe fn publish_in_list_apart(self, value: T) {
+        // SAFETY: the caller's word.
+        unsafe { self.publish_in_list(value) };
+    }
+
+    /// [`Sending::publish`] for the `n` slots of a claim, which begin with this.
+    ///
+    /// # Safety
+    /// So many were claimed. `values` are no fewer, or the receiver stops at the first that is
+    /// missing; yielding them runs no user code.
+    pub(crate) unsafe fn publish_all(self, n: usize, values: impl Iterator<Item = T>) {
+        let Self { ring, claim, .. } = self;
+        let values = values.take(n);
+        // SAFETY: the caller's word, and that of who made this; each position once.
+        unsafe {
+            match &ring.storage {
+                Storage::Array(array) => {
+                    let slots = array.of::<T>();
+                    for (i, value) in values.enumerate() {
+                        let pos = claim.pos().plus(i as u64);
+                        slots.at(pos).publish(pos, value);
+                    }
+                }
+                Storage::Blocks { .. } => {
+                    ring.list::<T>().publish_all(claim.pos(), values, || ring.claimed_so_far());
+                }
+            }
+        }
+    }
+}
+
 impl<Cold> Ring<Cold> {
-    /// Claims the next slot where nothing stands in the way: what nearly every send needs, apart, so that it is short.
+    /// Claims the next slot where nothing stands in the way: what nearly every send needs, apart,
+    /// so that it is short.
     #[inline]
     pub(crate) fn claim_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, NotPlain> {
         self.look_plainly(nobody_waits).and_then(|tail| self.claim_from(tail))
@@ -80,7 +155,7 @@ impl<Cold> Ring<Cold> {
     /// Whether it is open and full, by two looks that may be of different moments: enough for who
     /// will look again before it waits.
     #[inline]
-    pub(crate) fn seems_full(&self, from: &NotPlain) -> bool {
+    pub(crate) fn looks_full(&self, from: &NotPlain) -> bool {
         !from.tail.is_closed() && from.tail.used(self.head()) >= self.limit
     }
 
@@ -101,14 +176,8 @@ impl<Cold> Ring<Cold> {
         Ok(Claim { old })
     }
 
-    /// Claims the next slot; nobody waits.
-    #[cfg(test)]
-    pub(super) fn claim_next(&self) -> Result<Claim, Refused> {
-        self.claim_plainly(|| true).or_else(|from| self.claim(from, || true))
-    }
-
-    /// Claims as many slots as there is room for, in one step: at least 1, at most `want`, which is not 0.
-    /// Returns the claim of the first, and how many there are.
+    /// Claims as many slots as there is room for, in one step: at least 1, at most `want`, which is
+    /// not 0. Returns the claim of the first, and how many there are.
     pub(crate) fn claim_up_to(
         &self,
         want: u64,
@@ -121,7 +190,7 @@ impl<Cold> Ring<Cold> {
             // None if the tail is older than this head.
             let n = want.min(self.limit.saturating_sub(tail.used(head)));
             (n > 0).then(|| {
-                self.keep_up(head);
+                self.refresh_head_cache(head);
                 tail.claim(n)
             })
         })?;
@@ -136,8 +205,9 @@ impl<Cold> Ring<Cold> {
         self.take_capacity(tail, n, n, &backoff, nobody_waits, reserve).map(drop)
     }
 
-    /// Takes at least `n` units, `permits` of them as permits, by a step to what `to` makes of a word that
-    /// allows it, this `tail` or a newer one; `None` if that word must be old. Returns the word before and after.
+    /// Takes at least `n` units, `permits` of them as permits, by a step to what `to` makes of a
+    /// word that allows it, this `tail` or a newer one; `None` if that word must be old. Returns
+    /// the word before and after.
     #[inline]
     fn take_capacity(
         &self,
@@ -200,30 +270,33 @@ impl<Cold> Ring<Cold> {
             self.publish_head(known, head);
             return Ok(true);
         }
-        // A tail read before that head may be old: Full only if it still stands. One that lies behind
-        // the head is old for sure.
+        // A tail read before that head may be old: Full only if it still stands. One that lies
+        // behind the head is old for sure.
         if self.tail() == tail && used <= self.limit { Err(Refused::Full) } else { Ok(false) }
     }
 
     /// The newest head that a producer has told the others of.
     #[inline]
     fn head_cache(&self) -> Head {
-        // ORDERING(C1): Acquire. Pairs with C1 in `publish_head`, and through it with C1 in `hold_room` and `free_room`:
-        // whoever relies on a head sees that the receiver is done with the slots behind it.
+        // ORDERING(C1): Acquire. Pairs with C1 in `publish_head`, and through it with C1 in
+        // `hold_room` and `free_room`: whoever relies on a head sees that the receiver is done with
+        // the slots behind it.
         Head(self.producers.head_cache.load(Ordering::Acquire))
     }
 
-    /// Tells the other producers of `head`, which was read after `known`: so it never goes back, or a producer stopped
-    /// here for a lap of `pos` could show others a head that looks ahead of the tail by less than the capacity.
+    /// Tells the other producers of `head`, which was read after `known`: so it never goes back, or
+    /// a producer stopped here for a lap of `pos` could show others a head that looks ahead of the
+    /// tail by less than the capacity.
     fn publish_head(&self, known: Head, head: Head) {
-        // ORDERING(C1): Release. Pairs with C1 in `head_cache`. If that fails, somebody else has told of a newer one.
+        // ORDERING(C1): Release. Pairs with C1 in `head_cache`. If that fails, somebody else has
+        // told of a newer one.
         let cache = &self.producers.head_cache;
         let head = head.without_flag();
         let _ = cache.compare_exchange(known.0, head.0, Ordering::Release, Ordering::Relaxed);
     }
 
-    /// Turns one permit into a slot. `None`: the receiver is gone, and the permit is still out. True: somebody
-    /// may wait not for room but for the permit itself.
+    /// Turns one permit into a slot. `None`: the receiver is gone, and the permit is still out.
+    /// True: somebody may wait not for room but for the permit itself.
     #[inline]
     pub(crate) fn claim_reserved(&self) -> Option<(Claim, bool)> {
         let backoff = Backoff::new();
@@ -240,82 +313,21 @@ impl<Cold> Ring<Cold> {
         None
     }
 
-    /// Puts a message into a claimed slot and makes it visible to the receiver.
+    /// A claim with the type of its messages.
     ///
     /// # Safety
-    /// `T` is the type of this ring, `K` its kind, and the claim is of this ring.
-    #[inline]
-    pub(crate) unsafe fn publish<T, K: Kind>(&self, claim: Claim, value: T) {
-        // SAFETY: the claim is exclusive, and is consumed here.
-        unsafe {
-            match &self.storage {
-                _ if K::UNBOUNDED => self.publish_in_list(claim, value),
-                Storage::Array(array) => {
-                    array.of::<T>().at(claim.pos()).publish(claim.pos(), value);
-                }
-                Storage::Blocks { .. } => self.publish_in_list_apart(claim, value),
-            }
-        }
-    }
-
-    /// # Safety
-    /// As [`Ring::publish`], and there is a list.
+    /// `T` is the type of this ring's messages, `K` its kind, and the claim is of this ring.
     #[inline(always)]
-    unsafe fn publish_in_list<T>(&self, claim: Claim, value: T) {
-        // SAFETY: the caller's word.
-        unsafe {
-            let slot = self.list::<T>().claimed(claim.pos(), || self.claimed_so_far());
-            slot.publish(claim.pos(), value);
-        }
+    pub(crate) unsafe fn sending<T, K: Kind>(&self, claim: Claim) -> Sending<'_, T, K, Cold> {
+        Sending { ring: self, claim, types: PhantomData }
     }
 
-    /// Out of line, so that a send into an array is short, and inlined.
-    ///
-    /// # Safety
-    /// As [`Ring::publish_in_list`].
-    #[inline(never)]
-    unsafe fn publish_in_list_apart<T>(&self, claim: Claim, value: T) {
-        // SAFETY: the caller's word.
-        unsafe { self.publish_in_list(claim, value) };
-    }
-
-    /// Publishes, in a ring of any kind.
-    ///
-    /// # Safety
-    /// As [`Ring::publish`].
-    #[cfg(test)]
-    pub(super) unsafe fn put<T>(&self, claim: Claim, value: T) {
-        // SAFETY: the caller's word.
-        unsafe { self.publish::<T, super::Any>(claim, value) };
-    }
-
-    /// [`Ring::publish`] for several: `claim` is that of the first.
-    ///
-    /// # Safety
-    /// As [`Ring::publish`]; `values` are as many as were claimed, and yielding them runs no user code.
-    pub(crate) unsafe fn publish_all<T>(&self, claim: Claim, values: impl Iterator<Item = T>) {
-        // SAFETY: the caller's word; each position once.
-        unsafe {
-            match &self.storage {
-                Storage::Array(array) => {
-                    let slots = array.of::<T>();
-                    for (i, value) in values.enumerate() {
-                        let pos = claim.pos().plus(i as u64);
-                        slots.at(pos).publish(pos, value);
-                    }
-                }
-                Storage::Blocks { .. } => {
-                    self.list::<T>().publish_all(claim.pos(), values, || self.claimed_so_far());
-                }
-            }
-        }
-    }
-
-    /// How far the claims are, as a step on T: claims made before it are counted, claims made after it see what
-    /// the caller did before. (On x86 the compiler makes a fence and a load of it, which says the same.)
+    /// How far the claims are, as a step on T: claims made before it are counted, claims made after
+    /// it see what the caller did before. (On x86 the compiler makes a fence and a load of it,
+    /// which says the same.)
     fn claimed_so_far(&self) -> Pos {
-        // ORDERING(L5): AcqRel. Release: pairs with the Acquire of each later claim (`swap_tail`), which sees
-        // what was done before this. A load could miss claims that were made before it.
+        // ORDERING(E5): AcqRel. Release: pairs with the Acquire of each later claim (`swap_tail`),
+        // which sees what was done before this. A load could miss claims that were made before it.
         Tail(self.producers.tail.fetch_or(0, Ordering::AcqRel)).pos()
     }
 
@@ -338,14 +350,15 @@ impl<Cold> Ring<Cold> {
         })
     }
 
-    /// Takes up to `want` permits for one who waits: fewer only if there were no more at some moment of the call.
-    /// `None`: closed.
+    /// Takes up to `want` permits for one who waits: fewer only if there were no more at some
+    /// moment of the call. `None`: closed.
     pub(crate) fn reserve_up_to(&self, want: u64) -> Option<u64> {
         loop {
-            // The tail first: so the difference is no more than was used when the tail was read. Who has just come to
-            // wait has looked at the head in `set_waiting`, by SeqCst. Whoever serves after a pop has moved the head; after a
-            // step on the tail, he has acquired there every head that a claim before it relied on: a pop that he does not see
-            // beyond those still has its own room to hand out.
+            // The tail first: so the difference is no more than was used when the tail was read.
+            // Who has just come to wait has looked at the head in `set_waiting`, by SeqCst. Whoever
+            // serves after a pop has moved the head; after a step on the tail, he has acquired
+            // there every head that a claim before it relied on: a pop that he does not see beyond
+            // those still has its own room to hand out.
             let tail = self.tail_sc();
             let head = self.head();
             let used = tail.used(head);
@@ -357,7 +370,7 @@ impl<Cold> Ring<Cold> {
             if grant == 0 && used <= self.limit {
                 return Some(0);
             }
-            self.keep_up(head);
+            self.refresh_head_cache(head);
             step("take: looked");
             // A word so old that it lies behind the head fails here and is read anew.
             if self.swap_tail(tail, tail.reserve(grant)).is_ok() {
@@ -366,8 +379,8 @@ impl<Cold> Ring<Cold> {
         }
     }
 
-    /// Whether it is open and full, as [`Ring::reserve_up_to`] finds it at its first look. No: one of the two words
-    /// may be old, or permits ran out.
+    /// Whether it is open and full, as [`Ring::reserve_up_to`] finds it at its first look. No: one
+    /// of the two words may be old, or permits ran out.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
         let tail = self.tail_sc();
@@ -390,12 +403,12 @@ impl<Cold> Ring<Cold> {
         }
     }
 
-    /// INVARIANT(I5): `head_cache` lies less than 2^36 behind the tail. Claims keep it by themselves:
-    /// they rest on it, or on a head that they have put there. Grants rest on a head they read
-    /// afresh, so a channel that is always full, and lives by grants alone, would leave the cache
-    /// behind until a claim mistakes the distance of a whole lap for none. Whoever claims from the tail that the next swap
-    /// installs, or a later one, sees this.
-    fn keep_up(&self, head: Head) {
+    /// INVARIANT(I5): `head_cache` lies less than 2^36 behind the tail. Claims keep it by
+    /// themselves: they rest on it, or on a head that they have put there. Grants rest on a head
+    /// they read afresh, so a channel that is always full, and lives by grants alone, would leave
+    /// the cache behind until a claim mistakes the distance of a whole lap for none. Whoever claims
+    /// from the tail that the next swap installs, or a later one, sees this.
+    fn refresh_head_cache(&self, head: Head) {
         if head.pos().since(self.head_cache().pos()) >= MAX_LAG {
             // The cache is read first, as `publish_head` asks.
             self.publish_head(self.head_cache(), self.head());
@@ -404,7 +417,7 @@ impl<Cold> Ring<Cold> {
 
     /// Likewise, for a pop that holds the room of what it takes: once in [`MAX_LAG`] messages.
     #[inline]
-    pub(super) fn keep_up_from(&self, before: Head, now: Head) {
+    pub(super) fn refresh_head_cache_by(&self, before: Head, now: Head) {
         if before.pos().number() / MAX_LAG != now.pos().number() / MAX_LAG {
             self.publish_head(self.head_cache(), now);
         }
@@ -419,11 +432,10 @@ mod tests {
     /// A channel that lives by grants alone never refreshes the cache by claiming. A lap later a
     /// claim on the full ring must not find the cache a lap behind.
     ///
-    /// Seen to fail with: `reserve_up_to` without `keep_up`.
+    /// Seen to fail with: `reserve_up_to` without `refresh_head_cache`.
     #[test]
     fn b10_head_cache_is_kept_within_a_lap_by_grants() {
-        let (ring, mut reader) =
-            Ring::new::<u8>(Shape { capacity: Some(1), start: (1 << 36) - 5, in_blocks: false });
+        let (ring, mut reader) = Ring::new::<u8>(Shape::new(Some(1), (1 << 36) - 5, false));
         for _ in 0..10 {
             assert_eq!(ring.reserve_up_to(1), Some(1));
             let (claim, _) = ring.claim_reserved().expect("the receiver is there");
@@ -438,11 +450,10 @@ mod tests {
 
     /// Likewise by what pops hold.
     ///
-    /// Seen to fail with: `hold_room` without `keep_up_from`.
+    /// Seen to fail with: `hold_room` without `refresh_head_cache_by`.
     #[test]
     fn b10_head_cache_is_kept_within_a_lap_by_pops_that_hold() {
-        let (ring, mut reader) =
-            Ring::new::<u8>(Shape { capacity: Some(1), start: (1 << 36) - 5, in_blocks: false });
+        let (ring, mut reader) = Ring::new::<u8>(Shape::new(Some(1), (1 << 36) - 5, false));
         ring.set_waiting();
         assert_eq!(ring.reserve_up_to(1), Some(1));
         for _ in 0..10 {
@@ -461,8 +472,7 @@ mod tests {
     #[test]
     fn b10_what_was_taken_is_counted_in_full() {
         for start in [0, (1 << 36) - 5, (7 << 36) + (1 << 20) - 3] {
-            let (ring, mut reader) =
-                Ring::new::<u8>(Shape { capacity: Some(2), start, in_blocks: false });
+            let (ring, mut reader) = Ring::new::<u8>(Shape::new(Some(2), start, false));
             for n in 0..20 {
                 assert_eq!((ring.occupancy().popped, ring.occupancy().len), (n, 0));
                 let claim = ring.claim_next().unwrap();

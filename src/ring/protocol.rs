@@ -1,25 +1,27 @@
 //! What both sides share: the two words, waiting and closing, and the gauges.
 //!
-//! Each operation is one step on one word; the argument is in [`super`]. Nothing here knows a waker or a waiter:
-//! operations return the facts (`was_parked`, `waited_for`, ...) and `chan` acts on them. The producers' steps
-//! are in [`super::producer`], the receiver's in [`super::consumer`].
+//! Each operation is one step on one word; the argument is in [`super`]. Nothing here knows a waker
+//! or a waiter: operations return the facts (`was_parked`, `waited_for`, ...) and `chan` acts on
+//! them. The producers' steps are in [`super::producer`], the receiver's in [`super::consumer`].
 
 use core::mem::{MaybeUninit, offset_of};
 
 use super::blocks::{Ends, List};
-use super::consumer::Reader;
+use super::for_tests::Origin;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
-use super::store::Storage;
+use super::reader::Reader;
+use super::storage::Storage;
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 
 /// The shared state of a ring; the receiver's private part is [`Reader`].
 ///
-/// What one side writes with each message must share no cache line with what the other side writes, nor
-/// with what both read: a write takes the line away from all others (false sharing). An alignment to
-/// lines would see to that, but then the allocator leaves its fast path, which costs as much as all the
-/// rest of a channel's creation. So the parts are kept apart by distance: bytes that are [`LINE`] or more
-/// apart share no line wherever the memory begins. Between the two sides lies `cold`, what the owner of
-/// the ring has to keep and seldom writes; where nothing of use fits, a [`Gap`].
+/// What one side writes with each message must share no cache line with what the other side writes,
+/// nor with what both read: a write takes the line away from all others (false sharing). An
+/// alignment to lines would see to that, but then the allocator leaves its fast path, which costs
+/// as much as all the rest of a channel's creation. So the parts are kept apart by distance: bytes
+/// that are [`LINE`] or more apart share no line wherever the memory begins. Between the two sides
+/// lies `cold`, what the owner of the ring has to keep and seldom writes; where nothing of use
+/// fits, a [`Gap`].
 #[repr(C)]
 pub(crate) struct Ring<Cold = ()> {
     pub(super) producers: ProducerLine,
@@ -32,8 +34,7 @@ pub(crate) struct Ring<Cold = ()> {
     pub(super) capacity: Option<u64>,
     /// What is enforced: the capacity, or what the words can count.
     pub(super) limit: u64,
-    /// The number of the first message: 0 but in tests.
-    start: u64,
+    origin: Origin,
 }
 
 /// Bytes of a cache line. (Those of x86-64 are fetched in pairs: the two sides are a pair apart.)
@@ -41,19 +42,6 @@ const LINE: usize = if cfg!(target_arch = "aarch64") { 128 } else { 64 };
 
 /// Bytes that nobody uses, and that keep what lies before apart from what lies behind.
 struct Gap(#[allow(dead_code)] MaybeUninit<[u8; LINE]>);
-
-#[cfg(test)]
-impl Ring {
-    /// A ring by itself.
-    pub(crate) fn new<T>(shape: Shape) -> (Self, Reader) {
-        let mut ring = MaybeUninit::uninit();
-        // SAFETY: it is made there.
-        unsafe {
-            let reader = Self::init::<T>(ring.as_mut_ptr(), shape, || ());
-            (ring.assume_init(), reader)
-        }
-    }
-}
 
 impl<Cold> Ring<Cold> {
     pub(crate) const LINE: usize = LINE;
@@ -72,10 +60,7 @@ impl<Cold> Ring<Cold> {
 pub(crate) struct Shape {
     /// None: unbounded.
     pub(crate) capacity: Option<u64>,
-    /// The number of the first message, 0 but in tests of the wrap.
-    pub(crate) start: u64,
-    /// Blocks even if an array would do: for tests.
-    pub(crate) in_blocks: bool,
+    pub(crate) origin: Origin,
 }
 
 #[repr(C)]
@@ -110,8 +95,8 @@ pub(crate) struct Occupancy {
 }
 
 impl<Cold> Ring<Cold> {
-    /// Makes a ring for messages of type `T`; every `T` below means this one. In place: a ring that is
-    /// returned is copied more than once, and that costs as much as all the rest.
+    /// Makes a ring for messages of type `T`; every `T` below means this one. In place: a ring that
+    /// is returned is copied more than once, and that costs as much as all the rest.
     ///
     /// # Safety
     /// `at` is memory for it, and nobody else's.
@@ -121,10 +106,11 @@ impl<Cold> Ring<Cold> {
         shape: Shape,
         cold: impl FnOnce() -> Cold,
     ) -> Reader {
-        let Shape { capacity, start, in_blocks } = shape;
+        let Shape { capacity, origin } = shape;
+        let start = origin.start();
         let limit = capacity.unwrap_or(MAX_LEN).min(MAX_LEN);
         let head = Head::at(start);
-        let (storage, first, stamp) = Storage::new::<T>(limit, head.pos(), in_blocks);
+        let (storage, first, stamp) = Storage::new::<T>(limit, head.pos(), origin.in_blocks());
         // SAFETY: the caller's word. Each field is written once; a gap holds nothing.
         unsafe {
             (&raw mut (*at).producers).write(ProducerLine {
@@ -141,7 +127,7 @@ impl<Cold> Ring<Cold> {
             (&raw mut (*at).storage).write(storage);
             (&raw mut (*at).capacity).write(capacity);
             (&raw mut (*at).limit).write(limit);
-            (&raw mut (*at).start).write(start);
+            (&raw mut (*at).origin).write(origin);
         }
         Reader::new(start, stamp, first)
     }
@@ -178,11 +164,11 @@ impl<Cold> Ring<Cold> {
     /// The compare-and-swap that every step on T is made of. It gives back the newer word.
     #[inline]
     pub(super) fn swap_tail(&self, from: Tail, to: Tail) -> Result<(), Tail> {
-        // ORDERING(K1, D1, C1, L5, W2): SeqCst. Release: publishes the waker cell to whoever ends the park
-        // (K1), and what the closer did to whoever sees CLOSED (D1). Acquire: the other ends of the
-        // same pairs, and of L5 in `claimed_so_far`. SeqCst: pairs with W2 in `tail_sc`: of an arrival and a step that
-        // gives capacity back or closes, one sees the other. A failure must be Acquire: its word is used for
-        // the next decision.
+        // ORDERING(K1, D1, C1, E5, W2): SeqCst. Release: publishes the waker cell to whoever ends
+        // the park (K1), and what the closer did to whoever sees CLOSED (D1). Acquire: the other
+        // ends of the same pairs, and of E5 in `claimed_so_far`. SeqCst: pairs with W2 in
+        // `tail_sc`: of an arrival and a step that gives capacity back or closes, one sees the
+        // other. A failure must be Acquire: its word is used for the next decision.
         let swap =
             self.producers.tail.compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Acquire);
         swap.map(drop).map_err(Tail)
@@ -190,7 +176,8 @@ impl<Cold> Ring<Cold> {
 
     #[inline]
     pub(super) fn head(&self) -> Head {
-        // ORDERING(C1): Acquire. Pairs with C1 in `hold_room` and `free_room`: the slots behind this head are free.
+        // ORDERING(C1): Acquire. Pairs with C1 in `hold_room` and `free_room`: the slots behind
+        // this head are free.
         Head(self.consumer.head.load(Ordering::Acquire))
     }
 
@@ -198,14 +185,16 @@ impl<Cold> Ring<Cold> {
 
     /// The tail, for one who has just arrived in the line.
     pub(crate) fn tail_sc(&self) -> Tail {
-        // ORDERING(W2, C1, D1): SeqCst. Pairs with W2 in `swap_tail`: capacity that came back before, or closure, is
-        // seen here; who brings it later sees the arrival. Acquire: as `tail`.
+        // ORDERING(W2, C1, D1): SeqCst. Pairs with W2 in `swap_tail`: capacity that came back
+        // before, or closure, is seen here; who brings it later sees the arrival. Acquire: as
+        // `tail`.
         Tail(self.producers.tail.load_sc())
     }
 
     /// The head, likewise.
     pub(super) fn head_sc(&self) -> Head {
-        // ORDERING(W1, C1): SeqCst. Pairs with W1 in `free_room` and `clear_waiting`, as `tail_sc`. Acquire: as `head`.
+        // ORDERING(W1, C1): SeqCst. Pairs with W1 in `free_room` and `clear_waiting`, as `tail_sc`.
+        // Acquire: as `head`.
         Head(self.consumer.head.load_sc())
     }
 
@@ -213,26 +202,28 @@ impl<Cold> Ring<Cold> {
     pub(crate) fn set_waiting(&self) {
         // Rarely, for it stays until the receiver finds nobody.
         if !self.head_sc().is_waiting() {
-            // ORDERING(W1, C1): Relaxed. The look above is the SeqCst operation: it read a word older than any step on H
-            // that finds the bit set here, and so comes before it. (For one that stood, see `clear_waiting`.) A pop before this
-            // is seen by the look that follows, since that finds this word or a newer one; and this goes on with the release
+            // ORDERING(W1, C1): Relaxed. The look above is the SeqCst operation: it read a word
+            // older than any step on H that finds the bit set here, and so comes before it. (For
+            // one that stood, see `clear_waiting`.) A pop before this is seen by the look that
+            // follows, since that finds this word or a newer one; and this goes on with the release
             // sequence of the pop (C1).
             self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::Relaxed);
         }
     }
 
-    /// Pops report nothing any more, and those before are seen by whoever comes to wait from now on. Only the receiver
-    /// may call this, and looks for waiters once more then: so that nobody is stopped in between whose bit another one
-    /// relies on.
+    /// Pops report nothing any more, and those before are seen by whoever comes to wait from now
+    /// on. Only the receiver may call this, and looks for waiters once more then: so that nobody is
+    /// stopped in between whose bit another one relies on.
     pub(crate) fn clear_waiting(&self) {
-        // ORDERING(W1): SeqCst. Pairs with W1 in `head_sc`: whoever has seen the bit stand before this, or the head
-        // of an earlier pop, is seen by the look that follows.
+        // ORDERING(W1): SeqCst. Pairs with W1 in `head_sc`: whoever has seen the bit stand before
+        // this, or the head of an earlier pop, is seen by the look that follows.
         self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::SeqCst);
     }
 
     /// The receiver closes: what is in the ring or permitted still arrives.
     pub(crate) fn close(&self) {
-        // By a SeqCst load: if it was closed before, that step too comes before the looks that follow (W2).
+        // By a SeqCst load: if it was closed before, that step too comes before the looks that
+        // follow (W2).
         if !self.tail_sc().is_closed() {
             self.update_tail(Tail::close);
         }
@@ -258,11 +249,13 @@ impl<Cold> Ring<Cold> {
     // ---------------------------------------------------------------- gauges
 
     /// Both words at one instant. Exact unless the receiver pops at every try; then the length may
-    /// be too low by what it took meanwhile, and the permits too many by what it holds of that, or none if it took all that the
-    /// tail knew of; never negative and, together, never above the capacity.
+    /// be too low by what it took meanwhile, and the permits too many by what it holds of that, or
+    /// none if it took all that the tail knew of; never negative and, together, never above the
+    /// capacity.
     pub(crate) fn occupancy(&self) -> Occupancy {
-        // ORDERING(M7): Acquire. Pairs with M7 in `move_head`: the heads that are read after this are no older, and not by
-        // a lap newer, unless we are stopped for one (see "Not guaranteed").
+        // ORDERING(M7): Acquire. Pairs with M7 in `move_head`: the heads that are read after this
+        // are no older, and not by a lap newer, unless we are stopped for one (see "Not
+        // guaranteed").
         let known = self.consumer.popped.load(Ordering::Acquire);
         let mut before = self.head();
         for _ in 0..4 {
@@ -289,21 +282,22 @@ impl<Cold> Ring<Cold> {
 
     /// How many messages the receiver has taken.
     pub(crate) fn taken(&self, reader: &Reader) -> u64 {
-        reader.head() - self.start
+        reader.head() - self.origin.start()
     }
 
     fn occupied(&self, known: u64, head: Head, tail: Tail) -> Occupancy {
         let len = tail.pos().since(head.pos());
-        // A tail behind the head, read while the receiver ran on, counts as empty, and says nothing of permits.
+        // A tail behind the head, read while the receiver ran on, counts as empty, and says nothing
+        // of permits.
         let (len, reserved) = if len <= self.limit { (len, tail.reserved(head)) } else { (0, 0) };
         let reserved = if tail.is_senders_gone() { 0 } else { reserved.min(self.limit - len) };
         let popped = known + head.pos().since(Pos::of(known));
-        Occupancy { popped: popped - self.start, len, reserved, tail }
+        Occupancy { popped: popped - self.origin.start(), len, reserved, tail }
     }
 
     /// How far ahead of the head a pop has found a published message, itself counted.
     pub(crate) fn watermark(&self) -> u64 {
-        // ORDERING(M1): Relaxed. A gauge; pairs with M1 in `raise_watermark`.
+        // ORDERING(M1): Relaxed. A gauge; pairs with M1 in `Watermark::raise`.
         self.consumer.watermark.load(Ordering::Relaxed)
     }
 
@@ -330,16 +324,17 @@ impl<Cold> Drop for Ring<Cold> {
 mod tests {
     use super::*;
 
-    /// The receiver ran on between the looks at the two words: the older tail says too much against the newer head, or nothing.
+    /// The receiver ran on between the looks at the two words: the older tail says too much against
+    /// the newer head, or nothing.
     ///
-    /// Seen to fail with: permits that are not cut to what the messages leave; and, a tail behind the head that says how many
-    /// permits are out.
+    /// Seen to fail with: permits that are not cut to what the messages leave; and, a tail behind
+    /// the head that says how many permits are out.
     #[test]
     fn an_inconsistent_reading_never_says_more_than_the_capacity() {
-        let (ring, _reader) =
-            Ring::new::<u8>(Shape { capacity: Some(4), start: 0, in_blocks: false });
+        let (ring, _reader) = Ring::new::<u8>(Shape::new(Some(4), 0, false));
         let empty = Tail::at(Pos::of(0));
-        // Three messages and a permit; then two pops hold, which look like permits to the older tail.
+        // Three messages and a permit; then two pops hold, which look like permits to the older
+        // tail.
         let tail = empty.claim(3).reserve(1);
         let first = Head::at(0);
         let read = |head: Head, tail| {

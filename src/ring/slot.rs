@@ -2,8 +2,8 @@
 //!
 //! A slot belongs to one position at a time. The claimer of the position may write it once; the
 //! receiver may read it once, after the stamp says that it is published; it belongs to a later
-//! position when the head has passed it ([`super::array`]) or its block was reused ([`super::blocks`]).
-//! The receiver never writes a slot.
+//! position when the head has passed it ([`super::array`]) or its block was reused
+//! ([`super::blocks`]). The receiver never writes a slot.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -70,7 +70,7 @@ pub(super) fn is_published(stamp: &AtomicU32, pos: Pos) -> bool {
 
 /// Whether a stamp is what is expected, for counting only: nothing may be read on its word.
 #[inline]
-pub(super) fn seems(stamp: &AtomicU32, expected: u32) -> bool {
+pub(super) fn has_stamp(stamp: &AtomicU32, expected: u32) -> bool {
     // ORDERING(M2): Relaxed. The high watermark counts stamps and reads no value.
     stamp.load(Ordering::Relaxed) == expected
 }

@@ -5,11 +5,9 @@
 use core::mem::MaybeUninit;
 use core::task::Waker;
 
+use crate::sizes::BATCH;
 pub(super) use crate::unwind::FirstPanic;
 use crate::unwind::{Owes, OwesValue};
-
-/// How many wakers are collected. A message makes room for one, so a large batch would mostly be set up in vain.
-const BATCH: usize = if cfg!(parshall_loom) { 2 } else { 4 };
 
 /// Wakes one. A panic ends here.
 #[inline]

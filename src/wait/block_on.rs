@@ -26,7 +26,7 @@ impl ThreadWaker {
 
     /// Sleeps until the next wake-up, or until `deadline`. The flag makes foreign unparks harmless.
     fn park(&self, deadline: Option<Instant>) {
-        // ORDERING(B1): Acquire. Pairs with B1 in `wake_by_ref`: the poll after it sees what
+        // ORDERING(K4): Acquire. Pairs with K4 in `wake_by_ref`: the poll after it sees what
         // the waker's caller did.
         while !self.woken.swap(false, Ordering::AcqRel) {
             match deadline {
@@ -50,7 +50,7 @@ impl Wake for ThreadWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // ORDERING(B1): Release. Pairs with B1 in `park`.
+        // ORDERING(K4): Release. Pairs with K4 in `park`.
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.thread.unpark();
         }

@@ -24,16 +24,12 @@
 //! used again.
 
 use super::cell::Cell;
+use crate::sizes;
 use crate::sync::Ordering;
 use crate::sync::row::{AtomicPtr, AtomicU64};
 
 /// Places in a segment.
-pub(super) const LEN: u64 = match (cfg!(parshall_loom), cfg!(test)) {
-    (true, true) => 1,
-    // All that a model of a channel needs.
-    (true, false) => 8,
-    _ => 16,
-};
+pub(super) const LEN: u64 = sizes::SEGMENT;
 
 /// With the number of a segment that is not known to be linked.
 pub(super) const FRESH: u64 = 1 << 63;

@@ -1,0 +1,84 @@
+//! What is there for tests alone: another beginning, and a ring by itself.
+
+#[cfg(test)]
+use core::mem::MaybeUninit;
+
+#[cfg(test)]
+use super::{Any, Claim, Popped, Reader, Refused, Ring, Room, Shape};
+
+/// How a channel begins. In production there is one way, and this is nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    #[cfg(any(test, parshall_loom, fuzzing))]
+    pub(crate) start: u64,
+    #[cfg(any(test, parshall_loom, fuzzing))]
+    pub(crate) in_blocks: bool,
+}
+
+#[allow(clippy::unused_self)] // in production
+impl Origin {
+    /// The number of the first message: 0, but in tests of the wrap.
+    #[inline]
+    pub(super) fn start(self) -> u64 {
+        #[cfg(any(test, parshall_loom, fuzzing))]
+        return self.start;
+        #[cfg(not(any(test, parshall_loom, fuzzing)))]
+        0
+    }
+
+    /// Blocks even if an array would do.
+    #[inline]
+    pub(super) fn in_blocks(self) -> bool {
+        #[cfg(any(test, parshall_loom, fuzzing))]
+        return self.in_blocks;
+        #[cfg(not(any(test, parshall_loom, fuzzing)))]
+        false
+    }
+}
+
+#[cfg(test)]
+impl Shape {
+    pub(super) fn new(capacity: Option<u64>, start: u64, in_blocks: bool) -> Self {
+        Self { capacity, origin: Origin { start, in_blocks } }
+    }
+}
+
+#[cfg(test)]
+impl Ring {
+    pub(crate) fn new<T>(shape: Shape) -> (Self, Reader) {
+        let mut ring = MaybeUninit::uninit();
+        // SAFETY: it is made there.
+        unsafe {
+            let reader = Self::init::<T>(ring.as_mut_ptr(), shape, || ());
+            (ring.assume_init(), reader)
+        }
+    }
+}
+
+#[cfg(test)]
+impl<Cold> Ring<Cold> {
+    /// Claims the next slot; nobody waits.
+    pub(super) fn claim_next(&self) -> Result<Claim, Refused> {
+        self.claim_plainly(|| true).or_else(|from| self.claim(from, || true))
+    }
+
+    /// Publishes.
+    ///
+    /// # Safety
+    /// As [`Ring::sending`].
+    pub(super) unsafe fn put<T>(&self, claim: Claim, value: T) {
+        // SAFETY: the caller's word; any ring is one of kind `Any`.
+        unsafe { self.sending::<T, Any>(claim) }.publish(value);
+    }
+
+    /// Takes the next message, if it is published, and says what became of its room.
+    ///
+    /// # Safety
+    /// As [`Ring::receiving`].
+    pub(super) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
+        // SAFETY: the caller's word; any ring is one of kind `Any`.
+        let popped = unsafe { self.receiving::<T, Any>(reader) }.pop_if(|| true);
+        let Popped::Message(value, room) = popped else { return None };
+        Some((value, if room == Room::Due { self.move_due_head(reader) } else { room }))
+    }
+}

@@ -1,0 +1,50 @@
+//! What only the receiver touches.
+
+use core::ptr::NonNull;
+
+use super::pos::Pos;
+use super::store::Cursor;
+use super::watermark::Watermark;
+use crate::sync::AtomicU32;
+
+/// The receiver's head in full, and where it looks.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(super) head: u64,
+    /// As long as the head lies before this, a pop has nothing to think of. 0: TX_WAITING stood
+    /// when it was last looked at, or was not looked at yet. (A look at H before each step would
+    /// cost a quarter of a pop: the step would wait for it, and it for the step before.)
+    pub(super) plain_until: u64,
+    pub(super) watermark: Watermark,
+    /// The block of the head, or the one before.
+    pub(super) at: Cursor,
+    /// The block before which drained ones have been given back, as far as they could be.
+    pub(super) left: Cursor,
+}
+
+impl Reader {
+    /// A receiver whose first message has number `start`, and the stamp of its slot; a list begins
+    /// with block `first`.
+    #[inline(always)]
+    pub(super) fn new(start: u64, stamp: NonNull<AtomicU32>, first: *mut ()) -> Self {
+        let first = Cursor(first);
+        Self {
+            head: start,
+            plain_until: 0,
+            watermark: Watermark::new(Pos::of(start), stamp, first),
+            at: first,
+            left: first,
+        }
+    }
+
+    /// The number of the next message to be taken.
+    pub(super) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Its position.
+    #[inline]
+    pub(crate) fn pos(&self) -> Pos {
+        Pos::of(self.head)
+    }
+}

@@ -1,0 +1,192 @@
+//! The high watermark: how far ahead of the head a published message has been found.
+//!
+//! Occupancy peaks just before the head moves, so looking before each move misses no peak of
+//! published messages. The mark rises if the message at `head + mark` is published: it is never
+//! below the published run, and never above what is claimed. As long as a place before that one is
+//! not published, nothing need be worked out: `beyond` is such a place, never behind the head, and
+//! one load of its stamp is all that most pops pay.
+
+use core::ptr::NonNull;
+
+use super::pos::Pos;
+use super::slot;
+use super::store::{Cursor, Store};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// The receiver's own part: the mark, and where to look next.
+#[derive(Debug)]
+pub(super) struct Watermark {
+    mark: u64,
+    /// A place at or ahead of the head: until a message is published there, none can raise the
+    /// mark.
+    beyond: Place,
+    /// The block of `beyond`, or the last before it.
+    probe: Cursor,
+}
+
+/// A position, its stamp, and where that will stand, worked out in advance.
+#[derive(Debug)]
+struct Place {
+    pos: Pos,
+    stamp: u32,
+    /// None: its block was not there yet. In an array never none.
+    at: Option<NonNull<AtomicU32>>,
+}
+
+impl Place {
+    fn new(pos: Pos, at: Option<NonNull<AtomicU32>>) -> Self {
+        Self { pos, stamp: pos.stamp(), at }
+    }
+}
+
+// SAFETY: the address is followed by the receiver only, where it says why it may.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
+impl Watermark {
+    /// That of a ring whose first message has position `first`; its stamp, and its block.
+    #[inline(always)]
+    pub(super) fn new(first: Pos, stamp: NonNull<AtomicU32>, block: Cursor) -> Self {
+        Self { mark: 0, beyond: Place::new(first, Some(stamp)), probe: block }
+    }
+
+    /// Looks, before the head moves on from `head`. What is found is told to all in `reported`.
+    ///
+    /// # Safety
+    /// The caller is the receiver, `store` the slots of its ring, and this the watermark of that.
+    #[inline]
+    pub(super) unsafe fn look<'a, T: 'a, S: Store<'a, T>>(
+        &mut self,
+        store: S,
+        head: Pos,
+        reported: &AtomicU64,
+    ) {
+        if cfg!(parshall_no_watermark) {
+            return;
+        }
+        // SAFETY: the caller's word; and `beyond` is not behind the head, so its block is neither
+        // reused nor freed.
+        unsafe {
+            let Place { at, stamp, .. } = self.beyond;
+            // In an array it is always there.
+            let at = if S::IS_LIST { at } else { Some(at.unwrap_unchecked()) };
+            if at.is_none_or(|at| slot::has_stamp(at.as_ref(), stamp)) {
+                self.look_again(store, head, reported);
+            }
+        }
+    }
+
+    /// Something is published at `beyond`, or its block was not there when we looked.
+    ///
+    /// # Safety
+    /// As [`Watermark::look`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn look_again<'a, T: 'a, S: Store<'a, T>>(
+        &mut self,
+        store: S,
+        head: Pos,
+        reported: &AtomicU64,
+    ) {
+        // SAFETY: the caller's word; `probe` follows `beyond`, and goes forward from there.
+        unsafe {
+            let mut pos = self.beyond.pos;
+            if S::IS_LIST && self.beyond.at.is_none() {
+                self.beyond.at = self.stamp_at(store, pos);
+                if !self.is_stamped(store, pos) {
+                    return;
+                }
+            }
+            pos = head.plus(self.mark);
+            if self.is_stamped(store, pos) {
+                pos = self.raise(store, head, reported);
+            }
+            // `pos` is not published, and the next pop asks for the one behind it.
+            pos = pos.plus(1);
+            self.beyond = Place::new(pos, self.stamp_at(store, pos));
+        }
+    }
+
+    /// Counts the message at `head + mark`, and those behind it. Returns the first position that is
+    /// not published. It stops at the capacity by itself: what lies that far ahead cannot be
+    /// claimed yet.
+    ///
+    /// # Safety
+    /// As [`Watermark::look`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn raise<'a, T: 'a, S: Store<'a, T>>(
+        &mut self,
+        store: S,
+        head: Pos,
+        reported: &AtomicU64,
+    ) -> Pos {
+        loop {
+            self.mark += 1;
+            let pos = head.plus(self.mark);
+            // SAFETY: the caller's word.
+            if unsafe { !self.is_stamped(store, pos) } {
+                // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
+                reported.store(self.mark, Ordering::Relaxed);
+                return pos;
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Store::seek`], of `probe`.
+    #[inline]
+    unsafe fn is_stamped<'a, T: 'a, S: Store<'a, T>>(&mut self, store: S, pos: Pos) -> bool {
+        // SAFETY: the caller's word.
+        let slot = unsafe { store.seek(pos, &mut self.probe) };
+        slot.is_some_and(|slot| slot::has_stamp(slot.stamp, pos.stamp()))
+    }
+
+    /// # Safety
+    /// As [`Store::seek`], of `probe`.
+    #[inline]
+    unsafe fn stamp_at<'a, T: 'a, S: Store<'a, T>>(
+        &mut self,
+        store: S,
+        pos: Pos,
+    ) -> Option<NonNull<AtomicU32>> {
+        // SAFETY: the caller's word.
+        unsafe { store.seek(pos, &mut self.probe) }.map(|slot| NonNull::from(slot.stamp))
+    }
+}
+
+#[cfg(all(test, not(parshall_loom)))]
+mod tests {
+    use crate::ring::{Ring, Shape};
+
+    /// Seen to fail with: stamps that saturate.
+    #[test]
+    fn b10_the_watermark_is_exact_whatever_the_order_of_sends_and_pops() {
+        for (capacity, in_blocks) in (1..=6u64).flat_map(|n| [(n, false), (n, true)]) {
+            for script in (0u32..1 << 12).step_by(if cfg!(miri) { 511 } else { 1 }) {
+                let (ring, mut reader) =
+                    Ring::new::<u32>(Shape::new(Some(capacity), (1 << 32) - 3, in_blocks));
+                let (mut len, mut peak) = (0, 0);
+                for step in 0..12 {
+                    if script >> step & 1 == 0 {
+                        if let Ok(claim) = ring.claim_next() {
+                            // SAFETY: the ring was made for `u32`.
+                            unsafe { ring.put(claim, step) };
+                            len += 1;
+                        }
+                        continue;
+                    }
+                    // SAFETY: the ring was made for `u32`, with this reader.
+                    let popped = unsafe { ring.pop::<u32>(&mut reader) };
+                    assert_eq!(popped.is_some(), len > 0);
+                    if popped.is_some() {
+                        peak = peak.max(len);
+                        len -= 1;
+                    }
+                    assert_eq!(ring.watermark(), peak, "capacity {capacity}, script {script:b}");
+                }
+            }
+        }
+    }
+}
