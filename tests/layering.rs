@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("runtime", &["sync"]),
     ("ring", &["sync"]),
-    ("wait", &["sync", "unwind", "runtime", "telemetry/clock"]),
+    ("wait", &["sync", "unwind", "runtime", "telemetry/clock", "telemetry/task"]),
     (
         "chan",
         &[
@@ -71,8 +71,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// The files of `wait`, each above those that it may import.
 const WAIT: &[&str] = &[
-    "batch", "cell", "segment", "pool", "sweep", "row", "line", "walk", "source", "queue", "serve",
-    "register", "census", "rx_waker", "block_on", "mod",
+    "batch", "want", "cell", "segment", "pool", "sweep", "row", "line", "walk", "source", "queue",
+    "serve", "register", "census", "rx_waker", "block_on", "mod",
 ];
 
 /// Files that may contain the word.

@@ -16,7 +16,7 @@ use crate::ring::{Any, Kind};
 use crate::runtime;
 use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
-use crate::wait::{block_on, block_on_until};
+use crate::wait::{Call, Want, block_on, block_on_until};
 
 /// Receives the messages of its channel, in the order in which they were claimed.
 ///
@@ -229,11 +229,20 @@ impl<T> Receiver<T> {
         as_thread(|| match self.consumer.try_recv::<Any>() {
             Ok(value) => Ok(value),
             Err(Nothing::Drained) => Err(RecvTimeoutError::Disconnected),
-            Err(Nothing::Empty) => match block_on_until(self.recv(), deadline()) {
+            Err(Nothing::Empty) => match self.wait_until(deadline()) {
                 Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
                 None => Err(RecvTimeoutError::Timeout),
             },
         })
+    }
+
+    fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Option<T>> {
+        let want = Want::new(Call::Recv, 1).by(deadline);
+        let poll = |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
+            consumer.poll_recv_by::<Any>(want, cx)
+        };
+        let receive = Receive::new(&mut self.consumer, poll);
+        block_on_until(receive, deadline)
     }
 
     /// [`Receiver::recv_many`], blocking this thread.

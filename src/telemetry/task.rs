@@ -54,6 +54,12 @@ pub enum TaskKind {
 
 const KIND_SHIFT: u32 = 61;
 
+/// In the word of [`waiter`]: the waker is the task's own. No part of the [`TaskRef`].
+const OWN: u64 = 1 << 60;
+
+/// Numbers have so many bits; and so do addresses.
+const NUMBER: u64 = OWN - 1;
+
 impl TaskRef {
     fn new(kind: TaskKind, number: u64) -> Self {
         let tag = match kind {
@@ -62,16 +68,16 @@ impl TaskRef {
             TaskKind::Thread => 3,
             TaskKind::Waker => 4,
         };
-        Self(tag << KIND_SHIFT | number & ((1 << KIND_SHIFT) - 1))
+        Self(tag << KIND_SHIFT | number & NUMBER)
     }
 
     fn thread(number: u64) -> Self {
         Self::new(TaskKind::Thread, number)
     }
 
-    /// The word of a [`TaskRef`], or none for 0.
+    /// That of a word, of [`TaskRef::word`] or [`waiter`]; none for 0.
     pub(crate) fn from_word(word: u64) -> Option<Self> {
-        (word != 0).then_some(Self(word))
+        (word != 0).then_some(Self(word & !OWN))
     }
 
     pub(crate) fn word(this: Option<Self>) -> u64 {
@@ -90,7 +96,7 @@ impl TaskRef {
 
     /// The number of the task, of its kind. Never used again in this process, but for wakers.
     pub fn number(self) -> u64 {
-        self.0 & ((1 << KIND_SHIFT) - 1)
+        self.0 & NUMBER
     }
 
     /// The id of this task's node in a graph.
@@ -440,7 +446,8 @@ impl Living {
 struct Current {
     /// A named task, or the thread in a blocking call, as a word; 0: nobody.
     task: u64,
-    /// The runtime's task in which a named one was entered; 0: none.
+    /// The runtime's task in which a named one was entered; 0: none. Of a thread the address of the
+    /// waker that it blocks with.
     within: u64,
 }
 
@@ -472,6 +479,14 @@ pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// The thread in the blocking call will sleep until `waker` is woken.
+pub(crate) fn blocks_with(waker: &Waker) {
+    let current = CURRENT.get();
+    if TaskRef::from_word(current.task).is_some_and(|task| task.kind() == TaskKind::Thread) {
+        CURRENT.set(Current { within: waker.data().addr() as u64, ..current });
+    }
+}
+
 /// Who runs now: the task, or else `waker`.
 #[inline]
 pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
@@ -487,12 +502,46 @@ pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
     entered(waker)
 }
 
+/// Who waits with `waker`, in one word: [`current`], and whether the waker is its own, see
+/// [`is_own`]. Never 0.
+#[inline]
+pub(crate) fn waiter(waker: &Waker) -> u64 {
+    if cfg!(parshall_loom) {
+        // Somebody.
+        return TaskRef::new(TaskKind::Waker, 0).0;
+    }
+    let task = TaskRef::word(current(Some(waker)));
+    // The plain case, of a wait in a task of the runtime: nobody was entered.
+    if task >> KIND_SHIFT == 2 { task } else { with_own(task, waker) }
+}
+
+/// [`waiter`] in all other cases.
+#[inline(never)]
+fn with_own(task: u64, waker: &Waker) -> u64 {
+    let current = CURRENT.get();
+    // The waker of the blocking call, and not one of a future that a waker called meanwhile polls.
+    let is_thread = TaskRef::from_word(task).is_some_and(|task| task.kind() == TaskKind::Thread);
+    let is_own = is_thread && current.task == task && current.within == waker.data().addr() as u64;
+    if is_own { task | OWN } else { task }
+}
+
+/// Whether the waker of a wait, as [`waiter`] put it into a word, is the root waker of the one who
+/// waits: of a thread that of its blocking call.
+pub(crate) fn is_own(word: u64) -> bool {
+    word & OWN != 0
+}
+
 /// [`current`] in all other cases.
 #[inline(never)]
 fn entered(waker: Option<&Waker>) -> Option<TaskRef> {
     running()
         .or_else(|| driver(waker))
         .or_else(|| waker.map(|w| TaskRef::new(TaskKind::Waker, w.data().addr() as u64)))
+}
+
+/// Whether it is the thread that asks.
+pub(crate) fn is_this_thread(task: TaskRef) -> bool {
+    task.kind() == TaskKind::Thread && thread::number() == Some(task.number())
 }
 
 /// Who creates a channel now: the task, or else the thread.

@@ -63,6 +63,7 @@ pub(crate) struct WaitQueue {
 pub(super) struct Reported {
     pub(super) waits: plain::AtomicU64,
     pub(super) waited_ns: plain::AtomicU64,
+    pub(super) given_up: plain::AtomicU64,
 }
 
 impl WaitQueue {
@@ -157,9 +158,9 @@ impl WaitQueue {
         let mut state = cell.state();
         let mut spare = None;
         if state.kind() == Kind::Waiting {
-            // The future may have moved to another task, under the same waker even.
-            cell.set_task(task());
             if owned.waker == identity(waker) {
+                // The future may have moved to another task, under the same waker even.
+                cell.set_task(task());
                 return Wait::Pending;
             }
             let new = waker.clone();
@@ -175,6 +176,8 @@ impl WaitQueue {
                 step("update: begun");
                 // SAFETY: ours while it is Updating, and after it ended there.
                 spare = spare.and_then(|new| unsafe { cell.put_waker(new) });
+                // Not before: the word may say that the waker is the task's own.
+                cell.set_task(task());
                 // Units may come meanwhile, or the end of the wait.
                 while state.kind() == Kind::Updating {
                     match cell.swap(state, state.to(Kind::Waiting)) {

@@ -11,7 +11,11 @@ fn each_of_two_sweeps_takes_out_all() {
     check("two sweeps", 2, || {
         let row = row(3);
         (0..2).for_each(|number| {
-            cell(&row, number).set_ticket(Ticket { task: 0, since: 1, need: 1 });
+            cell(&row, number).set_ticket(Ticket {
+                task: 0,
+                since: 1,
+                want: Want::new(Call::Send, 1),
+            });
             cell(&row, number).set_ended(3);
             leave(&row, number);
         });
@@ -26,7 +30,8 @@ fn each_of_two_sweeps_takes_out_all() {
         assert_eq!(row.first(), Some(2));
         other.join().unwrap();
         assert_eq!(audit(&row), (vec![2], 2));
-        assert_eq!(row.sweeper.past.sums(), (2, 4));
+        let sums = row.sweeper.past.sums();
+        assert_eq!((sums.waits, sums.waited_ns, sums.given_up), (2, 4, 0));
     });
 }
 
