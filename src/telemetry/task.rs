@@ -447,7 +447,7 @@ struct Current {
     /// A named task, or the thread in a blocking call, as a word; 0: nobody.
     task: u64,
     /// The runtime's task in which a named one was entered; 0: none. Of a thread the address of the
-    /// waker that it blocks with.
+    /// waker that it blocks with; 0: none yet.
     within: u64,
 }
 
@@ -521,7 +521,8 @@ fn with_own(task: u64, waker: &Waker) -> u64 {
     let current = CURRENT.get();
     // The waker of the blocking call, and not one of a future that a waker called meanwhile polls.
     let is_thread = TaskRef::from_word(task).is_some_and(|task| task.kind() == TaskKind::Thread);
-    let is_own = is_thread && current.task == task && current.within == waker.data().addr() as u64;
+    let address = waker.data().addr() as u64;
+    let is_own = is_thread && current.task == task && address != 0 && current.within == address;
     if is_own { task | OWN } else { task }
 }
 
