@@ -5,8 +5,8 @@
 mod support;
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, pending as pending_for_ever, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -280,7 +280,7 @@ fn tasks_and_async_main_wait_by_wakers_that_others_may_have_and_send_timeout_has
         first.await;
         let timer = mpsc::Timer(tokio::time::sleep(hour));
         let mut by_timer = Box::pin(tx.send_timeout(2, timer));
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             assert!(by_timer.as_mut().poll(cx).is_pending());
             Poll::Ready(())
         })
@@ -695,8 +695,9 @@ fn the_loser_of_a_select_leaves_its_waker_and_another_who_takes_does_not_change_
     let (tx, rx) = Builder::new().name("left").capacity(1).build::<u8>();
     let rx = std::sync::Mutex::new(rx);
     let loser = named("loser", async {
-        drop(pending_once(rx.lock().unwrap().recv()).await);
-        std::future::pending::<()>().await;
+        let lose = |cx: &mut Context<'_>| pin!(rx.lock().unwrap().recv()).poll(cx);
+        assert!(poll_fn(|cx| Poll::Ready(lose(cx).is_pending())).await);
+        pending_for_ever::<()>().await;
     });
     let loses = loser.task();
     let loser = pending(loser);
@@ -705,7 +706,7 @@ fn the_loser_of_a_select_leaves_its_waker_and_another_who_takes_does_not_change_
     assert_eq!(the("left").recv_wait, None);
     assert!(snapshot().tasks.iter().any(|task| task.task == loses));
     // Another one looks into the empty channel.
-    let (other, _) = as_task(|| {
+    let (other, ()) = as_task(|| {
         assert!(rx.lock().unwrap().try_recv().is_err());
         assert_eq!(told().unwrap().task, loses);
     });
@@ -714,17 +715,6 @@ fn the_loser_of_a_select_leaves_its_waker_and_another_who_takes_does_not_change_
     tx.try_send(1).unwrap();
     assert_eq!((told(), loser.wakes()), (None, 1));
     drop(loser);
-}
-
-/// Polls a future once, and is ready.
-async fn pending_once<F: Future>(future: F) -> Pin<Box<F>> {
-    let mut future = Box::pin(future);
-    std::future::poll_fn(|cx| {
-        assert!(future.as_mut().poll(cx).is_pending());
-        Poll::Ready(())
-    })
-    .await;
-    future
 }
 
 /// While everything moves, no total falls and none is more than can be.

@@ -86,7 +86,7 @@ pub(crate) struct Info {
     /// The task that last received, or waited for that, on a slow path; 0: nobody yet, nobody who is
     /// known, or another one is just being noted.
     receiver_task: AtomicU64,
-    /// How many messages had been received by then.
+    /// The number of the next message then.
     receiver_at: AtomicU64,
 }
 
@@ -241,16 +241,23 @@ impl Info {
         self.receiver_closed.load(Ordering::Relaxed) != 0
     }
 
-    /// Notes who receives, when `received` messages have been.
-    pub(crate) fn note_receiver(&self, task: Option<TaskRef>, received: u64) {
+    /// Notes who receives, when message `head` is the next.
+    #[inline]
+    pub(crate) fn note_receiver(&self, task: Option<TaskRef>, head: u64) {
         let word = TaskRef::word(task);
         if self.receiver_task.load(Ordering::Relaxed) == word {
-            self.receiver_at.store(received, Ordering::Release);
-            return;
+            self.receiver_at.store(head, Ordering::Release);
+        } else {
+            self.note_another(word, head);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_another(&self, word: u64, head: u64) {
         // In between nobody, so that none is told with the number of another.
         self.receiver_task.store(0, Ordering::Release);
-        self.receiver_at.store(received, Ordering::Release);
+        self.receiver_at.store(head, Ordering::Release);
         self.receiver_task.store(word, Ordering::Release);
     }
 

@@ -185,7 +185,8 @@ impl Shared {
     /// Wakes the receiver. The caller's step on the tail ended its park.
     #[cold]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
-        self.receiving.ends();
+        self.receiving.is_over();
+        self.receiving.waker_goes();
         // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
         if let Some(waker) = unsafe { self.receiver.take() } {
             step("wake: taken");

@@ -10,7 +10,6 @@ use super::{Chan, CloseCause, Shared};
 use crate::ring::{Any, Kind, Park, Popped, Reader, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
-use crate::telemetry::clock;
 use crate::telemetry::task::{self, TaskRef};
 use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
 use crate::wait::Want;
@@ -226,7 +225,7 @@ impl<T> Consumer<T> {
 
     /// The future that last returned `Pending` is dropped: nobody waits, though the park may stand.
     pub(crate) fn abandon_wait(&self) {
-        self.chan.receiving.is_over(true);
+        self.chan.receiving.is_given_up();
     }
 
     /// Drops the next published message where it lies: a large one must not pass over the stack. False: there is
@@ -352,7 +351,7 @@ impl Shared {
         let same_thread =
             || self.info().last_receiver().0.filter(|last| task::is_this_thread(*last));
         let task = task::current(waker).or_else(same_thread);
-        self.info().note_receiver(task, self.ring.taken(reader));
+        self.info().note_receiver(task, reader.head());
     }
 
     /// Hands out what a pop holds, or what it gave back. The message is owed.
@@ -396,6 +395,10 @@ impl Shared {
             if self.ring.unpark() {
                 self.receiver.reclaim();
                 goes_on = receiving.goes_on(waiter, want);
+                if !goes_on {
+                    receiving.is_over();
+                }
+                receiving.waker_goes();
             } else {
                 let backoff = Backoff::new();
                 while !self.receiver.is_returned() {
@@ -407,13 +410,14 @@ impl Shared {
                 }
             }
             *parked = false;
+        } else {
+            // A park that failed may have left it.
+            receiving.waker_goes();
         }
-        self.info().note_receiver(TaskRef::from_word(waiter), self.ring.taken(reader));
+        self.info().note_receiver(TaskRef::from_word(waiter), reader.head());
         if !goes_on {
-            receiving.is_over(false);
-            receiving.begins(want, clock::now());
+            receiving.begins(want);
         }
-        receiving.waker_goes();
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
         let old = unsafe { self.receiver.lend(lent) };
         receiving.waker_lies(waiter);
@@ -429,7 +433,7 @@ impl Shared {
         if !*parked {
             self.receiver.reclaim();
             if goes_on {
-                receiving.is_over(false);
+                receiving.is_over();
             } else {
                 receiving.never_began();
             }
@@ -454,8 +458,11 @@ impl<T> Drop for Consumer<T> {
             shared.close_by_receiver(CloseCause::ReceiverDropped, panic);
             // The waker goes now: it may keep alive the very task that owns a sender.
             let taken_back = self.parked && shared.ring.unpark();
-            // Somebody may have waited by `poll_recv`.
-            shared.receiving.is_over(taken_back);
+            if taken_back {
+                // Somebody may have waited by `poll_recv`.
+                shared.receiving.is_given_up();
+                shared.receiving.is_over();
+            }
             if !self.parked || taken_back {
                 shared.receiving.waker_goes();
                 // SAFETY: not parked, or taken back: the receiver owns the cell.

@@ -1,37 +1,47 @@
 //! The receive that waits, the waker that lies in the channel, and the sums of receives that waited.
 //!
-//! The receiver writes all of it, but for [`Receiving::ends`], which is called by who ended the
-//! receiver's park. That has the receiver's cell (`wait::rx_waker`), and `ended` and `waker` with
-//! it, until it gives the cell back. So every word has one writer at a time, and its stores are
-//! plain ones.
+//! The receiver writes these words, but for those that belong to the wait and its waker while it is
+//! parked: they are written by who ends its park. That has the receiver's cell (`wait::rx_waker`)
+//! until it gives the cell back, and these words with it. So each word has one writer at a time, and
+//! its stores are plain ones.
 //!
-//! | a wait | `since` | `ended` | park | `waker` |
+//! | a wait | `since` | `given_up_at` | park | `waker` |
 //! |---|---|---|---|---|
 //! | is about to begin, or is polled again | *t* | 0 | no | 0, or whose it is |
 //! | lasts | *t* | 0 | stands | whose it is |
-//! | was ended by a message, a permit that came back, or closing | *t* | *e* | no | 0 |
-//! | is in the sums: given up, ended by the receiver itself, or followed by another | 0 | | stands if it was given up | whose it was, until it is taken or replaced |
+//! | was given up: its future was dropped | *t* | *g* | stands | whose it is: it is left behind |
+//! | is over, and in the sums | 0 | | no | 0; or whose it was, if it was not taken |
+//!
+//! Who ends the park puts the wait into the sums: who brings a message, gives the last permit back or
+//! closes; or the receiver, that takes its park back. That is exactly one.
 //!
 //! A wait that is polled again, by the same task with the same waker, for the same call, goes on: it
 //! has the same number and the same beginning. Anything else begins a new one.
 //!
 //! # What a reader may rely on
 //!
-//! `id` is the number of the last attempt to wait. It is stored before what belongs to that attempt,
-//! and `since` is 0 when it is stored. A reader loads it first and last, with Acquire loads between:
-//! if it is the same, nothing that was read belongs to an earlier attempt or a later one.
+//! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `since`, `id`,
+//! `want` and `waker`, in this order, and parks. Before that, `since` was 0: the wait before is over.
+//! A reader loads `id` and `since`, all the rest, and then these two and `waker` again, by Acquire
+//! loads. If all three are the same, what it read is of that attempt and of no other.
 //!
-//! * `since` is stored before `want` and `waker`, and these before the park. So a reader that finds
-//!   the park standing, and then reads them, finds those of the wait.
+//! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the wait.
 //! * `waker` is stored after the waker was put into the cell, and cleared before it is taken out or
 //!   replaced. So where it is not 0, one clone of that waker was in the cell at the moment of the
 //!   load: a reader claims no clone that is not there. In between it claims one too few.
-//! * The reader loads `waker` before `since`, and again after it. If `since` is 0 and the two are the
-//!   same, the waker lay there while nobody waited: it was left behind. So one clone is told as that
-//!   of the wait or as one left behind, and never as both.
-//! * `since` is cleared before a wait is added to the sums, and the reader loads the sums first: it
-//!   may miss a wait that moves there, and never counts one twice. What it misses is made up for by
-//!   the largest sums reported before: none falls.
+//! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after, it
+//!   lay there while nobody waited: it was left behind. So one clone is told as that of the wait or
+//!   as one left behind, and never as both.
+//! * `since` is cleared before the wait is added to `waited_ns`, and after a failure was counted. So
+//!   a wait whose `since` still stands after `waited_ns` was read is not in there, and an attempt
+//!   whose `since` is 0 has been counted as failed if it has. A look may miss a wait that ends just
+//!   then, and never counts one twice. What it misses is made up for by the largest sums that were
+//!   reported before: none falls.
+//!
+//! Of the time that follows, a look says nothing: the waker may be taken, and dropped, before the
+//! caller has counted its clones. But of two looks with the clones counted in between, which see the
+//! same wait, or the same waker left and a task that was not polled meanwhile, the cell held that
+//! clone all the time.
 
 use crate::ring::Occupancy;
 use crate::sync::plain::{AtomicU64, Ordering};
@@ -44,19 +54,23 @@ use crate::wait::{Call, Want};
 pub(super) struct Receiving {
     id: AtomicU64,
     since: AtomicU64,
-    ended: AtomicU64,
+    given_up_at: AtomicU64,
     want: AtomicU64,
     /// Whose waker lies in the receiver's cell, of `telemetry::task::waiter`; 0: that of nobody.
     waker: AtomicU64,
-    sums: Words,
-    reported: Words,
+    /// Time waited in all waits that are over.
+    waited_ns: AtomicU64,
+    /// Attempts that were no waits after all: something came before the park.
+    failed: AtomicU64,
+    given_up: AtomicU64,
+    reported: Reported,
 }
 
+/// The largest sums that were ever reported.
 #[derive(Default)]
-struct Words {
+struct Reported {
     waits: AtomicU64,
     waited_ns: AtomicU64,
-    given_up: AtomicU64,
 }
 
 /// Sums over all receives that ever waited.
@@ -90,6 +104,7 @@ pub(crate) struct ReceiveView {
 }
 
 /// Stores a word that one thread at a time writes.
+#[inline(always)]
 fn set(word: &AtomicU64, value: u64) {
     // ORDERING(M8): Release. Pairs with M8 in `get`: who reads this sees what was stored before.
     word.store(value, Ordering::Release);
@@ -101,9 +116,10 @@ fn get(word: &AtomicU64) -> u64 {
     word.load(Ordering::Acquire)
 }
 
-/// Loads a word that the caller alone may write.
+/// Loads a word that the caller may write, or that was written before the park that it has ended.
+#[inline(always)]
 fn own(word: &AtomicU64) -> u64 {
-    // ORDERING(M8): Relaxed. By the owner; who had it before gave it back by K2, or lent it by K1.
+    // ORDERING(M8): Relaxed. By K1 and K2 of `ring` the word of who had it before is visible.
     word.load(Ordering::Relaxed)
 }
 
@@ -115,71 +131,60 @@ impl Receiving {
 
     // ---------------------------------------------------------------- the receiver's
 
-    /// Whether the wait that the receiver has just taken back goes on.
-    #[inline]
+    /// Whether the wait whose park the receiver has just taken back goes on.
     pub(super) fn goes_on(&self, waiter: u64, want: Want) -> bool {
-        own(&self.since) != 0 && own(&self.waker) == waiter && own(&self.want) == want.word()
+        let was_same = own(&self.waker) == waiter && own(&self.want) == want.word();
+        was_same && own(&self.given_up_at) == 0
     }
 
-    /// The receiver, which has its cell, is about to park. The one before is in the sums.
-    #[inline]
-    pub(super) fn begins(&self, want: Want, now: u64) {
+    /// The receiver, which has its cell, is about to park. The wait before is over.
+    #[inline(always)]
+    pub(super) fn begins(&self, want: Want) {
+        set(&self.given_up_at, 0);
+        set(&self.since, clock::now());
         set(&self.id, own(&self.id) + 1);
-        set(&self.ended, 0);
-        set(&self.since, now);
         set(&self.want, want.word());
     }
 
     /// It did not park after all: that was no wait.
     pub(super) fn never_began(&self) {
+        set(&self.failed, own(&self.failed) + 1);
         set(&self.since, 0);
     }
 
-    /// Puts the last wait into the sums, if it is not there yet: it has ended, or ends now.
-    #[inline]
-    pub(super) fn is_over(&self, given_up: bool) {
-        let since = own(&self.since);
-        if since != 0 {
-            self.settle(since, given_up);
-        }
-    }
-
+    /// The future that waited was dropped. The park may stand.
     #[inline(never)]
-    fn settle(&self, since: u64, given_up: bool) {
-        // Who ended the park may be about to say so: then it was given up before that.
-        let ended = get(&self.ended);
-        let end = if ended == 0 { clock::now() } else { ended };
-        let add = |sum: &AtomicU64, n: u64| set(sum, own(sum) + n);
-        set(&self.since, 0);
-        add(&self.sums.waited_ns, end.saturating_sub(since));
-        if given_up && ended == 0 {
-            add(&self.sums.given_up, 1);
+    pub(super) fn is_given_up(&self) {
+        // If the park has just been ended, this comes too late, and costs nothing: the next wait
+        // clears it.
+        if own(&self.since) != 0 && own(&self.given_up_at) == 0 {
+            set(&self.given_up_at, clock::now());
+            set(&self.given_up, own(&self.given_up) + 1);
         }
-        add(&self.sums.waits, 1);
     }
 
     /// The waker in the cell is about to be taken out or replaced, by who has the cell.
-    #[inline]
+    #[inline(always)]
     pub(super) fn waker_goes(&self) {
         set(&self.waker, 0);
     }
 
     /// A waker of `waiter` was put into the cell.
-    #[inline]
+    #[inline(always)]
     pub(super) fn waker_lies(&self, waiter: u64) {
         set(&self.waker, waiter);
     }
 
     // ---------------------------------------------------------------- who ends a park
 
-    /// The caller, who has ended the park, is about to take the waker.
-    #[inline]
-    pub(super) fn ends(&self) {
-        // If nobody waits any more there is nothing to time. It is as well if that is about to be.
-        if own(&self.since) != 0 {
-            set(&self.ended, clock::now());
-        }
-        self.waker_goes();
+    /// The wait is over. The caller has ended its park, and has not given the cell back.
+    #[inline(always)]
+    pub(super) fn is_over(&self) {
+        let since = own(&self.since);
+        let given_up_at = own(&self.given_up_at);
+        let end = if given_up_at == 0 { clock::now() } else { given_up_at };
+        set(&self.since, 0);
+        set(&self.waited_ns, own(&self.waited_ns) + end.saturating_sub(since));
     }
 
     // ---------------------------------------------------------------- a look
@@ -188,32 +193,38 @@ impl Receiving {
     pub(super) fn look(&self, occupancy: impl Fn() -> Occupancy) -> ReceiveView {
         let mut tries = 4;
         loop {
-            let id = get(&self.id);
+            let (id, since) = (get(&self.id), get(&self.since));
             step("stats: wait read");
-            let sums = &self.sums;
-            let (waits, waited_ns, given_up) =
-                (get(&sums.waits), get(&sums.waited_ns), get(&sums.given_up));
+            let waited_ns = get(&self.waited_ns);
             let occupancy = occupancy();
             let (waiter, want) = (get(&self.waker), Want::from_word(get(&self.want)));
-            let (since, ended) = (get(&self.since), get(&self.ended));
-            let is_one = get(&self.waker) == waiter && get(&self.id) == id;
+            let given_up_at = get(&self.given_up_at);
+            let (failed, given_up) = (get(&self.failed), get(&self.given_up));
+            let is_one =
+                get(&self.waker) == waiter && get(&self.since) == since && get(&self.id) == id;
             tries -= 1;
             if !is_one && tries > 0 {
                 continue;
             }
-            let is_parked = occupancy.tail.is_parked();
-            let lasts = is_one && since != 0 && ended == 0 && is_parked && waiter != 0;
-            let mut totals = ReceiveTotals { waits, waited_ns, given_up };
-            if lasts || is_one && since != 0 && ended != 0 {
-                let end = if lasts { clock::exact() } else { ended };
-                totals.waits += 1;
+            let stands = is_one && since != 0 && occupancy.tail.is_parked();
+            let lasts = stands && given_up_at == 0 && waiter != 0;
+            // An attempt without a park may fail, or is being ended.
+            let may_fail = !is_one || since != 0 && !stands;
+            let mut totals = ReceiveTotals {
+                waits: id.saturating_sub(failed + u64::from(may_fail)),
+                waited_ns,
+                given_up,
+            };
+            if stands {
+                let end = if given_up_at == 0 { clock::exact() } else { given_up_at };
                 totals.waited_ns += end.saturating_sub(since);
             }
+            let nobody_waits = since == 0 || given_up_at != 0;
             return ReceiveView {
                 occupancy,
                 totals: self.at_least_reported(totals),
                 wait: lasts.then_some(ReceiveWait { id, waiter, since, want }),
-                left: if is_one && since == 0 { waiter } else { 0 },
+                left: if is_one && nobody_waits { waiter } else { 0 },
             };
         }
     }
@@ -227,17 +238,157 @@ impl Receiving {
         ReceiveTotals {
             waits: at_least(&self.reported.waits, now.waits),
             waited_ns: at_least(&self.reported.waited_ns, now.waited_ns),
-            given_up: at_least(&self.reported.given_up, now.given_up),
+            ..now
         }
     }
 
-    /// The sums when nobody is there any more: the receiver has put its last wait into them.
+    /// The sums when nobody is there any more: all waits are over.
     pub(super) fn final_totals(&mut self) -> ReceiveTotals {
-        let sum = |sum: &AtomicU64, reported: &AtomicU64| own(sum).max(own(reported));
         ReceiveTotals {
-            waits: sum(&self.sums.waits, &self.reported.waits),
-            waited_ns: sum(&self.sums.waited_ns, &self.reported.waited_ns),
-            given_up: sum(&self.sums.given_up, &self.reported.given_up),
+            waits: (own(&self.id) - own(&self.failed)).max(own(&self.reported.waits)),
+            waited_ns: own(&self.waited_ns).max(own(&self.reported.waited_ns)),
+            given_up: own(&self.given_up),
+        }
+    }
+}
+
+#[cfg(all(test, not(parshall_loom)))]
+mod tests {
+    use core::panic::Location;
+    use core::task::{Context, Poll, Waker};
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::super::stats::View;
+    use super::super::{Chan, Consumer, Settings, Shape};
+    use crate::ring::Any;
+    use crate::sync::acting::at;
+    use crate::telemetry::clock::Anchor;
+    use crate::telemetry::task::TaskRef;
+    use crate::unwind::OwesNothing;
+
+    struct Counts;
+
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// A waker, and how many clones of it live beside the one that is returned.
+    fn waker() -> (Waker, impl Fn() -> usize) {
+        let counts = Arc::new(Counts);
+        (counts.clone().into(), move || Arc::strong_count(&counts) - 2)
+    }
+
+    fn channel() -> (Chan<u8>, Consumer<u8>) {
+        Chan::create(Settings {
+            name: None,
+            shape: Shape { capacity: Some(2), start: 0, in_blocks: false },
+            location: Location::caller(),
+            on_drop: None,
+        })
+    }
+
+    fn send(chan: &Chan<u8>) {
+        assert!(chan.try_send::<OwesNothing, Any>(7).is_ok());
+    }
+
+    fn view(chan: &Chan<u8>) -> View {
+        chan.shared().view(Anchor::now())
+    }
+
+    fn is_of(word: u64, waker: &Waker) -> bool {
+        TaskRef::from_word(word).is_some_and(|task| task.number() == waker.data().addr() as u64)
+    }
+
+    /// A message comes while the receiver parks: the park fails, nobody has waited, and the waker
+    /// stays in the cell. Whoever takes messages then does not change whose it is.
+    ///
+    /// Seen to fail with: an attempt that is counted; and a waker that is told as that of the last
+    /// receiver.
+    #[test]
+    fn a_park_that_failed_is_no_wait_and_leaves_its_waker() {
+        let (chan, mut consumer) = channel();
+        let (waker, clones) = waker();
+        let sender = chan.clone();
+        let armed = at("park: lent", move || send(&sender));
+        let got = consumer.poll_recv::<Any>(&mut Context::from_waker(&waker));
+        armed.acted();
+        assert_eq!(got, Poll::Ready(Some(7)));
+        let now = view(&chan);
+        assert_eq!((now.stats.recv_waits_total, now.recv_wait.is_some()), (0, false));
+        assert!(is_of(now.left_waker, &waker) && clones() == 1);
+        send(&chan);
+        let other = crate::task::named("another", async {
+            assert!(consumer.try_recv::<Any>().is_ok());
+            consumer
+        });
+        let mut other = Box::pin(other);
+        let Poll::Ready(consumer) = other.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            unreachable!("it does not wait")
+        };
+        assert!(is_of(view(&chan).left_waker, &waker) && clones() == 1);
+        drop(consumer);
+        assert_eq!((view(&chan).left_waker, clones()), (0, 0));
+    }
+
+    /// A wait that is polled again ends when its park fails: it is counted once, and was not given
+    /// up.
+    ///
+    /// Seen to fail with: a park that fails and never is a wait.
+    #[test]
+    fn a_wait_that_is_polled_as_a_message_comes_is_counted_once() {
+        let (chan, mut consumer) = channel();
+        let (waker, _) = waker();
+        let cx = &mut Context::from_waker(&waker);
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        let sender = chan.clone();
+        let armed = at("park: lent", move || send(&sender));
+        assert!(consumer.poll_recv::<Any>(cx).is_ready());
+        armed.acted();
+        let now = view(&chan).stats;
+        assert_eq!((now.recv_waits_total, now.recv_given_up_total, now.recv_waiters), (1, 0, 0));
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        assert_eq!(view(&chan).stats.recv_waits_total, 2);
+    }
+
+    /// While a look goes on, a wait is given up, or ends, or is followed by another: the clone in
+    /// the cell is told once or not at all.
+    ///
+    /// Seen to fail with: a look that does not read the waker again after `since`.
+    #[test]
+    fn a_waker_is_not_told_twice_while_its_wait_ends() {
+        for how in 0..4 {
+            let (chan, mut consumer) = channel();
+            let (waker, clones) = waker();
+            let (again, clones_again) = self::waker();
+            assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&waker)).is_pending());
+            let sender = chan.clone();
+            let (back, returned) = std::sync::mpsc::channel();
+            let with = again.clone();
+            let armed = at("stats: wait read", move || {
+                let cx = &mut Context::from_waker(&with);
+                match how {
+                    0 => consumer.abandon_wait(),
+                    1 => send(&sender),
+                    2 => assert!(consumer.poll_recv::<Any>(cx).is_pending()),
+                    _ => {
+                        send(&sender);
+                        assert!(consumer.poll_recv::<Any>(cx).is_ready());
+                    }
+                }
+                back.send(consumer).unwrap();
+            });
+            let now = view(&chan);
+            armed.acted();
+            drop(returned);
+            let waits = now.recv_wait.map_or(0, |wait| wait.waiter);
+            let told = |waker: &Waker| {
+                usize::from(is_of(waits, waker)) + usize::from(is_of(now.left_waker, waker))
+            };
+            let (waker_lies, again_lies) = [(1, 0), (0, 0), (0, 1), (0, 0)][how];
+            assert_eq!((told(&waker), told(&again)), (waker_lies, again_lies), "{how}");
+            assert!(clones() + clones_again() == 0, "the receiver is gone");
         }
     }
 }

@@ -239,7 +239,9 @@ impl Shared {
             recv_wait,
             left_waker,
             last_receiver,
-            last_receive: last_receive.min(sums.received),
+            // 0 of a ring that begins elsewhere: nobody was noted.
+            last_receive: last_receiver
+                .map_or(0, |_| ring.taken_at(last_receive).min(sums.received)),
         }
     }
 }

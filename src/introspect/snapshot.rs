@@ -273,7 +273,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
         recv_wait,
         close_waits: in_line(&view.close_waits),
         last_receiver,
-        last_receive: last_receiver.map_or(0, |_| view.last_receive),
+        last_receive: if last_receiver.is_some() { view.last_receive } else { 0 },
         left_waker,
         senders: None,
         stats: view.stats,

@@ -229,20 +229,20 @@ impl<T> Receiver<T> {
         as_thread(|| match self.consumer.try_recv::<Any>() {
             Ok(value) => Ok(value),
             Err(Nothing::Drained) => Err(RecvTimeoutError::Disconnected),
-            Err(Nothing::Empty) => match self.wait_until(deadline()) {
-                Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
-                None => Err(RecvTimeoutError::Timeout),
-            },
+            Err(Nothing::Empty) => self.wait_until(deadline()),
         })
     }
 
-    fn wait_until(&mut self, deadline: Option<Instant>) -> Option<Option<T>> {
+    fn wait_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         let want = Want::new(Call::Recv, 1).by(deadline);
         let poll = |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
             consumer.poll_recv_by::<Any>(want, cx)
         };
         let receive = Receive::new(&mut self.consumer, poll);
-        block_on_until(receive, deadline)
+        match block_on_until(receive, deadline) {
+            Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
+            None => Err(RecvTimeoutError::Timeout),
+        }
     }
 
     /// [`Receiver::recv_many`], blocking this thread.

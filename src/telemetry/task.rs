@@ -510,14 +510,19 @@ pub(crate) fn waiter(waker: &Waker) -> u64 {
         // Somebody.
         return TaskRef::new(TaskKind::Waker, 0).0;
     }
-    let task = TaskRef::word(current(Some(waker)));
-    // The plain case, of a wait in a task of the runtime: nobody was entered.
-    if task >> KIND_SHIFT == 2 { task } else { with_own(task, waker) }
+    // The plain case, as in `current`: a task of the runtime, whose waker anybody may have.
+    if CURRENT.get().task == 0
+        && let Some(number) = runtime::task_number()
+    {
+        return TaskRef::new(TaskKind::Tokio, number).0;
+    }
+    entered_waiter(waker)
 }
 
 /// [`waiter`] in all other cases.
 #[inline(never)]
-fn with_own(task: u64, waker: &Waker) -> u64 {
+fn entered_waiter(waker: &Waker) -> u64 {
+    let task = TaskRef::word(entered(Some(waker)));
     let current = CURRENT.get();
     // The waker of the blocking call, and not one of a future that a waker called meanwhile polls.
     let is_thread = TaskRef::from_word(task).is_some_and(|task| task.kind() == TaskKind::Thread);

@@ -74,13 +74,10 @@ impl WaitQueue {
             return WaitTotals::default();
         }
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
-        let past = self.row.sweeper.past.sums();
-        let mut totals = WaitTotals {
-            waits: past.waits,
-            waited_ns: past.waited_ns,
-            given_up: past.given_up,
-            ..WaitTotals::default()
-        };
+        // ORDERING(M3): Acquire. Pairs with M3 in `cancel`: those waits have ended, and are found below.
+        let given_up = self.given_up.load(Ordering::Acquire);
+        let (waits, waited_ns) = self.row.sweeper.past.sums();
+        let mut totals = WaitTotals { waits, waited_ns, given_up, ..WaitTotals::default() };
         let now = clock::exact();
         self.for_each(end, |index, state, ticket, ended, released| {
             // One who did not come to wait, or has just ceased to, has no end yet.
@@ -91,7 +88,6 @@ impl WaitQueue {
             // 0: it ended a moment ago.
             let end = if ended == 0 { now } else { ended };
             totals.waits += 1;
-            totals.given_up += u64::from(state.kind() == Kind::Gone);
             totals.waited_ns += end.saturating_sub(ticket.since);
             show(index, state, ticket, end, released);
         });
@@ -99,10 +95,9 @@ impl WaitQueue {
             // ORDERING(M6): Relaxed. Telemetry's own.
             reported.fetch_max(n, Ordering::Relaxed).max(n)
         };
-        // Waits end on the coarse clock, and segments may have been missed: no sum ever falls.
+        // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
         totals.waits = at_least(&self.reported.waits, totals.waits);
         totals.waited_ns = at_least(&self.reported.waited_ns, totals.waited_ns);
-        totals.given_up = at_least(&self.reported.given_up, totals.given_up);
         totals
     }
 

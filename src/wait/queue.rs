@@ -16,6 +16,7 @@ use super::cell::{Cell, Kind};
 use super::line::Line;
 use super::row::{Hint, Row};
 use super::walk::Walk;
+use crate::sync::plain::Ordering;
 use crate::sync::{plain, step};
 use crate::telemetry::clock;
 
@@ -56,6 +57,8 @@ pub(crate) struct WaitQueue {
     /// Where the last one was served.
     pub(super) oldest: Hint,
     pub(super) reported: Reported,
+    /// Waits whose owner left before they were over.
+    pub(super) given_up: plain::AtomicU64,
 }
 
 /// The largest sums ever reported, so that they never fall.
@@ -63,7 +66,6 @@ pub(crate) struct WaitQueue {
 pub(super) struct Reported {
     pub(super) waits: plain::AtomicU64,
     pub(super) waited_ns: plain::AtomicU64,
-    pub(super) given_up: plain::AtomicU64,
 }
 
 impl WaitQueue {
@@ -75,6 +77,7 @@ impl WaitQueue {
             newest: Hint::new(),
             oldest: Hint::new(),
             reported: Reported::default(),
+            given_up: plain::AtomicU64::new(0),
         }
     }
 
@@ -218,6 +221,8 @@ impl WaitQueue {
                     state = gone;
                     // SAFETY: ours: we ended the wait.
                     waker = unsafe { cell.end(clock::now()) };
+                    // ORDERING(M3): Release. Pairs with M3 in `totals`.
+                    self.given_up.fetch_add(1, Ordering::Release);
                 }
                 Err(now) => state = now,
             }

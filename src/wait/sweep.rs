@@ -45,7 +45,6 @@
 //! 3. Beside the row each thread has at most one segment in its hand, and memory is made only
 //!    when no segment is spare.
 
-use super::cell::Kind;
 use super::pool::Pool;
 use super::segment::{AtomicLink, Segment};
 use crate::sync::row::{AtomicU64, AtomicUsize};
@@ -152,50 +151,32 @@ impl Sweeper {
 pub(super) struct Past {
     waits: AtomicU64,
     waited_ns: AtomicU64,
-    given_up: AtomicU64,
-}
-
-/// What [`Past::sums`] tells.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct PastSums {
-    pub(super) waits: u64,
-    pub(super) waited_ns: u64,
-    pub(super) given_up: u64,
 }
 
 impl Past {
     fn new() -> Self {
-        let zero = || AtomicU64::new(0);
-        Self { waits: zero(), waited_ns: zero(), given_up: zero() }
+        Self { waits: AtomicU64::new(0), waited_ns: AtomicU64::new(0) }
     }
 
     /// Adds the waits of a segment that the caller has just taken out.
     fn add(&self, segment: &Segment) {
-        let (mut waits, mut waited_ns, mut given_up) = (0, 0, 0);
+        let (mut waits, mut waited_ns) = (0, 0);
         for cell in segment.cells() {
             let since = cell.ticket().since;
             if since > 0 {
                 waits += 1;
-                given_up += u64::from(cell.state().kind() == Kind::Gone);
                 waited_ns += cell.ended().saturating_sub(since);
             }
         }
         // ORDERING(M3): Release. Pairs with M3 in `sums`: the segment was taken out before.
         self.waits.fetch_add(waits, Ordering::Release);
         self.waited_ns.fetch_add(waited_ns, Ordering::Release);
-        if given_up > 0 {
-            self.given_up.fetch_add(given_up, Ordering::Release);
-        }
     }
 
     /// How many waits there were, and the time waited in them. Whoever looks at the row after this
     /// finds none of them there.
-    pub(super) fn sums(&self) -> PastSums {
+    pub(super) fn sums(&self) -> (u64, u64) {
         // ORDERING(M3): Acquire. Pairs with M3 in `add`.
-        PastSums {
-            waits: self.waits.load(Ordering::Acquire),
-            waited_ns: self.waited_ns.load(Ordering::Acquire),
-            given_up: self.given_up.load(Ordering::Acquire),
-        }
+        (self.waits.load(Ordering::Acquire), self.waited_ns.load(Ordering::Acquire))
     }
 }

@@ -30,8 +30,7 @@ fn each_of_two_sweeps_takes_out_all() {
         assert_eq!(row.first(), Some(2));
         other.join().unwrap();
         assert_eq!(audit(&row), (vec![2], 2));
-        let sums = row.sweeper.past.sums();
-        assert_eq!((sums.waits, sums.waited_ns, sums.given_up), (2, 4, 0));
+        assert_eq!(row.sweeper.past.sums(), (2, 4));
     });
 }
 
