@@ -41,6 +41,9 @@ mod sealed {
 
         /// The timer, which runs from now on. `None`: the end is too far away to be told.
         fn start(self) -> Option<Self::Timer>;
+
+        /// When the time will be over, if the timer tells.
+        fn deadline(timer: &Self::Timer) -> Option<std::time::Instant>;
     }
 }
 
@@ -70,6 +73,10 @@ impl<F: Future> sealed::Start for Timer<F> {
 
     fn start(self) -> Option<F> {
         Some(self.0)
+    }
+
+    fn deadline(_: &F) -> Option<std::time::Instant> {
+        None
     }
 }
 
@@ -202,6 +209,10 @@ mod imp {
             // A closure, so that a panic is reported in this crate.
             #[allow(clippy::redundant_closure)]
             Instant::now().checked_add(self).map(|at| sleep_until(at))
+        }
+
+        fn deadline(timer: &Sleep) -> Option<std::time::Instant> {
+            Some(timer.deadline().into_std())
         }
     }
 }

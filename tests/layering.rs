@@ -30,7 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime", &["sync"]),
     ("sizes", &[]),
     ("ring", &["sync", "unwind", "sizes"]),
-    ("wait", &["sync", "unwind", "sizes", "runtime", "telemetry/clock"]),
+    ("wait", &["sync", "unwind", "sizes", "runtime", "telemetry/clock", "telemetry/task"]),
     (
         "chan",
         &[

@@ -1,4 +1,4 @@
-//! What a channel says of itself beyond its words: birth, refusals, closure, its receiver's wait.
+//! What a channel says of itself beyond its words: birth, refusals, closure, who receives.
 //!
 //! All of it is written on slow paths with relaxed atomics; no hand-over relies on it.
 
@@ -83,10 +83,11 @@ pub(crate) struct Info {
     reported: AtomicU64,
     /// Messages received before the receiver began to throw away what is left; `u64::MAX` until then.
     received: AtomicU64,
-    /// Since when the receiver's last poll waits; 0: it does not.
-    receiver_since: AtomicU64,
-    /// The task that last polled the receiver on a slow path.
+    /// The task that last received, or waited for that, on a slow path; 0: nobody yet, nobody who is
+    /// known, or another one is just being noted.
     receiver_task: AtomicU64,
+    /// The number of the next message then.
+    receiver_at: AtomicU64,
 }
 
 /// No place in the registry.
@@ -122,8 +123,8 @@ impl Info {
             late: AtomicU64::new(0),
             cause: AtomicU8::new(0),
             receiver_closed: AtomicU8::new(0),
-            receiver_since: AtomicU64::new(0),
             receiver_task: AtomicU64::new(0),
+            receiver_at: AtomicU64::new(0),
         }
     }
 
@@ -240,30 +241,35 @@ impl Info {
         self.receiver_closed.load(Ordering::Relaxed) != 0
     }
 
-    /// The receiver's poll is about to wait.
-    pub(crate) fn receive_wait_begins(&self, task: Option<TaskRef>, now: u64) {
-        self.note_receiver(task);
-        self.receiver_since.store(now, Ordering::Relaxed);
-    }
-
-    /// The receiver's wait was given up.
-    pub(crate) fn receive_wait_abandoned(&self) {
-        self.receiver_since.store(0, Ordering::Relaxed);
-    }
-
-    /// Who polled the receiver just now.
-    pub(crate) fn note_receiver(&self, task: Option<TaskRef>) {
+    /// Notes who receives, when message `head` is the next.
+    #[inline]
+    pub(crate) fn note_receiver(&self, task: Option<TaskRef>, head: u64) {
         let word = TaskRef::word(task);
-        if self.receiver_task.load(Ordering::Relaxed) != word {
-            self.receiver_task.store(word, Ordering::Relaxed);
+        if self.receiver_task.load(Ordering::Relaxed) == word {
+            self.receiver_at.store(head, Ordering::Release);
+        } else {
+            self.note_another(word, head);
         }
     }
 
-    pub(crate) fn receiver_since(&self) -> Option<u64> {
-        Some(self.receiver_since.load(Ordering::Relaxed)).filter(|&since| since != 0)
+    #[cold]
+    #[inline(never)]
+    fn note_another(&self, word: u64, head: u64) {
+        // In between nobody, so that none is told with the number of another.
+        self.receiver_task.store(0, Ordering::Release);
+        self.receiver_at.store(head, Ordering::Release);
+        self.receiver_task.store(word, Ordering::Release);
     }
 
-    pub(crate) fn receiver_task(&self) -> Option<TaskRef> {
-        TaskRef::from_word(self.receiver_task.load(Ordering::Relaxed))
+    /// Who was noted last, and the number that was noted with it.
+    pub(crate) fn last_receiver(&self) -> (Option<TaskRef>, u64) {
+        for _ in 0..4 {
+            let task = self.receiver_task.load(Ordering::Acquire);
+            let at = self.receiver_at.load(Ordering::Acquire);
+            if self.receiver_task.load(Ordering::Acquire) == task {
+                return (TaskRef::from_word(task), at);
+            }
+        }
+        (None, 0)
     }
 }

@@ -7,6 +7,7 @@
 mod counts;
 mod info;
 mod receive;
+mod receiving;
 mod send;
 mod stats;
 
@@ -20,6 +21,7 @@ use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
+use receiving::Receiving;
 
 pub(crate) use crate::ring::{Origin, Shape};
 pub use info::CloseCause;
@@ -27,10 +29,17 @@ pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub(crate) use info::Registration;
 pub(crate) use receive::{Consumer, Nothing};
+
 pub(crate) use send::Missing;
 #[cfg(feature = "sink")]
 pub(crate) use send::{Acquire, Closed};
 
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub use crate::wait::Call;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub(crate) use crate::wait::{Ticket, Waiting};
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub(crate) use receiving::ReceiveWait;
 pub use stats::ChannelStats;
 pub(crate) use stats::Sums;
 
@@ -44,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     /// Written by the receiver that parks and by who wakes it, both of which step on the tail as well.
     receiver: RxWaker,
+    /// Likewise.
+    receiving: Receiving,
     /// Callers of `Sender::closed`. It is never served, only closed.
     on_close: WaitQueue,
     ring: Ring<Info>,
@@ -130,6 +141,7 @@ impl Shared {
             unsafe {
                 (&raw mut (*at).counts).write(Counts::new());
                 (&raw mut (*at).receiver).write(RxWaker::new());
+                (&raw mut (*at).receiving).write(Receiving::default());
                 (&raw mut (*at).senders).write(WaitQueue::new());
                 (&raw mut (*at).on_close).write(WaitQueue::new());
                 ring(&raw mut (*at).ring)
@@ -173,6 +185,8 @@ impl Shared {
     /// Wakes the receiver. The caller's step on the tail ended its park.
     #[cold]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
+        self.receiving.is_over();
+        self.receiving.waker_goes();
         // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
         if let Some(waker) = unsafe { self.receiver.take() } {
             step("wake: taken");
@@ -255,8 +269,9 @@ impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(on_drop) = self.info().on_drop {
             let waits = self.senders.final_totals();
+            let receives = self.receiving.final_totals();
             let last = self.ring.final_occupancy();
-            on_drop(self, self.sums_at(last, waits));
+            on_drop(self, self.sums_at(last, waits, receives));
         }
     }
 }

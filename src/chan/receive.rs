@@ -5,13 +5,14 @@ use core::marker::{PhantomData, PhantomPinned};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
+use super::receiving::Receiving as ReceiveWaits;
 use super::{Chan, CloseCause, Info, Shared};
 use crate::ring::{Any, Kind, Park, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
-use crate::telemetry::clock;
-use crate::telemetry::task;
+use crate::telemetry::task::{self, TaskRef};
 use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
+use crate::wait::Want;
 
 /// The one receiving end of a channel.
 pub(crate) struct Consumer<T> {
@@ -69,33 +70,48 @@ impl<T> Consumer<T> {
         Recv { consumer: self, stage: Stage::New, kind: PhantomData, _pinned: PhantomPinned }
     }
 
-    /// The unit is asked for when there is a message: whoever has to wait needs none yet.
     #[inline(always)]
     pub(crate) fn poll_recv<K: Kind>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_recv_by::<K>(ReceiveWaits::RECV, cx)
+    }
+
+    /// [`Consumer::poll_recv`] for the call that `want` tells of. The unit is asked for when there
+    /// is a message: whoever has to wait needs none yet.
+    #[inline(always)]
+    pub(crate) fn poll_recv_by<K: Kind>(
+        &mut self,
+        want: Want,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
         match self.receiving::<K>().pop_if(|| runtime::spend_unit(cx)) {
             Popped::Message(value, room) => Poll::Ready(Some(self.taken(value, room))),
             Popped::Refused => Poll::Pending,
-            Popped::Nothing => self.wait_for_message(cx),
+            Popped::Nothing => self.wait_for_message(want, cx),
         }
     }
 
     /// There was no message a moment ago. The plain case is that none comes meanwhile.
     #[inline(always)]
-    fn wait_for_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn wait_for_message(&mut self, want: Want, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if !runtime::has_unit() {
             // As Tokio: without a unit nobody waits for a message. The task is woken.
             return runtime::poll_unit(cx).map(|_| unreachable!("none was left"));
         }
-        match self.park(cx.waker()) {
+        match self.park(want, cx.waker()) {
             Some(Nothing::Empty) => Poll::Pending,
-            other => self.look_again(other, cx),
+            other => self.look_again(other, want, cx),
         }
     }
 
     /// The park failed: a message came meanwhile, or the end.
     #[cold]
     #[inline(never)]
-    fn look_again(&mut self, mut parked: Option<Nothing>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn look_again(
+        &mut self,
+        mut parked: Option<Nothing>,
+        want: Want,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
         loop {
             match parked {
                 Some(Nothing::Empty) => return Poll::Pending,
@@ -110,7 +126,7 @@ impl<T> Consumer<T> {
             match self.receiving::<Any>().pop_if(|| runtime::spend_unit(cx)) {
                 Popped::Message(value, room) => return Poll::Ready(Some(self.taken(value, room))),
                 Popped::Refused => return Poll::Pending,
-                Popped::Nothing => parked = self.park(cx.waker()),
+                Popped::Nothing => parked = self.park(want, cx.waker()),
             }
         }
     }
@@ -128,11 +144,11 @@ impl<T> Consumer<T> {
                 break 0;
             }
             let (n, room) = self.receiving::<Any>().pop_many(buffer, limit);
-            self.chan.serve_senders(n as u64, room, Some(cx.waker()));
+            self.chan.serve_senders(&self.reader, n as u64, room, Some(cx.waker()));
             if n > 0 {
                 break n;
             }
-            match self.park(cx.waker()) {
+            match self.park(ReceiveWaits::RECV_MANY, cx.waker()) {
                 Some(Nothing::Empty) => return Poll::Pending,
                 Some(Nothing::Drained) => break 0,
                 None => {}
@@ -182,8 +198,8 @@ impl<T> Consumer<T> {
 
     /// Parks under `waker`. `None`: there is something to pop.
     #[inline(always)]
-    fn park(&mut self, waker: &Waker) -> Option<Nothing> {
-        let result = self.chan.park(&self.reader, &mut self.parked, waker);
+    fn park(&mut self, want: Want, waker: &Waker) -> Option<Nothing> {
+        let result = self.chan.park(&self.reader, &mut self.parked, want, waker);
         match result {
             Some(_) => self.receiving::<Any>().give_blocks_back(),
             None => return self.await_publication(waker),
@@ -208,13 +224,13 @@ impl<T> Consumer<T> {
 
     /// The future that last returned `Pending` is dropped: nobody waits, though the park may stand.
     pub(crate) fn abandon_wait(&self) {
-        self.chan.info().receive_wait_abandoned();
+        self.chan.receiving.is_given_up();
     }
 
     /// Drops the next published message where it lies. False: there is none.
     fn discard_next(&mut self, panic: &mut FirstPanic) -> bool {
         let Some(room) = self.receiving::<Any>().drop_next(panic) else { return false };
-        self.chan.serve_senders(1, room, None);
+        self.chan.serve_senders(&self.reader, 1, room, None);
         true
     }
 
@@ -289,9 +305,9 @@ impl<T, K> Drop for Recv<'_, T, K> {
 impl Shared {
     /// Hands the room just made, for `n` messages, to those who wait for it.
     #[inline(always)]
-    fn serve_senders(&self, n: u64, room: Room, waker: Option<&Waker>) {
+    fn serve_senders(&self, reader: &Reader, n: u64, room: Room, waker: Option<&Waker>) {
         if room != Room::Free {
-            self.serve_waiting(n, room == Room::Held, waker);
+            self.serve_waiting(reader, n, room, waker);
         }
     }
 
@@ -300,10 +316,10 @@ impl Shared {
     #[inline(never)]
     fn make_room(&self, reader: &mut Reader, room: Room) {
         let room = if room == Room::Due { self.ring.move_due_head(reader) } else { room };
-        if room == Room::Free {
+        self.note_who_receives(reader, None);
+        if room == Room::Seldom {
             return;
         }
-        self.note_who_receives(None);
         if !(room == Room::Held && self.senders.serve_first()) {
             self.serve_line(1, room == Room::Held);
         }
@@ -312,16 +328,21 @@ impl Shared {
     /// The room of several messages, or of one that was dropped where it lay.
     #[cold]
     #[inline(never)]
-    fn serve_waiting(&self, n: u64, held: bool, waker: Option<&Waker>) {
-        self.note_who_receives(waker);
-        self.serve_line(n, held);
+    fn serve_waiting(&self, reader: &Reader, n: u64, room: Room, waker: Option<&Waker>) {
+        self.note_who_receives(reader, waker);
+        if room != Room::Seldom {
+            self.serve_line(n, room == Room::Held);
+        }
     }
 
+    /// Where the path of a receive is slow anyway.
     #[inline]
-    fn note_who_receives(&self, waker: Option<&Waker>) {
-        if let Some(task) = task::current(waker) {
-            self.info().note_receiver(Some(task));
-        }
+    fn note_who_receives(&self, reader: &Reader, waker: Option<&Waker>) {
+        // A plain thread outside of every runtime is known by its blocking calls alone.
+        let same_thread =
+            || self.info().last_receiver().0.filter(|last| task::is_this_thread(*last));
+        let task = task::current(waker).or_else(same_thread);
+        self.info().note_receiver(task, reader.head());
     }
 
     /// Hands out what a pop holds, or what it gave back. The message is owed.
@@ -347,14 +368,28 @@ impl Shared {
     /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded. `None`: a message is.
     #[cold]
     #[inline(never)]
-    fn park(&self, reader: &Reader, parked: &mut bool, waker: &Waker) -> Option<Nothing> {
+    fn park(
+        &self,
+        reader: &Reader,
+        parked: &mut bool,
+        want: Want,
+        waker: &Waker,
+    ) -> Option<Nothing> {
         // Before anything changes: a clone that panics leaves an earlier park as it stands.
         let lent = waker.clone();
+        let waiter = task::waiter(waker);
+        let receiving = &self.receiving;
+        let mut goes_on = false;
         if *parked {
             // A poll that was not woken takes its own park back and parks anew: so that each
             // Pending rests on one swap that saw the newest tail, with this waker in the cell.
             if self.ring.unpark() {
                 self.receiver.reclaim();
+                goes_on = receiving.goes_on(waiter, want);
+                if !goes_on {
+                    receiving.is_over();
+                }
+                receiving.waker_goes();
             } else {
                 let backoff = Backoff::new();
                 while !self.receiver.is_returned() {
@@ -366,10 +401,17 @@ impl Shared {
                 }
             }
             *parked = false;
+        } else {
+            // A park that failed may have left it.
+            receiving.waker_goes();
         }
-        self.info().receive_wait_begins(task::current(Some(waker)), clock::now());
+        self.info().note_receiver(TaskRef::from_word(waiter), reader.head());
+        if !goes_on {
+            receiving.begins(want);
+        }
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
         let old = unsafe { self.receiver.lend(lent) };
+        receiving.waker_lies(waiter);
         step("park: lent");
         let result = match self.ring.park(reader) {
             Park::Parked => {
@@ -381,7 +423,11 @@ impl Shared {
         };
         if !*parked {
             self.receiver.reclaim();
-            self.info().receive_wait_abandoned();
+            if goes_on {
+                receiving.is_over();
+            } else {
+                receiving.never_began();
+            }
         }
         // Last: dropping a waker may run user code.
         match result {
@@ -402,7 +448,14 @@ impl<T> Drop for Consumer<T> {
             let shared = &*self.chan;
             shared.close_by_receiver(CloseCause::ReceiverDropped, panic);
             // The waker goes now: it may keep alive the very task that owns a sender.
-            if !self.parked || shared.ring.unpark() {
+            let taken_back = self.parked && shared.ring.unpark();
+            if taken_back {
+                // Somebody may have waited by `poll_recv`.
+                shared.receiving.is_given_up();
+                shared.receiving.is_over();
+            }
+            if !self.parked || taken_back {
+                shared.receiving.waker_goes();
                 // SAFETY: not parked, or taken back: the receiver owns the cell.
                 let waker = unsafe { shared.receiver.take() };
                 panic.discard(waker);

@@ -16,7 +16,7 @@ use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
-use crate::wait::{Key, Ticket, Wait, WaitQueue};
+use crate::wait::{Call, Key, Ticket, Wait, WaitQueue, Want};
 
 /// The receiver takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl<T> Chan<T> {
     /// error by `closed`.
     #[inline]
     pub(crate) fn send<E>(&self, value: T, closed: fn(T) -> E) -> Send<'_, T, E> {
-        let turn = Turn::for_permits(1);
+        let turn = Turn::new(Want::new(Call::Send, 1));
         Send { turn, chan: self, value: Some(value), begun: false, closed, _pinned: PhantomPinned }
     }
 
@@ -130,8 +130,8 @@ impl<T> Chan<T> {
 
     /// [`Shared::acquire`], for a wait that outlives every borrow.
     #[cfg(feature = "sink")]
-    pub(crate) fn acquire_owned(&self, n: u64, missing: Missing) -> Acquire<Arc<Shared>> {
-        Acquire::permits(self.shared.clone(), n, missing)
+    pub(crate) fn acquire_owned(&self, want: Want, missing: Missing) -> Acquire<Arc<Shared>> {
+        Acquire::permits(self.shared.clone(), want, missing)
     }
 
     #[inline]
@@ -224,41 +224,39 @@ impl Shared {
         }
     }
 
-    /// Waits for `n` permits: for room, behind everybody who waits already, or only for the unit.
-    pub(crate) fn acquire(&self, n: u64, missing: Missing) -> Acquire<&Self> {
-        Acquire::permits(self, n, missing)
+    /// Waits for permits: for room, behind everybody who waits already, or only for the unit.
+    pub(crate) fn acquire(&self, want: Want, missing: Missing) -> Acquire<&Self> {
+        Acquire::permits(self, want, missing)
     }
 
     /// Waits until the channel is closed.
     pub(crate) async fn until_closed(&self) {
         if !self.is_closed() {
             // This wait ends by closure only.
-            let turn = Turn { need: u64::MAX, key: None, held: false, until: Until::Closed };
+            let turn = Turn::new(Want::new(Call::Closed, 1));
             let _ = Acquire { shared: self, turn }.await;
         }
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Until {
-    Granted,
-    Closed,
-}
-
 /// Where a wait stands.
 struct Turn {
-    need: u64,
+    /// `closed` is a wait for one permit that nobody gives.
+    want: Want,
     key: Option<Key>,
     /// All permits are here; what is missing is a unit of the task's budget.
     held: bool,
-    until: Until,
 }
 
 impl Turn {
-    /// A wait for `need` permits that has not begun.
+    /// A wait that has not begun.
     #[inline(always)]
-    fn for_permits(need: u64) -> Self {
-        Self { need, key: None, held: false, until: Until::Granted }
+    fn new(want: Want) -> Self {
+        Self { want, key: None, held: false }
+    }
+
+    fn is_for_closure(&self) -> bool {
+        self.want.call() == Call::Closed
     }
 
     /// It has a place in line, or permits.
@@ -268,10 +266,7 @@ impl Turn {
     }
 
     fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
-        match self.until {
-            Until::Granted => &shared.senders,
-            Until::Closed => &shared.on_close,
-        }
+        if self.is_for_closure() { &shared.on_close } else { &shared.senders }
     }
 
     /// The plain case is a wait that was granted.
@@ -343,7 +338,7 @@ impl Turn {
     fn poll_held(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         if shared.is_closed() {
             // Granted, but closed before it was polled: as Tokio, closure wins.
-            return self.closed(shared, self.need);
+            return self.closed(shared, self.want.need());
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
         ready!(runtime::poll_unit(cx)).spend();
@@ -374,16 +369,14 @@ impl Turn {
     #[inline(never)]
     fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
         let mine = waker.clone();
-        let task = task::waiter(waker);
-        let ticket = Ticket { task, since: clock::now(), need: self.need };
-        let (key, until) = (&mut self.key, self.until);
+        let ticket = Ticket { task: task::waiter(waker), since: clock::now(), want: self.want };
+        let (is_for_closure, key) = (self.is_for_closure(), &mut self.key);
         let mut wait = Wait::Pending;
         OwesValue::settle(|panic| {
-            wait = match until {
-                Until::Granted => shared.senders.register(key, ticket, mine, shared, panic),
-                Until::Closed => {
-                    shared.on_close.register(key, ticket, mine, &Closure(&shared.ring), panic)
-                }
+            wait = if is_for_closure {
+                shared.on_close.register(key, ticket, mine, &Closure(&shared.ring), panic)
+            } else {
+                shared.senders.register(key, ticket, mine, shared, panic)
             };
         });
         wait
@@ -392,7 +385,7 @@ impl Turn {
     /// Gives up the place and hands on what it held.
     fn leave<O: Owes>(&mut self, shared: &Shared) {
         if core::mem::take(&mut self.held) {
-            shared.release::<O>(self.need);
+            shared.release::<O>(self.want.need());
         }
         let Some(key) = self.key.take() else { return };
         let mut assigned = 0;
@@ -410,8 +403,8 @@ pub(crate) struct Acquire<S: Deref<Target = Shared>> {
 }
 
 impl<S: Deref<Target = Shared>> Acquire<S> {
-    fn permits(shared: S, need: u64, missing: Missing) -> Self {
-        let mut turn = Turn::for_permits(need);
+    fn permits(shared: S, want: Want, missing: Missing) -> Self {
+        let mut turn = Turn::new(want);
         turn.held = missing == Missing::Unit;
         Self { shared, turn }
     }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::receiving::{ReceiveTotals, ReceiveView, ReceiveWait};
 use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
-use crate::sync::step;
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::name;
 use crate::telemetry::task::TaskRef;
@@ -136,8 +136,12 @@ pub struct ChannelStats {
 pub(crate) struct View {
     pub(crate) stats: ChannelStats,
     pub(crate) send_waits: Vec<Waiting>,
-    pub(crate) receiver_since: Option<u64>,
-    pub(crate) receiver_task: Option<TaskRef>,
+    pub(crate) close_waits: Vec<Waiting>,
+    pub(crate) recv_wait: Option<ReceiveWait>,
+    /// Of `task::waiter`; 0: none.
+    pub(crate) left_waker: u64,
+    pub(crate) last_receiver: Option<TaskRef>,
+    pub(crate) last_receive: u64,
 }
 
 /// The sums of a channel: what is left to tell when it is gone.
@@ -148,10 +152,16 @@ pub(crate) struct Sums {
     pub(crate) full: u64,
     pub(crate) closed: u64,
     pub(crate) waits: WaitTotals,
+    pub(crate) receives: ReceiveTotals,
 }
 
 impl Shared {
-    pub(super) fn sums_at(&self, now: Occupancy, waits: WaitTotals) -> Sums {
+    pub(super) fn sums_at(
+        &self,
+        now: Occupancy,
+        waits: WaitTotals,
+        receives: ReceiveTotals,
+    ) -> Sums {
         let late = self.info().late();
         let received = self.info().received(now.popped);
         Sums {
@@ -161,6 +171,7 @@ impl Shared {
             full: self.info().full(),
             closed: self.info().closed(),
             waits,
+            receives,
         }
     }
 
@@ -174,17 +185,13 @@ impl Shared {
         let Self { ring, senders, counts, .. } = self;
         let info = self.info();
         let (waits, send_waits) = senders.visit();
+        let (_, close_waits) = self.on_close.visit();
+        let (last_receiver, last_receive) = info.last_receiver();
+        let ReceiveView { occupancy, totals: receives, wait: recv_wait, left: left_waker } =
+            self.receiving.look(|| ring.occupancy());
         let now = clock::exact();
-        let receiver_since = info.receiver_since();
-        step("stats: wait read");
-        let receiver_task = info.receiver_task();
-        let occupancy = ring.occupancy();
-        let receiver_task = receiver_task.filter(|_| !occupancy.tail.is_receiver_gone());
-        // The wait is real if the park stands, and one and the same if its beginning does.
-        let receiver_since = receiver_since
-            .filter(|_| occupancy.tail.is_parked())
-            .filter(|_| info.receiver_since() == receiver_since);
-        let sums = self.sums_at(occupancy, waits);
+        let last_receiver = last_receiver.filter(|_| !occupancy.tail.is_receiver_gone());
+        let sums = self.sums_at(occupancy, waits, receives);
         let reported = info.report(occupancy.len);
         let capacity = ring.capacity();
         let strong = counts.strong() as u64;
@@ -205,15 +212,15 @@ impl Shared {
             weak_sender_count: counts.weak() as u64,
             send_waiters: waits.waiting,
             granted_waiters: waits.granted,
-            recv_waiters: receiver_since.is_some().into(),
+            recv_waiters: recv_wait.is_some().into(),
             oldest_send_wait_ns: waits.oldest.and_then(|since| clock::age(since, now)),
-            oldest_recv_wait_ns: receiver_since.and_then(|since| clock::age(since, now)),
+            oldest_recv_wait_ns: recv_wait.and_then(|wait| clock::age(wait.since, now)),
             send_wait_total_ns: waits.waited_ns,
             send_waits_total: waits.waits,
-            send_given_up_total: 0,
-            recv_waits_total: 0,
-            recv_wait_total_ns: 0,
-            recv_given_up_total: 0,
+            send_given_up_total: waits.given_up,
+            recv_waits_total: receives.waits,
+            recv_wait_total_ns: receives.waited_ns,
+            recv_given_up_total: receives.given_up,
             full_total: sums.full,
             closed_total: sums.closed,
             discarded: sums.discarded,
@@ -225,6 +232,16 @@ impl Shared {
             created_at_ns: anchor.unix_ns(info.created_at),
             creator_task_id: info.creator().map(TaskRef::node_id),
         };
-        View { stats, send_waits, receiver_since, receiver_task }
+        View {
+            stats,
+            send_waits,
+            close_waits,
+            recv_wait,
+            left_waker,
+            last_receiver,
+            // 0 of a ring that begins elsewhere: nobody was noted.
+            last_receive: last_receiver
+                .map_or(0, |_| ring.taken_at(last_receive).min(sums.received)),
+        }
     }
 }

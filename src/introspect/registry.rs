@@ -86,6 +86,14 @@ pub struct Retired {
     pub send_waits_total: u64,
     /// Time waited in them, in nanoseconds.
     pub send_wait_total_ns: u64,
+    /// Those of them that were given up while they waited.
+    pub send_given_up_total: u64,
+    /// Receives that had to wait.
+    pub recv_waits_total: u64,
+    /// Time waited in them, in nanoseconds.
+    pub recv_wait_total_ns: u64,
+    /// Those of them that were given up while they waited.
+    pub recv_given_up_total: u64,
 }
 
 impl Retired {
@@ -98,6 +106,10 @@ impl Retired {
         closed_total: 0,
         send_waits_total: 0,
         send_wait_total_ns: 0,
+        send_given_up_total: 0,
+        recv_waits_total: 0,
+        recv_wait_total_ns: 0,
+        recv_given_up_total: 0,
     };
 
     fn add(&mut self, sums: &Sums) {
@@ -109,6 +121,10 @@ impl Retired {
         self.closed_total += sums.closed;
         self.send_waits_total += sums.waits.waits;
         self.send_wait_total_ns += sums.waits.waited_ns;
+        self.send_given_up_total += sums.waits.given_up;
+        self.recv_waits_total += sums.receives.waits;
+        self.recv_wait_total_ns += sums.receives.waited_ns;
+        self.recv_given_up_total += sums.receives.given_up;
     }
 }
 

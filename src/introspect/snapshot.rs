@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::registry::{self, Retired};
-use crate::chan::{ChannelStats, Shared};
+pub use crate::chan::Call;
+use crate::chan::{ChannelStats, ReceiveWait, Shared, Ticket, Waiting};
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::process::{encode, pid, proc_key, process};
 use crate::telemetry::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskState};
@@ -99,42 +100,6 @@ pub struct SenderSnapshot {
     pub since_ns: i64,
 }
 
-/// The call that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Call {
-    /// `send`, also with a timeout, of a sink, or blocking.
-    Send,
-    /// `send_many`.
-    SendMany,
-    /// `reserve`, `reserve_owned`, of one permit.
-    Reserve,
-    /// `reserve_many`.
-    ReserveMany,
-    /// `closed`.
-    Closed,
-    /// `recv`, also blocking, or by a stream.
-    Recv,
-    /// `recv_many`.
-    RecvMany,
-}
-
-impl Call {
-    /// The name of the method: `send`, `send_many`, `reserve`, `reserve_many`, `closed`, `recv` or
-    /// `recv_many`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Send => "send",
-            Self::SendMany => "send_many",
-            Self::Reserve => "reserve",
-            Self::ReserveMany => "reserve_many",
-            Self::Closed => "closed",
-            Self::Recv => "recv",
-            Self::RecvMany => "recv_many",
-        }
-    }
-}
-
 /// One wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -215,7 +180,7 @@ pub struct RetiredSnapshot {
 /// dropping channels waits for the registry's lock, which is held for 64 channels at a time, and under
 /// which nothing is allocated or freed: an allocator may take a snapshot, if it guards itself against
 /// the allocations that the snapshot makes.
-/// Not listed are untracked channels, and callers of `Sender::closed`. A channel whose last handle goes
+/// Not listed are untracked channels. A channel whose last handle goes
 /// while a snapshot is taken lives until that is done.
 ///
 /// # From where it may be called
@@ -274,7 +239,7 @@ impl ChannelSnapshot {
     /// Shows nobody who has ended.
     fn forget_ended(&mut self, living: &Living) {
         let has_ended = |task: &TaskRef| living.has_ended(*task);
-        for wait in &mut self.send_waits {
+        for wait in self.send_waits.iter_mut().chain(&mut self.close_waits) {
             wait.task = wait.task.filter(|task| !has_ended(task));
         }
         // Nobody will poll a receive whose task is gone; and the receiver was not polled since.
@@ -283,7 +248,11 @@ impl ChannelSnapshot {
             self.stats.recv_waiters = 0;
             self.stats.oldest_recv_wait_ns = None;
         }
+        self.left_waker = self.left_waker.filter(|left| !has_ended(&left.task));
         self.last_receiver = self.last_receiver.filter(|task| !has_ended(task));
+        if self.last_receiver.is_none() {
+            self.last_receive = 0;
+        }
     }
 }
 
@@ -297,40 +266,45 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
         (None, _) => format!("#c{}", shared.info().channel_id),
     };
     let view = shared.view(anchor);
-    let send_waits = view.send_waits.iter().map(|wait| WaitSnapshot {
-        task: TaskRef::from_word(wait.ticket.task),
-        since_ns: anchor.unix_ns(wait.ticket.since),
-        need: wait.ticket.need,
-        granted_at_ns: wait.granted_at.map(|at| anchor.unix_ns(at)),
-        id: 0,
-        call: Call::Send,
-        own_waker: TaskRef::is_own(wait.ticket.task),
-        deadline_ns: None,
-    });
-    let recv_wait = view.receiver_since.map(|since| WaitSnapshot {
-        task: view.receiver_task,
-        since_ns: anchor.unix_ns(since),
-        need: 1,
-        granted_at_ns: None,
-        id: 0,
-        call: Call::Recv,
-        own_waker: false,
-        deadline_ns: None,
-    });
-    // A waker's address means something only while the wait lasts.
+    let in_line = |waits: &[Waiting]| waits.iter().map(|wait| waiting(wait, anchor)).collect();
+    let recv_wait = view.recv_wait.map(|wait| receive_wait(&wait, anchor));
+    let left_waker = TaskRef::from_word(view.left_waker)
+        .map(|task| LeftWaker { task, own_waker: TaskRef::is_own(view.left_waker) });
+    // A waker's address means something only while it waits.
+    let waits = |task| recv_wait.is_some_and(|wait| wait.task == Some(task));
     let last_receiver =
-        view.receiver_task.filter(|task| recv_wait.is_some() || task.kind() != TaskKind::Waker);
+        view.last_receiver.filter(|&task| task.kind() != TaskKind::Waker || waits(task));
     Some(ChannelSnapshot {
         id: format!("mpsc:{process}:{name}{suffix}"),
-        send_waits: send_waits.collect(),
+        send_waits: in_line(&view.send_waits),
         recv_wait,
+        close_waits: in_line(&view.close_waits),
         last_receiver,
-        close_waits: Vec::new(),
-        last_receive: 0,
-        left_waker: None,
+        last_receive: if last_receiver.is_some() { view.last_receive } else { 0 },
+        left_waker,
         senders: None,
         stats: view.stats,
     })
+}
+
+/// Who waits in line.
+fn waiting(wait: &Waiting, anchor: Anchor) -> WaitSnapshot {
+    let Ticket { task, since, want } = wait.ticket;
+    WaitSnapshot {
+        id: wait.id,
+        call: want.call(),
+        task: TaskRef::from_word(task),
+        own_waker: TaskRef::is_own(task),
+        since_ns: anchor.unix_ns(since),
+        need: if want.call() == Call::Closed { 0 } else { want.need() },
+        granted_at_ns: wait.granted_at.map(|at| anchor.unix_ns(at)),
+        deadline_ns: want.deadline().map(|at| anchor.unix_ns(at)),
+    }
+}
+
+fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
+    let ReceiveWait { id, waiter: task, since, want } = *wait;
+    waiting(&Waiting { id, ticket: Ticket { task, since, want }, granted_at: None }, anchor)
 }
 
 /// Everybody the channels name, and every named task.
@@ -338,14 +312,14 @@ fn tasks(channels: &[ChannelSnapshot], living: &Living, anchor: Anchor) -> Vec<T
     let mut since: BTreeMap<TaskRef, Option<i64>> = BTreeMap::new();
     for channel in channels {
         let waits = channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none());
-        for wait in waits.chain(&channel.recv_wait) {
+        for wait in waits.chain(&channel.recv_wait).chain(&channel.close_waits) {
             let Some(task) = wait.task else { continue };
             let oldest = since.entry(task).or_default();
             *oldest = Some(oldest.map_or(wait.since_ns, |known| known.min(wait.since_ns)));
         }
-        let others =
-            channel.send_waits.iter().filter_map(|wait| wait.task).chain(channel.last_receiver);
-        for task in others {
+        let granted = channel.send_waits.iter().filter_map(|wait| wait.task);
+        let left = channel.left_waker.map(|left| left.task);
+        for task in granted.chain(channel.last_receiver).chain(left) {
             since.entry(task).or_default();
         }
     }

@@ -15,6 +15,7 @@ use crate::chan::{Acquire, Closed, Missing, Shared};
 use crate::ring::Refused;
 use crate::sync::Arc;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
+use crate::wait::{Call, Want};
 
 /// A [`Sender`] that is polled: a [`Sink`]. The interface is that of tokio-util's `sync::PollSender`, without
 /// its bounds on `T`. An addition to Tokio's `mpsc`.
@@ -99,7 +100,9 @@ impl<T> PollSender<T> {
             self.state = match chan.begin_reserve(1) {
                 Ok(()) => State::Reserved,
                 Err(Missing::Receiver) => State::Refused,
-                Err(missing) => State::Waiting(chan.acquire_owned(1, missing)),
+                Err(missing) => {
+                    State::Waiting(chan.acquire_owned(Want::new(Call::Send, 1), missing))
+                }
             };
         }
         if let State::Waiting(acquire) = &mut self.state {

@@ -15,8 +15,8 @@ use crate::chan::{ChannelStats, Consumer, Nothing};
 use crate::ring::{Any, Kind};
 use crate::runtime;
 use crate::sync::plain::Arc;
-use crate::telemetry::task::{as_thread, driven};
-use crate::wait::{block_on, block_on_until};
+use crate::telemetry::task::as_thread;
+use crate::wait::{Call, Want, block_on, block_on_until};
 
 /// Receives the messages of its channel, in the order in which they were claimed.
 ///
@@ -229,11 +229,20 @@ impl<T> Receiver<T> {
         as_thread(|| match self.consumer.try_recv::<Any>() {
             Ok(value) => Ok(value),
             Err(Nothing::Drained) => Err(RecvTimeoutError::Disconnected),
-            Err(Nothing::Empty) => match block_on_until(driven(self.recv()), deadline()) {
-                Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
-                None => Err(RecvTimeoutError::Timeout),
-            },
+            Err(Nothing::Empty) => self.wait_until(deadline()),
         })
+    }
+
+    fn wait_until(&mut self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
+        let want = Want::new(Call::Recv, 1).by(deadline);
+        let poll = |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
+            consumer.poll_recv_by::<Any>(want, cx)
+        };
+        let receive = Receive::new(&mut self.consumer, poll);
+        match block_on_until(receive, deadline) {
+            Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
+            None => Err(RecvTimeoutError::Timeout),
+        }
     }
 
     /// [`Receiver::recv_many`], blocking this thread.
@@ -244,7 +253,7 @@ impl<T> Receiver<T> {
     #[doc(alias = "recv_many_blocking")]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         runtime::may_block();
-        as_thread(|| block_on(driven(self.recv_many(buffer, limit))))
+        as_thread(|| block_on(self.recv_many(buffer, limit)))
     }
 
     /// Closes the channel: sends fail from now on, also those that wait. Messages in the channel and

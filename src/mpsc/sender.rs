@@ -15,9 +15,9 @@ use crate::chan::{Chan, ChannelStats, Missing};
 use crate::ring::{Any, Refused};
 use crate::runtime;
 use crate::sync::plain::Arc;
-use crate::telemetry::task::{as_thread, driven};
+use crate::telemetry::task::as_thread;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
-use crate::wait::{block_on, block_on_until};
+use crate::wait::{Call, Want, block_on, block_on_until};
 
 /// Sends messages to the one [`Receiver`](super::Receiver) of its channel.
 ///
@@ -100,7 +100,9 @@ impl<T> Sender<T> {
             Err((Missing::Receiver, value)) => return Err(self.closed_in_time(value)),
             Err(missing) => missing,
         };
-        let mut acquire = self.chan.acquire(1, missing);
+        let deadline = timer.as_ref().as_pin_ref().and_then(|timer| L::deadline(&timer));
+        let want = Want::new(Call::Send, 1).by(deadline);
+        let mut acquire = self.chan.acquire(want, missing);
         let acquired = poll_fn(|cx| match Pin::new(&mut acquire).poll(cx) {
             Poll::Ready(acquired) => Poll::Ready(Some(acquired)),
             Poll::Pending => match timer.as_mut().as_pin_mut() {
@@ -199,13 +201,15 @@ impl<T> Sender<T> {
             match self.chan.begin_send_many(messages) {
                 Ok(()) => {}
                 Err(Missing::Receiver) => return Err(self.closed_error(())),
-                Err(missing) => match self.chan.acquire(1, missing).await {
-                    Ok(()) => messages
-                        .pop_front()
-                        .into_iter()
-                        .for_each(|first| self.chan.send_reserved::<OwesValue>(first)),
-                    Err(_) => return Err(self.closed_error(())),
-                },
+                Err(missing) => {
+                    match self.chan.acquire(Want::new(Call::SendMany, 1), missing).await {
+                        Ok(()) => messages
+                            .pop_front()
+                            .into_iter()
+                            .for_each(|first| self.chan.send_reserved::<OwesValue>(first)),
+                        Err(_) => return Err(self.closed_error(())),
+                    }
+                }
             }
         }
         Ok(())
@@ -243,7 +247,7 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn blocking_send_many(&self, messages: &mut VecDeque<T>) -> Result<(), SendError<()>> {
         runtime::may_block();
-        as_thread(|| block_on(driven(self.send_many(messages))))
+        as_thread(|| block_on(self.send_many(messages)))
     }
 
     /// Sends a message, blocking this thread while it waits in line for room.
@@ -314,8 +318,10 @@ impl<T> Sender<T> {
         if refused == Refused::Closed {
             return Err(self.closed_in_time(value));
         }
-        let mut acquire = self.chan.acquire(1, Missing::Room);
-        match as_thread(|| block_on_until(driven(&mut acquire), deadline())) {
+        let deadline = deadline();
+        let want = Want::new(Call::Send, 1).by(deadline);
+        let mut acquire = self.chan.acquire(want, Missing::Room);
+        match as_thread(|| block_on_until(&mut acquire, deadline)) {
             Some(Ok(())) => {
                 self.chan.send_reserved::<OwesNothing>(value);
                 Ok(())
@@ -352,7 +358,7 @@ impl<T> Sender<T> {
     /// # }
     /// ```
     pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
-        self.wait_for(1).await?;
+        self.wait_for(Want::new(Call::Reserve, 1)).await?;
         Ok(Permit::new(self))
     }
 
@@ -381,15 +387,15 @@ impl<T> Sender<T> {
         if n as u64 > self.chan.max_reserved() {
             return Err(SendError(()));
         }
-        self.wait_for(n as u64).await?;
+        self.wait_for(Want::new(Call::ReserveMany, n as u64)).await?;
         Ok(PermitIterator::new(self, n))
     }
 
-    async fn wait_for(&self, n: u64) -> Result<(), SendError<()>> {
-        let granted = match self.chan.begin_reserve(n) {
+    async fn wait_for(&self, want: Want) -> Result<(), SendError<()>> {
+        let granted = match self.chan.begin_reserve(want.need()) {
             Ok(()) => true,
             Err(Missing::Receiver) => false,
-            Err(missing) => self.chan.acquire(n, missing).await.is_ok(),
+            Err(missing) => self.chan.acquire(want, missing).await.is_ok(),
         };
         if granted { Ok(()) } else { Err(self.closed_error(())) }
     }
@@ -402,7 +408,7 @@ impl<T> Sender<T> {
     /// # Cancel safety
     /// As [`Sender::reserve`]; the sender is dropped.
     pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
-        match self.wait_for(1).await {
+        match self.wait_for(Want::new(Call::Reserve, 1)).await {
             Ok(()) => Ok(OwnedPermit::new(self)),
             Err(error) => {
                 OwesValue::run(|| drop(self));

@@ -17,6 +17,10 @@ use crate::unwind::FirstPanic;
 pub(crate) enum Room {
     /// It is free, and nobody waits for it.
     Free,
+    /// Likewise, by one of the few slow steps: the first one, one a block of a list, one in
+    /// [`MIRRORED`] messages, and one when nobody waits any more. A moment for what need not be done
+    /// with each message.
+    Seldom,
     /// It is free, and somebody may wait for it.
     WaitedFor,
     /// The caller has it, as permits, for those who wait.
@@ -243,7 +247,7 @@ impl<Cold> Ring<Cold> {
         reader.head += n;
         // Nobody waits for room in an unbounded channel.
         let bounded = !K::UNBOUNDED && (!S::IS_LIST || self.capacity.is_some());
-        let room = if reader.head < reader.plain_until {
+        let mut room = if reader.head < reader.plain_until {
             self.free_room(reader, n, bounded)
         } else {
             self.move_head(reader, n, bounded)
@@ -251,6 +255,9 @@ impl<Cold> Ring<Cold> {
         step("pop: head moved");
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
+            if room == Room::Free {
+                room = Room::Seldom;
+            }
             // Twice what these messages can have drained: enough to catch up, and never much at
             // once.
             let most = 2 + n as usize / 8;
@@ -285,6 +292,7 @@ impl<Cold> Ring<Cold> {
         reader.plain_until = (reader.head / MIRRORED + 1) * MIRRORED;
         let held = waited_for && self.hold_room(reader, n);
         let room = if held { Room::Held } else { self.free_room(reader, n, bounded) };
+        let room = if room == Room::Free { Room::Seldom } else { room };
         if reader.head & (MIRRORED - 1) < n {
             // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or
             // a later one.

@@ -282,7 +282,12 @@ impl<Cold> Ring<Cold> {
 
     /// How many messages the receiver has taken.
     pub(crate) fn taken(&self, reader: &Reader) -> u64 {
-        reader.head() - self.origin.start()
+        self.taken_at(reader.head())
+    }
+
+    /// How many the receiver had taken when message `head` was the next.
+    pub(crate) fn taken_at(&self, head: u64) -> u64 {
+        head - self.origin.start()
     }
 
     fn occupied(&self, known: u64, head: Head, tail: Tail) -> Occupancy {

@@ -38,7 +38,8 @@ impl Reader {
     }
 
     /// The number of the next message to be taken.
-    pub(super) fn head(&self) -> u64 {
+    #[inline]
+    pub(crate) fn head(&self) -> u64 {
         self.head
     }
 

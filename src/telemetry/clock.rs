@@ -14,7 +14,7 @@
 //! are told as 0 and ages as `None`.
 
 use crate::sync::plain::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// Whether there is a clock: `std`'s panics on `wasm32-unknown-unknown`.
 const EXISTS: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
@@ -77,6 +77,12 @@ pub(crate) fn now() -> u64 {
 /// Now, exactly.
 pub(crate) fn exact() -> u64 {
     if cfg!(parshall_loom) || !EXISTS { 1 } else { system::exact().max(1) }
+}
+
+/// What the clock will say at `instant`; now if that is past.
+pub(crate) fn at(instant: Instant) -> u64 {
+    let left = instant.saturating_duration_since(Instant::now());
+    exact().saturating_add(u64::try_from(left.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The time from one reading to another, in nanoseconds; `None` without a clock.

@@ -28,8 +28,7 @@ mod state;
 mod wakers;
 
 use core::fmt;
-use core::future::{Future, poll_fn};
-use core::task::{Poll, Waker};
+use core::task::Waker;
 
 use super::process::process;
 use super::table::Table;
@@ -64,8 +63,11 @@ pub enum TaskKind {
 
 const KIND_SHIFT: u32 = 61;
 
-/// In the word of a wait: its waker is the own one of who waits. Numbers have 60 bits.
+/// In the word of a [`waiter`]: the waker is its own. No part of the [`TaskRef`].
 const OWN: u64 = 1 << 60;
+
+/// Numbers have so many bits; and so do addresses.
+const NUMBER: u64 = OWN - 1;
 
 impl TaskRef {
     fn new(kind: TaskKind, number: u64) -> Self {
@@ -75,19 +77,19 @@ impl TaskRef {
             TaskKind::Thread => 3,
             TaskKind::Waker => 4,
         };
-        Self(tag << KIND_SHIFT | number & (OWN - 1))
+        Self(tag << KIND_SHIFT | number & NUMBER)
     }
 
     fn thread(number: u64) -> Self {
         Self::new(TaskKind::Thread, number)
     }
 
-    /// The word of a [`TaskRef`], or of a [`waiter`]; none for 0.
+    /// That of a word, of [`TaskRef::word`] or [`waiter`]; none for 0.
     pub(crate) fn from_word(word: u64) -> Option<Self> {
         (word != 0).then_some(Self(word & !OWN))
     }
 
-    /// Whether the word of a [`waiter`] is that of one who waits with its own waker.
+    /// Whether the word is of a [`waiter`] that waits with its own waker.
     pub(crate) fn is_own(word: u64) -> bool {
         word & OWN != 0
     }
@@ -108,7 +110,7 @@ impl TaskRef {
 
     /// The number of the task, of its kind. Never used again in this process, but for wakers.
     pub fn number(self) -> u64 {
-        self.0 & (OWN - 1)
+        self.0 & NUMBER
     }
 
     /// The id of this task's node in a graph.
@@ -310,19 +312,12 @@ pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// `future`, as the one that [`as_thread`] drives: the waker that it is first polled with is the
-/// thread's own.
-pub(crate) async fn driven<F: Future>(future: F) -> F::Output {
-    poll_fn(|cx| {
-        let current = CURRENT.get();
-        // Not so where the thread is ending: it is nobody.
-        if TaskRef::from_word(current.task).is_some_and(|task| task.kind() == TaskKind::Thread) {
-            CURRENT.set(Current { own: cx.waker().data().addr(), ..current });
-        }
-        Poll::Ready(())
-    })
-    .await;
-    future.await
+/// The thread in the blocking call will sleep until `waker` is woken.
+pub(crate) fn blocks_with(waker: &Waker) {
+    let current = CURRENT.get();
+    if TaskRef::from_word(current.task).is_some_and(|task| task.kind() == TaskKind::Thread) {
+        CURRENT.set(Current { own: waker.data().addr(), ..current });
+    }
 }
 
 /// Who runs now: the task, or else `waker`.
@@ -348,23 +343,37 @@ fn entered(waker: Option<&Waker>) -> Option<TaskRef> {
         .or_else(|| waker.map(|w| TaskRef::new(TaskKind::Waker, w.data().addr() as u64)))
 }
 
-/// Who waits with `waker` now: the word of [`current`], and whether the waker is its own. That of a
-/// named task is the one that it is polled with; that of a thread wakes its blocking call.
+/// Who waits with `waker` now, in one word, which is not 0: that of [`current`], and whether the
+/// waker is its own. That of a named task is the one that it is polled with; that of a thread wakes
+/// its blocking call.
 #[inline]
 pub(crate) fn waiter(waker: &Waker) -> u64 {
     if cfg!(parshall_loom) {
-        return 0;
+        // Somebody.
+        return TaskRef::new(TaskKind::Waker, 0).0;
     }
-    // As in `current`.
+    // The plain case, as in `current`: a task of the runtime, whose waker anybody may have.
     if CURRENT.get().task == 0
         && let Some(number) = runtime::task_number()
     {
         return TaskRef::new(TaskKind::Tokio, number).0;
     }
+    entered_waiter(waker)
+}
+
+/// [`waiter`] in all other cases.
+#[inline(never)]
+fn entered_waiter(waker: &Waker) -> u64 {
     let word = TaskRef::word(entered(Some(waker)));
     let Current { task, own, .. } = CURRENT.get();
+    // Not that of a future that a waker called meanwhile polls: it is another's.
     let is_own = word == task && own != 0 && own == waker.data().addr();
     if is_own { word | OWN } else { word }
+}
+
+/// Whether it is the thread that asks.
+pub(crate) fn is_this_thread(task: TaskRef) -> bool {
+    task.kind() == TaskKind::Thread && thread::number() == Some(task.number())
 }
 
 /// Who creates a channel now: the task, or else the thread.

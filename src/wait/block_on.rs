@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::runtime;
 use crate::sync::{Arc, AtomicBool, Ordering, thread};
+use crate::telemetry::task;
 
 /// WebAssembly without atomics: no other thread could wake this one.
 const ONE_THREAD: bool = cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
@@ -67,6 +68,7 @@ pub(crate) fn block_on_until<F: Future>(future: F, deadline: Option<Instant>) ->
     let mut future = pin!(runtime::unlimited(future));
     let parker = ThreadWaker::new();
     let waker = parker.clone().into();
+    task::blocks_with(&waker);
     let mut cx = Context::from_waker(&waker);
     let mut late = false;
     loop {

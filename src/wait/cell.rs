@@ -23,16 +23,22 @@
 
 use core::task::Waker;
 
+use super::want::Want;
 use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
 
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
-    /// A [`crate::telemetry::task::TaskRef`] in one word.
+    /// Who waits, by which waker: of `telemetry::task::waiter`.
     pub(crate) task: u64,
     /// Nanoseconds on the telemetry clock, never 0.
     pub(crate) since: u64,
-    pub(crate) need: u64,
+    pub(crate) want: Want,
+}
+
+impl Ticket {
+    /// That of a place where nobody waits.
+    pub(super) const NONE: Self = Self { task: 0, since: 0, want: Want::NONE };
 }
 
 /// What a place is, in the low byte of its word.
@@ -153,7 +159,7 @@ impl Cell {
         self.released.store(false, Ordering::Release);
         // ORDERING(Q0): Relaxed. As above.
         self.woken.store(false, Ordering::Relaxed);
-        self.set_ticket(Ticket { task: 0, since: 0, need: 0 });
+        self.set_ticket(Ticket::NONE);
         self.set_ended(0);
     }
 
@@ -233,13 +239,13 @@ impl Cell {
     // ---------------------------------------------------------------- for telemetry
 
     pub(super) fn ticket(&self) -> Ticket {
-        let [task, since, need] = &self.ticket;
+        let [task, since, want] = &self.ticket;
         // ORDERING(M4): Acquire. Published by the state (Q1). Pairs with M4 in `set_ticket`: who reads what belongs to a
         // later wait, and then the state, finds it of another segment.
         Ticket {
             task: task.load(Ordering::Acquire),
             since: since.load(Ordering::Acquire),
-            need: need.load(Ordering::Acquire),
+            want: Want::from_word(want.load(Ordering::Acquire)),
         }
     }
 
@@ -247,15 +253,15 @@ impl Cell {
     #[inline]
     pub(super) fn need(&self) -> u64 {
         // ORDERING(M4): Acquire. As `ticket`.
-        self.ticket[2].load(Ordering::Acquire)
+        Want::from_word(self.ticket[2].load(Ordering::Acquire)).need()
     }
 
     pub(super) fn set_ticket(&self, ticket: Ticket) {
-        let Ticket { task, since, need } = ticket;
+        let Ticket { task, since, want } = ticket;
         self.set_task(task);
         // ORDERING(M4): Release. As `ticket`.
         self.ticket[1].store(since, Ordering::Release);
-        self.ticket[2].store(need, Ordering::Release);
+        self.ticket[2].store(want.word(), Ordering::Release);
     }
 
     pub(super) fn set_task(&self, task: u64) {

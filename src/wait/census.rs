@@ -16,6 +16,8 @@ use crate::telemetry::clock;
 /// A waiter as [`WaitQueue::visit`] shows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiting {
+    /// The number of the place, from 1.
+    pub(crate) id: u64,
     pub(crate) ticket: Ticket,
     /// When the whole of its need was assigned, if it was: it has not been polled since.
     pub(crate) granted_at: Option<u64>,
@@ -34,25 +36,29 @@ pub(crate) struct WaitTotals {
     pub(crate) waits: u64,
     /// Time waited in all of them, those that still wait included.
     pub(crate) waited_ns: u64,
+    /// Those whose owner left while it waited.
+    pub(crate) given_up: u64,
 }
 
 impl WaitQueue {
     /// The sums when nobody can wait any more. It allocates nothing: the registry relies on that.
     pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        self.totals(self.line.arrivals(), |_, _, _, _| ())
+        self.totals(self.line.arrivals(), |_, _, _, _, _| ())
     }
 
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
     /// been polled since. All were in line when the call began.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
-        let mut totals = self.totals(self.line.arrivals(), |state, ticket, end, released| {
-            if state.is_waiting() {
-                waiting.push(Waiting { ticket, granted_at: None });
-            } else if state.kind() == Kind::Granted && !released {
-                granted.push(Waiting { ticket, granted_at: Some(end) });
-            }
-        });
+        let mut totals =
+            self.totals(self.line.arrivals(), |index, state, ticket, end, released| {
+                let id = index + 1;
+                if state.is_waiting() {
+                    waiting.push(Waiting { id, ticket, granted_at: None });
+                } else if state.kind() == Kind::Granted && !released {
+                    granted.push(Waiting { id, ticket, granted_at: Some(end) });
+                }
+            });
         totals.waiting = waiting.len() as u64;
         totals.granted = granted.len() as u64;
         totals.oldest = waiting.first().map(|first| first.ticket.since);
@@ -60,18 +66,20 @@ impl WaitQueue {
         (totals, waiting)
     }
 
-    /// The sums of all waits before the place `end`. Shows those that are still in the row: word,
-    /// ticket, end, and whether the owner has left.
-    fn totals(&self, end: u64, mut show: impl FnMut(State, Ticket, u64, bool)) -> WaitTotals {
+    /// The sums of all waits before the place `end`. Shows those that are still in the row: index,
+    /// word, ticket, end, and whether the owner has left.
+    fn totals(&self, end: u64, mut show: impl FnMut(u64, State, Ticket, u64, bool)) -> WaitTotals {
         if self.row.first().is_none() {
             // Nobody has ever waited: the end of most channels.
             return WaitTotals::default();
         }
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
+        // ORDERING(M3): Acquire. Pairs with M3 in `cancel`: those waits have ended, and are found below.
+        let given_up = self.given_up.load(Ordering::Acquire);
         let (waits, waited_ns) = self.row.sweeper.past.sums();
-        let mut totals = WaitTotals { waits, waited_ns, ..WaitTotals::default() };
+        let mut totals = WaitTotals { waits, waited_ns, given_up, ..WaitTotals::default() };
         let now = clock::exact();
-        self.for_each(end, |state, ticket, ended, released| {
+        self.for_each(end, |index, state, ticket, ended, released| {
             // One who did not come to wait, or has just ceased to, has no end yet.
             let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
             if ticket.since == 0 || none {
@@ -81,7 +89,7 @@ impl WaitQueue {
             let end = if ended == 0 { now } else { ended };
             totals.waits += 1;
             totals.waited_ns += end.saturating_sub(ticket.since);
-            show(state, ticket, end, released);
+            show(index, state, ticket, end, released);
         });
         let at_least = |reported: &AtomicU64, n: u64| {
             // ORDERING(M6): Relaxed. Telemetry's own.
@@ -93,9 +101,9 @@ impl WaitQueue {
         totals
     }
 
-    /// Shows each place before `end` that is in the row: word, ticket, end and whether its owner has
-    /// left it.
-    fn for_each(&self, end: u64, mut f: impl FnMut(State, Ticket, u64, bool)) {
+    /// Shows each place before `end` that is in the row: index, word, ticket, end and whether its
+    /// owner has left it.
+    fn for_each(&self, end: u64, mut f: impl FnMut(u64, State, Ticket, u64, bool)) {
         let Some(mut number) = self.row.first() else { return };
         let hint = Hint::new();
         while number * LEN < end {
@@ -103,13 +111,13 @@ impl WaitQueue {
                 Found::Missing => return,
                 Found::Over(next) => number = next,
                 Found::Segment(segment) => {
-                    for cell in segment.cells().iter().take((end - number * LEN) as usize) {
+                    for (index, cell) in (number * LEN..end).zip(segment.cells()) {
                         let state = cell.state();
                         let (ticket, ended) = (cell.ticket(), cell.ended());
                         let released = cell.is_released();
                         // If it is of another segment by now, what was read may be of another wait.
                         if state.is_of(number) && cell.state().is_of(number) {
-                            f(state, ticket, ended, released);
+                            f(index, state, ticket, ended, released);
                         }
                         step("visit: place");
                     }

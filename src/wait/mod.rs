@@ -153,6 +153,7 @@ mod serve;
 mod source;
 mod sweep;
 mod walk;
+mod want;
 
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
@@ -161,6 +162,9 @@ pub(crate) use census::{WaitTotals, Waiting};
 pub(crate) use queue::{Key, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
 pub(crate) use source::Source;
+#[cfg_attr(any(parshall_loom, not(feature = "introspect")), allow(unreachable_pub))]
+pub use want::Call;
+pub(crate) use want::Want;
 
 #[cfg(parshall_loom)]
 pub(crate) use crate::sync::{block_on, block_on_until};

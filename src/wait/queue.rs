@@ -16,6 +16,7 @@ use super::cell::{Cell, Kind};
 use super::line::Line;
 use super::row::{Hint, Row};
 use super::walk::Walk;
+use crate::sync::plain::Ordering;
 use crate::sync::{plain, step};
 use crate::telemetry::clock;
 
@@ -56,6 +57,8 @@ pub(crate) struct WaitQueue {
     /// Where the last one was served.
     pub(super) oldest: Hint,
     pub(super) reported: Reported,
+    /// Waits whose owner left before they were over.
+    pub(super) given_up: plain::AtomicU64,
 }
 
 /// The largest sums ever reported, so that they never fall.
@@ -74,6 +77,7 @@ impl WaitQueue {
             newest: Hint::new(),
             oldest: Hint::new(),
             reported: Reported::default(),
+            given_up: plain::AtomicU64::new(0),
         }
     }
 
@@ -157,9 +161,9 @@ impl WaitQueue {
         let mut state = cell.state();
         let mut spare = None;
         if state.kind() == Kind::Waiting {
-            // The future may have moved to another task, under the same waker even.
-            cell.set_task(task());
             if owned.waker == identity(waker) {
+                // The future may have moved to another task, under the same waker even.
+                cell.set_task(task());
                 return Wait::Pending;
             }
             let new = waker.clone();
@@ -175,6 +179,8 @@ impl WaitQueue {
                 step("update: begun");
                 // SAFETY: ours while it is Updating, and after it ended there.
                 spare = spare.and_then(|new| unsafe { cell.put_waker(new) });
+                // Not before: the word may say that the waker is the task's own.
+                cell.set_task(task());
                 // Units may come meanwhile, or the end of the wait.
                 while state.kind() == Kind::Updating {
                     match cell.swap(state, state.to(Kind::Waiting)) {
@@ -215,6 +221,8 @@ impl WaitQueue {
                     state = gone;
                     // SAFETY: ours: we ended the wait.
                     waker = unsafe { cell.end(clock::now()) };
+                    // ORDERING(M3): Release. Pairs with M3 in `totals`.
+                    self.given_up.fetch_add(1, Ordering::Release);
                 }
                 Err(now) => state = now,
             }

@@ -102,7 +102,7 @@ impl WaitQueue {
         *key = None;
         // SAFETY: ours: it was not Waiting.
         let waker = unsafe { cell.take_waker() }.expect("just put there");
-        cell.set_ticket(Ticket { task: 0, since: 0, need: 0 });
+        cell.set_ticket(Ticket::NONE);
         cell.set_woken();
         cell.release();
         waker
@@ -121,7 +121,7 @@ impl WaitQueue {
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> Wait {
-        let need = ticket.need;
+        let need = ticket.want.need();
         let mut hand = 0;
         let wait = loop {
             let (index, cell) = place.take().unwrap_or_else(|| self.arrive(source));

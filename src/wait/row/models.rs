@@ -24,6 +24,7 @@ use super::super::cell::{Cell, Kind, State, Ticket};
 use super::super::queue::{Key, Wait, WaitQueue};
 use super::super::segment::{FRESH, Link, OUT, Segment};
 use super::super::source::Source;
+use super::super::want::{Call, Want};
 use super::{Found, Hint, Row};
 use crate::sync::row::{AtomicPtr, AtomicU64};
 
@@ -408,7 +409,7 @@ impl Queue {
     /// Begins to wait for one unit, while there is none.
     fn begin(&self) -> Option<Key> {
         let (mut key, mut panic) = (None, FirstPanic::default());
-        let ticket = Ticket { task: 0, since: 1, need: 1 };
+        let ticket = Ticket { task: 0, since: 1, want: Want::new(Call::Send, 1) };
         let wait = self.0.register(&mut key, ticket, Waker::noop().clone(), &self.1, &mut panic);
         assert_eq!(wait, Wait::Pending);
         key

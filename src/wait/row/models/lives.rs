@@ -10,7 +10,7 @@ fn segment(row: &Row, number: u64) -> &Segment {
 }
 
 fn ticket(n: u64) -> Ticket {
-    Ticket { task: n, since: n, need: n }
+    Ticket { task: n, since: n, want: Want::new(Call::Send, n) }
 }
 
 fn set_up(cell: &Cell, n: u64) {
@@ -168,9 +168,9 @@ fn a_place_is_shown_with_its_own_ticket() {
         }
     };
     beside_its_next_life("census", again, |place| {
-        let (Ticket { task, since, need }, ended) = (place.ticket(), place.ended());
+        let (Ticket { task, since, want }, ended) = (place.ticket(), place.ended());
         if place.state().is_of(0) {
-            assert_eq!([task, since, need, ended], [1; 4]);
+            assert_eq!([task, since, want.need(), ended], [1; 4]);
         }
     });
 }

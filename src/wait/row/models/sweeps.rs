@@ -11,7 +11,11 @@ fn each_of_two_sweeps_takes_out_all() {
     check("two sweeps", 2, || {
         let row = row(3);
         (0..2).for_each(|number| {
-            cell(&row, number).set_ticket(Ticket { task: 0, since: 1, need: 1 });
+            cell(&row, number).set_ticket(Ticket {
+                task: 0,
+                since: 1,
+                want: Want::new(Call::Send, 1),
+            });
             cell(&row, number).set_ended(3);
             leave(&row, number);
         });

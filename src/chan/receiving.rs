@@ -1,0 +1,394 @@
+//! The receive that waits, the waker that lies in the channel, and the sums of receives that waited.
+//!
+//! The receiver writes these words, but for those that belong to the wait and its waker while it is
+//! parked: they are written by who ends its park. That has the receiver's cell (`wait::rx_waker`)
+//! until it gives the cell back, and these words with it. So each word has one writer at a time, and
+//! its stores are plain ones.
+//!
+//! | a wait | `since` | `given_up_at` | park | `waker` |
+//! |---|---|---|---|---|
+//! | is about to begin, or is polled again | *t* | 0 | no | 0, or whose it is |
+//! | lasts | *t* | 0 | stands | whose it is |
+//! | was given up: its future was dropped | *t* | *g* | stands | whose it is: it is left behind |
+//! | is over, and in the sums | 0 | | no | 0; or whose it was, if it was not taken |
+//!
+//! Who ends the park puts the wait into the sums: who brings a message, gives the last permit back or
+//! closes; or the receiver, that takes its park back. That is exactly one.
+//!
+//! A wait that is polled again, by the same task with the same waker, for the same call, goes on: it
+//! has the same number and the same beginning. Anything else begins a new one.
+//!
+//! # What a reader may rely on
+//!
+//! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `since`, `id`,
+//! `want` and `waker`, in this order, and parks. Before that, `since` was 0: the wait before is over.
+//! A reader loads `id` and `since`, all the rest, and then these two and `waker` again, by Acquire
+//! loads. If all three are the same, what it read is of that attempt and of no other.
+//!
+//! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the wait.
+//! * `waker` is stored after the waker was put into the cell, and cleared before it is taken out or
+//!   replaced. So where it is not 0, one clone of that waker was in the cell at the moment of the
+//!   load: a reader claims no clone that is not there. In between it claims one too few.
+//! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after, it
+//!   lay there while nobody waited: it was left behind. So one clone is told as that of the wait or
+//!   as one left behind, and never as both.
+//! * `since` is cleared before the wait is added to `waited_ns`, and after a failure was counted. So
+//!   a wait whose `since` still stands after `waited_ns` was read is not in there, and an attempt
+//!   whose `since` is 0 has been counted as failed if it has. A look may miss a wait that ends just
+//!   then, and never counts one twice. What it misses is made up for by the largest sums that were
+//!   reported before: none falls.
+//!
+//! Of the time that follows, a look says nothing: the waker may be taken, and dropped, before the
+//! caller has counted its clones. But of two looks with the clones counted in between, which see the
+//! same wait, or the same waker left and a task that was not polled meanwhile, the cell held that
+//! clone all the time.
+
+use crate::ring::Occupancy;
+use crate::sync::plain::{AtomicU64, Ordering};
+use crate::sync::step;
+use crate::telemetry::clock;
+use crate::wait::{Call, Want};
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Receiving {
+    id: AtomicU64,
+    since: AtomicU64,
+    given_up_at: AtomicU64,
+    want: AtomicU64,
+    /// Whose waker lies in the receiver's cell, of `telemetry::task::waiter`; 0: that of nobody.
+    waker: AtomicU64,
+    /// Time waited in all waits that are over.
+    waited_ns: AtomicU64,
+    /// Attempts that were no waits after all: something came before the park.
+    failed: AtomicU64,
+    given_up: AtomicU64,
+    reported: Reported,
+}
+
+/// The largest sums that were ever reported.
+#[derive(Default)]
+struct Reported {
+    waits: AtomicU64,
+    waited_ns: AtomicU64,
+}
+
+/// Sums over all receives that ever waited.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ReceiveTotals {
+    pub(crate) waits: u64,
+    /// Time waited in all of them, the one that still waits included.
+    pub(crate) waited_ns: u64,
+    pub(crate) given_up: u64,
+}
+
+/// A receive that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceiveWait {
+    /// Its number, from 1. Some numbers are of no wait.
+    pub(crate) id: u64,
+    /// Who waits, by which waker.
+    pub(crate) waiter: u64,
+    pub(crate) since: u64,
+    pub(crate) want: Want,
+}
+
+/// What [`Receiving::look`] saw.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReceiveView {
+    pub(crate) occupancy: Occupancy,
+    pub(crate) totals: ReceiveTotals,
+    pub(crate) wait: Option<ReceiveWait>,
+    /// Whose waker a receive has left in the channel; 0: none was left.
+    pub(crate) left: u64,
+}
+
+/// Stores a word that one thread at a time writes.
+#[inline(always)]
+fn set(word: &AtomicU64, value: u64) {
+    // ORDERING(M8): Release. Pairs with M8 in `get`: who reads this sees what was stored before.
+    word.store(value, Ordering::Release);
+}
+
+/// Loads a word for a look.
+fn get(word: &AtomicU64) -> u64 {
+    // ORDERING(M8): Acquire. Pairs with M8 in `set`.
+    word.load(Ordering::Acquire)
+}
+
+/// Loads a word that the caller may write, or that was written before the park that it has ended.
+#[inline(always)]
+fn own(word: &AtomicU64) -> u64 {
+    // ORDERING(M8): Relaxed. By K1 and K2 of `ring` the word of who had it before is visible.
+    word.load(Ordering::Relaxed)
+}
+
+impl Receiving {
+    /// What a receive waits for.
+    pub(super) const RECV: Want = Want::new(Call::Recv, 1);
+    /// Likewise, for any number of messages.
+    pub(super) const RECV_MANY: Want = Want::new(Call::RecvMany, 1);
+
+    // ---------------------------------------------------------------- the receiver's
+
+    /// Whether the wait whose park the receiver has just taken back goes on.
+    pub(super) fn goes_on(&self, waiter: u64, want: Want) -> bool {
+        let was_same = own(&self.waker) == waiter && own(&self.want) == want.word();
+        was_same && own(&self.given_up_at) == 0
+    }
+
+    /// The receiver, which has its cell, is about to park. The wait before is over.
+    #[inline(always)]
+    pub(super) fn begins(&self, want: Want) {
+        set(&self.given_up_at, 0);
+        set(&self.since, clock::now());
+        set(&self.id, own(&self.id) + 1);
+        set(&self.want, want.word());
+    }
+
+    /// It did not park after all: that was no wait.
+    pub(super) fn never_began(&self) {
+        set(&self.failed, own(&self.failed) + 1);
+        set(&self.since, 0);
+    }
+
+    /// The future that waited was dropped. The park may stand.
+    #[inline(never)]
+    pub(super) fn is_given_up(&self) {
+        // If the park has just been ended, this comes too late, and costs nothing: the next wait
+        // clears it.
+        if own(&self.since) != 0 && own(&self.given_up_at) == 0 {
+            set(&self.given_up_at, clock::now());
+            set(&self.given_up, own(&self.given_up) + 1);
+        }
+    }
+
+    /// The waker in the cell is about to be taken out or replaced, by who has the cell.
+    #[inline(always)]
+    pub(super) fn waker_goes(&self) {
+        set(&self.waker, 0);
+    }
+
+    /// A waker of `waiter` was put into the cell.
+    #[inline(always)]
+    pub(super) fn waker_lies(&self, waiter: u64) {
+        set(&self.waker, waiter);
+    }
+
+    // ---------------------------------------------------------------- who ends a park
+
+    /// The wait is over. The caller has ended its park, and has not given the cell back.
+    #[inline(always)]
+    pub(super) fn is_over(&self) {
+        let since = own(&self.since);
+        let given_up_at = own(&self.given_up_at);
+        let end = if given_up_at == 0 { clock::now() } else { given_up_at };
+        set(&self.since, 0);
+        set(&self.waited_ns, own(&self.waited_ns) + end.saturating_sub(since));
+    }
+
+    // ---------------------------------------------------------------- a look
+
+    /// Looks at it all, and at the ring in the middle.
+    pub(super) fn look(&self, occupancy: impl Fn() -> Occupancy) -> ReceiveView {
+        let mut tries = 4;
+        loop {
+            let (id, since) = (get(&self.id), get(&self.since));
+            step("stats: wait read");
+            let waited_ns = get(&self.waited_ns);
+            let occupancy = occupancy();
+            let (waiter, want) = (get(&self.waker), Want::from_word(get(&self.want)));
+            let given_up_at = get(&self.given_up_at);
+            let (failed, given_up) = (get(&self.failed), get(&self.given_up));
+            let is_one =
+                get(&self.waker) == waiter && get(&self.since) == since && get(&self.id) == id;
+            tries -= 1;
+            if !is_one && tries > 0 {
+                continue;
+            }
+            let stands = is_one && since != 0 && occupancy.tail.is_parked();
+            let lasts = stands && given_up_at == 0 && waiter != 0;
+            // An attempt without a park may fail, or is being ended.
+            let may_fail = !is_one || since != 0 && !stands;
+            let mut totals = ReceiveTotals {
+                waits: id.saturating_sub(failed + u64::from(may_fail)),
+                waited_ns,
+                given_up,
+            };
+            if stands {
+                let end = if given_up_at == 0 { clock::exact() } else { given_up_at };
+                totals.waited_ns += end.saturating_sub(since);
+            }
+            let nobody_waits = since == 0 || given_up_at != 0;
+            return ReceiveView {
+                occupancy,
+                totals: self.at_least_reported(totals),
+                wait: lasts.then_some(ReceiveWait { id, waiter, since, want }),
+                left: if is_one && nobody_waits { waiter } else { 0 },
+            };
+        }
+    }
+
+    fn at_least_reported(&self, now: ReceiveTotals) -> ReceiveTotals {
+        let at_least = |reported: &AtomicU64, n: u64| {
+            // ORDERING(M6): Relaxed. Telemetry's own. Most looks find nothing new.
+            let known = reported.load(Ordering::Relaxed);
+            if n <= known { known } else { reported.fetch_max(n, Ordering::Relaxed).max(n) }
+        };
+        ReceiveTotals {
+            waits: at_least(&self.reported.waits, now.waits),
+            waited_ns: at_least(&self.reported.waited_ns, now.waited_ns),
+            ..now
+        }
+    }
+
+    /// The sums when nobody is there any more: all waits are over.
+    pub(super) fn final_totals(&mut self) -> ReceiveTotals {
+        ReceiveTotals {
+            waits: (own(&self.id) - own(&self.failed)).max(own(&self.reported.waits)),
+            waited_ns: own(&self.waited_ns).max(own(&self.reported.waited_ns)),
+            given_up: own(&self.given_up),
+        }
+    }
+}
+
+#[cfg(all(test, not(parshall_loom)))]
+mod tests {
+    use core::panic::Location;
+    use core::task::{Context, Poll, Waker};
+    use std::sync::Arc;
+    use std::task::Wake;
+
+    use super::super::stats::View;
+    use super::super::{Chan, Consumer, Settings, Shape};
+    use crate::ring::Any;
+    use crate::sync::acting::at;
+    use crate::telemetry::clock::Anchor;
+    use crate::telemetry::task::TaskRef;
+    use crate::unwind::OwesNothing;
+
+    struct Counts;
+
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    /// A waker, and how many clones of it live beside the one that is returned.
+    fn waker() -> (Waker, impl Fn() -> usize) {
+        let counts = Arc::new(Counts);
+        (counts.clone().into(), move || Arc::strong_count(&counts) - 2)
+    }
+
+    fn channel() -> (Chan<u8>, Consumer<u8>) {
+        Chan::create(Settings {
+            name: None,
+            shape: Shape { capacity: Some(2), start: 0, in_blocks: false },
+            location: Location::caller(),
+            on_drop: None,
+        })
+    }
+
+    fn send(chan: &Chan<u8>) {
+        assert!(chan.try_send::<OwesNothing, Any>(7).is_ok());
+    }
+
+    fn view(chan: &Chan<u8>) -> View {
+        chan.shared().view(Anchor::now())
+    }
+
+    fn is_of(word: u64, waker: &Waker) -> bool {
+        TaskRef::from_word(word).is_some_and(|task| task.number() == waker.data().addr() as u64)
+    }
+
+    /// A message comes while the receiver parks: the park fails, nobody has waited, and the waker
+    /// stays in the cell. Whoever takes messages then does not change whose it is.
+    ///
+    /// Seen to fail with: an attempt that is counted; and a waker that is told as that of the last
+    /// receiver.
+    #[test]
+    fn a_park_that_failed_is_no_wait_and_leaves_its_waker() {
+        let (chan, mut consumer) = channel();
+        let (waker, clones) = waker();
+        let sender = chan.clone();
+        let armed = at("park: lent", move || send(&sender));
+        let got = consumer.poll_recv::<Any>(&mut Context::from_waker(&waker));
+        armed.acted();
+        assert_eq!(got, Poll::Ready(Some(7)));
+        let now = view(&chan);
+        assert_eq!((now.stats.recv_waits_total, now.recv_wait.is_some()), (0, false));
+        assert!(is_of(now.left_waker, &waker) && clones() == 1);
+        send(&chan);
+        let other = crate::task::named("another", async {
+            assert!(consumer.try_recv::<Any>().is_ok());
+            consumer
+        });
+        let mut other = Box::pin(other);
+        let Poll::Ready(consumer) = other.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            unreachable!("it does not wait")
+        };
+        assert!(is_of(view(&chan).left_waker, &waker) && clones() == 1);
+        drop(consumer);
+        assert_eq!((view(&chan).left_waker, clones()), (0, 0));
+    }
+
+    /// A wait that is polled again ends when its park fails: it is counted once, and was not given
+    /// up.
+    ///
+    /// Seen to fail with: a park that fails and never is a wait.
+    #[test]
+    fn a_wait_that_is_polled_as_a_message_comes_is_counted_once() {
+        let (chan, mut consumer) = channel();
+        let (waker, _) = waker();
+        let cx = &mut Context::from_waker(&waker);
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        let sender = chan.clone();
+        let armed = at("park: lent", move || send(&sender));
+        assert!(consumer.poll_recv::<Any>(cx).is_ready());
+        armed.acted();
+        let now = view(&chan).stats;
+        assert_eq!((now.recv_waits_total, now.recv_given_up_total, now.recv_waiters), (1, 0, 0));
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        assert_eq!(view(&chan).stats.recv_waits_total, 2);
+    }
+
+    /// While a look goes on, a wait is given up, or ends, or is followed by another: the clone in
+    /// the cell is told once or not at all.
+    ///
+    /// Seen to fail with: a look that does not read the waker again after `since`.
+    #[test]
+    fn a_waker_is_not_told_twice_while_its_wait_ends() {
+        for how in 0..4 {
+            let (chan, mut consumer) = channel();
+            let (waker, clones) = waker();
+            let (again, clones_again) = self::waker();
+            assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&waker)).is_pending());
+            let sender = chan.clone();
+            let (back, returned) = std::sync::mpsc::channel();
+            let with = again.clone();
+            let armed = at("stats: wait read", move || {
+                let cx = &mut Context::from_waker(&with);
+                match how {
+                    0 => consumer.abandon_wait(),
+                    1 => send(&sender),
+                    2 => assert!(consumer.poll_recv::<Any>(cx).is_pending()),
+                    _ => {
+                        send(&sender);
+                        assert!(consumer.poll_recv::<Any>(cx).is_ready());
+                    }
+                }
+                back.send(consumer).unwrap();
+            });
+            let now = view(&chan);
+            armed.acted();
+            drop(returned);
+            let waits = now.recv_wait.map_or(0, |wait| wait.waiter);
+            let told = |waker: &Waker| {
+                usize::from(is_of(waits, waker)) + usize::from(is_of(now.left_waker, waker))
+            };
+            let (waker_lies, again_lies) = [(1, 0), (0, 0), (0, 1), (0, 0)][how];
+            assert_eq!((told(&waker), told(&again)), (waker_lies, again_lies), "{how}");
+            assert!(clones() + clones_again() == 0, "the receiver is gone");
+        }
+    }
+}
