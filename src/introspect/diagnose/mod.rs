@@ -3,10 +3,16 @@
 //! | file | |
 //! |---|---|
 //! | `finding` | what can be found: kinds, verdicts, and the facts that each rests on |
+//! | `settings` | from when on it is said |
+//! | `diagnoser` | look after look |
 
+mod diagnoser;
 mod finding;
+mod settings;
 
+pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
     Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
     Receiving, Side, Verdict,
 };
+pub use settings::{Settings, SettingsError};
