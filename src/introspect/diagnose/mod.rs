@@ -6,9 +6,18 @@
 //! | `settings` | from when on it is said |
 //! | `diagnoser` | look after look |
 
+mod deadlock;
 mod diagnoser;
 mod finding;
+mod futurelock;
+mod liveness;
+mod memory;
+mod rates;
+mod rooms;
+mod scene;
 mod settings;
+mod stalled;
+mod trend;
 
 pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
