@@ -164,7 +164,7 @@ fn tell(
     let mut places: Vec<u32> = sides.iter().map(|&(c, _)| c).collect();
     places.sort_unstable();
     let mut grants = places.iter().flat_map(|&c| scene.on(c)).filter(|wait| wait.is_granted());
-    if let Some(grant) = grants.find(theirs) {
+    if let Some(grant) = grants.find(theirs).filter(|_| rests.is_empty()) {
         let holder = grant.party?;
         let behind = behind(scene, &actors, &HashSet::from([holder]), covered, hang);
         let channel = scene.channel_ref(grant.channel);
@@ -172,7 +172,7 @@ fn tell(
         let polls = super::futurelock::polls_since(scene, grant);
         return Some(Finding {
             kind: FindingKind::Futurelock,
-            verdict: if rests.is_empty() { Verdict::Proven } else { Verdict::Stuck },
+            verdict: Verdict::Proven,
             since_ns: grant.is.granted_at_ns?,
             seen_ns: scene.now(),
             channels: vec![channel.clone()],

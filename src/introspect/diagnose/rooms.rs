@@ -188,13 +188,14 @@ fn made_by_one(scene: &Scene<'_>, c: u32, receiver: u32) -> Option<(u32, Vec<Str
     (one && first && quiet).then(|| (scene.find(maker).unwrap_or(u32::MAX), made_at))
 }
 
-/// Waits that should have ended.
-pub(super) fn lost_wakeups(scene: &Scene<'_>, findings: &mut Vec<Finding>) {
+/// Waits that should have ended. Marks the channels: what else is wrong there follows from it.
+pub(super) fn lost_wakeups(scene: &Scene<'_>, covered: &mut [bool], findings: &mut Vec<Finding>) {
     for c in scene.channels() {
         if let Some(wait) = unserved(scene, c).or_else(|| unwoken(scene, c)) {
             let channel = scene.channel_ref(c);
             let who = wait.party.map(|who| scene.party(who));
             let since = wait.is.granted_at_ns.unwrap_or(wait.is.since_ns);
+            covered[c as usize] = true;
             let evidence = Evidence::LostWakeup { channel, who, side: wait.side };
             findings.push(finding(scene, FindingKind::LostWakeup, since, evidence));
         }

@@ -17,8 +17,8 @@ pub struct Settings {
     pub apart: Duration,
     /// How long something must be unchanged to be called stuck. 1 s.
     pub stuck_after: Duration,
-    /// For how many looks in a row a trend or a rate must be seen before it is reported, and for
-    /// how many it must be gone before that ends. 3.
+    /// For how many looks in a row, beside the first, a trend or a rate must be seen before it is
+    /// reported, and for how many it must be gone before that ends. 5.
     pub looks: u32,
     /// A trend must also have been seen for this long: looks that follow each other at once say
     /// nothing. 1 s.
@@ -41,7 +41,7 @@ impl Default for Settings {
         Self {
             apart: Duration::from_millis(100),
             stuck_after: Duration::from_secs(1),
-            looks: 3,
+            looks: 5,
             trend_after: Duration::from_secs(1),
             growing_from: 100,
             saturated_from: 0.5,

@@ -20,11 +20,10 @@ fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> 
         return None;
     }
     // Each of these is true, so the earliest may be said.
-    let first = scene.on(c).first().filter(|wait| {
-        // A receive would have given its room to the first in line.
-        wait.side == Side::Send && !wait.is_granted() && wait.is.need == 1
-    });
-    let first = first.map(|wait| wait.is.since_ns);
+    let first = scene.on(c).first().filter(|wait| wait.side == Side::Send && !wait.is_granted());
+    let waiting = first.map(|wait| wait.is.since_ns);
+    // A receive would have given its room to the first in line.
+    let first = first.filter(|wait| wait.is.need == 1).map(|wait| wait.is.since_ns);
     let never = (channel.stats.recv_total == 0).then_some(channel.stats.created_at_ns);
     let idle = channel.last_receiver.and_then(|task| scene.find(task)).and_then(|a| {
         let actor = &scene.actors[a as usize];
@@ -33,11 +32,10 @@ fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> 
     });
     let unreceived = [Some(before.unreceived_since_ns), first, never, idle];
     let unreceived = unreceived.into_iter().flatten().min()?;
-    let oldest = channel.stats.oldest_send_wait_ns.and(first);
     let pending = match (never, idle) {
         // Messages have no age. That none was ever received, or that the receiver sleeps, is a fact
         // beside which theirs does not matter.
-        (None, None) => before.pending_since_ns.min(oldest.unwrap_or(i64::MAX)),
+        (None, None) => before.pending_since_ns.min(waiting.unwrap_or(i64::MAX)),
         _ => unreceived,
     };
     let since = unreceived.max(pending);
