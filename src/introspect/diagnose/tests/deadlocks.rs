@@ -50,6 +50,9 @@ fn who_may_be_woken_by_something_else_is_alive() {
             p.channels[0].stats.reserved = 1;
             p.channels[0].stats.queue_len = 1;
         }),
+        ("a permit is out that was not there when the messages were counted", |p, _| {
+            p.channels[0].stats.reserved = 1;
+        }),
         ("room is free", |p, _| p.channels[0].stats.queue_len = 1),
         ("a message to come", |p, [a, _]| {
             let c = p.channel("other", 4);
@@ -135,6 +138,8 @@ fn a_task_may_wait_for_itself_and_others_for_it() {
     assert_eq!(diagnosis.blind.unknown_waits, 1);
     assert_eq!((diagnosis.blind.waits, diagnosis.blind.uncertain_waits), (4, 3));
     assert_eq!(diagnosis.blind.nameless_tasks, 1);
+    p.task(own).state = Some(TaskState::Running);
+    assert_eq!(p.diagnose().blind.uncertain_waits, 4);
 }
 
 #[test]
@@ -188,6 +193,20 @@ fn a_cycle_that_hangs_on_another_is_behind_it() {
     assert!(diagnosis.findings[0].tasks.iter().any(|party| party.task == a));
 }
 
+/// Who is helped by somebody that is helped gets on.
+#[test]
+fn life_is_passed_on() {
+    let (mut p, [a, _]) = mailboxes();
+    let (middle, last) = (p.root("middle"), p.plain());
+    let (to_middle, to_last) = (p.full("to middle", 1, middle), p.full("to last", 1, last));
+    p.sends(middle, to_last);
+    p.sends(a, to_middle);
+    is_silent(&p.diagnose());
+    // Without the last one to begin with.
+    p.channels[to_last].last_receiver = Some(a);
+    assert_eq!(p.diagnose().findings[0].kind, Deadlock);
+}
+
 /// A close wait hangs on who has the receiver: surely, if that one waits in a receive.
 #[test]
 fn closed_waits_for_the_receiver() {
@@ -199,6 +218,8 @@ fn closed_waits_for_the_receiver() {
     is(&found, &[(Deadlock, Conditional, &["events"], &["own"], 0)]);
     let Evidence::Deadlock { cycle, .. } = &found.findings[0].evidence else { panic!() };
     assert_eq!(cycle[0].side, Side::Close);
+    // Somebody has received meanwhile.
+    is_silent(&p.diagnose_after(|p| p.received(c, 1)));
     // Another may send to who receives, and that one end the wait.
     let (mut p, c) = (Program::new(), 0);
     p.channel("events", 2);
@@ -251,8 +272,20 @@ fn a_futurelock_that_may_end_is_not_proven() {
     let (mut p, [reporter, _]) = futurelock();
     p.task(reporter).root = false;
     p.channels[0].send_waits[1].granted_at_ns = Some(p.now);
-    is_silent(&p.diagnose());
+    p.task(reporter).state_since_ns = Some(p.now);
     assert!(p.diagnose().findings.iter().all(|found| found.kind != Futurelock));
+    // It runs now, perhaps for the first time since.
+    let (mut p, [reporter, _]) = futurelock();
+    p.task(reporter).state = Some(TaskState::Running);
+    assert!(p.diagnose().findings.iter().all(|found| found.kind != Futurelock));
+    // It was polled since that was first seen.
+    let ran = p.diagnose_after(|p| p.task(reporter).polls = Some(5));
+    is(&ran, &[(Futurelock, Stuck, &["log"], &["reporter"], 1)]);
+    // The grant came between the looks.
+    let (mut p, _) = futurelock();
+    let granted = p.channels[0].send_waits[1].granted_at_ns.take();
+    let found = p.diagnose_after(|p| p.channels[0].send_waits[1].granted_at_ns = granted);
+    is_silent(&found);
 }
 
 /// Whether a plain task has run since is not known: the room is held.
