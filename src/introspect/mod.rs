@@ -17,7 +17,7 @@ pub(crate) mod registry;
 pub(crate) mod snapshot;
 
 pub use diagnose::{
-    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
-    Receiving, Side, Verdict,
+    Behind, Blind, ChannelRef, Diagnoser, Diagnosis, Evidence, Finding, FindingKind, Hop,
+    LookError, Party, Receiver, Receiving, Settings, SettingsError, Side, Verdict,
 };
 pub use graph::{Edge, Graph, Node, NodeKind, SCHEMA};

@@ -3,10 +3,114 @@
 //! | file | |
 //! |---|---|
 //! | `finding` | what can be found: kinds, verdicts, and the facts that each rests on |
+//! | `settings` | from when on it is said |
+//! | `diagnoser` | look after look |
+//! | `memory` | what is kept of a look for the next one |
+//! | `scene` | who is there, who waits for what, and what of that was so before |
+//! | `liveness` | who may get on, and whom they may help |
+//! | `deadlock` | cycles among those who are left, and who hangs on them |
+//! | `futurelock`, `stalled`, `rooms` | what is stuck, as facts |
+//! | `trend`, `rates` | what is worth knowing |
+//!
+//! # Words
+//!
+//! | word | means |
+//! |---|---|
+//! | party | a task, a thread, or what only a waker is known of |
+//! | standing | of a wait: registered, and not granted |
+//! | accounted for | of a party: nothing but the ends of its waits can wake it, and all of them are seen |
+//! | blocked | accounted for at both looks, and unchanged between them |
+//! | helper | of a wait: a party that could end it |
+//! | live | not blocked, or with a wait that has a live or an unknown helper |
+//! | doomed | not live |
+//!
+//! # Why a doomed party cannot get on
+//!
+//! A party waits for *any* of its waits, so a cycle alone proves nothing: one live helper of one wait is
+//! a way out. The doomed are what the least fixpoint leaves over: all of their waits have doomed helpers
+//! only.
+//!
+//! 1. Call T a moment after the first look and before the second. A snapshot is no moment: each
+//!    channel is read at its own. But what was read at both looks, and cannot have changed and changed
+//!    back, held at T. So all that follows held at one moment.
+//! 2. At T each blocked party waited in all the waits that are listed for it. A wait's number is never
+//!    used again, so the same number at both looks is one wait that stood at T. A root task with the
+//!    same count of polls did not run between.
+//! 3. At T each channel that is called *exact* was full: totals only rise, so if they are the same
+//!    nothing came in or out. Its room was taken by messages and by grants to waits that are listed.
+//! 4. The first of the doomed that gets on after T is woken by somebody: by a helper of one of its
+//!    waits, for it has no other waker. All of those helpers are doomed. So it is not the first.
+//!
+//! Killing a task from outside (`abort`, the end of its runtime) is no getting on.
+//!
+//! # Who is accounted for
+//!
+//! * *A thread in a blocking call without a deadline.* It does nothing else before the call ends. Waits
+//!   that it has left elsewhere do not matter.
+//! * *A root task* that is idle, has waits, each of them under its own waker, and as many wakers alive as
+//!   waits stand. A timer, a socket, a `FuturesUnordered` or a join handle beside would hold one more.
+//!   A wait with a deadline has a timer. A grant has spent its waker.
+//! * The waker of a receive that was given up (the loser of a `select!`) is counted, and is no way
+//!   out. A message there makes the task poll what it waits for, all of which still waits: a future
+//!   that becomes ready without having arranged to be woken breaks the contract of `Future`.
+//! * Nobody else. A task that is only named may have a timeout around it. A plain task, and what runs
+//!   on a thread that drives futures, may wait for anything.
+//!
+//! # Who helps
+//!
+//! | a wait | is ended by |
+//! |---|---|
+//! | to send, to reserve | who has the receiver: it receives, closes or drops it; who was granted room there: it gives it back. Anybody, if room is free, or taken by a permit that belongs to no wait |
+//! | to receive | anybody, for nobody sees where senders are. But no sender can send where all room is granted: then only those who hold it. This is what makes a futurelock provable |
+//! | for the end | who has the receiver |
+//!
+//! Those who wait in line ahead do not help: in an exact channel they hold nothing that they could give
+//! back.
+//!
+//! *Who has the receiver* is certain while its receive stands: the future borrows it. Else the last who
+//! received is taken to have it, and that is the assumption that a `conditional` finding prints. Its
+//! party is blocked too, so it has not moved the receiver between the looks. But it may have done so
+//! before, to a task that has never run: while a named task that has never been polled stands at both
+//! looks, nobody is assumed to have any receiver.
+//!
+//! A sender or a receiver that lies in a message of a queue is with nobody. Of a sender that changes
+//! nothing: who has senders is not known anyway. A receiver there was moved: the printed assumption.
+//!
+//! # What cannot be seen
+//!
+//! * A boxed future that is handed to another task between two polls: a grant is taken to be with the
+//!   task that polled it last. Likewise a receiver that was polled by `poll_recv` or a stream, and
+//!   handed on.
+//! * What a task does on a wake-up that parshall has not caused, to futures that keep no waker: see
+//!   above.
+//! * Plain tasks that have never run: see the printed assumption.
+//! * Where a sender is. `sender_kept` rests on where it was made, and is silent while another named
+//!   task lives that may have it.
+//!
+//! # What is said of the rest
+//!
+//! `stuck` says that something has not changed for so long, never why. What is measured is receives of
+//! this channel: a task that is busy elsewhere is not receiving here. Nothing becomes more certain by
+//! standing longer.
 
+mod deadlock;
+mod diagnoser;
 mod finding;
+mod futurelock;
+mod liveness;
+mod memory;
+mod rates;
+mod rooms;
+mod scene;
+mod settings;
+mod stalled;
+#[cfg(test)]
+mod tests;
+mod trend;
 
+pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
     Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
     Receiving, Side, Verdict,
 };
+pub use settings::{Settings, SettingsError};

@@ -1,0 +1,191 @@
+//! Look after look: what is kept between them, and what each says.
+
+use std::cmp::Reverse;
+
+use super::liveness::{Liveness, is_accounted_for};
+use super::memory::Memory;
+use super::scene::Scene;
+use super::{Blind, Diagnosis, Finding, Settings};
+use super::{deadlock, futurelock, rates, rooms, stalled};
+use crate::Snapshot;
+use crate::task::TaskKind;
+
+/// Turns snapshots of one process, one after the other, into findings.
+///
+/// It keeps what a comparison with the next snapshot needs, not the snapshots. It asks nothing of the
+/// process: snapshots that were read back from JSON or SQLite do as well.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::{Diagnoser, Settings};
+/// let settings = Settings::default();
+/// let mut diagnoser = Diagnoser::new(settings.clone());
+/// diagnoser.look(&parshall::snapshot())?;
+/// std::thread::sleep(settings.apart);
+/// let diagnosis = diagnoser.look(&parshall::snapshot())?;
+/// assert!(diagnosis.findings.is_empty());
+/// # Ok::<(), parshall::introspect::LookError>(())
+/// ```
+#[derive(Debug)]
+pub struct Diagnoser {
+    settings: Settings,
+    memory: Option<Memory>,
+}
+
+impl Diagnoser {
+    /// One that has seen nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, memory: None }
+    }
+
+    /// What is wrong now, as far as this snapshot and the former ones tell. Findings come from the
+    /// second look on; those that are a trend or a rate, after as many as the settings say.
+    ///
+    /// # Errors
+    /// The snapshot is of another process than the last one, or was not taken after it. It is then
+    /// not looked at, and the next may be right again.
+    pub fn look(&mut self, snapshot: &Snapshot) -> Result<Diagnosis, LookError> {
+        let mut order: Vec<u32> = (0..snapshot.channels.len() as u32).collect();
+        order.sort_by_key(|&c| snapshot.channels[c as usize].stats.channel_id);
+        let before = self.memory.take();
+        let checked = before.as_ref().map_or(Ok(0), |before| follows(before, snapshot));
+        let shift = match checked {
+            Ok(shift) => shift,
+            Err(error) => {
+                self.memory = before;
+                return Err(error);
+            }
+        };
+        let before = before.map(|before| before.on_the_line_of(shift));
+        let mut memory = Memory::of(snapshot, &order, before.as_ref());
+        let scene = Scene::new(snapshot, &order, before.as_ref());
+        let now = snapshot.taken_at_ns;
+        let first_look_ns = before.as_ref().map_or(now, |before| before.taken_at_ns);
+        let findings = findings(&scene, &self.settings, &mut memory, first_look_ns);
+        let blind = blind(&scene);
+        self.memory = Some(memory);
+        Ok(Diagnosis {
+            process: snapshot.process.clone(),
+            pid: snapshot.pid,
+            first_look_ns,
+            second_look_ns: now,
+            findings,
+            blind,
+        })
+    }
+}
+
+/// By how much the time line of this snapshot is ahead of that of the last one: the system's time
+/// may have been set between. The same channel was created at the same moment.
+fn follows(before: &Memory, snapshot: &Snapshot) -> Result<i64, LookError> {
+    if before.proc_key != snapshot.proc_key {
+        return Err(LookError::OtherProcess {
+            expected: (before.process.clone(), before.proc_key.clone()),
+            found: (snapshot.process.clone(), snapshot.proc_key.clone()),
+        });
+    }
+    let shift = snapshot.channels.iter().find_map(|channel| {
+        let row = before.channel(channel.stats.channel_id)?;
+        channel.stats.created_at_ns.checked_sub(row.created_at_ns)
+    });
+    let shift = shift.unwrap_or(0);
+    let last_ns = before.taken_at_ns.saturating_add(shift);
+    if snapshot.taken_at_ns <= last_ns {
+        return Err(LookError::NotLater { last_ns, this_ns: snapshot.taken_at_ns });
+    }
+    Ok(shift)
+}
+
+/// All of them, in their order.
+fn findings(
+    scene: &Scene<'_>,
+    settings: &Settings,
+    kept: &mut Memory,
+    from_ns: i64,
+) -> Vec<Finding> {
+    // Also at the first look: the sums for the next.
+    let mut rates = Vec::new();
+    rates::find(scene, settings, kept, from_ns, &mut rates);
+    if scene.before.is_none() {
+        return Vec::new();
+    }
+    let life = Liveness::of(scene);
+    let (mut findings, mut covered) = deadlock::find(scene, &life);
+    drop(life);
+    rooms::lost_wakeups(scene, &mut covered, &mut findings);
+    futurelock::find(scene, settings, &mut covered, &mut findings);
+    rooms::held_permits(scene, settings, &mut covered, &mut findings);
+    stalled::find(scene, settings, &covered, &mut findings);
+    rooms::starved(scene, settings, &mut findings);
+    rooms::sender_kept(scene, settings, &mut findings);
+    findings.append(&mut rates);
+    // Stable: of what is alike, the channel that was made first.
+    findings
+        .sort_by_key(|found| (found.verdict, Reverse(found.victims), found.kind, found.since_ns));
+    findings
+}
+
+fn blind(scene: &Scene<'_>) -> Blind {
+    let mut blind = Blind {
+        waits: scene.waits.len() as u64,
+        untracked: scene.snapshot.untracked,
+        ..Blind::default()
+    };
+    blind.unknown_waits = scene.waits.iter().filter(|wait| wait.party.is_none()).count() as u64;
+    blind.uncertain_waits = blind.unknown_waits;
+    for a in 0..scene.actors.len() as u32 {
+        let actor = &scene.actors[a as usize];
+        let waits = scene.waits_by(a).len() as u64;
+        if actor.task.kind() == TaskKind::Waker {
+            blind.unknown_waits += waits;
+        }
+        if !is_accounted_for(scene, a) {
+            blind.uncertain_waits += waits;
+        }
+        let is_task = matches!(actor.task.kind(), TaskKind::Named | TaskKind::Tokio);
+        if waits > 0 && is_task && actor.is.is_none_or(|is| is.name.is_none()) {
+            blind.nameless_tasks += 1;
+        }
+    }
+    blind
+}
+
+/// A snapshot that cannot follow the last one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LookError {
+    /// It is of another process.
+    OtherProcess {
+        /// The process that was looked at before, and its key.
+        expected: (String, String),
+        /// The process of this snapshot, and its key.
+        found: (String, String),
+    },
+    /// It was not taken after the last one.
+    NotLater {
+        /// When the last one was taken, in nanoseconds since the Unix epoch.
+        last_ns: i64,
+        /// When this one was.
+        this_ns: i64,
+    },
+}
+
+impl core::fmt::Display for LookError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::OtherProcess { expected, found } => write!(
+                f,
+                "the snapshot is of process {:?} ({}), the looks before were at {:?} ({}); a \
+                 Diagnoser looks at one process",
+                found.0, found.1, expected.0, expected.1
+            ),
+            Self::NotLater { last_ns, this_ns } => write!(
+                f,
+                "the snapshot was taken at {this_ns} ns, the last one at {last_ns} ns; give them \
+                 in the order in which they were taken, each once"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for LookError {}

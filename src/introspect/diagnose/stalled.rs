@@ -1,0 +1,186 @@
+//! Channels that nobody receives from though something waits to be received, and who is to blame:
+//! the end of the chain of waits that begins with the last receiver.
+
+use std::collections::BTreeMap;
+
+use super::deadlock::tally;
+use super::memory::is_pending;
+use super::scene::Scene;
+use super::trend::age;
+use super::{Evidence, Finding, FindingKind, Receiver, Receiving, Settings, Side, Verdict};
+use crate::task::{TaskKind, TaskState};
+
+/// Since when there is no receive on a channel, and something to receive; none: not long enough, or
+/// not both.
+fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> {
+    let channel = scene.channel(c);
+    let before = scene.channel_before(c)?;
+    let memory_is_good = before.facts.received == channel.stats.recv_total;
+    if !is_pending(channel) || !memory_is_good || before.pending_since_ns == i64::MAX {
+        return None;
+    }
+    // Each of these is true, so the earliest may be said.
+    let first = scene.on(c).first().filter(|wait| wait.side == Side::Send && !wait.is_granted());
+    let waiting = first.map(|wait| wait.is.since_ns);
+    // A receive would have given its room to the first in line.
+    let first = first.filter(|wait| wait.is.need == 1).map(|wait| wait.is.since_ns);
+    let never = (channel.stats.recv_total == 0).then_some(channel.stats.created_at_ns);
+    let idle = channel.last_receiver.and_then(|task| scene.find(task)).and_then(|a| {
+        let actor = &scene.actors[a as usize];
+        let is = actor.is.filter(|_| actor.is_still())?;
+        is.state_since_ns
+    });
+    let unreceived = [Some(before.unreceived_since_ns), first, never, idle];
+    let unreceived = unreceived.into_iter().flatten().min()?;
+    let pending = match (never, idle) {
+        // Messages have no age. That none was ever received, or that the receiver sleeps, is a fact
+        // beside which theirs does not matter.
+        (None, None) => before.pending_since_ns.min(waiting.unwrap_or(i64::MAX)),
+        _ => unreceived,
+    };
+    let since = unreceived.max(pending);
+    (age(since, scene.now()) >= settings.stuck_after.as_nanos()).then_some(since)
+}
+
+/// The channel that the last receiver of `c` waits for, and the wait: of several the oldest, sends
+/// first, since a receive may be awaited for long without anything being wrong.
+fn next(scene: &Scene<'_>, c: u32) -> Option<(u32, u32)> {
+    let channel = scene.channel(c);
+    if channel.recv_wait.is_some() {
+        return None;
+    }
+    let receiver = scene.find(channel.last_receiver?)?;
+    let waits = scene.standing(receiver);
+    let is_send = |&&w: &&u32| scene.waits[w as usize].side != Side::Receive;
+    let w = *waits.iter().find(is_send).or(waits.first())?;
+    Some((w, scene.waits[w as usize].channel))
+}
+
+/// For each channel the one at the end of its chain: of a circle, the one with the lowest number.
+fn ends(scene: &Scene<'_>) -> Vec<u32> {
+    const NEW: u32 = u32::MAX;
+    const ON_PATH: u32 = u32::MAX - 1;
+    let mut ends = vec![NEW; scene.order.len()];
+    for start in scene.channels() {
+        let (mut path, mut c) = (Vec::new(), start);
+        let end = loop {
+            match ends[c as usize] {
+                NEW => {
+                    ends[c as usize] = ON_PATH;
+                    path.push(c);
+                }
+                ON_PATH => {
+                    let from = path.iter().position(|&other| other == c).unwrap_or(0);
+                    break path[from..].iter().copied().min().unwrap_or(c);
+                }
+                end => break end,
+            }
+            let step = next(scene, c);
+            match step.filter(|&(w, _)| scene.waits[w as usize].side != Side::Receive) {
+                Some((_, to)) => c = to,
+                None => break c,
+            }
+        };
+        for c in path {
+            ends[c as usize] = end;
+        }
+    }
+    ends
+}
+
+/// What the one who should receive from `c` does.
+pub(super) fn receiver(scene: &Scene<'_>, c: u32) -> Receiver {
+    let channel = scene.channel(c);
+    let (who, does) = match (&channel.recv_wait, channel.last_receiver) {
+        (Some(wait), _) => (wait.task.and_then(|task| scene.find(task)), Receiving::Receives),
+        (None, None) if channel.stats.recv_total == 0 => (None, Receiving::Never),
+        (None, None) => (None, Receiving::Gone),
+        (None, Some(task)) => {
+            let who = scene.find(task);
+            (who, who.map_or(Receiving::Gone, |who| doing(scene, c, who)))
+        }
+    };
+    Receiver {
+        channel: scene.channel_ref(c),
+        who: who.map(|who| scene.party(who)),
+        last_receive: channel.last_receive,
+        does,
+    }
+}
+
+fn doing(scene: &Scene<'_>, c: u32, who: u32) -> Receiving {
+    if let Some((w, _)) = next(scene, c) {
+        // A circle, or a receive: nobody is known to be at the end of it.
+        let chain = scene.hop(w, None).into_iter().collect();
+        return Receiving::WaitsFor { chain, end: None };
+    }
+    let actor = &scene.actors[who as usize];
+    let Some(is) = actor.is else { return Receiving::Unknown };
+    let polls = is.polls.zip(actor.before.and_then(|before| before.polls));
+    let polls = polls.map_or(0, |(now, before)| now.saturating_sub(before));
+    match is.state.filter(|_| actor.task.kind() == TaskKind::Named) {
+        Some(TaskState::Running) => Receiving::Runs { polls },
+        _ if polls > 0 => Receiving::Runs { polls },
+        Some(TaskState::Idle) => Receiving::Outside,
+        Some(TaskState::Scheduled) => {
+            Receiving::Woken { since_ns: is.state_since_ns.unwrap_or(scene.now()) }
+        }
+        None => Receiving::Unknown,
+    }
+}
+
+/// What hangs on one end.
+#[derive(Default)]
+struct Group {
+    channels: Vec<(i64, u32)>,
+}
+
+/// One finding an end. Leaves out channels that were told of, and those that lead to them.
+pub(super) fn find(
+    scene: &Scene<'_>,
+    settings: &Settings,
+    covered: &[bool],
+    findings: &mut Vec<Finding>,
+) {
+    let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
+    let mut all_ends = None;
+    for c in scene.channels().filter(|&c| !covered[c as usize]) {
+        let Some(since) = stalled_since(scene, settings, c) else { continue };
+        let end = all_ends.get_or_insert_with(|| ends(scene))[c as usize];
+        if !covered[end as usize] {
+            groups.entry(end).or_default().channels.push((since, c));
+        }
+    }
+    for (end, mut group) in groups {
+        group.channels.sort_unstable();
+        let is_end = |&(_, c): &(i64, u32)| c == end;
+        let since_ns = (group.channels.iter().copied().find(is_end))
+            .or(group.channels.first().copied())
+            .map_or(scene.now(), |(since, _)| since);
+        let others = group.channels.iter().map(|&(_, c)| c).filter(|&c| c != end);
+        let members: Vec<u32> = core::iter::once(end).chain(others).collect();
+        let waiting = members.iter().flat_map(|&c| scene.waits_on(c));
+        let behind = tally(
+            scene,
+            waiting
+                .filter(|&w| {
+                    let wait = &scene.waits[w as usize];
+                    wait.side != Side::Receive && !wait.is_granted()
+                })
+                .collect(),
+        );
+        let receiver = receiver(scene, end);
+        let channels: Vec<_> = members.iter().map(|&c| scene.channel_ref(c)).collect();
+        findings.push(Finding {
+            kind: FindingKind::Stalled,
+            verdict: Verdict::Stuck,
+            since_ns,
+            seen_ns: scene.now(),
+            channels: channels.clone(),
+            tasks: receiver.who.iter().cloned().collect(),
+            victims: behind.senders + behind.receivers,
+            assumption: None,
+            evidence: Evidence::Stalled { receiver, channels, behind },
+        });
+    }
+}

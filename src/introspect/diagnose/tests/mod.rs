@@ -1,0 +1,6 @@
+//! Every rule on snapshots made by hand.
+
+mod build;
+mod deadlocks;
+mod facts;
+mod trends;
