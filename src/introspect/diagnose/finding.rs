@@ -333,6 +333,9 @@ pub struct Finding {
     pub verdict: Verdict,
     /// Since when at least, in nanoseconds since the Unix epoch.
     pub since_ns: i64,
+    /// When it was last seen: [`Diagnosis::second_look_ns`] of the diagnosis that it is in. So it
+    /// has lasted for `seen_ns - since_ns`.
+    pub seen_ns: i64,
     /// The channels that it is about, the worst first.
     pub channels: Vec<ChannelRef>,
     /// The tasks and threads that it is about.
