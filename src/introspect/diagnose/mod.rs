@@ -5,10 +5,15 @@
 //! | `finding` | what can be found: kinds, verdicts, and the facts that each rests on |
 //! | `settings` | from when on it is said |
 //! | `diagnoser` | look after look |
+//! | `report`, `words` | what it reads like |
 
 mod diagnoser;
 mod finding;
+mod report;
+#[cfg(test)]
+mod samples;
 mod settings;
+mod words;
 
 pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
