@@ -26,6 +26,8 @@ pub use sync::STEP_HOOK;
 
 pub use chan::{ChannelStats, CloseCause};
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub use introspect::diagnose::diagnose;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub use introspect::registry::Retired;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub use introspect::snapshot::{

@@ -64,7 +64,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
-    ("introspect", &["root", "telemetry/task"]),
+    ("introspect", &["root", "telemetry/task", "introspect/diagnose/watch"]),
+    // The threads that look.
+    ("introspect/diagnose/ticker", &["sync", "telemetry/process"]),
+    (
+        "introspect/diagnose/watch",
+        &["sync", "unwind", "telemetry/clock", "introspect/diagnose/ticker", "introspect", "root"],
+    ),
     ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),
     ("lib", &[]),
 ];

@@ -6,6 +6,7 @@
 //! | `settings` | from when on it is said |
 //! | `diagnoser` | look after look |
 //! | `report`, `words` | what it reads like |
+//! | `watch`, `ticker` | looks at this process, once or on a thread |
 
 mod diagnoser;
 mod finding;
@@ -13,6 +14,8 @@ mod report;
 #[cfg(test)]
 mod samples;
 mod settings;
+pub(crate) mod ticker;
+pub(crate) mod watch;
 mod words;
 
 pub use diagnoser::{Diagnoser, LookError};
@@ -21,3 +24,4 @@ pub use finding::{
     Receiving, Side, Verdict,
 };
 pub use settings::{Settings, SettingsError};
+pub use watch::{Watch, diagnose};
