@@ -17,7 +17,8 @@ pub(crate) mod registry;
 pub(crate) mod snapshot;
 
 pub use diagnose::{
-    Behind, Blind, ChannelRef, Diagnoser, Diagnosis, Evidence, Finding, FindingKind, Hop,
-    LookError, Party, Receiver, Receiving, Settings, SettingsError, Side, Verdict, Watch,
+    Behind, Blind, ChannelRef, DIAGNOSIS_SCHEMA, Diagnoser, Diagnosis, Evidence, Finding,
+    FindingKind, Hop, LookError, Party, Receiver, Receiving, Settings, SettingsError, Side,
+    Verdict, Watch,
 };
 pub use graph::{Edge, Graph, Node, NodeKind, SCHEMA};

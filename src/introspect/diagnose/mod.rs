@@ -6,10 +6,12 @@
 //! | `settings` | from when on it is said |
 //! | `diagnoser` | look after look |
 //! | `report`, `words` | what it reads like |
+//! | `json` | the same for machines |
 //! | `watch`, `ticker` | looks at this process, once or on a thread |
 
 mod diagnoser;
 mod finding;
+mod json;
 mod report;
 #[cfg(test)]
 mod samples;
@@ -23,5 +25,6 @@ pub use finding::{
     Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
     Receiving, Side, Verdict,
 };
+pub use json::DIAGNOSIS_SCHEMA;
 pub use settings::{Settings, SettingsError};
 pub use watch::{Watch, diagnose};
