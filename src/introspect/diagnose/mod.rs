@@ -7,9 +7,11 @@
 //! | `diagnoser` | look after look |
 //! | `report`, `words` | what it reads like |
 //! | `json` | the same for machines |
+//! | `draw` | the same as a picture |
 //! | `watch`, `ticker` | looks at this process, once or on a thread |
 
 mod diagnoser;
+mod draw;
 mod finding;
 mod json;
 mod report;

@@ -56,7 +56,7 @@ impl Diagnosis {
         self.findings.first().is_some_and(|worst| worst.verdict != Verdict::Signal)
     }
 
-    fn headline(&self) -> String {
+    pub(super) fn headline(&self) -> String {
         let process = name(&self.process);
         match self.findings.first() {
             Some(worst) if self.is_stuck() => {
@@ -111,7 +111,7 @@ fn tally(findings: &[Finding]) -> String {
 
 impl FindingKind {
     /// The kind in a sentence.
-    fn in_words(self) -> &'static str {
+    pub(super) fn in_words(self) -> &'static str {
         match self {
             Self::HeldPermits => "held permits",
             Self::SenderKept => "sender kept",
@@ -142,11 +142,11 @@ impl Finding {
     }
 
     /// For how long it has lasted.
-    fn age(&self) -> i64 {
+    pub(super) fn age(&self) -> i64 {
         self.seen_ns.saturating_sub(self.since_ns)
     }
 
-    fn ago(&self, ns: i64) -> String {
+    pub(super) fn ago(&self, ns: i64) -> String {
         duration(self.seen_ns.saturating_sub(ns))
     }
 
@@ -437,7 +437,7 @@ impl Finding {
 }
 
 impl Party {
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         name(&self.name)
     }
 }
@@ -448,7 +448,7 @@ impl ChannelRef {
     }
 
     /// `wal 8/8`, or `mixer 1,200` without a capacity. It is not broken between two lines.
-    fn filled(&self) -> String {
+    pub(super) fn filled(&self) -> String {
         let fill = match self.capacity {
             Some(capacity) => format!("{}/{}", count(self.len), count(capacity)),
             None => count(self.len),
@@ -509,7 +509,7 @@ fn waiting(behind: &Behind) -> Option<String> {
     Some(format!("waiting: {who}"))
 }
 
-fn crowd(behind: &Behind) -> Option<String> {
+pub(super) fn crowd(behind: &Behind) -> Option<String> {
     let sides = [(behind.senders, "sender"), (behind.receivers, "receiver")];
     let sides: Vec<_> =
         sides.iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(*n, what)).collect();

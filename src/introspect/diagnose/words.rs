@@ -7,7 +7,7 @@ pub(super) const WIDTH: usize = 100;
 const NAME: usize = 40;
 
 /// Stands for a space at which no line may end. Names have none: there it is escaped.
-const GLUE: char = '\u{a0}';
+pub(super) const GLUE: char = '\u{a0}';
 
 /// `340 ms`, `12.4 s`, `90 s`, `3 min`, `5 h`, `4 days`. What is negative, because somebody has set
 /// a clock, is 0.
