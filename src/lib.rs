@@ -15,6 +15,8 @@ mod ring;
 mod runtime;
 mod sync;
 mod telemetry;
+#[cfg(all(feature = "testing", not(parshall_loom)))]
+pub mod testing;
 mod unwind;
 mod wait;
 pub mod wrappers;

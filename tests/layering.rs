@@ -71,6 +71,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "introspect/diagnose/watch",
         &["sync", "unwind", "telemetry/clock", "introspect/diagnose/ticker", "introspect", "root"],
     ),
+    (
+        "testing",
+        &["sync", "root", "introspect", "introspect/diagnose/ticker", "introspect/diagnose/watch"],
+    ),
     ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),
     ("lib", &[]),
 ];

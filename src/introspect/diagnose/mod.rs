@@ -14,9 +14,9 @@ mod diagnoser;
 mod draw;
 mod finding;
 mod json;
-mod report;
+pub(crate) mod report;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod settings;
 pub(crate) mod ticker;
 pub(crate) mod watch;

@@ -95,7 +95,7 @@ pub(super) fn finding(kind: FindingKind, verdict: Verdict, evidence: Evidence) -
     }
 }
 
-pub(super) fn diagnosis(findings: Vec<Finding>) -> Diagnosis {
+pub(crate) fn diagnosis(findings: Vec<Finding>) -> Diagnosis {
     Diagnosis {
         process: "ingest-4711".into(),
         pid: 4711,
@@ -123,7 +123,7 @@ pub(super) fn deadlock() -> Finding {
 }
 
 /// One of each kind, and of each way not to receive.
-pub(super) fn each_kind() -> Vec<Finding> {
+pub(crate) fn each_kind() -> Vec<Finding> {
     use FindingKind as Kind;
     let jobs = || channel("jobs", 1, 1);
     let alone = vec![hop("loop", Side::Send, channel("events", 3, 3), None)];

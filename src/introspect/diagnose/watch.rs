@@ -12,6 +12,7 @@ use futures_core::Stream;
 
 use super::ticker::Ticker;
 use super::{Diagnoser, Diagnosis, FindingKind, Settings, Verdict};
+use crate::Snapshot;
 use crate::sync::plain::{Arc, Mutex, OnceLock};
 use crate::sync::thread;
 use crate::telemetry::clock;
@@ -72,9 +73,12 @@ impl Looks {
     }
 
     pub(crate) fn look(&mut self) -> Diagnosis {
-        let snapshot = crate::snapshot();
+        self.look_at(&crate::snapshot())
+    }
+
+    pub(crate) fn look_at(&mut self, snapshot: &Snapshot) -> Diagnosis {
         loop {
-            match self.diagnoser.look(&snapshot) {
+            match self.diagnoser.look(snapshot) {
                 Ok(diagnosis) => return diagnosis,
                 // The time of day was set back. All begins anew: any snapshot is right as the first.
                 Err(_) => self.diagnoser = Diagnoser::new(self.settings.clone()),
