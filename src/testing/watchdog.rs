@@ -6,8 +6,8 @@ use std::process::abort;
 use std::time::{Duration, Instant};
 
 use crate::Snapshot;
-use crate::introspect::diagnose::report::{waiters, waits};
 use crate::introspect::diagnose::ticker::{Stop, Ticker};
+use crate::introspect::diagnose::waiters::{waiters, waits};
 use crate::introspect::diagnose::watch::{Looks, settings};
 use crate::introspect::{Diagnosis, Verdict};
 use crate::sync::plain::thread_name;

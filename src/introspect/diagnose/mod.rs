@@ -6,6 +6,7 @@
 //! | `settings` | from when on it is said |
 //! | `diagnoser` | look after look |
 //! | `report`, `words` | what it reads like |
+//! | `waiters` | who waits, whether that is a finding or not |
 //! | `json` | the same for machines |
 //! | `draw` | the same as a picture |
 //! | `watch`, `ticker` | looks at this process, once or on a thread |
@@ -14,11 +15,13 @@ mod diagnoser;
 mod draw;
 mod finding;
 mod json;
-pub(crate) mod report;
+mod report;
 #[cfg(test)]
 pub(crate) mod samples;
 mod settings;
 pub(crate) mod ticker;
+#[cfg(feature = "testing")]
+pub(crate) mod waiters;
 pub(crate) mod watch;
 mod words;
 

@@ -5,9 +5,6 @@
 
 use core::fmt;
 
-use crate::task::{TaskKind, TaskRef};
-use crate::{Snapshot, WaitSnapshot};
-
 use super::words::{self, count, counted, duration, exact, line, name, percent, quoted, rate};
 use super::{
     Behind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver, Receiving,
@@ -20,9 +17,6 @@ const FINDINGS: usize = 12;
 /// How many hops of a chain are written out, and how many names of a list.
 const HOPS: usize = 12;
 const NAMES: usize = 3;
-
-/// How many waits are written out.
-const WAITS: usize = 16;
 
 /// How much of an assumption is shown, in characters.
 const ASSUMPTION: usize = 300;
@@ -322,6 +316,8 @@ impl Finding {
                     "its receiver is kept and not polled; the channel was created at {location}"
                 )
             }
+            // The line before has said it.
+            Receiving::WaitsFor { chain, end: None } if chain.len() < 2 => return None,
             Receiving::WaitsFor { chain: hops, end } => {
                 let end = end.as_deref().map(|end| {
                     let who = end.who.as_ref().map_or("the last receiver".into(), Party::shown);
@@ -470,7 +466,7 @@ impl Hop {
     }
 }
 
-fn waits_for(side: Side, channel: &ChannelRef) -> String {
+pub(super) fn waits_for(side: Side, channel: &ChannelRef) -> String {
     let filled = channel.filled();
     match side {
         Side::Send => format!("for room in {filled}"),
@@ -532,53 +528,6 @@ pub(super) fn crowd(behind: &Behind) -> Option<String> {
         format!(", among them {}", names.join(", "))
     };
     (!sides.is_empty()).then(|| format!("{}{names}", sides.join(", ")))
-}
-
-/// Every wait that is not over, and on what.
-pub(crate) fn waits(
-    snapshot: &Snapshot,
-) -> impl Iterator<Item = (Side, &WaitSnapshot, ChannelRef)> {
-    snapshot.channels.iter().flat_map(|channel| {
-        let stats = &channel.stats;
-        let on = move || ChannelRef {
-            id: channel.id.clone(),
-            name: stats.label.clone(),
-            location: stats.location.clone(),
-            len: stats.queue_len,
-            capacity: stats.capacity,
-        };
-        let sends = channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none());
-        let sides = sends.map(|wait| (Side::Send, wait));
-        let sides = sides.chain(channel.recv_wait.iter().map(|wait| (Side::Receive, wait)));
-        let sides = sides.chain(channel.close_waits.iter().map(|wait| (Side::Close, wait)));
-        sides.map(move |(side, wait)| (side, wait, on()))
-    })
-}
-
-/// Who waits, and for what: a line each, the longest wait first.
-pub(crate) fn waiters(snapshot: &Snapshot) -> String {
-    let mut waits: Vec<_> = waits(snapshot).collect();
-    waits.sort_by_key(|(_, wait, _)| wait.since_ns);
-    let who = |task: TaskRef| {
-        let known = snapshot.tasks.iter().find(|known| known.task == task);
-        let number = task.number();
-        match (known.and_then(|known| known.name.as_deref()), task.kind()) {
-            (Some(known), _) => name(known),
-            (None, TaskKind::Thread) => format!("thread {number}"),
-            (None, TaskKind::Waker) => "a task without a name".into(),
-            (None, _) => format!("task {number}"),
-        }
-    };
-    let mut out = String::new();
-    for (side, wait, channel) in waits.iter().take(WAITS) {
-        let who = wait.task.map_or("somebody".into(), who);
-        let (what, age) = (waits_for(*side, channel), snapshot.taken_at_ns - wait.since_ns);
-        words::wrap(&mut out, &format!("{who} waits {what}, {}", duration(age)), "  ", "    ");
-    }
-    if let Some(more) = waits.len().checked_sub(WAITS).filter(|more| *more > 0) {
-        words::wrap(&mut out, &format!("and {} more", counted(more as u64, "wait")), "  ", "");
-    }
-    out
 }
 
 #[cfg(test)]
@@ -721,7 +670,7 @@ blind: 1 of 1 wait is of tasks that parshall cannot see into, 1 known by a waker
         assert_eq!(
             stalled.text(),
             "q 1/1 is stalled, 0 s: `two words` received last; it waits for room in `two\\nlines` \
-             1/1\na -> `two\\nlines` 1/1"
+             1/1"
         );
         assert_eq!(party("x").shown(), "x");
     }

@@ -176,7 +176,10 @@ pub(crate) fn each_kind() -> Vec<Finding> {
             ))),
         }),
         doing(Receiving::WaitsFor {
-            chain: vec![hop("worker", Side::Receive, channel("replies", 0, 1), None)],
+            chain: vec![
+                hop("worker", Side::Receive, channel("replies", 0, 1), None),
+                hop("server", Side::Close, channel("requests", 2, 4), None),
+            ],
             end: None,
         }),
         doing(Receiving::Runs { polls: 1204 }),

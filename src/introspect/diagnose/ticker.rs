@@ -64,6 +64,7 @@ impl Stop {
     }
 
     /// Calls `f` unless it was stopped. A handle that is dropped meanwhile waits until `f` returns.
+    #[cfg(feature = "testing")]
     pub(crate) fn unless_stopped(&self, f: impl FnOnce()) {
         let stopped = self.stopped.lock();
         if !*stopped {
