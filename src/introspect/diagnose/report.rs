@@ -241,14 +241,14 @@ impl Finding {
         behind: &Behind,
     ) -> Vec<String> {
         let who = holder.shown();
+        // None that were seen: there may have been some before the first look.
         let ran = match polls {
-            Some(0) => "has not run since".into(),
-            Some(1) => "has run once since".into(),
-            Some(n) => format!("has run {} times since", count(n)),
-            None => "has run since".into(),
+            None | Some(0) => String::new(),
+            Some(1) => ", has run once since,".into(),
+            Some(n) => format!(", has run {} times since,", count(n)),
         };
         let head = format!(
-            "{}: {who} was granted room {} ago, {ran}, and does not take it",
+            "{}: {who} was granted room {} ago{ran} and does not take it",
             channel.filled(),
             self.ago(granted_at_ns),
         );
