@@ -168,8 +168,10 @@ pub struct WaitSnapshot {
 pub struct TaskSnapshot {
     /// Which.
     pub task: TaskRef,
-    /// Its name, if it has one: by [`task::named`](crate::task::named) or
-    /// [`task::set_name`](crate::task::set_name), or the thread's own.
+    /// Its name, if it has one: by [`task::named`](crate::task::named),
+    /// [`task::spawn_named`](crate::task::spawn_named) or
+    /// [`task::set_name`](crate::task::set_name); the `file:line` of its
+    /// [`task::spawn`](crate::task::spawn); or the thread's own.
     pub name: Option<String>,
     /// It was made by [`task::spawn`](crate::task::spawn) or
     /// [`task::spawn_named`](crate::task::spawn_named): nothing is around it that could wake it
@@ -354,8 +356,8 @@ fn tasks(channels: &[ChannelSnapshot], living: &Living) -> Vec<TaskSnapshot> {
         TaskSnapshot {
             task,
             name: living.name(task).map(|name| name.to_string()),
-            root: false,
-            location: None,
+            root: cell.is_some_and(TaskCell::is_root),
+            location: cell.and_then(TaskCell::location),
             state,
             state_since_ns: None,
             wakers: None,

@@ -41,7 +41,7 @@ impl NameCell {
     }
 }
 
-/// Whether a place says where a channel comes from. Not if it is in the standard library, or in
+/// Whether a place says where a channel or a task comes from. Not if it is in the standard library, or in
 /// this crate: a constructor that is passed as a function (`.map(channel)`) is called from there.
 #[inline]
 pub(crate) fn tells(place: &Location<'_>) -> bool {
@@ -66,10 +66,11 @@ fn is_standard(file: &str) -> bool {
         || file.contains(r"rustlib\src\rust\library\")
 }
 
-/// In the folder of the handles and their constructors.
+/// Where the constructors stand, of channels and of tasks.
 fn is_ours(file: &str) -> bool {
     let root = file!().len() - "telemetry/name.rs".len();
-    file.get(..root) == file!().get(..root) && file[root..].starts_with("mpsc")
+    file.get(..root) == file!().get(..root)
+        && ["mpsc", "telemetry"].iter().any(|folder| file[root..].starts_with(folder))
 }
 
 /// `file:line`, the file as [`file`] cuts it.
@@ -253,8 +254,8 @@ mod tests {
             assert!(!is_ours(path), "{path}");
         }
         let ours = file!().replace("telemetry", "mpsc").replace("name.rs", "builder.rs");
-        assert!(is_ours(&ours), "{ours}");
-        assert!(!is_ours(file!()) && !is_ours("") && !is_ours("tests/names.rs"));
+        assert!(is_ours(&ours) && is_ours(file!()), "{ours}");
+        assert!(!is_ours("") && !is_ours("tests/names.rs"));
         assert!(!is_ours(&format!("/elsewhere/{ours}")));
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Resolved when a wait is registered or a channel is created, never per message. In this order:
 //!
-//! 1. The future wrapped by [`named`] or the thread in a blocking call, whichever was entered last.
+//! 1. The future wrapped by [`named`], or the task made by `spawn`, which wraps its future so, or the
+//!    thread in a blocking call, whichever was entered last.
 //!    But with feature `tokio`, where an executor inside of the named future (a `LocalSet`, say)
 //!    runs a task of its own, that task. Tasks of other executors inside of it wait under its name,
 //!    unless they are named themselves.
@@ -12,27 +13,32 @@
 //!
 //! # What is over
 //!
+//! What is said of named tasks holds for those that [`named`] has wrapped and `spawn` has made.
+//!
 //! A snapshot shows no wait of a named task or a thread that has ended, and names neither as the
 //! last receiver. A plain Tokio task tells nobody that it has ended: if it leaves a wait behind, by
 //! a `poll_recv` or a stream that is not polled to its end, the wait is shown until the receiver is
 //! polled again or dropped. So is one that a future driven by `block_on` leaves behind, until its
 //! thread ends. [`Receiver::recv`](crate::mpsc::Receiver::recv) leaves none.
 
-use core::fmt;
-use core::future::Future;
-use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Wake;
+mod named;
+#[cfg(feature = "tokio")]
+mod spawn;
 
-use super::name::NameCell;
+use core::fmt;
+use core::task::Waker;
+
 use super::process::process;
 use super::table::Table;
 use super::thread;
 use crate::runtime;
-use crate::sync::plain::{
-    Arc, AtomicBool, AtomicU8, AtomicU64, Cell, Ordering, Weak, thread_local,
-};
+use crate::sync::plain::{Arc, AtomicBool, Cell, Ordering, thread_local};
+
+use named::TASKS;
+pub(crate) use named::TaskCell;
+pub use named::{Named, TaskState, named};
+#[cfg(feature = "tokio")]
+pub use spawn::{spawn, spawn_named};
 
 /// A task, thread or waker in one word, so that a wait stores it at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,7 +48,7 @@ pub struct TaskRef(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskKind {
-    /// A future wrapped by [`named`].
+    /// A future wrapped by [`named`], or a task made by `spawn`.
     Named,
     /// A Tokio task (feature `tokio`).
     Tokio,
@@ -111,81 +117,6 @@ impl fmt::Debug for TaskRef {
     }
 }
 
-/// What a named task is doing. True at the moment of the snapshot only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TaskState {
-    /// Woken, and not polled since.
-    Scheduled,
-    /// Being polled.
-    Running,
-    /// Waiting to be woken.
-    Idle,
-}
-
-impl TaskState {
-    /// `scheduled`, `running` or `idle`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Running => "running",
-            Self::Idle => "idle",
-        }
-    }
-}
-
-const IDLE: u8 = 0;
-const SCHEDULED: u8 = 1;
-const RUNNING: u8 = 2;
-
-/// What telemetry reads of a named task.
-#[derive(Debug)]
-pub(crate) struct TaskCell {
-    name: NameCell,
-    state: AtomicU8,
-    polls: AtomicU64,
-}
-
-impl TaskCell {
-    pub(crate) fn state(&self) -> TaskState {
-        // A gauge.
-        match self.state.load(Ordering::Relaxed) {
-            IDLE => TaskState::Idle,
-            RUNNING => TaskState::Running,
-            _ => TaskState::Scheduled,
-        }
-    }
-
-    pub(crate) fn polls(&self) -> u64 {
-        self.polls.load(Ordering::Relaxed)
-    }
-}
-
-/// The waker that a named future sees: it notes the wake-up and passes it on. Only wakers own it: were
-/// it kept by the task, an executor whose idle tasks live through their wakers alone could never
-/// free one.
-#[derive(Debug)]
-struct Hook {
-    cell: Arc<TaskCell>,
-    executor: Waker,
-}
-
-impl Wake for Hook {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.cell.state.store(SCHEDULED, Ordering::Relaxed);
-        self.executor.wake_by_ref();
-    }
-}
-
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-/// The named tasks that have not ended.
-static TASKS: Table<TaskCell> = Table::new();
-
 /// The names that Tokio tasks were given, by [`set_name`].
 static TOKIO_NAMES: Table<TokioName> = Table::new();
 
@@ -197,117 +128,6 @@ struct TokioName {
     name: Arc<str>,
     /// A snapshot has shown it since names were last forgotten.
     shown: AtomicBool,
-}
-
-/// Gives `future` a name under which its waits appear in snapshots, on whatever runtime it runs.
-///
-/// The name need not be unique: the task has a number of its own. The future is polled with a waker
-/// that notes the wake-up and passes it on; a poll after which no clone of it is left costs one allocation.
-/// Nested names: the innermost wins. [`set_name`] changes the name from inside.
-///
-/// # Cancel safety
-/// As that of `future`: dropping the wrapper drops it.
-///
-/// # Examples
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let (tx, mut rx) = parshall::mpsc::channel::<u32>(8);
-/// tokio::spawn(parshall::task::named("writer", async move { tx.send(7).await }));
-/// assert_eq!(rx.recv().await, Some(7));
-/// # }
-/// ```
-pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let cell = Arc::new(TaskCell {
-        name: NameCell::new(Some(name.into().into())),
-        state: AtomicU8::new(SCHEDULED),
-        polls: AtomicU64::new(0),
-    });
-    TASKS.insert(number, cell.clone());
-    Named {
-        listed: Listed { task: TaskRef::new(TaskKind::Named, number), cell },
-        hook: Weak::new(),
-        future,
-    }
-}
-
-/// A future with a name; see [`named`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Named<F> {
-    listed: Listed,
-    /// The last hook, for as long as some waker keeps it.
-    hook: Weak<Hook>,
-    future: F,
-}
-
-/// A task's place among those that have not ended.
-struct Listed {
-    task: TaskRef,
-    cell: Arc<TaskCell>,
-}
-
-impl Listed {
-    fn strike_off(&self) {
-        TASKS.remove(self.task.number());
-    }
-}
-
-impl Drop for Listed {
-    fn drop(&mut self) {
-        self.strike_off();
-    }
-}
-
-impl<F> Named<F> {
-    /// The task as waits and edges refer to it.
-    pub fn task(&self) -> TaskRef {
-        self.listed.task
-    }
-}
-
-impl<F> fmt::Debug for Named<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.listed.cell.name.get().unwrap_or_default();
-        f.debug_struct("Named").field("name", &name).finish_non_exhaustive()
-    }
-}
-
-impl<F: Future> Future for Named<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: `future` is pinned with `self`: it is never moved out, `Named` has no way to
-        // move it, and its drop is the compiler's. `listed` and `hook` are not pinned.
-        let (listed, last, future) = unsafe {
-            let this = self.get_unchecked_mut();
-            (&this.listed, &mut this.hook, Pin::new_unchecked(&mut this.future))
-        };
-        let cell = &listed.cell;
-        cell.state.store(RUNNING, Ordering::Relaxed);
-        cell.polls.fetch_add(1, Ordering::Relaxed);
-        let known = last.upgrade().filter(|hook| hook.executor.will_wake(cx.waker()));
-        let hook = known.unwrap_or_else(|| {
-            let hook = Arc::new(Hook { cell: cell.clone(), executor: cx.waker().clone() });
-            *last = Arc::downgrade(&hook);
-            hook
-        });
-        let within = runtime::task_number().unwrap_or(0);
-        let entered = enter(Current { task: listed.task.0, within });
-        let waker = Waker::from(hook);
-        let poll = future.poll(&mut Context::from_waker(&waker));
-        drop(entered);
-        // With it may go the executor's, and its drop is user code. A panic there must not cost the task
-        // what the poll returned; the panic hook has reported it.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
-            crate::unwind::discard(payload);
-        }
-        // A wake-up during the poll has set SCHEDULED, which stays.
-        let _ = cell.state.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
-        if poll.is_ready() {
-            listed.strike_off();
-        }
-        poll
-    }
 }
 
 /// Gives the running task a name, wherever it was spawned. Returns who has it now.
@@ -351,7 +171,7 @@ pub fn set_name(name: impl Into<String>) -> Option<TaskRef> {
     match task.kind() {
         TaskKind::Named => {
             if let Some(cell) = TASKS.get(task.number()) {
-                cell.name.set(Some(name));
+                cell.set_name(name);
             }
         }
         TaskKind::Tokio => name_of_tokio(&TOKIO_NAMES, task.number(), name, MOST_TOKIO_NAMES),
@@ -415,7 +235,7 @@ impl Living {
     pub(crate) fn name(&self, task: TaskRef) -> Option<Arc<str>> {
         let number = task.number();
         match task.kind() {
-            TaskKind::Named => self.cell(task)?.name.get(),
+            TaskKind::Named => self.cell(task)?.name(),
             TaskKind::Thread => {
                 let at = self.threads.binary_search_by_key(&number, |thread| thread.0).ok()?;
                 self.threads[at].1.clone()
