@@ -93,7 +93,7 @@ fn for_others() {
 }
 
 async fn worker() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[test]
@@ -102,7 +102,8 @@ fn places_are_passed_on_and_those_that_tell_nothing_are_not_shown() {
         for_others();
         let place = format!("{}:{}", file!(), line!() - 1);
         assert!(idle(&place).await.root);
-        let _ = Some(worker()).map(task::spawn);
+        let spawn: fn(_) -> _ = task::spawn;
+        spawn(worker());
         assert!(idle("spawn::worker").await.root, "by the type of its future");
     });
 }

@@ -403,3 +403,72 @@ fn async_main_is_known_by_its_thread() {
     assert_eq!(the("no runtime").recv_wait.unwrap().task.unwrap().kind(), TaskKind::Waker);
     assert!(the("no runtime").stats.creator_task_id.unwrap().starts_with("thread:"));
 }
+
+/// Whether the one send that waits has its task's own waker.
+fn own_waker(name: &str) -> bool {
+    let the = the(name);
+    assert_eq!(the.send_waits.len(), 1);
+    the.send_waits[0].own_waker
+}
+
+/// Seen to fail with: any waker of a named task.
+#[test]
+fn a_wait_tells_whether_its_waker_is_the_own_one_of_who_waits() {
+    let (tx, _rx) = Builder::new().name("own waker").capacity(1).build();
+    tx.try_send(0).unwrap();
+
+    // The waker that the named task was polled with, also in a second poll.
+    let mut own = task(named("own", tx.send(1)));
+    own.still_pending();
+    assert!(own_waker("own waker"));
+    own.still_pending();
+    assert!(own_waker("own waker"));
+    drop(own);
+
+    // Another one inside of it, as of a `FuturesUnordered`.
+    let (_, foreign) = Wakes::new();
+    let mut inside = Box::pin(tx.send(1));
+    let mut outside = task(named(
+        "foreign",
+        std::future::poll_fn(|_| inside.as_mut().poll(&mut Context::from_waker(&foreign))),
+    ));
+    outside.still_pending();
+    assert!(the("own waker").send_waits[0].task.is_some() && !own_waker("own waker"));
+    drop(outside);
+    drop(inside);
+
+    // Inside of two names, that of the inner one.
+    let mut two = task(named("outer of two", named("inner of two", tx.send(1))));
+    two.still_pending();
+    assert_eq!(the("own waker").send_waits[0].task, Some(the_task("inner of two").unwrap().task));
+    assert!(own_waker("own waker"));
+    drop(two);
+
+    // Nobody's.
+    let _nobody = pending(tx.send(1));
+    assert!(!own_waker("own waker"));
+}
+
+/// Seen to fail with: waits of threads that are never their own.
+#[test]
+fn a_thread_in_a_blocking_call_waits_with_its_own_waker() {
+    let (tx, mut rx) = Builder::new().name("blocking own").capacity(1).build();
+    tx.try_send(0).unwrap();
+    thread::scope(|scope| {
+        for many in [false, true] {
+            let tx = &tx;
+            let blocked = scope.spawn(move || {
+                if many {
+                    tx.blocking_send_many(&mut [1].into()).unwrap();
+                } else {
+                    tx.blocking_send(1).unwrap();
+                }
+            });
+            support::eventually("it waits", || the("blocking own").send_waits.len() == 1);
+            let own = own_waker("blocking own");
+            rx.blocking_recv().unwrap();
+            blocked.join().unwrap();
+            assert!(own, "many: {many}");
+        }
+    });
+}

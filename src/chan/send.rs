@@ -361,7 +361,7 @@ impl Turn {
     /// Looks after a wait that has a place.
     fn poll_wait(&mut self, shared: &Shared, waker: &Waker) -> Wait {
         let queue = self.queue(shared);
-        let task = || task::TaskRef::word(task::current(Some(waker)));
+        let task = || task::waiter(waker);
         let key = &mut self.key;
         let mut wait = Wait::Pending;
         // SAFETY: the key is from `register`, in the same queue.
@@ -373,7 +373,7 @@ impl Turn {
     #[inline(never)]
     fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
         let mine = waker.clone();
-        let task = task::TaskRef::word(task::current(Some(waker)));
+        let task = task::waiter(waker);
         let ticket = Ticket { task, since: clock::now(), need: self.need };
         let (key, until) = (&mut self.key, self.until);
         let mut wait = Wait::Pending;

@@ -299,7 +299,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
         granted_at_ns: wait.granted_at.map(|at| anchor.unix_ns(at)),
         id: 0,
         call: Call::Send,
-        own_waker: false,
+        own_waker: TaskRef::is_own(wait.ticket.task),
         deadline_ns: None,
     });
     let recv_wait = view.receiver_since.map(|since| WaitSnapshot {

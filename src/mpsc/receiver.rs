@@ -15,7 +15,7 @@ use crate::chan::{ChannelStats, Consumer, Nothing};
 use crate::ring::{Any, Kind};
 use crate::runtime;
 use crate::sync::plain::Arc;
-use crate::telemetry::task::as_thread;
+use crate::telemetry::task::{as_thread, driven};
 use crate::wait::{block_on, block_on_until};
 
 /// Receives the messages of its channel, in the order in which they were claimed.
@@ -229,7 +229,7 @@ impl<T> Receiver<T> {
         as_thread(|| match self.consumer.try_recv::<Any>() {
             Ok(value) => Ok(value),
             Err(Nothing::Drained) => Err(RecvTimeoutError::Disconnected),
-            Err(Nothing::Empty) => match block_on_until(self.recv(), deadline()) {
+            Err(Nothing::Empty) => match block_on_until(driven(self.recv()), deadline()) {
                 Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
                 None => Err(RecvTimeoutError::Timeout),
             },
@@ -244,7 +244,7 @@ impl<T> Receiver<T> {
     #[doc(alias = "recv_many_blocking")]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         runtime::may_block();
-        as_thread(|| block_on(self.recv_many(buffer, limit)))
+        as_thread(|| block_on(driven(self.recv_many(buffer, limit))))
     }
 
     /// Closes the channel: sends fail from now on, also those that wait. Messages in the channel and

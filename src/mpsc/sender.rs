@@ -15,7 +15,7 @@ use crate::chan::{Chan, ChannelStats, Missing};
 use crate::ring::{Any, Refused};
 use crate::runtime;
 use crate::sync::plain::Arc;
-use crate::telemetry::task::as_thread;
+use crate::telemetry::task::{as_thread, driven};
 use crate::unwind::{Owes, OwesNothing, OwesValue};
 use crate::wait::{block_on, block_on_until};
 
@@ -243,7 +243,7 @@ impl<T> Sender<T> {
     #[track_caller]
     pub fn blocking_send_many(&self, messages: &mut VecDeque<T>) -> Result<(), SendError<()>> {
         runtime::may_block();
-        as_thread(|| block_on(self.send_many(messages)))
+        as_thread(|| block_on(driven(self.send_many(messages))))
     }
 
     /// Sends a message, blocking this thread while it waits in line for room.
@@ -315,7 +315,7 @@ impl<T> Sender<T> {
             return Err(self.closed_in_time(value));
         }
         let mut acquire = self.chan.acquire(1, Missing::Room);
-        match as_thread(|| block_on_until(&mut acquire, deadline())) {
+        match as_thread(|| block_on_until(driven(&mut acquire), deadline())) {
             Some(Ok(())) => {
                 self.chan.send_reserved::<OwesNothing>(value);
                 Ok(())

@@ -26,7 +26,8 @@ mod named;
 mod spawn;
 
 use core::fmt;
-use core::task::Waker;
+use core::future::{Future, poll_fn};
+use core::task::{Poll, Waker};
 
 use super::process::process;
 use super::table::Table;
@@ -60,6 +61,9 @@ pub enum TaskKind {
 
 const KIND_SHIFT: u32 = 61;
 
+/// In the word of a wait: its waker is the own one of who waits. Numbers have 60 bits.
+const OWN: u64 = 1 << 60;
+
 impl TaskRef {
     fn new(kind: TaskKind, number: u64) -> Self {
         let tag = match kind {
@@ -68,16 +72,21 @@ impl TaskRef {
             TaskKind::Thread => 3,
             TaskKind::Waker => 4,
         };
-        Self(tag << KIND_SHIFT | number & ((1 << KIND_SHIFT) - 1))
+        Self(tag << KIND_SHIFT | number & (OWN - 1))
     }
 
     fn thread(number: u64) -> Self {
         Self::new(TaskKind::Thread, number)
     }
 
-    /// The word of a [`TaskRef`], or none for 0.
+    /// The word of a [`TaskRef`], or of a [`waiter`]; none for 0.
     pub(crate) fn from_word(word: u64) -> Option<Self> {
-        (word != 0).then_some(Self(word))
+        (word != 0).then_some(Self(word & !OWN))
+    }
+
+    /// Whether the word of a [`waiter`] is that of one who waits with its own waker.
+    pub(crate) fn is_own(word: u64) -> bool {
+        word & OWN != 0
     }
 
     pub(crate) fn word(this: Option<Self>) -> u64 {
@@ -96,7 +105,7 @@ impl TaskRef {
 
     /// The number of the task, of its kind. Never used again in this process, but for wakers.
     pub fn number(self) -> u64 {
-        self.0 & ((1 << KIND_SHIFT) - 1)
+        self.0 & (OWN - 1)
     }
 
     /// The id of this task's node in a graph.
@@ -262,10 +271,16 @@ struct Current {
     task: u64,
     /// The runtime's task in which a named one was entered; 0: none.
     within: u64,
+    /// The address behind its own waker; 0: not known.
+    own: usize,
+}
+
+impl Current {
+    const NOBODY: Self = Self { task: 0, within: 0, own: 0 };
 }
 
 thread_local! {
-    static CURRENT: Cell<Current> = const { Cell::new(Current { task: 0, within: 0 }) };
+    static CURRENT: Cell<Current> = const { Cell::new(Current::NOBODY) };
 }
 
 /// Sets the current task until dropped; then the one before is current again.
@@ -288,8 +303,23 @@ pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
     }
     // A thread that is ending has lost its card: it waits without a name.
     let Some(thread) = thread::number() else { return f() };
-    let _entered = enter(Current { task: TaskRef::thread(thread).0, within: 0 });
+    let _entered = enter(Current { task: TaskRef::thread(thread).0, ..Current::NOBODY });
     f()
+}
+
+/// `future`, as the one that [`as_thread`] drives: the waker that it is first polled with is the
+/// thread's own.
+pub(crate) async fn driven<F: Future>(future: F) -> F::Output {
+    poll_fn(|cx| {
+        let current = CURRENT.get();
+        // Not so where the thread is ending: it is nobody.
+        if TaskRef::from_word(current.task).is_some_and(|task| task.kind() == TaskKind::Thread) {
+            CURRENT.set(Current { own: cx.waker().data().addr(), ..current });
+        }
+        Poll::Ready(())
+    })
+    .await;
+    future.await
 }
 
 /// Who runs now: the task, or else `waker`.
@@ -315,6 +345,25 @@ fn entered(waker: Option<&Waker>) -> Option<TaskRef> {
         .or_else(|| waker.map(|w| TaskRef::new(TaskKind::Waker, w.data().addr() as u64)))
 }
 
+/// Who waits with `waker` now: the word of [`current`], and whether the waker is its own. That of a
+/// named task is the one that it is polled with; that of a thread wakes its blocking call.
+#[inline]
+pub(crate) fn waiter(waker: &Waker) -> u64 {
+    if cfg!(parshall_loom) {
+        return 0;
+    }
+    // As in `current`.
+    if CURRENT.get().task == 0
+        && let Some(number) = runtime::task_number()
+    {
+        return TaskRef::new(TaskKind::Tokio, number).0;
+    }
+    let word = TaskRef::word(entered(Some(waker)));
+    let Current { task, own, .. } = CURRENT.get();
+    let is_own = word == task && own != 0 && own == waker.data().addr();
+    if is_own { word | OWN } else { word }
+}
+
 /// Who creates a channel now: the task, or else the thread.
 pub(crate) fn creator() -> Option<TaskRef> {
     if cfg!(parshall_loom) {
@@ -326,7 +375,7 @@ pub(crate) fn creator() -> Option<TaskRef> {
 /// The task that runs, or the thread in its blocking call.
 #[inline]
 fn running() -> Option<TaskRef> {
-    let Current { task, within } = CURRENT.get();
+    let Current { task, within, .. } = CURRENT.get();
     let entered = TaskRef::from_word(task);
     if entered.is_some_and(|entered| entered.kind() == TaskKind::Thread) {
         return entered;

@@ -239,8 +239,8 @@ impl<F: Future> Future for Named<F> {
             hook
         });
         let within = runtime::task_number().unwrap_or(0);
-        let entered = enter(Current { task: listed.task.0, within });
         let waker = Waker::from(hook);
+        let entered = enter(Current { task: listed.task.0, within, own: waker.data().addr() });
         let poll = future.poll(&mut Context::from_waker(&waker));
         drop(entered);
         // With it may go the executor's, and its drop is user code. A panic there must not cost the task
