@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "sync",
             "unwind",
             "runtime",
+            "telemetry/clock",
             "telemetry/name",
             "telemetry/process",
             "telemetry/table",

@@ -181,10 +181,15 @@ pub struct TaskSnapshot {
     pub location: Option<String>,
     /// What it is doing, for named tasks; for a thread that waits `Idle`.
     pub state: Option<TaskState>,
-    /// Since when it is in that state, for named tasks, in nanoseconds since the Unix epoch.
+    /// Since when, for named tasks, in nanoseconds since the Unix epoch, up to one tick of the coarse
+    /// clock early. `Scheduled`: since the first wake-up after its last poll began, or since the end
+    /// of that poll, if it was woken in it. `Running` and `Idle`: when it was woken for its last
+    /// poll, or when that began, if nobody woke it. (The clock is read once for a wake-up and the
+    /// poll that follows.)
     pub state_since_ns: Option<i64>,
     /// Clones of its own wakers that live, for named tasks: each could wake it. Those that it waits
-    /// with are among them.
+    /// with are among them, and while it runs one more. While it is idle, it is their number at one
+    /// moment, unless somebody else clones a waker of the task just then.
     pub wakers: Option<u64>,
     /// How often it was polled, for named tasks.
     pub polls: Option<u64>,
@@ -247,7 +252,7 @@ pub fn snapshot() -> Snapshot {
     for channel in &mut channels {
         channel.forget_ended(&living);
     }
-    let tasks = tasks(&channels, &living);
+    let tasks = tasks(&channels, &living, anchor);
     let (retired, other) = registry::retired();
     drop(live);
     let retired =
@@ -329,7 +334,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
 }
 
 /// Everybody the channels name, and every named task.
-fn tasks(channels: &[ChannelSnapshot], living: &Living) -> Vec<TaskSnapshot> {
+fn tasks(channels: &[ChannelSnapshot], living: &Living, anchor: Anchor) -> Vec<TaskSnapshot> {
     let mut since: BTreeMap<TaskRef, Option<i64>> = BTreeMap::new();
     for channel in channels {
         let waits = channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none());
@@ -349,9 +354,10 @@ fn tasks(channels: &[ChannelSnapshot], living: &Living) -> Vec<TaskSnapshot> {
     }
     let describe = |(task, waiting_since_ns): (TaskRef, Option<i64>)| {
         let cell = living.cell(task);
+        let known = cell.map(TaskCell::state);
         let state = match task.kind() {
             TaskKind::Thread => waiting_since_ns.map(|_| TaskState::Idle),
-            _ => cell.map(TaskCell::state),
+            _ => known.map(|(state, _)| state),
         };
         TaskSnapshot {
             task,
@@ -359,8 +365,8 @@ fn tasks(channels: &[ChannelSnapshot], living: &Living) -> Vec<TaskSnapshot> {
             root: cell.is_some_and(TaskCell::is_root),
             location: cell.and_then(TaskCell::location),
             state,
-            state_since_ns: None,
-            wakers: None,
+            state_since_ns: known.map(|(_, since)| anchor.unix_ns(since)),
+            wakers: cell.map(TaskCell::wakers),
             polls: cell.map(TaskCell::polls),
             waiting_since_ns,
         }

@@ -24,6 +24,8 @@
 mod named;
 #[cfg(feature = "tokio")]
 mod spawn;
+mod state;
+mod wakers;
 
 use core::fmt;
 use core::future::{Future, poll_fn};
@@ -37,9 +39,10 @@ use crate::sync::plain::{Arc, AtomicBool, Cell, Ordering, thread_local};
 
 use named::TASKS;
 pub(crate) use named::TaskCell;
-pub use named::{Named, TaskState, named};
+pub use named::{Named, named};
 #[cfg(feature = "tokio")]
 pub use spawn::{spawn, spawn_named};
+pub use state::TaskState;
 
 /// A task, thread or waker in one word, so that a wait stores it at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

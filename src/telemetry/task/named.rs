@@ -1,4 +1,8 @@
 //! Named tasks: a future with a name, a state, and wakers that are counted.
+//!
+//! A waker may be woken by any thread at any time, and the executor may poll the task on another
+//! one. A snapshot must not take a task for idle that was woken and has yet to be polled for it;
+//! [`State`] says how that is told.
 
 use core::fmt;
 use core::future::Future;
@@ -6,40 +10,14 @@ use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Wake;
 
+use super::state::{State, TaskState};
+use super::wakers::{Hook, Hooks};
 use super::{Current, TaskKind, TaskRef, enter};
 use crate::runtime;
-use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Ordering, Weak};
+use crate::sync::plain::{Arc, AtomicU64, Ordering, Weak};
 use crate::telemetry::name::{self, NameCell};
 use crate::telemetry::table::Table;
-
-/// What a named task is doing. True at the moment of the snapshot only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TaskState {
-    /// Woken, and not polled since.
-    Scheduled,
-    /// Being polled.
-    Running,
-    /// Waiting to be woken.
-    Idle,
-}
-
-impl TaskState {
-    /// `scheduled`, `running` or `idle`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Running => "running",
-            Self::Idle => "idle",
-        }
-    }
-}
-
-const IDLE: u8 = 0;
-const SCHEDULED: u8 = 1;
-const RUNNING: u8 = 2;
 
 /// What telemetry reads of a named task.
 #[derive(Debug)]
@@ -48,8 +26,10 @@ pub(crate) struct TaskCell {
     name: NameCell,
     /// Of a root.
     origin: Option<Origin>,
-    state: AtomicU8,
+    pub(super) state: State,
+    /// Written by its polls, which come one after the other.
     polls: AtomicU64,
+    pub(super) hooks: Hooks,
 }
 
 /// Where a root comes from.
@@ -91,37 +71,18 @@ impl TaskCell {
         Some(format!("{}:{}", name::place(place), place.column()))
     }
 
-    pub(crate) fn state(&self) -> TaskState {
-        // A gauge.
-        match self.state.load(Ordering::Relaxed) {
-            IDLE => TaskState::Idle,
-            RUNNING => TaskState::Running,
-            _ => TaskState::Scheduled,
-        }
+    /// What it is doing, and since when on the telemetry clock.
+    pub(crate) fn state(&self) -> (TaskState, u64) {
+        self.state.get()
+    }
+
+    /// Clones of its wakers that live.
+    pub(crate) fn wakers(&self) -> u64 {
+        self.hooks.clones()
     }
 
     pub(crate) fn polls(&self) -> u64 {
         self.polls.load(Ordering::Relaxed)
-    }
-}
-
-/// The waker that a named future sees: it notes the wake-up and passes it on. Only wakers own it: were
-/// it kept by the task, an executor whose idle tasks live through their wakers alone could never
-/// free one.
-#[derive(Debug)]
-struct Hook {
-    cell: Arc<TaskCell>,
-    executor: Waker,
-}
-
-impl Wake for Hook {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.cell.state.store(SCHEDULED, Ordering::Relaxed);
-        self.executor.wake_by_ref();
     }
 }
 
@@ -184,8 +145,9 @@ impl<F> Named<F> {
         let cell = Arc::new(TaskCell {
             name: NameCell::new(name),
             origin,
-            state: AtomicU8::new(SCHEDULED),
+            state: State::new(),
             polls: AtomicU64::new(0),
+            hooks: Hooks::new(),
         });
         TASKS.insert(number, cell.clone());
         Self {
@@ -230,11 +192,11 @@ impl<F: Future> Future for Named<F> {
             (&this.listed, &mut this.hook, Pin::new_unchecked(&mut this.future))
         };
         let cell = &listed.cell;
-        cell.state.store(RUNNING, Ordering::Relaxed);
-        cell.polls.fetch_add(1, Ordering::Relaxed);
-        let known = last.upgrade().filter(|hook| hook.executor.will_wake(cx.waker()));
+        cell.state.poll_begins();
+        cell.polls.store(cell.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let known = last.upgrade().filter(|hook| hook.wakes(cx.waker()));
         let hook = known.unwrap_or_else(|| {
-            let hook = Arc::new(Hook { cell: cell.clone(), executor: cx.waker().clone() });
+            let hook = Hook::new(cell, cx.waker().clone());
             *last = Arc::downgrade(&hook);
             hook
         });
@@ -248,8 +210,7 @@ impl<F: Future> Future for Named<F> {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
             crate::unwind::discard(payload);
         }
-        // A wake-up during the poll has set SCHEDULED, which stays.
-        let _ = cell.state.compare_exchange(RUNNING, IDLE, Ordering::Relaxed, Ordering::Relaxed);
+        cell.state.poll_ends();
         if poll.is_ready() {
             listed.strike_off();
         }

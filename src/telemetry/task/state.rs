@@ -1,0 +1,177 @@
+//! What a named task is doing, and since when, in one word.
+//!
+//! The two low bits say what, the others when, on the telemetry clock.
+//!
+//! | step | from | to | time |
+//! |---|---|---|---|
+//! | wake-up | Idle | Scheduled | now |
+//! | wake-up | Running | Rewoken | as it is |
+//! | wake-up | Scheduled, Rewoken | the same | as it is |
+//! | a poll begins | Scheduled | Running | as it is |
+//! | a poll begins that nobody woke | any other | Running | now |
+//! | it ends | Running | Idle | as it is |
+//! | it ends | Rewoken | Scheduled | now |
+//!
+//! So a wake-up and the poll that follows read the clock once. A task that was woken, and again
+//! while it waited to be polled, is Scheduled since the first wake-up. One that runs or is idle says
+//! when it was woken last.
+//!
+//! # Idle is true
+//!
+//! A wake-up has two steps: it changes this word, then it wakes the executor, which will poll the
+//! task once more. Could a poll in between make the word Idle, although the task has to be polled
+//! for what the wake-up told? Of the wake-up's step and that by which the poll begins, one comes
+//! first.
+//!
+//! 1. The wake-up's: it releases, and the poll's acquires, also where the wake-up found the word
+//!    Scheduled and wrote what was there. So that poll sees what the wake-up told, and the one that
+//!    the executor still owes has nothing to do.
+//! 2. The poll's: the wake-up finds Running, or what came after it. It leaves Rewoken or Scheduled,
+//!    and so does the end of that poll.
+
+use crate::sync::plain::{AtomicU64, Ordering};
+use crate::telemetry::clock;
+
+/// What a named task is doing. True at the moment of the snapshot only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Woken, and not polled since.
+    Scheduled,
+    /// Being polled, whether it was woken meanwhile or not.
+    Running,
+    /// Waiting to be woken.
+    Idle,
+}
+
+impl TaskState {
+    /// `scheduled`, `running` or `idle`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Running => "running",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+const IDLE: u64 = 0;
+const SCHEDULED: u64 = 1;
+const RUNNING: u64 = 2;
+const REWOKEN: u64 = 3;
+const WHAT: u64 = 3;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct State(AtomicU64);
+
+fn now(what: u64) -> u64 {
+    clock::now() << 2 | what
+}
+
+impl State {
+    /// Of a task that has yet to be polled for the first time.
+    pub(super) fn new() -> Self {
+        Self(AtomicU64::new(now(SCHEDULED)))
+    }
+
+    /// What, and since when on the telemetry clock.
+    pub(super) fn get(&self) -> (TaskState, u64) {
+        // A gauge.
+        let word = self.0.load(Ordering::Relaxed);
+        let what = match word & WHAT {
+            IDLE => TaskState::Idle,
+            SCHEDULED => TaskState::Scheduled,
+            _ => TaskState::Running,
+        };
+        (what, word >> 2)
+    }
+
+    /// The executor is about to be woken.
+    #[inline]
+    pub(super) fn wake_up(&self) {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = match word & WHAT {
+                IDLE => now(SCHEDULED),
+                RUNNING => word & !WHAT | REWOKEN,
+                _ => word,
+            };
+            // Release: pairs with the step of `poll_begins`. Not left out if nothing changes: see
+            // "Idle is true".
+            match self.0.compare_exchange_weak(word, next, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(other) => word = other,
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll_begins(&self) {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = if word & WHAT == SCHEDULED { word & !WHAT | RUNNING } else { now(RUNNING) };
+            // Acquire: pairs with the step of `wake_up`.
+            match self.0.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(other) => word = other,
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll_ends(&self) {
+        let word = self.0.load(Ordering::Relaxed);
+        // Relaxed: what a wake-up during the poll told, the next poll acquires.
+        let idle = word & !WHAT | IDLE;
+        if word & WHAT != RUNNING
+            || self.0.compare_exchange(word, idle, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            self.rewoken();
+        }
+    }
+
+    /// A poll during which the task was woken ends: no other step but wake-ups comes meanwhile.
+    #[cold]
+    fn rewoken(&self) {
+        // Relaxed: a swap, as all steps are, goes on to tell the next poll what a wake-up released.
+        self.0.swap(now(SCHEDULED), Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(parshall_loom)))]
+mod tests {
+    use super::*;
+
+    /// Seen to fail with: a time that each wake-up moves forward; and an end of a poll that loses one.
+    #[test]
+    fn each_step_leads_where_the_table_says() {
+        let past = |what| State(AtomicU64::new(7 << 2 | what));
+        let after = |what, step: fn(&State)| {
+            let state = past(what);
+            step(&state);
+            let word = state.0.into_inner();
+            (word & WHAT, word >> 2 == 7)
+        };
+        for (from, to, same) in [
+            (IDLE, SCHEDULED, false),
+            (RUNNING, REWOKEN, true),
+            (SCHEDULED, SCHEDULED, true),
+            (REWOKEN, REWOKEN, true),
+        ] {
+            assert_eq!(after(from, State::wake_up), (to, same), "wake-up from {from}");
+            let kept = from == SCHEDULED;
+            assert_eq!(after(from, State::poll_begins), (RUNNING, kept), "poll from {from}");
+        }
+        assert_eq!(after(RUNNING, State::poll_ends), (IDLE, true));
+        assert_eq!(after(REWOKEN, State::poll_ends), (SCHEDULED, false));
+        for what in [IDLE, SCHEDULED, RUNNING, REWOKEN] {
+            let shown = match what {
+                IDLE => TaskState::Idle,
+                SCHEDULED => TaskState::Scheduled,
+                _ => TaskState::Running,
+            };
+            assert_eq!(past(what).get(), (shown, 7));
+        }
+    }
+}
