@@ -8,6 +8,9 @@ pub mod introspect;
 #[cfg(not(all(feature = "introspect", not(parshall_loom))))]
 #[path = "introspect/absent.rs"]
 mod introspect;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[doc = include_str!("../docs/my-program-hangs.md")]
+pub mod hangs {}
 #[doc = include_str!("../MIGRATION.md")]
 pub mod migration {}
 pub mod mpsc;
