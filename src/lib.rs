@@ -8,6 +8,9 @@ pub mod introspect;
 #[cfg(not(all(feature = "introspect", not(parshall_loom))))]
 #[path = "introspect/absent.rs"]
 mod introspect;
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[doc = include_str!("../docs/my-program-hangs.md")]
+pub mod hangs {}
 #[doc = include_str!("../MIGRATION.md")]
 pub mod migration {}
 pub mod mpsc;
@@ -16,6 +19,8 @@ mod runtime;
 mod sizes;
 mod sync;
 mod telemetry;
+#[cfg(all(feature = "testing", not(parshall_loom)))]
+pub mod testing;
 mod unwind;
 mod wait;
 pub mod wrappers;
@@ -26,6 +31,8 @@ pub mod wrappers;
 pub use sync::STEP_HOOK;
 
 pub use chan::{ChannelStats, CloseCause};
+#[cfg(all(feature = "introspect", not(parshall_loom)))]
+pub use introspect::diagnose::diagnose;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub use introspect::registry::Retired;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]

@@ -98,6 +98,8 @@ impl LoadSeqCst for AtomicU64 {
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
+    #[cfg(all(feature = "introspect", not(parshall_loom)))]
+    pub(crate) use std::sync::Condvar;
     #[cfg(any(
         parshall_stall,
         all(feature = "introspect", not(parshall_loom)),

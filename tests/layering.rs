@@ -66,7 +66,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
-    ("introspect", &["root", "telemetry/task"]),
+    ("introspect", &["root", "telemetry/task", "introspect/diagnose/watch"]),
+    // The threads that look.
+    ("introspect/diagnose/ticker", &["sync", "telemetry/process"]),
+    (
+        "introspect/diagnose/watch",
+        &["sync", "unwind", "telemetry/clock", "introspect/diagnose/ticker", "introspect", "root"],
+    ),
+    (
+        "testing",
+        &["sync", "root", "introspect", "introspect/diagnose/ticker", "introspect/diagnose/watch"],
+    ),
     ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),
     ("lib", &[]),
 ];

@@ -11,13 +11,14 @@
 
 #![forbid(unsafe_code)]
 
-mod diagnose;
+pub(crate) mod diagnose;
 mod graph;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
 
 pub use diagnose::{
-    Behind, Blind, ChannelRef, Diagnoser, Diagnosis, Evidence, Finding, FindingKind, Hop,
-    LookError, Party, Receiver, Receiving, Settings, SettingsError, Side, Verdict,
+    Behind, Blind, ChannelRef, DIAGNOSIS_SCHEMA, Diagnoser, Diagnosis, Evidence, Finding,
+    FindingKind, Hop, LookError, Party, Receiver, Receiving, Settings, SettingsError, Side,
+    Verdict, Watch,
 };
 pub use graph::{Edge, Graph, Node, NodeKind, SCHEMA};

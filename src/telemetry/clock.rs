@@ -17,7 +17,7 @@ use crate::sync::plain::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 /// Whether there is a clock: `std`'s panics on `wasm32-unknown-unknown`.
-const EXISTS: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
+pub(crate) const EXISTS: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod system {

@@ -11,6 +11,11 @@
 //! | `deadlock` | cycles among those who are left, and who hangs on them |
 //! | `futurelock`, `stalled`, `rooms` | what is stuck, as facts |
 //! | `trend`, `rates` | what is worth knowing |
+//! | `report`, `words` | what it reads like |
+//! | `waiters` | who waits, whether that is a finding or not |
+//! | `json` | the same for machines |
+//! | `draw` | the same as a picture |
+//! | `watch`, `ticker` | looks at this process, once or on a thread |
 //!
 //! # Words
 //!
@@ -95,22 +100,34 @@
 
 mod deadlock;
 mod diagnoser;
+mod draw;
 mod finding;
 mod futurelock;
+mod json;
 mod liveness;
 mod memory;
 mod rates;
+mod report;
 mod rooms;
+#[cfg(test)]
+pub(crate) mod samples;
 mod scene;
 mod settings;
 mod stalled;
 #[cfg(test)]
 mod tests;
+pub(crate) mod ticker;
 mod trend;
+#[cfg(feature = "testing")]
+pub(crate) mod waiters;
+pub(crate) mod watch;
+mod words;
 
 pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
     Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
     Receiving, Side, Verdict,
 };
+pub use json::DIAGNOSIS_SCHEMA;
 pub use settings::{Settings, SettingsError};
+pub use watch::{Watch, diagnose};
