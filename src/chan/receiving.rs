@@ -260,7 +260,7 @@ mod tests {
     use std::task::Wake;
 
     use super::super::stats::View;
-    use super::super::{Chan, Consumer, Settings, Shape};
+    use super::super::{Chan, Consumer, Origin, Settings, Shape};
     use crate::ring::Any;
     use crate::sync::acting::at;
     use crate::telemetry::clock::Anchor;
@@ -282,7 +282,7 @@ mod tests {
     fn channel() -> (Chan<u8>, Consumer<u8>) {
         Chan::create(Settings {
             name: None,
-            shape: Shape { capacity: Some(2), start: 0, in_blocks: false },
+            shape: Shape { capacity: Some(2), origin: Origin::default() },
             location: Location::caller(),
             on_drop: None,
         })

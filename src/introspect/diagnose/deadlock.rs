@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::behind::{short, tally};
 use super::liveness::{Holder, Liveness};
 use super::scene::{Groups, Scene, Wait};
 use super::{Behind, Evidence, Finding, FindingKind, Hop, Side, Verdict};
@@ -249,17 +250,6 @@ fn assumption(scene: &Scene<'_>, rests: &[u32]) -> String {
     )
 }
 
-/// A name in a sentence.
-pub(super) fn short(name: &str) -> String {
-    const MOST: usize = 40;
-    let cut = name.chars().count() > MOST;
-    let mut short: String = name.chars().take(if cut { MOST - 1 } else { MOST }).collect();
-    if cut {
-        short.push('…');
-    }
-    short
-}
-
 /// Who hangs on `actors`, the `members` aside: the waits on what they should receive, and on what
 /// those who wait there should receive, and so on. Marks those channels and waits.
 fn behind(
@@ -302,25 +292,4 @@ fn behind(
         }
     }
     tally(scene, waits)
-}
-
-/// Who waits, in short.
-pub(super) fn tally(scene: &Scene<'_>, mut waits: Vec<u32>) -> Behind {
-    const MOST: usize = 32;
-    waits.sort_by_key(|&w| scene.waits[w as usize].is.since_ns);
-    let mut behind = Behind::default();
-    let mut seen = HashSet::new();
-    for w in waits {
-        let wait = &scene.waits[w as usize];
-        match wait.side {
-            Side::Send => behind.senders += 1,
-            Side::Receive | Side::Close => behind.receivers += 1,
-        }
-        let named =
-            wait.party.filter(|&a| scene.actors[a as usize].is.is_some_and(|is| is.name.is_some()));
-        if let Some(a) = named.filter(|&a| behind.some.len() < MOST && seen.insert(a)) {
-            behind.some.push(scene.party(a));
-        }
-    }
-    behind
 }

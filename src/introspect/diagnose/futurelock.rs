@@ -1,7 +1,7 @@
 //! Room that was granted to a wait whose task runs and does not poll it, where it is not proven that
 //! it never will.
 
-use super::deadlock::tally;
+use super::behind::tally;
 use super::scene::{Scene, Wait};
 use super::trend::age;
 use super::{Evidence, Finding, FindingKind, Settings, Verdict};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Side;
-use super::trend::Trends;
+use super::trend::{Trends, shifted};
 use crate::task::{TaskRef, TaskState};
 use crate::{ChannelSnapshot, Snapshot, WaitSnapshot};
 
@@ -179,9 +179,4 @@ impl ChannelRow {
             facts,
         }
     }
-}
-
-/// A time of an earlier look on the time line of this one.
-pub(super) fn shifted(time_ns: i64, shift: i64) -> i64 {
-    if time_ns == i64::MAX { time_ns } else { time_ns.saturating_add(shift) }
 }

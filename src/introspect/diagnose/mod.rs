@@ -8,6 +8,7 @@
 //! | `memory` | what is kept of a look for the next one |
 //! | `scene` | who is there, who waits for what, and what of that was so before |
 //! | `liveness` | who may get on, and whom they may help |
+//! | `behind` | who hangs on a finding |
 //! | `deadlock` | cycles among those who are left, and who hangs on them |
 //! | `futurelock`, `stalled`, `rooms` | what is stuck, as facts |
 //! | `trend`, `rates` | what is worth knowing |
@@ -98,6 +99,7 @@
 //! this channel: a task that is busy elsewhere is not receiving here. Nothing becomes more certain by
 //! standing longer.
 
+mod behind;
 mod deadlock;
 mod diagnoser;
 mod draw;

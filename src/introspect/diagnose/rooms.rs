@@ -1,7 +1,7 @@
 //! Facts about one task or one channel: starved, room in permits, senders that are kept, and our own
 //! faults.
 
-use super::deadlock::{short, tally};
+use super::behind::{short, tally};
 use super::futurelock::slept_through;
 use super::liveness::is_accounted_for;
 use super::scene::{Scene, Wait};

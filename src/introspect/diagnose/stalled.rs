@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::deadlock::tally;
+use super::behind::tally;
 use super::memory::is_pending;
 use super::scene::Scene;
 use super::trend::age;

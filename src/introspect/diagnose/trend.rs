@@ -1,7 +1,6 @@
 //! What is seen for several looks in a row, and ends only when it was not seen for as many.
 
 use super::Settings;
-use super::memory::shifted;
 
 /// One condition over many looks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,4 +92,9 @@ pub(super) struct Sums {
     pub(super) send_wait_ns: u64,
     pub(super) recv_waits: u64,
     pub(super) recv_wait_ns: u64,
+}
+
+/// A time of an earlier look on the time line of this one.
+pub(super) fn shifted(time_ns: i64, shift: i64) -> i64 {
+    if time_ns == i64::MAX { time_ns } else { time_ns.saturating_add(shift) }
 }
