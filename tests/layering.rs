@@ -64,7 +64,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
-    ("introspect", &["root", "telemetry/task"]),
+    ("introspect", &["root", "sync", "telemetry/task"]),
     ("model", &["sync", "ring", "wait", "chan", "mpsc", "telemetry/task"]),
     ("lib", &[]),
 ];

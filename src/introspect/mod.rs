@@ -5,6 +5,7 @@
 //! | `registry` | the live channels, weakly held |
 //! | `snapshot` | all of them at (nearly) one moment, as plain data |
 //! | [`Graph`] | a snapshot as nodes and edges |
+//! | `json` | both as JSON, written and read |
 //! | [`Diagnosis`] | what two snapshots, one after the other, say is wrong |
 //!
 //! Only `registry` and `snapshot` know live channels; all else works on snapshots.
@@ -13,6 +14,7 @@
 
 mod diagnose;
 mod graph;
+mod json;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
 
@@ -20,4 +22,5 @@ pub use diagnose::{
     Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
     Receiving, Side, Verdict,
 };
-pub use graph::{Edge, Graph, Node, NodeKind, SCHEMA};
+pub use graph::{Edge, Graph, Node, NodeKind, Subject, Why};
+pub use json::{ReadError, SCHEMA};
