@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parshall::introspect::{Edge, Graph, NodeKind, Subject};
+use parshall::introspect::{Edge, Graph, NodeKind, SCHEMA, Side, Subject};
 use parshall::{Snapshot, WaitSnapshot};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Transaction, named_params, params};
@@ -214,16 +214,17 @@ fn write_header(
     // No other process was asked, so nothing could time out: 0.
     transaction
         .prepare_cached(
-            "INSERT INTO snapshots (requested_at_ns, completed_at_ns, timeout_ms)
-             VALUES (?1, ?2, 0)",
+            "INSERT INTO snapshots (requested_at_ns, completed_at_ns, timeout_ms, schema)
+             VALUES (?1, ?2, 0, ?3)",
         )?
-        .execute((snapshot.taken_at_ns, snapshot.completed_at_ns))?;
+        .execute((snapshot.taken_at_ns, snapshot.completed_at_ns, SCHEMA))?;
     let id = transaction.last_insert_rowid();
     transaction
         .prepare_cached(
             "INSERT INTO snapshot_processes
-                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text, missed)
-             VALUES (?1, ?2, ?3, ?4, 'ok', ?5, NULL, ?6)",
+                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text, missed,
+                  untracked)
+             VALUES (?1, ?2, ?3, ?4, 'ok', ?5, NULL, ?6, ?7)",
         )?
         .execute(params![
             id,
@@ -231,7 +232,8 @@ fn write_header(
             snapshot.pid,
             snapshot.proc_key,
             snapshot.completed_at_ns,
-            missed.map(|missed| missed as i64)
+            missed.map(|missed| missed as i64),
+            snapshot.untracked as i64
         ])?;
     Ok(id)
 }
@@ -278,27 +280,36 @@ fn write_waits(
 ) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO waits
-             (snapshot_id, channel_id, side, place, task_id, since_ns, need, granted_at_ns)
-         VALUES (:id, :channel, :side, :place, :task, :since, :need, :granted)",
+             (snapshot_id, channel_id, side, place, task_id, since_ns, need, granted_at_ns,
+              wait_id, call, own_waker, deadline_ns)
+         VALUES (:id, :channel, :side, :place, :task, :since, :need, :granted,
+              :wait, :call, :own_waker, :deadline)",
     )?;
-    let mut row = |channel: &str, side: &str, place: usize, wait: &WaitSnapshot| {
+    let mut row = |channel: &str, side: Side, place: usize, wait: &WaitSnapshot| {
         insert.execute(named_params! {
             ":id": id,
             ":channel": channel,
-            ":side": side,
+            ":side": side.as_str(),
             ":place": place as i64,
             ":task": wait.task.map(|task| task.node_id_in(&snapshot.process)),
             ":since": wait.since_ns,
             ":need": wait.need as i64,
             ":granted": wait.granted_at_ns,
+            ":wait": wait.id as i64,
+            ":call": wait.call.as_str(),
+            ":own_waker": wait.own_waker,
+            ":deadline": wait.deadline_ns,
         })
     };
     for channel in &snapshot.channels {
-        for (place, wait) in channel.send_waits.iter().enumerate() {
-            row(&channel.id, "send", place, wait)?;
-        }
-        if let Some(wait) = &channel.recv_wait {
-            row(&channel.id, "recv", 0, wait)?;
+        for (side, waits) in [
+            (Side::Send, &channel.send_waits[..]),
+            (Side::Receive, channel.recv_wait.as_slice()),
+            (Side::Close, &channel.close_waits[..]),
+        ] {
+            for (place, wait) in waits.iter().enumerate() {
+                row(&channel.id, side, place, wait)?;
+            }
         }
     }
     Ok(())

@@ -213,6 +213,7 @@ fn spoil(value: &mut Value, path: &[u8], how: u8) {
 }
 
 proptest! {
+    /// Seen to fail with: one attribute of a wait written as another.
     #[test]
     fn what_is_written_is_read_back(snapshot in snapshot()) {
         let json = written(&snapshot);
