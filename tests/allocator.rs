@@ -126,8 +126,10 @@ fn nothing_of_tasks_threads_and_names_is_allocated_or_freed_under_a_lock() {
     });
     sampled("a snapshot", || {
         let waiting = named("waits", std::future::pending::<()>());
-        let graph = snapshot().graph();
-        assert!(graph.nodes.iter().any(|node| node.attrs["name"] == "waits"));
+        let snapshot = snapshot();
+        let graph = snapshot.graph();
+        assert!(graph.nodes.iter().any(|node| *node.id == *waiting.task().node_id()));
+        graph.write_json(std::io::sink()).unwrap();
         drop((waiting, graph));
     });
     #[cfg(feature = "tokio")]

@@ -66,7 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
-    ("introspect", &["root", "telemetry/task", "introspect/diagnose/watch"]),
+    ("introspect", &["root", "sync", "telemetry/task", "introspect/diagnose/watch"]),
     // The threads that look.
     ("introspect/diagnose/ticker", &["sync", "telemetry/process"]),
     (

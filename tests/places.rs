@@ -22,7 +22,8 @@ use support::watchdog::Watched;
 fn look() {
     let (tx, mut rx) = Builder::new().name("looked at").capacity(1).build();
     tx.try_send(1).unwrap();
-    let graph = parshall::snapshot().graph();
+    let snapshot = parshall::snapshot();
+    let graph = snapshot.graph();
     let own = |id: &str| id.starts_with(&format!("mpsc:{}:looked at", parshall::process()));
     assert!(graph.nodes.iter().any(|node| own(&node.id)));
     let _ = graph.to_json().to_string();

@@ -252,9 +252,10 @@ fn nobody_receives(name: &str) {
     let the = the(name);
     assert_eq!((the.recv_wait, the.last_receiver), (None, None));
     assert_eq!((the.stats.recv_waiters, the.stats.oldest_recv_wait_ns), (0, None));
-    let graph = snapshot().graph();
+    let snapshot = snapshot();
     let rx = format!("{}:rx", the.id);
-    assert!(graph.edges.iter().all(|e| e.src != rx && (e.dst != rx || e.src.ends_with(":tx"))));
+    let mut edges = snapshot.graph().edges.into_iter();
+    assert!(edges.all(|e| *e.src != rx && (*e.dst != rx || e.src.ends_with(":tx"))));
 }
 
 /// Seen to fail with: waits shown as the channel has them, whoever has ended.

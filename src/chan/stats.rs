@@ -132,6 +132,12 @@ pub struct ChannelStats {
     pub creator_task_id: Option<String>,
 }
 
+impl ChannelStats {
+    pub(crate) fn utilization_of(queue_len: u64, capacity: Option<u64>) -> Option<f64> {
+        capacity.map(|capacity| queue_len as f64 / capacity as f64)
+    }
+}
+
 /// A channel's attributes and its waits, read together.
 pub(crate) struct View {
     pub(crate) stats: ChannelStats,
@@ -207,7 +213,7 @@ impl Shared {
             queue_len: occupancy.len,
             reserved: occupancy.reserved,
             high_watermark: ring.watermark().max(reported),
-            utilization: capacity.map(|capacity| occupancy.len as f64 / capacity as f64),
+            utilization: ChannelStats::utilization_of(occupancy.len, capacity),
             sender_count: strong,
             weak_sender_count: counts.weak() as u64,
             send_waiters: waits.waiting,

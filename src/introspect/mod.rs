@@ -5,6 +5,7 @@
 //! | `registry` | the live channels, weakly held |
 //! | `snapshot` | all of them at (nearly) one moment, as plain data |
 //! | [`Graph`] | a snapshot as nodes and edges |
+//! | `json` | both as JSON, written and read |
 //! | [`Diagnosis`] | what two snapshots, one after the other, say is wrong |
 //!
 //! Only `registry` and `snapshot` know live channels; all else works on snapshots.
@@ -13,6 +14,7 @@
 
 pub(crate) mod diagnose;
 mod graph;
+mod json;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
 
@@ -21,4 +23,5 @@ pub use diagnose::{
     FindingKind, Hop, LookError, Party, Receiver, Receiving, Settings, SettingsError, Side,
     Verdict, Watch,
 };
-pub use graph::{Edge, Graph, Node, NodeKind, SCHEMA};
+pub use graph::{Edge, Graph, Node, NodeKind, Subject, Why};
+pub use json::{ReadError, SCHEMA};

@@ -18,7 +18,7 @@ use crate::telemetry::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskStat
 /// snapshots.
 ///
 /// On a target without a clock (`wasm32-unknown-unknown`) every point in time in it is 0.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The name of this process in ids.
@@ -44,7 +44,7 @@ pub struct Snapshot {
 }
 
 /// One channel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChannelSnapshot {
     /// `mpsc:{process}:{name}`, with `#n` behind the n-th channel of a name: never used again in
@@ -128,7 +128,7 @@ pub struct WaitSnapshot {
 }
 
 /// A task, a thread, or a waker.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TaskSnapshot {
     /// Which.
@@ -163,7 +163,7 @@ pub struct TaskSnapshot {
 }
 
 /// The sums of the dead channels of one name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RetiredSnapshot {
     /// The name that they were created with.

@@ -113,14 +113,58 @@ impl TaskRef {
         self.0 & NUMBER
     }
 
-    /// The id of this task's node in a graph.
+    /// The id of this task's node in a graph of this process.
     pub fn node_id(self) -> String {
-        let number = self.number();
-        match self.kind() {
-            TaskKind::Named => format!("task:{}:{number}", process()),
-            TaskKind::Tokio => format!("task:{}:tokio-{number}", process()),
-            TaskKind::Thread => format!("thread:{}:{number}", process()),
-            TaskKind::Waker => format!("waker:{}:{number:x}", process()),
+        self.node_id_in(process())
+    }
+
+    /// The id of this task's node in a graph of the process of this name: in one that was read, say.
+    ///
+    /// # Examples
+    /// ```
+    /// use parshall::task::named;
+    ///
+    /// let task = named("writer", async {}).task();
+    /// assert_eq!(task.node_id_in("ingest-7"), format!("task:ingest-7:{}", task.number()));
+    /// ```
+    pub fn node_id_in(self, process: &str) -> String {
+        NodeId { task: self, process }.to_string()
+    }
+
+    /// The process and the task that have this node id.
+    pub(crate) fn from_node_id(id: &str) -> Option<(&str, Self)> {
+        let (kind, rest) = id.split_once(':')?;
+        let (process, number) = rest.split_once(':')?;
+        let (kind, number, radix) = match (kind, number.strip_prefix("tokio-")) {
+            ("task", Some(number)) => (TaskKind::Tokio, number, 10),
+            ("task", None) => (TaskKind::Named, number, 10),
+            ("thread", _) => (TaskKind::Thread, number, 10),
+            ("waker", _) => (TaskKind::Waker, number, 16),
+            _ => return None,
+        };
+        // One id for one number, as they are written.
+        let canonical = number.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            && (number == "0" || !number.starts_with('0'));
+        let number = u64::from_str_radix(number, radix).ok().filter(|_| canonical)?;
+        (number >> KIND_SHIFT == 0).then(|| (process, Self::new(kind, number)))
+    }
+}
+
+/// The id of a task's node, not yet written.
+#[derive(Clone, Copy)]
+pub(crate) struct NodeId<'a> {
+    pub(crate) task: TaskRef,
+    pub(crate) process: &'a str,
+}
+
+impl fmt::Display for NodeId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, process) = (self.task.number(), self.process);
+        match self.task.kind() {
+            TaskKind::Named => write!(f, "task:{process}:{number}"),
+            TaskKind::Tokio => write!(f, "task:{process}:tokio-{number}"),
+            TaskKind::Thread => write!(f, "thread:{process}:{number}"),
+            TaskKind::Waker => write!(f, "waker:{process}:{number:x}"),
         }
     }
 }

@@ -1,16 +1,18 @@
-//! Why a snapshot was not recorded.
+//! Why a snapshot was not recorded, or not read.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use parshall::introspect::ReadError;
 use rusqlite::ErrorCode;
 
-/// A snapshot was not recorded, and nothing of it is in the file.
+/// A snapshot was not recorded, and nothing of it is in the file; or it could not be
+/// [read](crate::read_snapshot).
 ///
 /// Its text names the file, what was being done and the cause; [`Error::source`] is SQLite's own
-/// error, if it was SQLite that refused.
+/// error, if it was SQLite that refused, or that of the text that is no snapshot.
 ///
 /// # Examples
 /// ```
@@ -32,14 +34,14 @@ struct Inner {
     doing: Doing,
     kind: RecordErrorKind,
     cause: String,
-    source: Option<rusqlite::Error>,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// What sort of cause stopped the recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecordErrorKind {
-    /// The file cannot be opened or created for writing.
+    /// The file cannot be opened or created for writing, or opened to be read.
     Unwritable,
     /// The file holds something that is not an SQLite database. It is left as it is.
     NotADatabase,
@@ -47,6 +49,11 @@ pub enum RecordErrorKind {
     ForeignDatabase,
     /// The file was made by a newer version of this crate.
     NewerVersion,
+    /// The file, or the snapshot in it, was made by an older version, and does not have all that a
+    /// snapshot is read from.
+    OlderVersion,
+    /// There is no such file to be read, or no snapshot of this number in it.
+    NoSuchSnapshot,
     /// Others held the file, or its folder, locked for longer than the busy timeout.
     Locked,
     /// This process is a child of `fork`, and its parent had the file open.
@@ -64,6 +71,7 @@ pub enum RecordErrorKind {
 pub(crate) enum Doing {
     Open,
     Write,
+    Read,
 }
 
 /// A failed step, before it is known which file it is about.
@@ -80,6 +88,14 @@ pub(crate) enum Failure {
         found: i64,
         known: i64,
     },
+    Older {
+        found: i64,
+        known: i64,
+    },
+    NotThere,
+    NoSnapshot(i64),
+    OldSnapshot(i64),
+    Unreadable(ReadError),
     FolderLocked,
     /// The file was moved, and what is in its log could not be put into it.
     Unfinished,
@@ -143,9 +159,34 @@ impl RecordError {
                 format!("its schema has version {found}, and this program knows up to {known}"),
                 None,
             ),
+            Failure::Older { found, known } => (
+                RecordErrorKind::OlderVersion,
+                format!(
+                    "its schema has version {found}, and snapshots are read from {known} on; the \
+                     next record into it upgrades it, for those that follow"
+                ),
+                None,
+            ),
+            Failure::NotThere => {
+                (RecordErrorKind::NoSuchSnapshot, "there is no such file".to_owned(), None)
+            }
+            Failure::NoSnapshot(id) => {
+                (RecordErrorKind::NoSuchSnapshot, format!("there is no snapshot {id} in it"), None)
+            }
+            Failure::OldSnapshot(id) => (
+                RecordErrorKind::OlderVersion,
+                format!(
+                    "snapshot {id} was recorded before the file was upgraded, and lacks what a \
+                     snapshot is read from"
+                ),
+                None,
+            ),
+            Failure::Unreadable(error) => {
+                (RecordErrorKind::Corrupt, error.to_string(), Some(error.into()))
+            }
             Failure::Sqlite(error) => {
                 let kind = kind(&error);
-                (kind, cause(kind, &error, path), Some(error))
+                (kind, cause(kind, &error, path), Some(error.into()))
             }
         };
         Self(Box::new(Inner { path: path.to_owned(), doing, kind, cause, source }))
@@ -168,6 +209,7 @@ impl fmt::Display for RecordError {
         let doing = match doing {
             Doing::Open => "open the recording",
             Doing::Write => "record a snapshot in",
+            Doing::Read => "read a snapshot from",
         };
         write!(f, "cannot {doing} {}: {cause}", path.display())
     }
@@ -175,7 +217,7 @@ impl fmt::Display for RecordError {
 
 impl Error for RecordError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source.as_ref().map(|error| error as _)
+        self.0.source.as_deref().map(|error| error as _)
     }
 }
 

@@ -32,14 +32,17 @@
 //! | `snapshot_processes` | each process in it |
 //! | `nodes` | each end of a channel (`mpsc_tx`, `mpsc_rx`), each channel (`mpsc`), each task, thread or waker |
 //! | `edges` | each "cannot go on before": kind `needs` |
-//! | `waits` | each send or receive that waits, in line |
+//! | `waits` | each send, receive or `closed` that waits, in line |
 //! | `processes` | a view: each process, with the first characters of its key, and how many snapshots it recorded and missed |
 //! | `channels` | a view: each `mpsc` node with its attributes as columns |
+//! | `tasks` | a view: likewise each task, thread and waker |
+//! | `longest_waits` | a view: each wait of the last hour of the recording, the longest first, and who should have drained the channel |
 //!
 //! Processes are told apart by `proc_key`, see [`parshall::proc_key`]: the same program may run
 //! with the same pid, and so with the same name in ids, in two containers that record into one
-//! file. A file of schema version 1, where `proc_key` was the name, is upgraded to version 2 when
-//! it is opened.
+//! file. A file of an earlier schema version is upgraded to version 3 when a recorder opens it; in
+//! version 1, `proc_key` was the name. [`read_snapshot`] reads back what was recorded since
+//! version 3.
 //!
 //! The graph of a snapshot has the two ends of a channel only; the row of kind `mpsc` is the
 //! recorder's, so that a query need not pick one of them.
@@ -47,11 +50,13 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod reader;
 mod recorder;
 mod recording;
 mod sampler;
 mod schema;
 
 pub use error::{RecordError, RecordErrorKind};
+pub use reader::read_snapshot;
 pub use recorder::SqliteRecorder;
 pub use sampler::{Sample, Sampler, SamplerBuilder, SamplerStatus};

@@ -4,10 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parshall::introspect::{Edge, Graph, NodeKind};
-use parshall::task::TaskRef;
-use parshall::{ChannelSnapshot, Snapshot, WaitSnapshot};
+use parshall::introspect::{Edge, Graph, NodeKind, SCHEMA, Side, Subject};
+use parshall::{Snapshot, WaitSnapshot};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Transaction, named_params, params};
+use serde::Serialize;
 
 use crate::error::{Doing, Failure, RecordError};
 use crate::recording::Recording;
@@ -136,7 +137,7 @@ impl SqliteRecorder {
         let keep = self.keep;
         loop {
             let open = self.connect()?;
-            match open.transact(|to| write(to, snapshot, &graph, missed, keep)) {
+            match open.transact(|to| write(to, &graph, missed, keep)) {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) => self.leave()?,
                 Err(error) => {
@@ -191,15 +192,14 @@ impl fmt::Debug for SqliteRecorder {
 
 fn write(
     transaction: &Transaction<'_>,
-    snapshot: &Snapshot,
-    graph: &Graph,
+    graph: &Graph<'_>,
     missed: Option<u64>,
     keep: u64,
 ) -> rusqlite::Result<i64> {
-    let id = write_header(transaction, graph, missed)?;
+    let id = write_header(transaction, graph.snapshot, missed)?;
     write_nodes(transaction, id, graph)?;
     write_edges(transaction, id, graph)?;
-    write_waits(transaction, id, &snapshot.channels)?;
+    write_waits(transaction, id, graph.snapshot)?;
     if keep > 0 {
         forget(transaction, keep)?;
     }
@@ -208,60 +208,67 @@ fn write(
 
 fn write_header(
     transaction: &Transaction<'_>,
-    graph: &Graph,
+    snapshot: &Snapshot,
     missed: Option<u64>,
 ) -> rusqlite::Result<i64> {
     // No other process was asked, so nothing could time out: 0.
     transaction
         .prepare_cached(
-            "INSERT INTO snapshots (requested_at_ns, completed_at_ns, timeout_ms)
-             VALUES (?1, ?2, 0)",
+            "INSERT INTO snapshots (requested_at_ns, completed_at_ns, timeout_ms, schema)
+             VALUES (?1, ?2, 0, ?3)",
         )?
-        .execute((graph.taken_at_ns, graph.completed_at_ns))?;
+        .execute((snapshot.taken_at_ns, snapshot.completed_at_ns, SCHEMA))?;
     let id = transaction.last_insert_rowid();
     transaction
         .prepare_cached(
             "INSERT INTO snapshot_processes
-                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text, missed)
-             VALUES (?1, ?2, ?3, ?4, 'ok', ?5, NULL, ?6)",
+                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text, missed,
+                  untracked)
+             VALUES (?1, ?2, ?3, ?4, 'ok', ?5, NULL, ?6, ?7)",
         )?
         .execute(params![
             id,
-            graph.process,
-            graph.pid,
-            graph.proc_key,
-            graph.completed_at_ns,
-            missed.map(|missed| missed as i64)
+            snapshot.process,
+            snapshot.pid,
+            snapshot.proc_key,
+            snapshot.completed_at_ns,
+            missed.map(|missed| missed as i64),
+            snapshot.untracked as i64
         ])?;
     Ok(id)
 }
 
-fn write_nodes(transaction: &Transaction<'_>, id: i64, graph: &Graph) -> rusqlite::Result<()> {
+fn write_nodes(transaction: &Transaction<'_>, id: i64, graph: &Graph<'_>) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO nodes (snapshot_id, id, kind, process, proc_key, attrs_json)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    let Graph { process, proc_key, .. } = graph;
+    let Snapshot { process, proc_key, .. } = graph.snapshot;
+    // Both ends of a channel, one after the other, have the same attributes.
+    let mut attrs = Vec::new();
     for node in &graph.nodes {
-        let attrs = json(&node.attrs);
-        insert.execute(params![id, node.id, node.kind.as_str(), process, proc_key, attrs])?;
+        if node.kind != NodeKind::MpscRx {
+            json(&node.attrs(), &mut attrs);
+        }
+        let attrs = text(&attrs);
+        insert.execute(params![id, &*node.id, node.kind.as_str(), process, proc_key, attrs])?;
         // The channel itself, beside its ends.
-        if node.kind == NodeKind::MpscTx
-            && let Some(channel) = node.id.strip_suffix(":tx")
-        {
-            insert.execute(params![id, channel, "mpsc", process, proc_key, attrs])?;
+        if let (NodeKind::MpscTx, Subject::Channel(channel)) = (node.kind, node.subject) {
+            insert.execute(params![id, channel.id, "mpsc", process, proc_key, attrs])?;
         }
     }
     Ok(())
 }
 
-fn write_edges(transaction: &Transaction<'_>, id: i64, graph: &Graph) -> rusqlite::Result<()> {
+fn write_edges(transaction: &Transaction<'_>, id: i64, graph: &Graph<'_>) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO edges (snapshot_id, src_id, dst_id, kind, attrs_json)
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
+    let mut attrs = Vec::new();
     for edge in &graph.edges {
-        insert.execute((id, &edge.src, &edge.dst, Edge::KIND, json(&edge.attrs)))?;
+        json(&edge.attrs(), &mut attrs);
+        insert.execute((id, &*edge.src, &*edge.dst, Edge::KIND, text(&attrs)))?;
     }
     Ok(())
 }
@@ -269,31 +276,40 @@ fn write_edges(transaction: &Transaction<'_>, id: i64, graph: &Graph) -> rusqlit
 fn write_waits(
     transaction: &Transaction<'_>,
     id: i64,
-    channels: &[ChannelSnapshot],
+    snapshot: &Snapshot,
 ) -> rusqlite::Result<()> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO waits
-             (snapshot_id, channel_id, side, place, task_id, since_ns, need, granted_at_ns)
-         VALUES (:id, :channel, :side, :place, :task, :since, :need, :granted)",
+             (snapshot_id, channel_id, side, place, task_id, since_ns, need, granted_at_ns,
+              wait_id, call, own_waker, deadline_ns)
+         VALUES (:id, :channel, :side, :place, :task, :since, :need, :granted,
+              :wait, :call, :own_waker, :deadline)",
     )?;
-    let mut row = |channel: &str, side: &str, place: usize, wait: &WaitSnapshot| {
+    let mut row = |channel: &str, side: Side, place: usize, wait: &WaitSnapshot| {
         insert.execute(named_params! {
             ":id": id,
             ":channel": channel,
-            ":side": side,
+            ":side": side.as_str(),
             ":place": place as i64,
-            ":task": wait.task.map(TaskRef::node_id),
+            ":task": wait.task.map(|task| task.node_id_in(&snapshot.process)),
             ":since": wait.since_ns,
             ":need": wait.need as i64,
             ":granted": wait.granted_at_ns,
+            ":wait": wait.id as i64,
+            ":call": wait.call.as_str(),
+            ":own_waker": wait.own_waker,
+            ":deadline": wait.deadline_ns,
         })
     };
-    for channel in channels {
-        for (place, wait) in channel.send_waits.iter().enumerate() {
-            row(&channel.id, "send", place, wait)?;
-        }
-        if let Some(wait) = &channel.recv_wait {
-            row(&channel.id, "recv", 0, wait)?;
+    for channel in &snapshot.channels {
+        for (side, waits) in [
+            (Side::Send, &channel.send_waits[..]),
+            (Side::Receive, channel.recv_wait.as_slice()),
+            (Side::Close, &channel.close_waits[..]),
+        ] {
+            for (place, wait) in waits.iter().enumerate() {
+                row(&channel.id, side, place, wait)?;
+            }
         }
     }
     Ok(())
@@ -317,8 +333,15 @@ fn forget(transaction: &Transaction<'_>, keep: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn json(attrs: &serde_json::Map<String, serde_json::Value>) -> String {
-    serde_json::to_string(attrs).expect("a map with text keys is JSON")
+/// Replaces `text` by the attributes.
+fn json(attrs: &impl Serialize, text: &mut Vec<u8>) {
+    text.clear();
+    serde_json::to_writer(text, attrs).expect("attributes are JSON, and there is memory");
+}
+
+/// As SQLite has it, which copies it.
+fn text(json: &[u8]) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(json))
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@
 //! Names are looked at and unlinked with the folder locked, so never while another recorder opens.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -141,6 +142,36 @@ impl Recording {
             }
         }
         Ok(())
+    }
+}
+
+/// A recording that is only read.
+pub(crate) struct Reading {
+    connection: Connection,
+    _entry: Entry,
+}
+
+impl Reading {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match path.metadata() {
+            Ok(file) if !file.is_file() => return Err(Failure::NoFile),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Failure::NotThere),
+            _ => {}
+        }
+        // That of a file that is exchanged just now may be another one's: then it is an error too
+        // many after a `fork`, or one too few, and no more.
+        let entry = FileId::of(path).map(Entry::new).transpose()?;
+        let connection = Connection::open_with_flags(path, flags)?;
+        let _entry = entry.ok_or(Failure::Replaced)?;
+        connection.busy_timeout(Duration::from_secs(1))?;
+        schema::check(&connection)?;
+        Ok(Self { connection, _entry })
+    }
+
+    /// All that is read by it is of one moment.
+    pub(crate) fn begin(&mut self) -> rusqlite::Result<Transaction<'_>> {
+        self.connection.transaction()
     }
 }
 

@@ -97,8 +97,68 @@ CREATE VIEW processes AS SELECT
 FROM snapshot_processes GROUP BY proc_key;
 ";
 
+/// What 3 adds to 2: all that a snapshot is read back from, tasks, and the longest waits.
+///
+/// `snapshots.schema` is that of the attributes; null before this version. An age at a snapshot is
+/// the least that the wait has lasted: it may have gone on after the last one that saw it.
+const WAITS: &str = "
+ALTER TABLE snapshots ADD COLUMN schema TEXT;
+ALTER TABLE snapshot_processes ADD COLUMN untracked INTEGER;
+ALTER TABLE waits ADD COLUMN wait_id INTEGER;
+ALTER TABLE waits ADD COLUMN call TEXT;
+ALTER TABLE waits ADD COLUMN own_waker INTEGER;
+ALTER TABLE waits ADD COLUMN deadline_ns INTEGER;
+CREATE VIEW tasks AS SELECT
+    snapshot_id,
+    id,
+    kind,
+    json_extract(attrs_json, '$.name') AS name,
+    json_extract(attrs_json, '$.root') AS root,
+    json_extract(attrs_json, '$.location') AS location,
+    json_extract(attrs_json, '$.state') AS state,
+    json_extract(attrs_json, '$.state_since_ns') AS state_since_ns,
+    json_extract(attrs_json, '$.wakers') AS wakers,
+    json_extract(attrs_json, '$.polls') AS polls,
+    json_extract(attrs_json, '$.since') AS waiting_since_ns
+FROM nodes WHERE kind IN ('task', 'thread', 'waker');
+CREATE VIEW longest_waits AS
+WITH seen AS (
+    -- The other columns are those of the row with the maximum: SQLite says so.
+    SELECT max(s.requested_at_ns - w.since_ns) AS waited_ns, w.*, p.proc_key
+    FROM snapshots AS s
+        JOIN snapshot_processes AS p USING (snapshot_id)
+        JOIN waits AS w USING (snapshot_id)
+    WHERE s.requested_at_ns >= (SELECT max(requested_at_ns) FROM snapshots) - 3600000000000
+    GROUP BY p.proc_key, w.channel_id, w.side, w.wait_id, w.task_id, w.since_ns
+)
+SELECT
+    seen.proc_key,
+    seen.snapshot_id,
+    seen.channel_id,
+    json_extract(channel.attrs_json, '$.label') AS channel,
+    seen.side,
+    seen.call,
+    coalesce(json_extract(who.attrs_json, '$.name'), seen.task_id) AS who,
+    max(seen.waited_ns, 0) AS waited_ns,
+    seen.since_ns,
+    seen.granted_at_ns,
+    CASE WHEN seen.side = 'send' AND seen.granted_at_ns IS NULL THEN
+        coalesce(
+            json_extract(drain.attrs_json, '$.name'),
+            json_extract(channel.attrs_json, '$.last_receiver')
+        )
+    END AS should_drain
+FROM seen
+    LEFT JOIN nodes AS channel
+        ON channel.snapshot_id = seen.snapshot_id AND channel.id = seen.channel_id
+    LEFT JOIN nodes AS who ON who.snapshot_id = seen.snapshot_id AND who.id = seen.task_id
+    LEFT JOIN nodes AS drain ON drain.snapshot_id = seen.snapshot_id
+        AND drain.id = json_extract(channel.attrs_json, '$.last_receiver')
+ORDER BY waited_ns DESC;
+";
+
 /// The n-th leads from `user_version` n to n + 1.
-const STEPS: [&str; 2] = [TABLES, MISSED];
+const STEPS: [&str; 3] = [TABLES, MISSED, WAITS];
 
 /// `PRAGMA user_version` after all steps.
 const VERSION: i64 = STEPS.len() as i64;
@@ -114,6 +174,15 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), Failure> {
         upgrade(connection)?;
     }
     Ok(())
+}
+
+/// An error unless the database is a recording of this version.
+pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
+    match version(connection)? {
+        VERSION => Ok(()),
+        0 => Err(Failure::Foreign),
+        found => Err(Failure::Older { found, known: VERSION }),
+    }
 }
 
 /// The version of a recording; 0 if the database is empty. An error if it is neither.

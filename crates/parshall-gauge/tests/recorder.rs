@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parshall::mpsc::{Builder, Receiver, Sender};
 use parshall::task::named;
-use parshall_gauge::{RecordErrorKind, SqliteRecorder};
+use parshall_gauge::{RecordErrorKind, SqliteRecorder, read_snapshot};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -266,22 +266,22 @@ fn a_newer_schema_is_refused() {
     assert_eq!(error.kind(), RecordErrorKind::NewerVersion);
     let text = error.to_string();
     assert!(text.contains("test.db") && text.contains("version 99"), "{text}");
-    db.execute_batch("PRAGMA user_version = 2").unwrap();
+    db.execute_batch("PRAGMA user_version = 3").unwrap();
     recorder.record(&parshall::snapshot()).unwrap();
 }
 
-/// A recording of schema version 1, with one snapshot in it.
-const OLD: &str = include_str!("recording.1.sql");
+/// Recordings of the former schema versions, with one snapshot in each.
+const OLD: [&str; 2] = [include_str!("recording.1.sql"), include_str!("recording.2.sql")];
 
 #[test]
 fn a_recording_of_version_1_is_upgraded_and_kept() {
     let (_folder, path) = folder();
     let db = Connection::open(&path).unwrap();
-    db.execute_batch(OLD).unwrap();
+    db.execute_batch(OLD[0]).unwrap();
     let mut recorder = SqliteRecorder::open(&path).unwrap();
     let id = recorder.record(&parshall::snapshot()).unwrap();
     let version: i64 = db.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap();
-    assert_eq!((version, id), (2, 8));
+    assert_eq!((version, id), (3, 8));
     let processes: Vec<(String, String, String, i64, Option<i64>)> = db
         .prepare("SELECT proc_key, short_key, process, snapshots, missed FROM processes ORDER BY first_id")
         .unwrap()
@@ -301,6 +301,161 @@ fn a_recording_of_version_1_is_upgraded_and_kept() {
     // It is done once.
     drop(recorder);
     SqliteRecorder::open(&path).unwrap().record(&parshall::snapshot()).unwrap();
+}
+
+#[test]
+fn a_recording_of_version_2_is_upgraded_and_kept() {
+    let (_folder, path) = folder();
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch(OLD[1]).unwrap();
+    // It is not upgraded by who only reads.
+    let error = read_snapshot(&path, 7).unwrap_err();
+    assert_eq!(error.kind(), RecordErrorKind::OlderVersion);
+    assert!(error.to_string().contains("version 2"), "{error}");
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    let id = recorder.record(&parshall::snapshot()).unwrap();
+    let version: i64 = db.query_row("PRAGMA user_version", (), |row| row.get(0)).unwrap();
+    assert_eq!((version, id), (3, 8));
+    let missed: i64 =
+        db.query_row("SELECT sum(missed) FROM processes", (), |row| row.get(0)).unwrap();
+    let wait: (String, Option<i64>, Option<String>) = db
+        .query_row("SELECT task_id, wait_id, call FROM waits WHERE snapshot_id = 7", (), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .unwrap();
+    assert_eq!((missed, wait), (4, ("task:app-7:1".to_owned(), None, None)));
+    let error = read_snapshot(&path, 7).unwrap_err();
+    assert_eq!(error.kind(), RecordErrorKind::OlderVersion);
+    assert!(error.to_string().contains("snapshot 7"), "{error}");
+    assert!(read_snapshot(&path, 8).is_ok());
+}
+
+/// Seen to fail with: a wait's `own_waker` that is not recorded.
+#[test]
+fn a_snapshot_is_read_back_as_it_was() {
+    let (_folder, path) = folder();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (tx, mut rx) = channel("read back: \u{202e}\"\n'", 1, 1);
+    let mut send = Box::pin(named("sends\0", async { tx.send(1).await }));
+    let mut reserve = Box::pin(named("reserves", async { tx.reserve_many(1).await.is_ok() }));
+    let mut closed = Box::pin(async { tx.closed().await });
+    assert!(send.as_mut().poll(&mut cx).is_pending());
+    assert!(reserve.as_mut().poll(&mut cx).is_pending());
+    assert!(closed.as_mut().poll(&mut cx).is_pending());
+    rx.try_recv().unwrap();
+    let (_unbounded, mut idle) = Builder::new().name("idle").build_unbounded::<u8>();
+    let mut reader = Box::pin(named("reader", idle.recv()));
+    assert!(reader.as_mut().poll(&mut cx).is_pending());
+
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    let mut taken: Vec<_> = (0..2).map(|_| parshall::snapshot()).collect();
+    // What this process does not do just now.
+    let mut odd = taken[0].clone();
+    for (n, wait) in odd.channels.iter_mut().flat_map(|c| &mut c.send_waits).enumerate() {
+        wait.id = u64::MAX - n as u64;
+        wait.own_waker = true;
+        wait.deadline_ns = Some(i64::MAX);
+    }
+    odd.untracked = u64::MAX;
+    taken.push(odd);
+    for snapshot in &mut taken {
+        let id = recorder.record(snapshot).unwrap();
+        let again = read_snapshot(&path, id).unwrap();
+        snapshot.retired.clear();
+        assert_eq!(again, *snapshot);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_why() {
+    let (folder, path) = folder();
+    let kind = |path: &std::path::Path, id| {
+        let error = read_snapshot(path, id).unwrap_err();
+        assert!(error.to_string().starts_with("cannot read a snapshot from"), "{error}");
+        error.kind()
+    };
+    assert_eq!(kind(&path, 1), RecordErrorKind::NoSuchSnapshot);
+    assert!(!path.exists());
+    fs::write(&path, "no database ".repeat(99)).unwrap();
+    assert_eq!(kind(&path, 1), RecordErrorKind::NotADatabase);
+    fs::write(&path, "").unwrap();
+    assert_eq!(kind(&path, 1), RecordErrorKind::ForeignDatabase);
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    fs::remove_file(&path).unwrap();
+    let _live = channel("spoilt", 4, 1);
+    let id = SqliteRecorder::open(&path).unwrap().record(&parshall::snapshot()).unwrap();
+    assert_eq!(kind(&path, id + 1), RecordErrorKind::NoSuchSnapshot);
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("UPDATE nodes SET attrs_json = '{}' WHERE kind = 'mpsc_tx'").unwrap();
+    let error = read_snapshot(&path, id).unwrap_err();
+    assert_eq!(error.kind(), RecordErrorKind::Corrupt);
+    assert!(error.to_string().contains("attrs.name: is missing"), "{error}");
+    db.execute_batch("UPDATE snapshots SET schema = 'parshall.snapshot/9'").unwrap();
+    let text = read_snapshot(&path, id).unwrap_err().to_string();
+    assert!(text.contains("/9") && text.contains("parshall.snapshot/2"), "{text}");
+    db.execute_batch("PRAGMA user_version = 99").unwrap();
+    assert_eq!(kind(&path, id), RecordErrorKind::NewerVersion);
+    assert_eq!(kind(folder.path(), id), RecordErrorKind::Unwritable);
+}
+
+/// The waits of the last hour: of each the longest that was seen, and who should have drained.
+#[test]
+fn the_longest_wait_and_who_should_have_drained_it() {
+    let (_folder, path) = folder();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (tx, mut rx) = channel("drained late", 1, 0);
+    let mut lazy = Box::pin(named("lazy", async {
+        rx.recv().await;
+        std::future::pending::<()>().await;
+    }));
+    assert!(lazy.as_mut().poll(&mut cx).is_pending());
+    tx.try_send(1).unwrap();
+    assert!(lazy.as_mut().poll(&mut cx).is_pending());
+    tx.try_send(2).unwrap();
+    let mut first = Box::pin(named("waits long", async { tx.send(3).await }));
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    let mut second = Box::pin(named("waits", async { tx.send(3).await }));
+    assert!(second.as_mut().poll(&mut cx).is_pending());
+    let hour = 3_600_000_000_000;
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    // An hour before the last look, a second before it, and at it.
+    let mut snapshot = parshall::snapshot();
+    let now = snapshot.taken_at_ns;
+    let mut ids = Vec::new();
+    for (ago, since) in [(hour + 1, [1, 1]), (1_000_000_000, [3, 2]), (0, [3, 2])] {
+        snapshot.taken_at_ns = now - ago;
+        let late = snapshot.channels.iter_mut().find(|c| c.stats.name == "drained late").unwrap();
+        for (n, wait) in late.send_waits.iter_mut().enumerate() {
+            // In seconds before the last look; before it by hours at the first.
+            let before = if ago > hour { 2 * hour } else { since[n] * 1_000_000_000 };
+            (wait.id, wait.since_ns) = (n as u64 + 1, now - before);
+        }
+        ids.push(recorder.record(&snapshot).unwrap());
+    }
+    let db = Connection::open(&path).unwrap();
+    let sql = "SELECT snapshot_id, channel, who, call, waited_ns, should_drain FROM longest_waits
+        WHERE channel_id LIKE 'mpsc:%:drained late'";
+    let found: Vec<(i64, String, String, String, i64, String)> = db
+        .prepare(sql)
+        .unwrap()
+        .query_map((), |row| {
+            let (call, waited, drain) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, call, waited, drain))
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let row = |who: &str, waited| {
+        let text = str::to_owned;
+        (ids[2], text("drained late"), text(who), text("send"), waited, text("lazy"))
+    };
+    assert_eq!(found, [row("waits long", 3_000_000_000), row("waits", 2_000_000_000)]);
+    let tasks: i64 = db
+        .query_row("SELECT count(*) FROM tasks WHERE name = 'lazy' AND polls = 2", (), |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(tasks, 3);
 }
 
 #[test]

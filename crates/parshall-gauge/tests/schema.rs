@@ -9,7 +9,7 @@ use parshall::task::named;
 use serde_json::{Value, json};
 
 fn schema() -> Value {
-    file("parshall.snapshot.1.schema.json")
+    file("parshall.snapshot.2.schema.json")
 }
 
 fn file(name: &str) -> Value {
@@ -25,10 +25,27 @@ fn with_everything(look: impl FnOnce(&Value)) {
     tx.try_send(1).unwrap();
     let mut send = Box::pin(named("sender", async { tx.send(2).await }));
     assert!(send.as_mut().poll(&mut cx).is_pending());
-    // Polled once by a named task: the edge from its receiver.
+    // Granted room, and not polled since.
+    let (granting_tx, mut granting) = Builder::new().name("granting").capacity(1).build();
+    granting_tx.try_send(1).unwrap();
+    let mut granted = Box::pin(named("granted", async { granting_tx.send(2).await }));
+    assert!(granted.as_mut().poll(&mut cx).is_pending());
+    granting.try_recv().unwrap();
+    // Waits for a message, or for the end.
+    let mut until_closed = Box::pin(named("closer", async { tx.closed().await }));
+    assert!(until_closed.as_mut().poll(&mut cx).is_pending());
     let (_empty_tx, mut empty) = Builder::new().name("empty").capacity(1).build::<u8>();
     let mut receive = Box::pin(named("receiver", async { empty.recv().await }));
     assert!(receive.as_mut().poll(&mut cx).is_pending());
+    // It was the last to receive, and does not wait: the edge from the receiver.
+    let (lazy_tx, mut lazy) = Builder::new().name("lazy").capacity(1).build();
+    let mut reader = Box::pin(named("lazy reader", async {
+        lazy.recv().await;
+        std::future::pending::<()>().await;
+    }));
+    assert!(reader.as_mut().poll(&mut cx).is_pending());
+    lazy_tx.try_send(1).unwrap();
+    assert!(reader.as_mut().poll(&mut cx).is_pending());
     // A wait of which only the waker is known.
     let (_waker_tx, mut by_waker) = Builder::new().name("a:b%c#d\n\u{1f980}").build::<u8>();
     assert!(by_waker.poll_recv(&mut cx).is_pending());
@@ -64,6 +81,11 @@ fn a_snapshot_is_valid() {
         for kind in ["mpsc_tx", "mpsc_rx", "task", "waker"] {
             assert!(kinds.contains(&&json!(kind)), "no {kind} in {snapshot:#}");
         }
+        let evidence: Vec<_> =
+            snapshot["edges"].as_array().unwrap().iter().map(|e| &e["attrs"]["evidence"]).collect();
+        for kind in ["granted", "last_polled_receiver"] {
+            assert!(evidence.contains(&&json!(kind)), "no {kind} in {snapshot:#}");
+        }
         assert!(snapshot["retired"].as_array().unwrap().iter().any(|r| r["name"] == "dead"));
     });
 }
@@ -79,20 +101,18 @@ fn what_is_missing_or_not_in_the_schema_is_refused() {
             !validator.is_valid(&copy)
         };
         for key in snapshot.as_object().unwrap().keys() {
-            let refused = spoilt(&|s| drop(s.as_object_mut().unwrap().remove(key)));
-            // It was added later: the snapshots before are valid still.
-            assert_eq!(refused, key != "proc_key", "{key}");
+            assert!(spoilt(&|s| drop(s.as_object_mut().unwrap().remove(key))), "{key}");
         }
         assert!(spoilt(&|s| s["proc_key"] = json!("")));
         assert!(spoilt(&|s| s["extra"] = json!(1)));
-        assert!(spoilt(&|s| s["schema"] = json!("parshall.snapshot/2")));
+        assert!(spoilt(&|s| s["schema"] = json!("parshall.snapshot/1")));
         for (n, node) in snapshot["nodes"].as_array().unwrap().iter().enumerate() {
             for key in node["attrs"].as_object().unwrap().keys() {
                 let missing = |s: &mut Value| {
                     s["nodes"][n]["attrs"].as_object_mut().unwrap().remove(key);
                 };
                 assert!(spoilt(&missing), "{key} of {node}");
-                assert!(spoilt(&|s| s["nodes"][n]["attrs"][key] = json!([])), "{key} of {node}");
+                assert!(spoilt(&|s| s["nodes"][n]["attrs"][key] = json!([[]])), "{key} of {node}");
             }
             assert!(spoilt(&|s| s["nodes"][n]["attrs"]["extra"] = json!(1)), "{node}");
             assert!(spoilt(&|s| s["nodes"][n]["kind"] = json!("mpsc")), "{node}");
@@ -101,6 +121,16 @@ fn what_is_missing_or_not_in_the_schema_is_refused() {
             assert!(spoilt(&|s| s["edges"][n]["kind"] = json!("holds")), "{edge}");
             assert!(spoilt(&|s| s["edges"][n]["dst"] = json!("nobody")), "{edge}");
             assert!(spoilt(&|s| s["edges"][n]["attrs"]["extra"] = json!(1)), "{edge}");
+        }
+        for (n, wait) in snapshot["waits"].as_array().unwrap().iter().enumerate() {
+            for key in wait.as_object().unwrap().keys() {
+                let missing = |s: &mut Value| {
+                    s["waits"][n].as_object_mut().unwrap().remove(key);
+                };
+                assert!(spoilt(&missing), "{key} of {wait}");
+                assert!(spoilt(&|s| s["waits"][n][key] = json!([[]])), "{key} of {wait}");
+            }
+            assert!(spoilt(&|s| s["waits"][n]["extra"] = json!(1)), "{wait}");
         }
     });
 }

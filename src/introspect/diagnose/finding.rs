@@ -121,6 +121,17 @@ pub enum Side {
     Close,
 }
 
+impl Side {
+    /// `send`, `recv` or `close`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Receive => "recv",
+            Self::Close => "close",
+        }
+    }
+}
+
 /// A step of a chain: `who` waits on `channel`, and the next hop's `who` could end that.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
