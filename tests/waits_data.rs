@@ -6,10 +6,11 @@ mod support;
 
 use std::collections::VecDeque;
 use std::future::{Future, pending as pending_for_ever, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -793,4 +794,25 @@ impl Wake for Unpark {
         self.1.store(true, Ordering::SeqCst);
         self.0.unpark();
     }
+}
+
+/// A wait is polled by another task, with a waker that cannot be cloned: it stays that of who has its
+/// waker there.
+///
+/// Seen to fail with: a task that is noted before its waker is there.
+#[test]
+fn a_wait_is_that_of_the_task_whose_waker_lies_there() {
+    const VTABLE: RawWakerVTable =
+        RawWakerVTable::new(|_| panic!("no clones"), |_| {}, |_| {}, |_| {});
+    // SAFETY: no function of the table touches the pointer.
+    let unclonable = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &VTABLE)) };
+    let (tx, _rx) = Builder::new().name("unclonable").capacity(1).build();
+    tx.try_send(0).unwrap();
+    let (_wakes, waker) = Wakes::new();
+    let mut send = pin!(tx.send(1));
+    assert!(send.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let poll = AssertUnwindSafe(|| send.as_mut().poll(&mut Context::from_waker(&unclonable)));
+    assert!(catch_unwind(poll).is_err());
+    let task = the("unclonable").send_waits[0].task.unwrap();
+    assert_eq!(task.number(), waker.data().addr() as u64);
 }

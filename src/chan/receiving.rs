@@ -198,6 +198,7 @@ impl Receiving {
             let waited_ns = get(&self.waited_ns);
             let occupancy = occupancy();
             let (waiter, want) = (get(&self.waker), Want::from_word(get(&self.want)));
+            step("stats: waker read");
             let given_up_at = get(&self.given_up_at);
             let (failed, given_up) = (get(&self.failed), get(&self.given_up));
             let is_one =
@@ -358,7 +359,8 @@ mod tests {
     /// Seen to fail with: a look that does not read the waker again after `since`.
     #[test]
     fn a_waker_is_not_told_twice_while_its_wait_ends() {
-        for how in 0..4 {
+        let steps = ["stats: wait read", "stats: waker read"];
+        for (how, step) in (0..4).flat_map(|how| steps.map(|step| (how, step))) {
             let (chan, mut consumer) = channel();
             let (waker, clones) = waker();
             let (again, clones_again) = self::waker();
@@ -366,7 +368,7 @@ mod tests {
             let sender = chan.clone();
             let (back, returned) = std::sync::mpsc::channel();
             let with = again.clone();
-            let armed = at("stats: wait read", move || {
+            let armed = at(step, move || {
                 let cx = &mut Context::from_waker(&with);
                 match how {
                     0 => consumer.abandon_wait(),
@@ -387,7 +389,7 @@ mod tests {
                 usize::from(is_of(waits, waker)) + usize::from(is_of(now.left_waker, waker))
             };
             let (waker_lies, again_lies) = [(1, 0), (0, 0), (0, 1), (0, 0)][how];
-            assert_eq!((told(&waker), told(&again)), (waker_lies, again_lies), "{how}");
+            assert_eq!((told(&waker), told(&again)), (waker_lies, again_lies), "{how}, {step}");
             assert!(clones() + clones_again() == 0, "the receiver is gone");
         }
     }
