@@ -74,8 +74,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "chan",
             "telemetry/task",
             "introspect/registry",
+            "testing/squeeze",
         ],
     ),
+    ("testing/squeeze", &["sync", "telemetry/table"]),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
     ("introspect", &["root", "telemetry/task", "introspect/diagnose/watch"]),

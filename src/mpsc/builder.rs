@@ -199,7 +199,11 @@ impl Builder {
             self.capacity <= MAX_CAPACITY,
             "a semaphore may not have more than MAX_PERMITS permits ({MAX_CAPACITY})"
         );
-        let capacity = Some(self.capacity as u64);
+        #[cfg(all(feature = "testing", not(parshall_loom)))]
+        let capacity = crate::testing::squeeze::squeezed(self.capacity);
+        #[cfg(not(all(feature = "testing", not(parshall_loom))))]
+        let capacity = self.capacity;
+        let capacity = Some(capacity as u64);
         let place = Location::caller();
         let (chan, consumer) = self.create(capacity, place);
         (Sender::new(chan, place), Receiver::new(consumer))
