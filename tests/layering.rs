@@ -15,6 +15,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry/table", &["sync"]),
     ("telemetry/thread", &["sync", "telemetry/name"]),
     (
+        "telemetry/ledger",
+        &["sync", "telemetry/clock", "telemetry/name", "telemetry/table", "telemetry/task"],
+    ),
+    (
         "telemetry/task",
         &[
             "sync",
@@ -40,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "ring",
             "wait",
             "telemetry/clock",
+            "telemetry/ledger",
             "telemetry/name",
             "telemetry/task",
         ],
@@ -49,7 +54,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("introspect/registry", &["sync", "chan"]),
     (
         "introspect/snapshot",
-        &["chan", "introspect/registry", "telemetry/clock", "telemetry/process", "telemetry/task"],
+        &[
+            "chan",
+            "introspect/registry",
+            "telemetry/clock",
+            "telemetry/ledger",
+            "telemetry/process",
+            "telemetry/task",
+        ],
     ),
     (
         "mpsc",
@@ -62,8 +74,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "chan",
             "telemetry/task",
             "introspect/registry",
+            "testing/squeeze",
         ],
     ),
+    ("testing/squeeze", &["sync", "telemetry/table"]),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
     ("introspect", &["root", "sync", "telemetry/task", "introspect/diagnose/watch"]),

@@ -6,6 +6,7 @@ use core::panic::Location;
 
 use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Ordering};
 use crate::telemetry::clock;
+use crate::telemetry::ledger::Ledger;
 use crate::telemetry::name::{self, NameCell};
 use crate::telemetry::task::{self, TaskRef};
 
@@ -74,6 +75,8 @@ pub(crate) struct Info {
     /// Slot and name of the [`Registration`], a half each; `UNLISTED` if there is none.
     place: AtomicU64,
     ordinal: AtomicU64,
+    /// The strong senders that live, if they are traced.
+    pub(crate) senders: Option<Box<Ledger>>,
     /// Called when the channel's last handle goes.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
     /// `CloseCause` + 1 of the first cause; 0 while open.
@@ -103,6 +106,7 @@ impl Info {
         location: &'static Location<'static>,
         payload: &'static str,
         on_drop: Option<fn(&Shared, Sums)>,
+        senders: Option<Box<Ledger>>,
     ) -> Self {
         let by_type = || (!name::tells(location)).then(|| name::short_type(payload).into());
         Self {
@@ -115,6 +119,7 @@ impl Info {
             creator: TaskRef::word(task::creator()),
             place: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
+            senders,
             on_drop,
             full: AtomicU64::new(0),
             closed: AtomicU64::new(0),

@@ -10,6 +10,7 @@ mod receive;
 mod receiving;
 mod send;
 mod stats;
+mod trace;
 
 use core::marker::PhantomData;
 use core::mem::offset_of;
@@ -17,6 +18,7 @@ use core::panic::Location;
 
 use crate::ring::{Reader, Ring};
 use crate::sync::{Arc, plain, step};
+use crate::telemetry::ledger::Ledger;
 use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
@@ -42,6 +44,7 @@ pub(crate) use crate::wait::{Ticket, Waiting};
 pub(crate) use receiving::ReceiveWait;
 pub use stats::ChannelStats;
 pub(crate) use stats::Sums;
+pub(crate) use trace::Trace;
 
 /// Everything of a channel but the type of its messages.
 ///
@@ -94,13 +97,16 @@ pub(crate) struct Settings {
     pub(crate) location: &'static Location<'static>,
     /// What telemetry does when the channel ends.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
+    /// Strong senders are traced.
+    pub(crate) trace_senders: bool,
 }
 
 impl<T> Chan<T> {
     /// A channel with one sender and its receiving end.
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, shape, location, on_drop } = settings;
-        let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop);
+        let Settings { name, shape, location, on_drop, trace_senders } = settings;
+        let senders = trace_senders.then(|| Box::new(Ledger::new()));
+        let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop, senders);
         let (shared, reader) = Shared::create(|ring| {
             // SAFETY: memory for a ring, and nobody else's.
             unsafe { Ring::init::<T>(ring, shape, info) }

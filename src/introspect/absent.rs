@@ -7,4 +7,8 @@ pub(crate) mod registry {
     pub(crate) fn enter(_shared: &Arc<Shared>) {}
 
     pub(crate) fn leave(_shared: &Shared, _sums: Sums) {}
+
+    pub(crate) fn enter_untracked() {}
+
+    pub(crate) fn leave_untracked(_shared: &Shared, _sums: Sums) {}
 }

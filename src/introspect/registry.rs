@@ -10,7 +10,7 @@ mod names;
 
 use crate::chan::{Registration, Shared, Sums};
 use crate::sync::Arc as SharedArc;
-use crate::sync::plain::{Arc, Mutex, MutexGuard, Weak};
+use crate::sync::plain::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, Weak};
 
 use chunks::Chunks;
 use names::{Name, Names};
@@ -178,6 +178,24 @@ pub(crate) fn leave(shared: &Shared, sums: Sums) {
     drop(slot);
 }
 
+/// Live channels that are not listed.
+static UNTRACKED: AtomicU64 = AtomicU64::new(0);
+
+/// A channel begins that is not listed.
+pub(crate) fn enter_untracked() {
+    UNTRACKED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// It ends.
+pub(crate) fn leave_untracked(_: &Shared, _: Sums) {
+    UNTRACKED.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// How many live. A gauge.
+pub(crate) fn untracked() -> u64 {
+    UNTRACKED.load(Ordering::Relaxed)
+}
+
 impl Registry {
     /// Nothing is changed by half: what lacks is found out first.
     /// `hash` is that of its name, or of the text in `stock`.
@@ -307,6 +325,7 @@ mod tests {
             shape: Shape { capacity: Some(1), origin: Origin::default() },
             location: Location::caller(),
             on_drop: Some(dies),
+            trace_senders: false,
         });
         enter(chan.shared());
         drop(consumer);

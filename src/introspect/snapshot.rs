@@ -6,6 +6,7 @@ use super::registry::{self, Retired};
 pub use crate::chan::Call;
 use crate::chan::{ChannelStats, ReceiveWait, Shared, Ticket, Waiting};
 use crate::telemetry::clock::{self, Anchor};
+use crate::telemetry::ledger::Made;
 use crate::telemetry::process::{encode, pid, proc_key, process};
 use crate::telemetry::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskState};
 
@@ -33,7 +34,8 @@ pub struct Snapshot {
     pub completed_at_ns: i64,
     /// Every tracked channel that lives, by channel id.
     pub channels: Vec<ChannelSnapshot>,
-    /// Every named task that lives, and everybody else who waits or last received.
+    /// Every named task that lives, and everybody else who waits, last received, or made a sender that
+    /// is traced, unless that has ended.
     pub tasks: Vec<TaskSnapshot>,
     /// Sums of the tracked channels that died, by the name that they were created with; `__other__`
     /// for names too many to remember.
@@ -74,7 +76,9 @@ pub struct ChannelSnapshot {
     /// `select!` say, and nobody has polled the receiver since.
     pub left_waker: Option<LeftWaker>,
     /// Every strong sender that lives and where it was made, if the channel traces that
-    /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)).
+    /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)), in the order in which they
+    /// were made. They are all of them if there are as many as `stats` says; one that is being made
+    /// or dropped at the moment may be missing.
     pub senders: Option<Vec<SenderSnapshot>>,
 }
 
@@ -230,7 +234,7 @@ pub fn snapshot() -> Snapshot {
         channels,
         tasks,
         retired: retired.map(|(name, sums)| RetiredSnapshot { name, sums }).collect(),
-        untracked: 0,
+        untracked: registry::untracked(),
         completed_at_ns: anchor.unix_ns(clock::exact()),
     }
 }
@@ -282,7 +286,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
         last_receiver,
         last_receive: if last_receiver.is_some() { view.last_receive } else { 0 },
         left_waker,
-        senders: None,
+        senders: senders(shared, anchor),
         stats: view.stats,
     })
 }
@@ -307,6 +311,17 @@ fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
     waiting(&Waiting { id, ticket: Ticket { task, since, want }, granted_at: None }, anchor)
 }
 
+/// The senders of a channel that traces them.
+fn senders(shared: &Shared, anchor: Anchor) -> Option<Vec<SenderSnapshot>> {
+    let all = shared.info().senders.as_deref()?.all();
+    let sender = |made: Made| SenderSnapshot {
+        location: made.location(),
+        task: made.by,
+        since_ns: anchor.unix_ns(made.since),
+    };
+    Some(all.map(sender).collect())
+}
+
 /// Everybody the channels name, and every named task.
 fn tasks(channels: &[ChannelSnapshot], living: &Living, anchor: Anchor) -> Vec<TaskSnapshot> {
     let mut since: BTreeMap<TaskRef, Option<i64>> = BTreeMap::new();
@@ -319,7 +334,9 @@ fn tasks(channels: &[ChannelSnapshot], living: &Living, anchor: Anchor) -> Vec<T
         }
         let granted = channel.send_waits.iter().filter_map(|wait| wait.task);
         let left = channel.left_waker.map(|left| left.task);
-        for task in granted.chain(channel.last_receiver).chain(left) {
+        let makers = channel.senders.iter().flatten().filter_map(|sender| sender.task);
+        let makers = makers.filter(|&task| !living.has_ended(task));
+        for task in granted.chain(channel.last_receiver).chain(left).chain(makers) {
             since.entry(task).or_default();
         }
     }

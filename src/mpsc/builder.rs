@@ -95,6 +95,7 @@ pub struct Builder {
     capacity: usize,
     tracked: bool,
     origin: Origin,
+    trace_senders: bool,
 }
 
 impl Default for Builder {
@@ -114,6 +115,7 @@ impl Builder {
             capacity: Self::DEFAULT_CAPACITY,
             tracked: true,
             origin: Origin::default(),
+            trace_senders: false,
         }
     }
 
@@ -135,9 +137,38 @@ impl Builder {
         self
     }
 
-    /// Keeps the channel out of snapshots. Its `stats` work all the same.
+    /// Keeps the channel out of snapshots, which only count it. Its `stats` work all the same.
     pub fn untracked(mut self) -> Self {
         self.tracked = false;
+        self
+    }
+
+    /// Keeps in mind where each sender that lives was made, by whom, and since when:
+    /// [`ChannelSnapshot::senders`](crate::ChannelSnapshot::senders). So the question who keeps a
+    /// channel open is answered by a line of code.
+    ///
+    /// Of a sender that is cloned, it is the line of the `clone`; in a derived `Clone` that of the
+    /// `derive`, in a generic function one of that, in the standard library (`vec![tx; 8]`) one in there. An owned permit counts as the sender that it was reserved by, and a `PollSender`, an
+    /// `UnboundedSink` as the one inside.
+    ///
+    /// To make a sender then takes an allocation, to drop it frees that, and each takes a short lock.
+    /// Messages cost what they always do.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = parshall::mpsc::Builder::new().name("wal").trace_senders().build::<u8>();
+    /// let kept = tx.clone(); // forgotten somewhere
+    /// # let line = line!() - 1;
+    /// drop(tx);
+    /// let wal = parshall::snapshot().channels.into_iter().find(|c| c.stats.name == "wal").unwrap();
+    /// let senders = wal.senders.unwrap();
+    /// assert_eq!(senders.len(), 1);
+    /// # assert!(senders[0].location.contains(&format!(":{line}:")));
+    /// println!("still open since {}: {}", senders[0].since_ns, senders[0].location);
+    /// # drop(kept);
+    /// ```
+    pub fn trace_senders(mut self) -> Self {
+        self.trace_senders = true;
         self
     }
 
@@ -168,9 +199,14 @@ impl Builder {
             self.capacity <= MAX_CAPACITY,
             "a semaphore may not have more than MAX_PERMITS permits ({MAX_CAPACITY})"
         );
-        let capacity = Some(self.capacity as u64);
-        let (chan, consumer) = self.create(capacity, Location::caller());
-        (Sender::new(chan), Receiver::new(consumer))
+        #[cfg(all(feature = "testing", not(parshall_loom)))]
+        let capacity = crate::testing::squeeze::squeezed(self.capacity);
+        #[cfg(not(all(feature = "testing", not(parshall_loom))))]
+        let capacity = self.capacity;
+        let capacity = Some(capacity as u64);
+        let place = Location::caller();
+        let (chan, consumer) = self.create(capacity, place);
+        (Sender::new(chan, place), Receiver::new(consumer))
     }
 
     /// Makes an unbounded channel; the builder's capacity counts for nothing.
@@ -184,8 +220,9 @@ impl Builder {
     /// ```
     #[track_caller]
     pub fn build_unbounded<T>(self) -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-        let (chan, consumer) = self.create(None, Location::caller());
-        (UnboundedSender::new(chan), UnboundedReceiver::new(Receiver::new(consumer)))
+        let place = Location::caller();
+        let (chan, consumer) = self.create(None, place);
+        (UnboundedSender::new(chan, place), UnboundedReceiver::new(Receiver::new(consumer)))
     }
 
     fn create<T>(
@@ -193,15 +230,19 @@ impl Builder {
         capacity: Option<u64>,
         location: &'static Location<'static>,
     ) -> (Chan<T>, Consumer<T>) {
-        let on_drop: fn(&_, _) = registry::leave;
+        let on_drop = if self.tracked { registry::leave } else { registry::leave_untracked };
         let (chan, consumer) = Chan::create(Settings {
             name: self.name,
             shape: Shape { capacity, origin: self.origin },
             location,
-            on_drop: self.tracked.then_some(on_drop),
+            on_drop: Some(on_drop),
+            // Nobody would look at them.
+            trace_senders: self.trace_senders && self.tracked && cfg!(feature = "introspect"),
         });
         if self.tracked {
             registry::enter(chan.shared());
+        } else {
+            registry::enter_untracked();
         }
         (chan, consumer)
     }

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::future::Future;
 use core::mem;
-use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::panic::{Location, RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::error::Error;
@@ -244,8 +244,10 @@ impl<T> Drop for PollSender<T> {
 
 /// A sender of the same channel that has reserved nothing. A closed sender's clone is closed.
 impl<T> Clone for PollSender<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
-        let sender = self.get_ref().cloned();
+        let place = Location::caller();
+        let sender = self.get_ref().map(|sender| sender.clone_at(place));
         Self { state: State::Idle, closed: sender.is_none(), sender }
     }
 }

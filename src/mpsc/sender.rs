@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::future::{Future, poll_fn};
-use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::panic::{Location, RefUnwindSafe, UnwindSafe};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 use core::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::error::{SendError, SendTimeoutError, TrySendError};
 use super::{OwnedPermit, Permit, PermitIterator, Timeout, WeakSender};
-use crate::chan::{Chan, ChannelStats, Missing};
+use crate::chan::{Chan, ChannelStats, Missing, Trace};
 use crate::ring::{Any, Refused};
 use crate::runtime;
 use crate::sync::plain::Arc;
@@ -25,12 +25,20 @@ use crate::wait::{Call, Want, block_on, block_on_until};
 /// [`channel`](super::channel) or a [`Builder`](super::Builder).
 pub struct Sender<T> {
     chan: Chan<T>,
+    trace: Trace,
 }
 
 impl<T> Sender<T> {
-    /// A sender that the counts know already.
-    pub(super) fn new(chan: Chan<T>) -> Self {
-        Self { chan }
+    /// A sender that the counts know already, made at `place`.
+    pub(super) fn new(chan: Chan<T>, place: &'static Location<'static>) -> Self {
+        let trace = chan.trace(place);
+        Self { chan, trace }
+    }
+
+    /// A clone, made at `place`.
+    pub(super) fn clone_at(&self, place: &'static Location<'static>) -> Self {
+        self.chan.counts.add_strong();
+        Self { chan: self.chan.clone(), trace: self.chan.trace_clone(&self.trace, place) }
     }
 
     pub(super) fn chan(&self) -> &Chan<T> {
@@ -546,14 +554,15 @@ impl<T> Sender<T> {
 }
 
 impl<T> Clone for Sender<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
-        self.chan.counts.add_strong();
-        Self { chan: self.chan.clone() }
+        self.clone_at(Location::caller())
     }
 }
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
+        self.chan.untrace(&self.trace);
         self.chan.drop_sender();
     }
 }

@@ -1,7 +1,7 @@
 //! The handles of a channel without a capacity.
 
 use core::fmt;
-use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::panic::{Location, RefUnwindSafe, UnwindSafe};
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -13,7 +13,7 @@ use futures_core::stream::FusedStream;
 
 use super::error::{RecvTimeoutError, SendError, TryRecvError};
 use super::{Drain, IntoIter, Iter, Receiver, TryIter};
-use crate::chan::{Chan, ChannelStats};
+use crate::chan::{Chan, ChannelStats, Trace};
 use crate::ring::{Refused, Unbounded};
 use crate::sync::plain::Arc;
 use crate::unwind::OwesNothing;
@@ -24,12 +24,20 @@ use crate::unwind::OwesNothing;
 /// [`unbounded_channel`](super::unbounded_channel) or a [`Builder`](super::Builder).
 pub struct UnboundedSender<T> {
     chan: Chan<T>,
+    trace: Trace,
 }
 
 impl<T> UnboundedSender<T> {
-    /// A sender that the counts know already.
-    pub(super) fn new(chan: Chan<T>) -> Self {
-        Self { chan }
+    /// A sender that the counts know already, made at `place`.
+    pub(super) fn new(chan: Chan<T>, place: &'static Location<'static>) -> Self {
+        let trace = chan.trace(place);
+        Self { chan, trace }
+    }
+
+    /// A clone, made at `place`.
+    pub(super) fn clone_at(&self, place: &'static Location<'static>) -> Self {
+        self.chan.counts.add_strong();
+        Self { chan: self.chan.clone(), trace: self.chan.trace_clone(&self.trace, place) }
     }
 
     /// Sends a message.
@@ -140,14 +148,15 @@ impl<T> UnboundedSender<T> {
 }
 
 impl<T> Clone for UnboundedSender<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
-        self.chan.counts.add_strong();
-        Self { chan: self.chan.clone() }
+        self.clone_at(Location::caller())
     }
 }
 
 impl<T> Drop for UnboundedSender<T> {
     fn drop(&mut self) {
+        self.chan.untrace(&self.trace);
         self.chan.drop_sender();
     }
 }
@@ -183,8 +192,10 @@ impl<T> WeakUnboundedSender<T> {
     }
 
     /// A sender, if another one still lives. Once `None`, always `None`.
+    #[track_caller]
     pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
-        self.chan.counts.upgrade().then(|| UnboundedSender::new(self.chan.clone()))
+        let place = Location::caller();
+        self.chan.counts.upgrade().then(|| UnboundedSender::new(self.chan.clone(), place))
     }
 
     /// Senders of this channel. May change at any time, but 0 is final.

@@ -1,6 +1,7 @@
 //! The sink around an unbounded sender.
 
 use core::fmt;
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
@@ -84,8 +85,10 @@ impl<T> Sink<T> for UnboundedSink<T> {
 }
 
 impl<T> Clone for UnboundedSink<T> {
+    #[track_caller]
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone() }
+        let place = Location::caller();
+        Self { sender: self.sender.as_ref().map(|sender| sender.clone_at(place)) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The handle that does not keep its channel open.
 
 use core::fmt;
-use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::panic::{Location, RefUnwindSafe, UnwindSafe};
 
 use super::Sender;
 use crate::chan::Chan;
@@ -28,8 +28,10 @@ impl<T> WeakSender<T> {
     }
 
     /// A sender, if another one still lives. Once `None`, always `None`.
+    #[track_caller]
     pub fn upgrade(&self) -> Option<Sender<T>> {
-        self.chan.counts.upgrade().then(|| Sender::new(self.chan.clone()))
+        let place = Location::caller();
+        self.chan.counts.upgrade().then(|| Sender::new(self.chan.clone(), place))
     }
 
     /// Senders and owned permits of this channel. May change at any time, but 0 is final.

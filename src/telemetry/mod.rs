@@ -4,8 +4,9 @@
 //! a channel's words.
 
 pub(crate) mod clock;
+pub(crate) mod ledger;
 pub(crate) mod name;
 pub(crate) mod process;
-mod table;
+pub(crate) mod table;
 pub mod task;
 mod thread;

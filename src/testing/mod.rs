@@ -9,6 +9,8 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod squeeze;
 mod watchdog;
 
+pub use squeeze::{Squeeze, squeeze};
 pub use watchdog::{Watchdog, watchdog};
