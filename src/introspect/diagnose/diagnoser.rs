@@ -1,10 +1,12 @@
 //! Look after look: what is kept between them, and what each says.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use super::liveness::{Liveness, is_accounted_for};
 use super::memory::Memory;
 use super::scene::Scene;
+use super::trend::Trends;
 use super::{Blind, Diagnosis, Finding, Settings};
 use super::{deadlock, futurelock, rates, rooms, stalled};
 use crate::Snapshot;
@@ -30,12 +32,13 @@ use crate::task::TaskKind;
 pub struct Diagnoser {
     settings: Settings,
     memory: Option<Memory>,
+    trends: HashMap<u64, Trends>,
 }
 
 impl Diagnoser {
     /// One that has seen nothing.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, memory: None }
+        Self { settings, memory: None, trends: HashMap::new() }
     }
 
     /// What is wrong now, as far as this snapshot and the former ones tell. Findings come from the
@@ -46,24 +49,21 @@ impl Diagnoser {
     /// not looked at, and the next may be right again.
     pub fn look(&mut self, snapshot: &Snapshot) -> Result<Diagnosis, LookError> {
         let mut order: Vec<u32> = (0..snapshot.channels.len() as u32).collect();
-        order.sort_by_key(|&c| snapshot.channels[c as usize].stats.channel_id);
-        let before = self.memory.take();
-        let checked = before.as_ref().map_or(Ok(0), |before| follows(before, snapshot));
-        let shift = match checked {
-            Ok(shift) => shift,
-            Err(error) => {
-                self.memory = before;
-                return Err(error);
+        order.sort_unstable_by_key(|&c| snapshot.channels[c as usize].stats.channel_id);
+        if let Some(memory) = &mut self.memory {
+            let shift = follows(memory, snapshot)?;
+            if shift != 0 {
+                memory.shift(shift);
+                self.trends.values_mut().for_each(|trends| *trends = trends.shifted(shift));
             }
-        };
-        let before = before.map(|before| before.on_the_line_of(shift));
-        let mut memory = Memory::of(snapshot, &order, before.as_ref());
-        let scene = Scene::new(snapshot, &order, before.as_ref());
+        }
         let now = snapshot.taken_at_ns;
-        let first_look_ns = before.as_ref().map_or(now, |before| before.taken_at_ns);
-        let findings = findings(&scene, &self.settings, &mut memory, first_look_ns);
+        let first_look_ns = self.memory.as_ref().map_or(now, |memory| memory.taken_at_ns);
+        let scene = Scene::new(snapshot, &order, self.memory.as_ref());
+        let findings = findings(&scene, &self.settings, &mut self.trends);
         let blind = blind(&scene);
-        self.memory = Some(memory);
+        drop(scene);
+        self.memory.get_or_insert_default().advance(snapshot, &order);
         Ok(Diagnosis {
             process: snapshot.process.clone(),
             pid: snapshot.pid,
@@ -100,12 +100,8 @@ fn follows(before: &Memory, snapshot: &Snapshot) -> Result<i64, LookError> {
 fn findings(
     scene: &Scene<'_>,
     settings: &Settings,
-    kept: &mut Memory,
-    from_ns: i64,
+    trends: &mut HashMap<u64, Trends>,
 ) -> Vec<Finding> {
-    // Also at the first look: the sums for the next.
-    let mut rates = Vec::new();
-    rates::find(scene, settings, kept, from_ns, &mut rates);
     if scene.before.is_none() {
         return Vec::new();
     }
@@ -118,7 +114,7 @@ fn findings(
     stalled::find(scene, settings, &covered, &mut findings);
     rooms::starved(scene, settings, &mut findings);
     rooms::sender_kept(scene, settings, &mut findings);
-    findings.append(&mut rates);
+    rates::find(scene, settings, trends, &mut findings);
     // Stable: of what is alike, the channel that was made first.
     findings
         .sort_by_key(|found| (found.verdict, Reverse(found.victims), found.kind, found.since_ns));

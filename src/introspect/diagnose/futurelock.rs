@@ -7,12 +7,13 @@ use super::trend::age;
 use super::{Evidence, Finding, FindingKind, Settings, Verdict};
 use crate::task::{TaskKind, TaskState};
 
-/// How often the owner of a grant was polled since the look that first saw it.
+/// How often the owner of a grant was polled since the look that first saw it; none if that was not
+/// seen.
 pub(super) fn polls_since(scene: &Scene<'_>, grant: &Wait<'_>) -> Option<u64> {
     let key = (scene.channel(grant.channel).stats.channel_id, grant.side, grant.is.id);
     let then = scene.before?.waits.get(&key)?.polls_at_grant?;
     let now = scene.actors[grant.party? as usize].is?.polls?;
-    Some(now.saturating_sub(then))
+    Some(now.saturating_sub(then)).filter(|&polls| polls > 0)
 }
 
 /// Whether the task has run since the grant woke it. It has if it was polled since, or is idle again:
@@ -26,7 +27,7 @@ fn has_run(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
             && actor.is_still()
             && !slept_through(scene, grant)
     };
-    grant.same && (idle() || polls_since(scene, grant).is_some_and(|polls| polls > 0))
+    grant.same && (idle() || polls_since(scene, grant).is_some())
 }
 
 /// Whether the task has been idle since before the grant: then nobody woke it. Coarse clocks are too

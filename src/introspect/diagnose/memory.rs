@@ -1,17 +1,18 @@
 //! What is kept of a look for the next one: a row a channel, a row a wait, a row a task. No text.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 
 use super::Side;
-use super::trend::{Trends, shifted};
+use super::trend::shifted;
 use crate::task::{TaskRef, TaskState};
-use crate::{ChannelSnapshot, Snapshot, WaitSnapshot};
+use crate::{ChannelSnapshot, ChannelStats, Snapshot, WaitSnapshot};
 
 /// Of a wait: its channel, its side, its number.
 pub(super) type WaitKey = (u64, Side, u64);
 
 /// All that is kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) process: String,
     pub(super) proc_key: String,
@@ -22,51 +23,59 @@ pub(super) struct Memory {
     pub(super) tasks: HashMap<TaskRef, TaskRow>,
 }
 
-/// A channel as it was.
+/// A channel as it was. There may be very many: it is small.
 #[derive(Clone, Debug)]
 pub(super) struct ChannelRow {
     pub(super) id: u64,
     pub(super) created_at_ns: i64,
-    pub(super) facts: Facts,
-    /// The look at which `recv_total` was first what it is now.
-    pub(super) unreceived_since_ns: i64,
-    /// The look from which on messages or senders wait, and nothing was received; `i64::MAX`: none.
-    pub(super) pending_since_ns: i64,
-    /// More senders were seen than there are now.
-    pub(super) senders_went: bool,
-    pub(super) trends: Trends,
-}
-
-/// What must be the same in two looks for a channel to stand still, and what rates are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
     pub(super) sent: u64,
     pub(super) received: u64,
-    pub(super) len: u64,
-    pub(super) reserved: u64,
-    pub(super) receiver: Option<TaskRef>,
-    pub(super) last_receive: u64,
-    pub(super) senders: u64,
+    last_receiver: Option<NonZeroU64>,
+    /// The look from which on messages or senders wait, and nothing was received; `i64::MAX`: none.
+    pub(super) pending_since_ns: i64,
+    /// Fewer than 2^24.
+    reserved: u32,
+    /// At most `u32::MAX`.
+    pub(super) senders: u32,
+    pub(super) sums: Sums,
+    /// More senders were seen than there are now.
+    pub(super) senders_went: bool,
 }
 
-impl Facts {
-    fn of(channel: &ChannelSnapshot) -> Self {
-        let stats = &channel.stats;
+/// Sums that only rise, of which only differences count: the last 32 bits. They are good for two
+/// looks between which 4 billion things happen, or senders wait for 49 days altogether.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    pub(super) full: u32,
+    pub(super) given_up: u32,
+    pub(super) send_waits: u32,
+    pub(super) send_wait_ms: u32,
+    pub(super) recv_waits: u32,
+    pub(super) recv_wait_ms: u32,
+}
+
+impl Sums {
+    pub(super) fn of(stats: &ChannelStats) -> Self {
         Self {
-            sent: stats.sent_total,
-            received: stats.recv_total,
-            len: stats.queue_len,
-            reserved: stats.reserved,
-            receiver: channel.last_receiver,
-            last_receive: channel.last_receive,
-            senders: stats.sender_count,
+            full: stats.full_total as u32,
+            given_up: stats.send_given_up_total as u32,
+            send_waits: stats.send_waits_total as u32,
+            send_wait_ms: (stats.send_wait_total_ns / 1_000_000) as u32,
+            recv_waits: stats.recv_waits_total as u32,
+            recv_wait_ms: (stats.recv_wait_total_ns / 1_000_000) as u32,
         }
     }
 
-    /// Nothing has come in or out, and the receiver's last user is the same. (Clones of senders may
-    /// come and go.)
-    pub(super) fn stands_still(&self, now: &ChannelSnapshot) -> bool {
-        *self == Self { senders: self.senders, ..Self::of(now) }
+    /// What has been added since.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            full: self.full.wrapping_sub(before.full),
+            given_up: self.given_up.wrapping_sub(before.given_up),
+            send_waits: self.send_waits.wrapping_sub(before.send_waits),
+            send_wait_ms: self.send_wait_ms.wrapping_sub(before.send_wait_ms),
+            recv_waits: self.recv_waits.wrapping_sub(before.recv_waits),
+            recv_wait_ms: self.recv_wait_ms.wrapping_sub(before.recv_wait_ms),
+        }
     }
 }
 
@@ -104,9 +113,9 @@ pub(super) fn is_pending(channel: &ChannelSnapshot) -> bool {
 }
 
 impl Memory {
-    /// What is kept of the first look, or of a later one, given what was kept before.
-    pub(super) fn of(snapshot: &Snapshot, order: &[u32], before: Option<&Self>) -> Self {
-        let now = snapshot.taken_at_ns;
+    /// Keeps what the next look needs of this one, and forgets the rest.
+    pub(super) fn advance(&mut self, snapshot: &Snapshot, order: &[u32]) {
+        let channels = || order.iter().map(|&place| &snapshot.channels[place as usize]);
         let tasks: HashMap<TaskRef, TaskRow> = (snapshot.tasks.iter())
             .map(|task| {
                 let row = TaskRow { state: task.state, polls: task.polls, wakers: task.wakers };
@@ -114,46 +123,50 @@ impl Memory {
             })
             .collect();
         let mut waits = HashMap::new();
-        let mut channels = Vec::with_capacity(order.len());
-        for &place in order {
-            let channel = &snapshot.channels[place as usize];
-            let id = channel.stats.channel_id;
+        for channel in channels() {
             for (side, wait) in waits_of(channel) {
-                let key = (id, side, wait.id);
+                let key = (channel.stats.channel_id, side, wait.id);
                 let granted = wait.granted_at_ns.is_some();
-                let known = before.and_then(|before| before.waits.get(&key)).filter(|w| w.granted);
-                let polls = || wait.task.and_then(|task| tasks.get(&task)?.polls);
-                let polls_at_grant = match known {
+                let polls_at_grant = match self.waits.get(&key).filter(|row| row.granted) {
                     Some(row) => row.polls_at_grant,
-                    None if granted => polls(),
+                    None if granted => wait.task.and_then(|task| tasks.get(&task)?.polls),
                     None => None,
                 };
                 waits.insert(key, WaitRow { granted, polls_at_grant });
             }
-            channels.push(ChannelRow::of(channel, before.and_then(|b| b.channel(id)), now));
         }
-        Self {
-            process: snapshot.process.clone(),
-            proc_key: snapshot.proc_key.clone(),
-            taken_at_ns: now,
-            channels,
-            waits,
-            tasks,
-        }
-    }
-
-    /// The same, with its times on a line that is ahead by `shift`.
-    pub(super) fn on_the_line_of(mut self, shift: i64) -> Self {
-        if shift != 0 {
-            self.taken_at_ns = shifted(self.taken_at_ns, shift);
-            for row in &mut self.channels {
-                row.created_at_ns = shifted(row.created_at_ns, shift);
-                row.unreceived_since_ns = shifted(row.unreceived_since_ns, shift);
-                row.pending_since_ns = shifted(row.pending_since_ns, shift);
-                row.trends = row.trends.shifted(shift);
+        // In place: two copies of all rows would be the most that a look needs.
+        let mut known = channels().map(|channel| channel.stats.channel_id).peekable();
+        self.channels.retain(|row| {
+            while known.next_if(|&id| id < row.id).is_some() {}
+            known.peek() == Some(&row.id)
+        });
+        let kept = self.channels.len();
+        self.channels.reserve_exact(order.len() - kept);
+        let mut i = 0;
+        for channel in channels() {
+            if i < kept && self.channels[i].id == channel.stats.channel_id {
+                let row = ChannelRow::of(channel, Some(&self.channels[i]), snapshot.taken_at_ns);
+                self.channels[i] = row;
+                i += 1;
+            } else {
+                self.channels.push(ChannelRow::of(channel, None, snapshot.taken_at_ns));
             }
         }
-        self
+        self.channels.sort_unstable_by_key(|row| row.id);
+        self.process.clone_from(&snapshot.process);
+        self.proc_key.clone_from(&snapshot.proc_key);
+        self.taken_at_ns = snapshot.taken_at_ns;
+        (self.waits, self.tasks) = (waits, tasks);
+    }
+
+    /// Moves its times to a line that is ahead by `shift`.
+    pub(super) fn shift(&mut self, shift: i64) {
+        self.taken_at_ns = shifted(self.taken_at_ns, shift);
+        for row in &mut self.channels {
+            row.created_at_ns = shifted(row.created_at_ns, shift);
+            row.pending_since_ns = shifted(row.pending_since_ns, shift);
+        }
     }
 
     pub(super) fn channel(&self, id: u64) -> Option<&ChannelRow> {
@@ -164,19 +177,32 @@ impl Memory {
 
 impl ChannelRow {
     fn of(channel: &ChannelSnapshot, before: Option<&Self>, now: i64) -> Self {
-        let facts = Facts::of(channel);
-        let same = before.filter(|before| before.facts.received == facts.received);
-        let pending = is_pending(channel);
+        let stats = &channel.stats;
+        let senders = u32::try_from(stats.sender_count).unwrap_or(u32::MAX);
+        let same = before.filter(|before| before.received == stats.recv_total);
         let pending_before = same.map_or(i64::MAX, |row| row.pending_since_ns);
         Self {
-            id: channel.stats.channel_id,
-            created_at_ns: channel.stats.created_at_ns,
-            unreceived_since_ns: same.map_or(now, |row| row.unreceived_since_ns),
-            pending_since_ns: if pending { pending_before.min(now) } else { i64::MAX },
-            senders_went: before
-                .is_some_and(|row| row.senders_went || row.facts.senders > facts.senders),
-            trends: before.map_or_else(Trends::default, |row| row.trends),
-            facts,
+            id: stats.channel_id,
+            created_at_ns: stats.created_at_ns,
+            sent: stats.sent_total,
+            received: stats.recv_total,
+            last_receiver: NonZeroU64::new(TaskRef::word(channel.last_receiver)),
+            pending_since_ns: if is_pending(channel) { pending_before.min(now) } else { i64::MAX },
+            reserved: stats.reserved as u32,
+            senders,
+            sums: Sums::of(stats),
+            senders_went: before.is_some_and(|row| row.senders_went || row.senders > senders),
         }
+    }
+
+    /// Nothing has come in or out, and the receiver's last user is the same. (Clones of senders may
+    /// come and go.) The number of its last receive need not be kept: who has not run has not polled
+    /// the receiver.
+    pub(super) fn stands_still(&self, now: &ChannelSnapshot) -> bool {
+        let stats = &now.stats;
+        self.sent == stats.sent_total
+            && self.received == stats.recv_total
+            && u64::from(self.reserved) == stats.reserved
+            && self.last_receiver == NonZeroU64::new(TaskRef::word(now.last_receiver))
     }
 }

@@ -1,8 +1,10 @@
 //! Trends and rates: what is worth knowing, and wrong only in somebody's judgement.
 
-use super::memory::{ChannelRow, Memory};
+use std::collections::HashMap;
+
+use super::memory::Sums;
 use super::scene::Scene;
-use super::trend::Sums;
+use super::trend::Trends;
 use super::{Evidence, Finding, FindingKind, Settings, Side, Verdict};
 
 /// A receive that many is not yet a traffic of which the share that waits tells.
@@ -16,50 +18,42 @@ struct Between {
     sums: Sums,
     sent: u64,
     received: u64,
+    /// Messages in it then.
+    was: u64,
 }
 
-/// Brings the trends of all channels up to this look, in what is kept for the next one.
+/// Brings the trends of all channels up to this look. Those that are all quiet are not kept.
 pub(super) fn find(
     scene: &Scene<'_>,
     settings: &Settings,
-    kept: &mut Memory,
-    from_ns: i64,
+    trends: &mut HashMap<u64, Trends>,
     findings: &mut Vec<Finding>,
 ) {
+    let Some(last) = scene.before else { return };
+    let mut kept = HashMap::new();
     for c in scene.channels() {
         let stats = &scene.channel(c).stats;
-        let now = Sums {
-            full: stats.full_total,
-            given_up: stats.send_given_up_total,
-            send_waits: stats.send_waits_total,
-            send_wait_ns: stats.send_wait_total_ns,
-            recv_waits: stats.recv_waits_total,
-            recv_wait_ns: stats.recv_wait_total_ns,
-        };
-        let row = &mut kept.channels[c as usize];
-        let then = core::mem::replace(&mut row.trends.sums, now);
         let Some(before) = scene.channel_before(c) else { continue };
         let between = Between {
-            from_ns,
+            from_ns: last.taken_at_ns,
             to_ns: scene.now(),
-            seconds: (scene.now() - from_ns) as f64 / 1e9,
-            sums: Sums {
-                full: now.full.saturating_sub(then.full),
-                given_up: now.given_up.saturating_sub(then.given_up),
-                send_waits: now.send_waits.saturating_sub(then.send_waits),
-                send_wait_ns: now.send_wait_ns.saturating_sub(then.send_wait_ns),
-                recv_waits: now.recv_waits.saturating_sub(then.recv_waits),
-                recv_wait_ns: now.recv_wait_ns.saturating_sub(then.recv_wait_ns),
-            },
-            sent: stats.sent_total.saturating_sub(before.facts.sent),
-            received: stats.recv_total.saturating_sub(before.facts.received),
+            seconds: (scene.now() - last.taken_at_ns) as f64 / 1e9,
+            sums: Sums::of(stats).since(before.sums),
+            sent: stats.sent_total.saturating_sub(before.sent),
+            received: stats.recv_total.saturating_sub(before.received),
+            was: before.sent.saturating_sub(before.received),
         };
         let seen = Seen { scene, settings, c, between };
-        seen.growing(row, before, findings);
-        seen.saturated(row, findings);
-        seen.turned(row, findings);
-        seen.lockstep(row, findings);
+        let mut row = trends.get(&stats.channel_id).copied().unwrap_or_default();
+        seen.growing(&mut row, findings);
+        seen.saturated(&mut row, findings);
+        seen.turned(&mut row, findings);
+        seen.lockstep(&mut row, findings);
+        if !row.are_quiet() {
+            kept.insert(stats.channel_id, row);
+        }
     }
+    *trends = kept;
 }
 
 struct Seen<'s, 'a> {
@@ -100,13 +94,13 @@ impl Seen<'_, '_> {
         n as f64 / self.between.seconds
     }
 
-    fn growing(&self, row: &mut ChannelRow, before: &ChannelRow, findings: &mut Vec<Finding>) {
+    fn growing(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
         let Self { scene, settings, c, between } = self;
         let stats = &scene.channel(*c).stats;
         if stats.bounded {
             return;
         }
-        let (len, was) = (stats.queue_len, before.facts.len);
+        let (len, was) = (stats.queue_len, between.was);
         // Half of the mark: a queue that goes up and down below what it once held does not grow.
         let rises = len > was && len >= settings.growing_from && len >= stats.high_watermark / 2;
         // Where the receiver waits, if it does so elsewhere.
@@ -116,10 +110,10 @@ impl Seen<'_, '_> {
             wait.channel != *c && wait.side == Side::Send
         });
         // A length that stays what it is neither rises nor falls.
-        let seen = if len == was { row.trends.growing.is_on() } else { rises };
-        let since = row.trends.growing.look(seen, between.from_ns, between.to_ns, settings);
-        let rising = &mut row.trends.rising;
-        if row.trends.growing.is_quiet() {
+        let seen = if len == was { row.growing.is_on() } else { rises };
+        let since = row.growing.look(seen, between.from_ns, between.to_ns, settings);
+        let rising = &mut row.rising;
+        if row.growing.is_quiet() {
             *rising = (0, 0);
         } else if let Some(looks) = rising.0.checked_add(1) {
             *rising = (looks, rising.1 + u16::from(elsewhere.is_some()));
@@ -137,18 +131,18 @@ impl Seen<'_, '_> {
         }
     }
 
-    fn saturated(&self, row: &mut ChannelRow, findings: &mut Vec<Finding>) {
+    fn saturated(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
         let Self { scene, settings, c, between } = self;
         let stats = &scene.channel(*c).stats;
-        let time = between.seconds * 1e9;
-        let waiting = between.sums.send_wait_ns as f64 / time;
-        let busy = 1.0 - (between.sums.recv_wait_ns as f64 / time).min(1.0);
+        let time = between.seconds * 1e3;
+        let waiting = f64::from(between.sums.send_wait_ms) / time;
+        let busy = 1.0 - (f64::from(between.sums.recv_wait_ms) / time).min(1.0);
         // If the receiver waits as much as it works, it is not the bottleneck.
         let seen = stats.bounded
             && between.received > 0
             && waiting >= settings.saturated_from
             && busy >= 0.5;
-        let since = row.trends.saturated.look(seen, between.from_ns, between.to_ns, settings);
+        let since = row.saturated.look(seen, between.from_ns, between.to_ns, settings);
         if let Some(since) = since {
             let evidence = Evidence::Saturated {
                 channel: scene.channel_ref(*c),
@@ -161,19 +155,15 @@ impl Seen<'_, '_> {
         }
     }
 
-    fn turned(&self, row: &mut ChannelRow, findings: &mut Vec<Finding>) {
+    fn turned(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
         let Self { scene, settings, c, between } = self;
         let Sums { full, given_up, .. } = between.sums;
         let kinds = [
-            (FindingKind::Refused, full, settings.refused_per_second, &mut row.trends.refused),
-            (
-                FindingKind::GivenUp,
-                given_up,
-                settings.given_up_per_second,
-                &mut row.trends.given_up,
-            ),
+            (FindingKind::Refused, full, settings.refused_per_second, &mut row.refused),
+            (FindingKind::GivenUp, given_up, settings.given_up_per_second, &mut row.given_up),
         ];
         for (kind, count, from, trend) in kinds {
+            let count = u64::from(count);
             let per_second = self.per_second(count);
             let seen = count > 0 && per_second >= from;
             let since = trend.look(seen, between.from_ns, between.to_ns, settings);
@@ -189,17 +179,17 @@ impl Seen<'_, '_> {
         }
     }
 
-    fn lockstep(&self, row: &mut ChannelRow, findings: &mut Vec<Finding>) {
+    fn lockstep(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
         let Self { scene, settings, c, between } = self;
         let stats = &scene.channel(*c).stats;
         let messages = between.received.max(1) as f64;
-        let send_waits = between.sums.send_waits as f64 / messages;
-        let recv_waits = between.sums.recv_waits as f64 / messages;
+        let send_waits = f64::from(between.sums.send_waits) / messages;
+        let recv_waits = f64::from(between.sums.recv_waits) / messages;
         let seen = stats.bounded
             && between.received >= TRAFFIC
             && send_waits >= settings.lockstep_from
             && recv_waits >= settings.lockstep_from;
-        let since = row.trends.lockstep.look(seen, between.from_ns, between.to_ns, settings);
+        let since = row.lockstep.look(seen, between.from_ns, between.to_ns, settings);
         if let Some(since) = since {
             let evidence = Evidence::Lockstep {
                 channel: scene.channel_ref(*c),

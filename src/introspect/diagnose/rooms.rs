@@ -131,7 +131,7 @@ pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut
         }
         let same_senders = scene
             .channel_before(c)
-            .is_some_and(|before| before.facts.senders == stats.sender_count);
+            .is_some_and(|before| u64::from(before.senders) == stats.sender_count);
         // Weak senders become strong ones.
         if !same_senders || stats.weak_sender_count > 0 {
             continue;

@@ -179,7 +179,7 @@ impl<'a> Scene<'a> {
     /// same as at the look before; nor has a wait been granted.
     pub(super) fn stands_still(&self, c: u32) -> bool {
         let channel = self.channel(c);
-        self.channel_before(c).is_some_and(|before| before.facts.stands_still(channel))
+        self.channel_before(c).is_some_and(|before| before.stands_still(channel))
             && self.on(c).iter().all(|wait| wait.same || !wait.is_granted())
     }
 

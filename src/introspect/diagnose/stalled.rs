@@ -15,7 +15,7 @@ use crate::task::{TaskKind, TaskState};
 fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> {
     let channel = scene.channel(c);
     let before = scene.channel_before(c)?;
-    let memory_is_good = before.facts.received == channel.stats.recv_total;
+    let memory_is_good = before.received == channel.stats.recv_total;
     if !is_pending(channel) || !memory_is_good || before.pending_since_ns == i64::MAX {
         return None;
     }
@@ -30,7 +30,7 @@ fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> 
         let is = actor.is.filter(|_| actor.is_still())?;
         is.state_since_ns
     });
-    let unreceived = [Some(before.unreceived_since_ns), first, never, idle];
+    let unreceived = [Some(before.pending_since_ns), first, never, idle];
     let unreceived = unreceived.into_iter().flatten().min()?;
     let pending = match (never, idle) {
         // Messages have no age. That none was ever received, or that the receiver sleeps, is a fact

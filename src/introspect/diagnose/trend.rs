@@ -57,7 +57,7 @@ pub(super) fn age(since_ns: i64, now_ns: i64) -> u128 {
     u128::try_from(i128::from(now_ns) - i128::from(since_ns)).unwrap_or(0)
 }
 
-/// Those of a channel, and the sums at the last look that their rates are made of.
+/// Those of a channel. Most have none that is not quiet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trends {
     pub(super) growing: Trend,
@@ -67,10 +67,15 @@ pub(super) struct Trends {
     pub(super) lockstep: Trend,
     /// Looks since the length began to rise, and in how many of them the receiver waited elsewhere.
     pub(super) rising: (u16, u16),
-    pub(super) sums: Sums,
 }
 
 impl Trends {
+    pub(super) fn are_quiet(&self) -> bool {
+        [self.growing, self.saturated, self.refused, self.given_up, self.lockstep]
+            .iter()
+            .all(Trend::is_quiet)
+    }
+
     pub(super) fn shifted(self, shift: i64) -> Self {
         Self {
             growing: self.growing.shifted(shift),
@@ -81,17 +86,6 @@ impl Trends {
             ..self
         }
     }
-}
-
-/// Sums that only rise.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
-    pub(super) full: u64,
-    pub(super) given_up: u64,
-    pub(super) send_waits: u64,
-    pub(super) send_wait_ns: u64,
-    pub(super) recv_waits: u64,
-    pub(super) recv_wait_ns: u64,
 }
 
 /// A time of an earlier look on the time line of this one.

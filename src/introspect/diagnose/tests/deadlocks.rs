@@ -81,7 +81,6 @@ fn who_may_be_woken_by_something_else_is_alive() {
             p.received(0, 1);
         }),
         ("the receiver has another user", |p, [a, _]| p.channels[1].last_receiver = Some(a)),
-        ("it was received from again", |p, _| p.channels[1].last_receive = 8),
     ];
     for (what, change) in between {
         let (p, tasks) = mailboxes();
