@@ -305,14 +305,23 @@ fn tasks_and_async_main_wait_by_wakers_that_others_may_have_and_send_timeout_has
     many.block_on(body("timed 2"));
 }
 
+/// Who polls a handle may give it away: such a wait is told from one that a future has.
+///
+/// Seen to fail with: a sink's call as `Send`, a stream's as `Recv`.
 #[cfg(feature = "sink")]
 #[test]
-fn a_sink_waits_to_send() {
+fn the_wait_of_a_handle_that_is_polled_is_told_as_such() {
     let (tx, _rx) = Builder::new().name("a sink").capacity(1).build();
     tx.try_send(0).unwrap();
     let mut sink = mpsc::PollSender::new(tx);
     assert!(sink.poll_reserve(&mut cx()).is_pending());
-    assert_eq!(the("a sink").send_waits[0].call, Call::Send);
+    assert_eq!(the("a sink").send_waits[0].call, Call::PollReserve);
+    let (_tx, mut rx) = Builder::new().name("a handle").capacity(1).build::<u8>();
+    let call = || the("a handle").recv_wait.unwrap().call;
+    assert!(rx.poll_recv(&mut cx()).is_pending());
+    assert_eq!(call(), Call::PollRecv);
+    assert!(rx.poll_recv_many(&mut cx(), &mut Vec::new(), 1).is_pending());
+    assert_eq!(call(), Call::PollRecv);
 }
 
 /// A receive's wait ends in many ways, and each is counted once.

@@ -131,8 +131,10 @@ impl<T> Consumer<T> {
         }
     }
 
+    /// For the call that `want` tells of.
     pub(crate) fn poll_recv_many(
         &mut self,
+        want: Want,
         cx: &mut Context<'_>,
         buffer: &mut Vec<T>,
         limit: usize,
@@ -148,7 +150,7 @@ impl<T> Consumer<T> {
             if n > 0 {
                 break n;
             }
-            match self.park(ReceiveWaits::RECV_MANY, cx.waker()) {
+            match self.park(want, cx.waker()) {
                 Some(Nothing::Empty) => return Poll::Pending,
                 Some(Nothing::Drained) => break 0,
                 None => {}

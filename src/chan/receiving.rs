@@ -126,8 +126,6 @@ fn own(word: &AtomicU64) -> u64 {
 impl Receiving {
     /// What a receive waits for.
     pub(super) const RECV: Want = Want::new(Call::Recv, 1);
-    /// Likewise, for any number of messages.
-    pub(super) const RECV_MANY: Want = Want::new(Call::RecvMany, 1);
 
     // ---------------------------------------------------------------- the receiver's
 

@@ -101,7 +101,7 @@ impl<T> PollSender<T> {
                 Ok(()) => State::Reserved,
                 Err(Missing::Receiver) => State::Refused,
                 Err(missing) => {
-                    State::Waiting(chan.acquire_owned(Want::new(Call::Send, 1), missing))
+                    State::Waiting(chan.acquire_owned(Want::new(Call::PollReserve, 1), missing))
                 }
             };
         }

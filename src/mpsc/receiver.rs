@@ -26,6 +26,9 @@ pub struct Receiver<T> {
     consumer: Consumer<T>,
 }
 
+/// What a poll of a handle waits for.
+pub(super) const POLLED: Want = Want::new(Call::PollRecv, 1);
+
 /// A receive in progress; dropped while it waits, it says that nobody waits any more.
 struct Receive<'a, T, F> {
     consumer: &'a mut Consumer<T>,
@@ -122,7 +125,7 @@ impl<T> Receiver<T> {
     /// ```
     pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         Receive::new(&mut self.consumer, |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
-            consumer.poll_recv_many(cx, buffer, limit)
+            consumer.poll_recv_many(Want::new(Call::RecvMany, 1), cx, buffer, limit)
         })
         .await
     }
@@ -310,7 +313,7 @@ impl<T> Receiver<T> {
     /// interest. A snapshot leaves it out once the [named task](crate::task::named) or the thread
     /// that polled has ended.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.consumer.poll_recv::<Any>(cx)
+        self.consumer.poll_recv_by::<Any>(POLLED, cx)
     }
 
     /// [`Receiver::recv_many`] as a poll; see [`Receiver::poll_recv`].
@@ -320,7 +323,7 @@ impl<T> Receiver<T> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
-        self.consumer.poll_recv_many(cx, buffer, limit)
+        self.consumer.poll_recv_many(POLLED, cx, buffer, limit)
     }
 
     /// Senders and owned permits of this channel. May change at any time, but 0 is final.

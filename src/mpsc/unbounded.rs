@@ -12,6 +12,7 @@ use futures_core::Stream;
 use futures_core::stream::FusedStream;
 
 use super::error::{RecvTimeoutError, SendError, TryRecvError};
+use super::receiver::POLLED;
 use super::{Drain, IntoIter, Iter, Receiver, TryIter};
 use crate::chan::{Chan, ChannelStats, Trace};
 use crate::ring::{Refused, Unbounded};
@@ -359,7 +360,7 @@ impl<T> UnboundedReceiver<T> {
 
     /// [`UnboundedReceiver::recv`] as a poll; see [`Receiver::poll_recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.inner.consumer().poll_recv::<Unbounded>(cx)
+        self.inner.consumer().poll_recv_by::<Unbounded>(POLLED, cx)
     }
 
     /// [`UnboundedReceiver::recv_many`] as a poll; see [`Receiver::poll_recv`].
