@@ -3,7 +3,8 @@
 //! The rules and why they hold stand in the essay of [`super`].
 
 use super::Side;
-use super::scene::{Groups, Scene};
+use super::scene::{Groups, Scene, Wait};
+use crate::Call;
 use crate::task::{TaskKind, TaskState};
 
 /// Who may end the waits on a channel by receiving from it, closing or dropping its receiver.
@@ -11,7 +12,7 @@ use crate::task::{TaskKind, TaskState};
 pub(super) enum Holder {
     /// Nobody knows.
     Unknown,
-    /// It waits in the receive now.
+    /// It waits in the receive now: the future has the receiver.
     Waits(u32),
     /// It was the last to receive: true unless the receiver was moved since.
     Assumed(u32),
@@ -76,7 +77,8 @@ fn somebody_has_not_begun(scene: &Scene<'_>) -> bool {
 
 fn holder(scene: &Scene<'_>, c: u32, doubtful: bool) -> Holder {
     let channel = scene.channel(c);
-    if channel.recv_wait.is_some() {
+    // The future of a receive borrows the receiver. Who polls it by hand has it only meanwhile.
+    if channel.recv_wait.is_some_and(|wait| wait.call != Call::PollRecv) {
         let receive = scene.on(c).iter().find(|wait| wait.side == Side::Receive);
         let who = receive.filter(|wait| wait.same).and_then(|wait| wait.party);
         return who.map_or(Holder::Unknown, Holder::Waits);
@@ -89,7 +91,10 @@ fn is_exact(scene: &Scene<'_>, c: u32) -> bool {
     let stats = &scene.channel(c).stats;
     let Some(capacity) = stats.capacity else { return false };
     let granted = scene.on(c).iter().filter(|wait| wait.is_granted());
-    let known = granted.clone().all(|wait| wait.same && wait.party.is_some());
+    // A sink may be with another task by now than the one that polled it.
+    let is_known =
+        |wait: &Wait<'_>| wait.same && wait.party.is_some() && wait.is.call != Call::PollReserve;
+    let known = granted.clone().all(is_known);
     let units = granted.fold(0_u64, |sum, wait| sum.saturating_add(wait.is.need));
     known
         && stats.reserved == units

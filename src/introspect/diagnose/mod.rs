@@ -73,7 +73,9 @@
 //! Those who wait in line ahead do not help: in an exact channel they hold nothing that they could give
 //! back.
 //!
-//! *Who has the receiver* is certain while its receive stands: the future borrows it. Else the last who
+//! *Who has the receiver* is certain while its receive stands: the future borrows it. That of a stream,
+//! or of `poll_recv`, borrows nothing: who polled may have given the receiver away, as any other who
+//! received last; and a sink that was granted room may be anybody's. Else the last who
 //! received is taken to have it, and that is the assumption that a `conditional` finding prints. Its
 //! party is blocked too, so it has not moved the receiver between the looks. But it may have done so
 //! before, to a task that has never run: while a named task that has never been polled stands at both
@@ -84,9 +86,10 @@
 //!
 //! # What cannot be seen
 //!
-//! * A boxed future that is handed to another task between two polls: a grant is taken to be with the
-//!   task that polled it last. Likewise a receiver that was polled by `poll_recv` or a stream, and
-//!   handed on.
+//! * A boxed future that is handed to another task between two polls: what it was granted is taken to be
+//!   with the task that polled it last, and so is the receiver that it borrows.
+//! * A future that is forgotten (`mem::forget`) after it was granted room, and whose sender is given
+//!   away: the last sender to go ends the receive that is taken to wait for that room.
 //! * What a task does on a wake-up that parshall has not caused, to futures that keep no waker: see
 //!   above.
 //! * Plain tasks that have never run: see the printed assumption.
