@@ -100,11 +100,6 @@ pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
     #[cfg(all(feature = "introspect", not(parshall_loom)))]
     pub(crate) use std::sync::Condvar;
-    #[cfg(any(
-        parshall_stall,
-        all(feature = "introspect", not(parshall_loom)),
-        not(all(target_os = "linux", target_pointer_width = "64"))
-    ))]
     pub(crate) use std::sync::OnceLock;
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,

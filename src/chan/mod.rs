@@ -18,7 +18,6 @@ use core::panic::Location;
 
 use crate::ring::{Reader, Ring};
 use crate::sync::{Arc, plain, step};
-use crate::telemetry::ledger::Ledger;
 use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
@@ -97,16 +96,13 @@ pub(crate) struct Settings {
     pub(crate) location: &'static Location<'static>,
     /// What telemetry does when the channel ends.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
-    /// Strong senders are traced.
-    pub(crate) trace_senders: bool,
 }
 
 impl<T> Chan<T> {
     /// A channel with one sender and its receiving end.
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, shape, location, on_drop, trace_senders } = settings;
-        let senders = trace_senders.then(|| Box::new(Ledger::new()));
-        let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop, senders);
+        let Settings { name, shape, location, on_drop } = settings;
+        let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop);
         let (shared, reader) = Shared::create(|ring| {
             // SAFETY: memory for a ring, and nobody else's.
             unsafe { Ring::init::<T>(ring, shape, info) }

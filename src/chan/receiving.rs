@@ -284,7 +284,6 @@ mod tests {
             shape: Shape { capacity: Some(2), origin: Origin::default() },
             location: Location::caller(),
             on_drop: None,
-            trace_senders: false,
         })
     }
 

@@ -15,17 +15,21 @@ use crate::telemetry::ledger::Ledger;
 /// The number of a sender in its channel's ledger; 0: it is not traced.
 pub(crate) struct Trace(u64);
 
+impl Trace {
+    pub(crate) const NONE: Self = Self(0);
+}
+
 impl Shared {
     /// That of a sender that is made without another one.
     #[inline]
     pub(crate) fn trace(&self, place: &'static Location<'static>) -> Trace {
-        self.info().senders.as_deref().map_or(Trace(0), |ledger| enter(ledger, place))
+        self.info().senders().map_or(Trace::NONE, |ledger| enter(ledger, place))
     }
 
     /// That of a sender's clone.
     #[inline]
     pub(crate) fn trace_clone(&self, of: &Trace, place: &'static Location<'static>) -> Trace {
-        if of.0 == 0 { Trace(0) } else { self.trace(place) }
+        if of.0 == 0 { Trace::NONE } else { self.trace(place) }
     }
 
     /// A sender ends.
@@ -38,7 +42,7 @@ impl Shared {
 
     #[cold]
     fn strike_off(&self, trace: &Trace) {
-        if let Some(ledger) = &self.info().senders {
+        if let Some(ledger) = self.info().senders() {
             ledger.strike_off(trace.0);
         }
     }

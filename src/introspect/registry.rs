@@ -325,7 +325,6 @@ mod tests {
             shape: Shape { capacity: Some(1), origin: Origin::default() },
             location: Location::caller(),
             on_drop: Some(dies),
-            trace_senders: false,
         });
         enter(chan.shared());
         drop(consumer);

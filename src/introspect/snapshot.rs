@@ -313,7 +313,7 @@ fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
 
 /// The senders of a channel that traces them.
 fn senders(shared: &Shared, anchor: Anchor) -> Option<Vec<SenderSnapshot>> {
-    let all = shared.info().senders.as_deref()?.all();
+    let all = shared.info().senders()?.all();
     let sender = |made: Made| SenderSnapshot {
         location: made.location(),
         task: made.by,

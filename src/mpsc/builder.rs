@@ -3,7 +3,7 @@
 use core::panic::Location;
 
 use super::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
-use crate::chan::{Chan, Consumer, Origin, Settings, Shape};
+use crate::chan::{Chan, Consumer, Origin, Settings, Shape, Trace};
 use crate::introspect::registry;
 use crate::sync::plain::Arc;
 
@@ -204,9 +204,8 @@ impl Builder {
         #[cfg(not(all(feature = "testing", not(parshall_loom))))]
         let capacity = self.capacity;
         let capacity = Some(capacity as u64);
-        let place = Location::caller();
-        let (chan, consumer) = self.create(capacity, place);
-        (Sender::new(chan, place), Receiver::new(consumer))
+        let (chan, trace, consumer) = self.create(capacity, Location::caller());
+        (Sender::new(chan, trace), Receiver::new(consumer))
     }
 
     /// Makes an unbounded channel; the builder's capacity counts for nothing.
@@ -220,31 +219,35 @@ impl Builder {
     /// ```
     #[track_caller]
     pub fn build_unbounded<T>(self) -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-        let place = Location::caller();
-        let (chan, consumer) = self.create(None, place);
-        (UnboundedSender::new(chan, place), UnboundedReceiver::new(Receiver::new(consumer)))
+        let (chan, trace, consumer) = self.create(None, Location::caller());
+        (UnboundedSender::new(chan, trace), UnboundedReceiver::new(Receiver::new(consumer)))
     }
 
     fn create<T>(
         self,
         capacity: Option<u64>,
         location: &'static Location<'static>,
-    ) -> (Chan<T>, Consumer<T>) {
+    ) -> (Chan<T>, Trace, Consumer<T>) {
         let on_drop = if self.tracked { registry::leave } else { registry::leave_untracked };
         let (chan, consumer) = Chan::create(Settings {
             name: self.name,
             shape: Shape { capacity, origin: self.origin },
             location,
             on_drop: Some(on_drop),
-            // Nobody would look at them.
-            trace_senders: self.trace_senders && self.tracked && cfg!(feature = "introspect"),
         });
+        // Nobody would look at those of an untracked channel.
+        let trace = if self.trace_senders && self.tracked && cfg!(feature = "introspect") {
+            chan.info().trace_senders();
+            chan.trace(location)
+        } else {
+            Trace::NONE
+        };
         if self.tracked {
             registry::enter(chan.shared());
         } else {
             registry::enter_untracked();
         }
-        (chan, consumer)
+        (chan, trace, consumer)
     }
 }
 

@@ -9,8 +9,8 @@ use futures_core::Stream;
 use super::Receiver;
 
 impl<T> Receiver<T> {
-    /// The messages as they come, blocking this thread for each, until [`Receiver::blocking_recv`] would give
-    /// `None`. An addition to Tokio's interface.
+    /// Blocks this thread for each message: the messages as they come, until
+    /// [`Receiver::blocking_recv`] would give `None`. An addition to Tokio's interface.
     ///
     /// # Panics
     /// Its `next` panics where [`Receiver::blocking_recv`] does.
@@ -67,7 +67,8 @@ impl<T> Receiver<T> {
     }
 }
 
-/// The messages as they come: see [`IntoIter`]. An addition to Tokio's interface.
+/// The messages as they come, blocking the thread for each: see [`IntoIter`]. An addition to Tokio's
+/// interface.
 impl<T> IntoIterator for Receiver<T> {
     type Item = T;
     type IntoIter = IntoIter<T>;
@@ -77,7 +78,7 @@ impl<T> IntoIterator for Receiver<T> {
     }
 }
 
-/// As [`Receiver::iter`]. An addition to Tokio's interface.
+/// Blocks the thread for each message, as [`Receiver::iter`]. An addition to Tokio's interface.
 #[allow(clippy::into_iter_without_iter)] // `iter` takes messages out: there is no other
 impl<'a, T> IntoIterator for &'a mut Receiver<T> {
     type Item = T;
@@ -88,7 +89,8 @@ impl<'a, T> IntoIterator for &'a mut Receiver<T> {
     }
 }
 
-/// The messages as they come, blocking; from [`Receiver::iter`]. An addition to Tokio's interface.
+/// The messages as they come, blocking the thread for each; from [`Receiver::iter`]. An addition to
+/// Tokio's interface.
 #[must_use = "iterators are lazy"]
 pub struct Iter<'a, T> {
     receiver: &'a mut Receiver<T>,
@@ -110,8 +112,8 @@ impl<T> Iterator for Iter<'_, T> {
 
 impl<T> FusedIterator for Iter<'_, T> {}
 
-/// The messages as they come, blocking, by a receiver that is dropped with this iterator. An
-/// addition to Tokio's interface.
+/// The messages as they come, blocking the thread for each, by a receiver that is dropped with this
+/// iterator. An addition to Tokio's interface.
 ///
 /// # Panics
 /// Its `next` panics where [`Receiver::blocking_recv`] does.

@@ -29,9 +29,8 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// A sender that the counts know already, made at `place`.
-    pub(super) fn new(chan: Chan<T>, place: &'static Location<'static>) -> Self {
-        let trace = chan.trace(place);
+    /// A sender that the counts know already.
+    pub(super) fn new(chan: Chan<T>, trace: Trace) -> Self {
         Self { chan, trace }
     }
 

@@ -29,9 +29,8 @@ pub struct UnboundedSender<T> {
 }
 
 impl<T> UnboundedSender<T> {
-    /// A sender that the counts know already, made at `place`.
-    pub(super) fn new(chan: Chan<T>, place: &'static Location<'static>) -> Self {
-        let trace = chan.trace(place);
+    /// A sender that the counts know already.
+    pub(super) fn new(chan: Chan<T>, trace: Trace) -> Self {
         Self { chan, trace }
     }
 
@@ -196,7 +195,8 @@ impl<T> WeakUnboundedSender<T> {
     #[track_caller]
     pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
         let place = Location::caller();
-        self.chan.counts.upgrade().then(|| UnboundedSender::new(self.chan.clone(), place))
+        let counted = self.chan.counts.upgrade();
+        counted.then(|| UnboundedSender::new(self.chan.clone(), self.chan.trace(place)))
     }
 
     /// Senders of this channel. May change at any time, but 0 is final.
@@ -373,8 +373,8 @@ impl<T> UnboundedReceiver<T> {
         self.inner.poll_recv_many(cx, buffer, limit)
     }
 
-    /// The messages as they come, blocking this thread for each; see [`Receiver::iter`]. An addition to Tokio's
-    /// interface.
+    /// Blocks this thread for each message: the messages as they come; see [`Receiver::iter`]. An
+    /// addition to Tokio's interface.
     ///
     /// # Examples
     /// ```
@@ -445,7 +445,8 @@ impl<T> FusedStream for UnboundedReceiver<T> {
     }
 }
 
-/// The messages as they come: see [`IntoIter`]. An addition to Tokio's interface.
+/// The messages as they come, blocking the thread for each: see [`IntoIter`]. An addition to Tokio's
+/// interface.
 impl<T> IntoIterator for UnboundedReceiver<T> {
     type Item = T;
     type IntoIter = IntoIter<T>;
@@ -455,7 +456,8 @@ impl<T> IntoIterator for UnboundedReceiver<T> {
     }
 }
 
-/// As [`UnboundedReceiver::iter`]. An addition to Tokio's interface.
+/// Blocks the thread for each message, as [`UnboundedReceiver::iter`]. An addition to Tokio's
+/// interface.
 #[allow(clippy::into_iter_without_iter)] // as for `Receiver`
 impl<'a, T> IntoIterator for &'a mut UnboundedReceiver<T> {
     type Item = T;

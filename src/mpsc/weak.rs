@@ -31,7 +31,8 @@ impl<T> WeakSender<T> {
     #[track_caller]
     pub fn upgrade(&self) -> Option<Sender<T>> {
         let place = Location::caller();
-        self.chan.counts.upgrade().then(|| Sender::new(self.chan.clone(), place))
+        let counted = self.chan.counts.upgrade();
+        counted.then(|| Sender::new(self.chan.clone(), self.chan.trace(place)))
     }
 
     /// Senders and owned permits of this channel. May change at any time, but 0 is final.
