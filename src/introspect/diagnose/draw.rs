@@ -356,7 +356,7 @@ mod tests {
 }
 "##;
         assert_eq!(diagnosis.dot(), dot);
-        let mermaid = r##"flowchart LR
+        let mermaid = r#"flowchart LR
   n0["wal 8#47;8<br/>deadlock"]
   n1["acks 4#47;4<br/>deadlock"]
   n2(["writer"])
@@ -369,7 +369,7 @@ mod tests {
   n4 -->|"behind it"| n0
   classDef stuck fill:#f4cccc,color:#000
   class n0,n1 stuck
-"##;
+"#;
         assert_eq!(diagnosis.mermaid(), mermaid);
     }
 
@@ -451,7 +451,9 @@ mod tests {
         let mut labels = Vec::new();
         for name in names {
             let mut findings = each_kind();
-            findings.iter_mut().for_each(|finding| rename(finding, name));
+            for finding in &mut findings {
+                rename(finding, name);
+            }
             let mut diagnosis = diagnosis(findings);
             diagnosis.process = name.to_owned();
             let (dot, mermaid) = (diagnosis.dot(), diagnosis.mermaid());

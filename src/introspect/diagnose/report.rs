@@ -72,7 +72,8 @@ impl Diagnosis {
 
     fn blind(&self) -> String {
         let blind = &self.blind;
-        let mut text = if blind.waits == 0 {
+        let mut parts = Vec::new();
+        parts.push(if blind.waits == 0 {
             "blind: nobody waits".to_owned()
         } else {
             format!(
@@ -81,17 +82,18 @@ impl Diagnosis {
                 counted(blind.waits, "wait"),
                 if blind.waits == 1 { "is" } else { "are" },
             )
-        };
+        });
         if blind.unknown_waits > 0 {
-            text += &format!(", {} known by a waker only", count(blind.unknown_waits));
+            parts.push(format!(", {} known by a waker only", count(blind.unknown_waits)));
         }
         if blind.nameless_tasks > 0 {
-            text += &format!("; {} without a name", counted(blind.nameless_tasks, "waiting task"));
+            let tasks = counted(blind.nameless_tasks, "waiting task");
+            parts.push(format!("; {tasks} without a name"));
         }
         if blind.untracked > 0 {
-            text += &format!("; {}", counted(blind.untracked, "untracked channel"));
+            parts.push(format!("; {}", counted(blind.untracked, "untracked channel")));
         }
-        text
+        parts.concat()
     }
 }
 
@@ -645,7 +647,7 @@ blind: 1 of 1 wait is of tasks that parshall cannot see into, 1 known by a waker
                 for text in [sample.text(), all.to_string()] {
                     for line in text.lines() {
                         assert!(line.chars().count() <= 100, "{line}");
-                        assert!(line.chars().all(|c| shows(c)), "{line:?}");
+                        assert!(line.chars().all(shows), "{line:?}");
                     }
                     assert!(text.lines().count() <= 24, "{text}");
                 }

@@ -123,6 +123,7 @@ pub(super) fn deadlock() -> Finding {
 }
 
 /// One of each kind, and of each way not to receive.
+#[allow(clippy::too_many_lines)] // a list
 pub(crate) fn each_kind() -> Vec<Finding> {
     use FindingKind as Kind;
     let jobs = || channel("jobs", 1, 1);
@@ -335,7 +336,9 @@ pub(super) fn rename(finding: &mut Finding, name: &str) {
         Evidence::SenderKept { channel, receiver, made_at, .. } => {
             one(channel);
             who(receiver);
-            made_at.iter_mut().for_each(|place| *place = name.into());
+            for place in made_at {
+                *place = name.into();
+            }
         }
         Evidence::Growing { channel, elsewhere, receiver, .. } => {
             one(channel);

@@ -242,11 +242,12 @@ impl Stream for Watch {
         }
         // Before the look at the state: what is published after that finds the waker.
         self.shared.waker.register(cx.waker());
-        let mut state = self.shared.state.lock();
+        let mut held = self.shared.state.lock();
+        let state = &mut *held;
         if state.found != state.told {
-            state.told = state.found.clone();
+            state.told.clone_from(&state.found);
             let latest = state.latest.clone();
-            drop(state);
+            drop(held);
             return Poll::Ready(latest.map(|latest| (*latest).clone()));
         }
         if state.ended { Poll::Ready(None) } else { Poll::Pending }
