@@ -189,12 +189,12 @@ fn other_channels_trace_nothing() {
 #[test]
 fn untracked_channels_are_counted() {
     let (tx, rx) = Builder::new().untracked().trace_senders().build::<u8>();
-    let _clone = tx.clone();
+    let other = tx.clone();
     let boundless = Builder::new().untracked().build_unbounded::<u8>();
     assert_eq!(snapshot().untracked, 2);
     drop(rx);
     assert_eq!(snapshot().untracked, 2, "its senders live");
-    drop((tx, _clone));
+    drop((tx, other));
     assert_eq!(snapshot().untracked, 1);
     drop(boundless);
     assert_eq!(snapshot().untracked, 0);

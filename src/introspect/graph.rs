@@ -185,6 +185,7 @@ fn task_node<'a>(snapshot: &'a Snapshot, task: &'a TaskSnapshot) -> Node<'a> {
 }
 
 /// The edges so far.
+#[allow(clippy::struct_field_names)]
 struct Edges<'a> {
     snapshot: &'a Snapshot,
     /// The ids of the nodes of tasks.

@@ -117,7 +117,17 @@ macro_rules! by_name {
     };
 }
 
-by_name!(Call { Send, SendMany, Reserve, ReserveMany, Closed, Recv, RecvMany });
+by_name!(Call {
+    Send,
+    SendMany,
+    Reserve,
+    ReserveMany,
+    Closed,
+    Recv,
+    RecvMany,
+    PollRecv,
+    PollReserve
+});
 by_name!(CloseCause { SendersDropped, ReceiverClosed, ReceiverDropped });
 by_name!(Side { Send, Receive, Close });
 by_name!(TaskState { Scheduled, Running, Idle });

@@ -37,8 +37,20 @@ fn task() -> impl Strategy<Value = TaskRef> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    use Call::{Closed, Recv, RecvMany, Reserve, ReserveMany, Send, SendMany};
-    prop::sample::select(vec![Send, SendMany, Reserve, ReserveMany, Closed, Recv, RecvMany])
+    use Call::{
+        Closed, PollRecv, PollReserve, Recv, RecvMany, Reserve, ReserveMany, Send, SendMany,
+    };
+    prop::sample::select(vec![
+        Send,
+        SendMany,
+        Reserve,
+        ReserveMany,
+        Closed,
+        Recv,
+        RecvMany,
+        PollRecv,
+        PollReserve,
+    ])
 }
 
 prop_compose! {

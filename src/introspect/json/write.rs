@@ -46,6 +46,7 @@ impl Graph<'_> {
     }
 
     /// What [`Graph::write_json`] writes. Takes many times the room: for few channels.
+    #[allow(clippy::missing_panics_doc)] // it does not
     pub fn to_json(&self) -> Value {
         serde_json::to_value(self).expect("all keys are text")
     }
