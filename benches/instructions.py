@@ -48,7 +48,7 @@ def locked_addresses(binary):
     listing = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", binary], check=True, capture_output=True, text=True
     ).stdout
-    locked = re.compile(r"^\s*([0-9a-f]+):\s+(?:.*\block\b|xchg\s+(?!%\w+,%\w+\s*$))", re.M)
+    locked = re.compile(r"^\s*([0-9a-f]+):\s+(?:.*\block\b|xchg\s+(?!\s|%\w+,%\w+\s*$))", re.M)
     return {int(address, 16) for address in locked.findall(listing)}
 
 

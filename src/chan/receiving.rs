@@ -309,7 +309,10 @@ mod tests {
         let (chan, mut consumer) = channel();
         let (waker, clones) = waker();
         let sender = chan.clone();
-        let armed = at("park: lent", move || send(&sender));
+        let armed = at("park: lent", move || {
+            assert_eq!(view(&sender).stats.recv_waits_total, 0, "it may fail");
+            send(&sender);
+        });
         let got = consumer.poll_recv::<Any>(&mut Context::from_waker(&waker));
         armed.acted();
         assert_eq!(got, Poll::Ready(Some(7)));
@@ -354,7 +357,7 @@ mod tests {
     /// While a look goes on, a wait is given up, or ends, or is followed by another: the clone in
     /// the cell is told once or not at all.
     ///
-    /// Seen to fail with: a look that does not read the waker again after `since`.
+    /// Seen to fail with: a look that reads none of `id`, `since` and `waker` again.
     #[test]
     fn a_waker_is_not_told_twice_while_its_wait_ends() {
         let steps = ["stats: wait read", "stats: waker read"];

@@ -101,13 +101,17 @@ pub struct ChannelStats {
     /// Sends and reserves that had to wait.
     pub send_waits_total: u64,
     /// Sends and reserves that were given up while they waited: the future was dropped, or its time
-    /// was over.
+    /// was over. One that had been granted room, or refused by closure, is not counted. Never falls.
     pub send_given_up_total: u64,
-    /// Receives that had to wait.
+    /// Receives that had to wait, the one that waits now included. A receive that is polled again
+    /// without a wake-up, by the same task for the same call, goes on with its wait. Never falls.
     pub recv_waits_total: u64,
-    /// Time that receives have waited, in nanoseconds, as `send_wait_total_ns`.
+    /// Time that receives have waited, in nanoseconds, as `send_wait_total_ns`: each until it was
+    /// woken, which is before its task runs, or given up; the one that waits now until now.
     pub recv_wait_total_ns: u64,
-    /// Receives that were given up while they waited: by the loser of a `select!`, say.
+    /// Receives that were given up while they waited: by the loser of a `select!`, say, or because
+    /// their time was over. That nobody is interested any more in a `poll_recv` or a stream is known
+    /// only when the receiver is dropped. Never falls.
     pub recv_given_up_total: u64,
     /// `try_` calls that were refused because the channel was full.
     pub full_total: u64,

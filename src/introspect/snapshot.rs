@@ -65,15 +65,19 @@ pub struct ChannelSnapshot {
     pub recv_wait: Option<WaitSnapshot>,
     /// Who waits in [`Sender::closed`](crate::mpsc::Sender::closed), in line.
     pub close_waits: Vec<WaitSnapshot>,
-    /// The task that last polled the receiver, as far as a poll that waited or let a waiting sender
-    /// in has told. None for a task known only by a waker that it no longer waits with, and for one
+    /// Who last received, or waited for that, as far as it was noted: at the first receive, by each
+    /// that waits or lets a waiting sender in, in a list once a block (about 32 messages), and in an
+    /// array once in about a million. So a receiver that was moved, and always finds messages since,
+    /// may be shown where it was before. None for a task known only by a waker that it no longer waits with, and for one
     /// that is known to have ended.
     pub last_receiver: Option<TaskRef>,
     /// The number of the receive at which `last_receiver` was noted: how many messages had been
-    /// received by then. 0: before the first one.
+    /// received by then. 0: before the first one, or no `last_receiver`.
     pub last_receive: u64,
     /// The waker that a receive has left in the channel: it was given up, by the loser of a
-    /// `select!` say, and nobody has polled the receiver since.
+    /// `select!` say, and nobody has polled the receiver since; or a message came just as it began to
+    /// wait. It is one clone, which is not that of `recv_wait`; the next message, or the next receive
+    /// that waits, takes it away.
     pub left_waker: Option<LeftWaker>,
     /// Every strong sender that lives and where it was made, if the channel traces that
     /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)), in the order in which they
@@ -108,8 +112,10 @@ pub struct SenderSnapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitSnapshot {
-    /// The number of the wait, never used again on its side of its channel. Two snapshots with the
-    /// same number saw the same wait.
+    /// The number of the wait, never used again on its side of its channel: senders, callers of
+    /// `closed`, and the receiver have numbers of their own. Two snapshots with the same number saw
+    /// the same wait. A receive that another task polls, or that is polled with another waker, is
+    /// another wait; a send is not.
     pub id: u64,
     /// What call it is.
     pub call: Call,
@@ -118,16 +124,19 @@ pub struct WaitSnapshot {
     /// The wait will wake `task` through the one waker that is the task's own: of a task that
     /// [`task::spawn`](crate::task::spawn) has made, the waker that it was polled with; of a thread,
     /// that of its blocking call. Not so for a wait inside of a `FuturesUnordered`, say.
+    /// Of a wait that was granted room: it did; that waker has been woken and is not held any more.
     pub own_waker: bool,
     /// Since when, in nanoseconds since the Unix epoch.
     pub since_ns: i64,
-    /// For how much room, in messages. For a receive 1.
+    /// For how much room, in messages. For a receive 1, for `closed` 0.
     pub need: u64,
     /// When all of it was granted, in nanoseconds since the Unix epoch; the wait has not been
     /// polled since. None: still waiting.
     pub granted_at_ns: Option<i64>,
     /// When the call gives up by itself, in nanoseconds since the Unix epoch, if it was told: by
-    /// `send_timeout`, `blocking_recv_deadline` and their like.
+    /// `send_timeout`, `blocking_recv_deadline` and their like. Up to 5 ms too late, never too early; one that is
+    /// years away may be told too early. None also for a [`Timer`](crate::mpsc::Timer), which does not
+    /// say when it ends.
     pub deadline_ns: Option<i64>,
 }
 

@@ -60,7 +60,7 @@ fn a_place_that_was_passed_counts_as_no_wait() {
 
 /// The receiver received, and waits again, between two looks of a snapshot: the later wait is told, with its own beginning.
 ///
-/// Seen to fail with: `look` that does not read the number of the wait again; it told of the former one.
+/// Seen to fail with: `look` that reads none of `id`, `since` and `waker` again; it told of the former one.
 #[test]
 fn a_wait_that_began_meanwhile_is_not_told_with_the_beginning_of_another() {
     let (tx, mut rx) = channel(1);

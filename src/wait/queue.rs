@@ -177,9 +177,10 @@ impl WaitQueue {
             }
             if state.kind() == Kind::Updating {
                 step("update: begun");
+                // While the waker changes, the word says of neither that it is the task's own.
+                cell.set_task(0);
                 // SAFETY: ours while it is Updating, and after it ended there.
                 spare = spare.and_then(|new| unsafe { cell.put_waker(new) });
-                // Not before: the word may say that the waker is the task's own.
                 cell.set_task(task());
                 // Units may come meanwhile, or the end of the wait.
                 while state.kind() == Kind::Updating {
