@@ -156,7 +156,7 @@ impl Snapshot {
         tasks.extend(self.tasks.iter().zip(&task_nodes).map(|(t, node)| (t.task, node.id.clone())));
         let mut nodes = Vec::with_capacity(2 * self.channels.len() + task_nodes.len());
         let mut edges =
-            Edges { snapshot: self, tasks, edges: Vec::with_capacity(2 * self.channels.len()) };
+            Edges { snapshot: self, tasks, all: Vec::with_capacity(2 * self.channels.len()) };
         for channel in &self.channels {
             let [tx, rx] =
                 [("tx", NodeKind::MpscTx), ("rx", NodeKind::MpscRx)].map(|(end, kind)| {
@@ -167,7 +167,7 @@ impl Snapshot {
             nodes.extend([tx, rx]);
         }
         nodes.extend(task_nodes);
-        Graph { snapshot: self, nodes, edges: edges.edges }
+        Graph { snapshot: self, nodes, edges: edges.all }
     }
 }
 
@@ -190,7 +190,7 @@ struct Edges<'a> {
     snapshot: &'a Snapshot,
     /// The ids of the nodes of tasks.
     tasks: HashMap<TaskRef, Arc<str>>,
-    edges: Vec<Edge<'a>>,
+    all: Vec<Edge<'a>>,
 }
 
 /// Where the edge stands that a task has for its waits in a channel, those that were granted room
@@ -226,14 +226,14 @@ impl Edges<'_> {
         let &WaitSnapshot { since_ns, need, granted_at_ns, .. } = wait;
         let key = (key, granted_at_ns.is_some());
         if let Some(at) = places.get(&key) {
-            let (Why::Send { waits, .. } | Why::Granted { waits, .. }) = &mut self.edges[*at].why
+            let (Why::Send { waits, .. } | Why::Granted { waits, .. }) = &mut self.all[*at].why
             else {
                 return;
             };
             *waits += 1;
             return;
         }
-        places.insert(key, self.edges.len());
+        places.insert(key, self.all.len());
         match granted_at_ns {
             None => self.add(&task, tx, Why::Send { waits: 1, since_ns, need }),
             Some(granted_at_ns) => {
@@ -249,6 +249,6 @@ impl Edges<'_> {
 
     fn add(&mut self, src: &Arc<str>, dst: &Arc<str>, why: Why) {
         let (src, dst) = (src.clone(), dst.clone());
-        self.edges.push(Edge { src, dst, why, snapshot: self.snapshot });
+        self.all.push(Edge { src, dst, why, snapshot: self.snapshot });
     }
 }

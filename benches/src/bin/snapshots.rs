@@ -59,7 +59,7 @@ fn step<T>(name: &str, mut step: impl FnMut() -> T) -> T {
         PEAK.store(before, Relaxed);
         let begun = on_processor();
         made = Some(step());
-        time = time.min(on_processor() - begun);
+        time = time.min(on_processor().saturating_sub(begun));
         room = room.min(PEAK.load(Relaxed) - before);
     }
     let (ms, mib) = (time.as_secs_f64() * 1e3, room as f64 / f64::from(1 << 20));

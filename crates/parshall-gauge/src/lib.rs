@@ -34,6 +34,7 @@
 //! | `edges` | each "cannot go on before": kind `needs` |
 //! | `waits` | each send, receive or `closed` that waits, in line |
 //! | `processes` | a view: each process, with the first characters of its key, and how many snapshots it recorded and missed |
+//! | `findings` | each thing that is wrong, as far as the snapshot and those before it tell: kind, verdict, and `text` |
 //! | `channels` | a view: each `mpsc` node with its attributes as columns |
 //! | `tasks` | a view: likewise each task, thread and waker |
 //! | `longest_waits` | a view: each wait of the last hour of the recording, the longest first, and who should have drained the channel |

@@ -4,11 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use parshall::introspect::{Edge, Graph, NodeKind, SCHEMA, Side, Subject};
+use parshall::introspect::{
+    Diagnoser, Edge, Finding, Graph, LookError, NodeKind, SCHEMA, Settings, Side, Subject,
+};
 use parshall::{Snapshot, WaitSnapshot};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Transaction, named_params, params};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::{Doing, Failure, RecordError};
 use crate::recording::Recording;
@@ -64,6 +67,9 @@ pub struct SqliteRecorder {
     path: PathBuf,
     keep: u64,
     busy_timeout: Duration,
+    settings: Settings,
+    /// It has seen what was recorded before.
+    diagnoser: Diagnoser,
     open: Option<Recording>,
 }
 
@@ -83,6 +89,8 @@ impl SqliteRecorder {
             path: std::path::absolute(&path).unwrap_or(path),
             keep: Self::DEFAULT_KEEP,
             busy_timeout: Self::DEFAULT_BUSY_TIMEOUT,
+            settings: Settings::default(),
+            diagnoser: Diagnoser::new(Settings::default()),
             open: None,
         }
     }
@@ -113,6 +121,15 @@ impl SqliteRecorder {
         self
     }
 
+    /// What counts as a finding. The recorder diagnoses what it records, and writes down with each
+    /// snapshot what that and those before it say is wrong.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.diagnoser = Diagnoser::new(settings.clone());
+        self.settings = settings;
+        self
+    }
+
     /// The file, by its absolute path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -134,10 +151,11 @@ impl SqliteRecorder {
         missed: Option<u64>,
     ) -> Result<i64, RecordError> {
         let graph = snapshot.graph();
+        let findings = self.findings(snapshot);
         let keep = self.keep;
         loop {
             let open = self.connect()?;
-            match open.transact(|to| write(to, &graph, missed, keep)) {
+            match open.transact(|to| write(to, &graph, &findings, missed, keep)) {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) => self.leave()?,
                 Err(error) => {
@@ -148,6 +166,16 @@ impl SqliteRecorder {
                 }
             }
         }
+    }
+
+    /// None of a first look, nor of a snapshot that was taken before one that was recorded.
+    fn findings(&mut self, snapshot: &Snapshot) -> Vec<Finding> {
+        let mut look = self.diagnoser.look(snapshot);
+        if let Err(LookError::OtherProcess { .. }) = look {
+            self.diagnoser = Diagnoser::new(self.settings.clone());
+            look = self.diagnoser.look(snapshot);
+        }
+        look.map_or_else(|_| Vec::new(), |diagnosis| diagnosis.findings)
     }
 
     fn connect(&mut self) -> Result<&mut Recording, RecordError> {
@@ -185,14 +213,16 @@ impl fmt::Debug for SqliteRecorder {
             .field("path", &self.path)
             .field("keep", &self.keep)
             .field("busy_timeout", &self.busy_timeout)
+            .field("settings", &self.settings)
             .field("open", &self.open.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 fn write(
     transaction: &Transaction<'_>,
     graph: &Graph<'_>,
+    findings: &[Finding],
     missed: Option<u64>,
     keep: u64,
 ) -> rusqlite::Result<i64> {
@@ -200,6 +230,7 @@ fn write(
     write_nodes(transaction, id, graph)?;
     write_edges(transaction, id, graph)?;
     write_waits(transaction, id, graph.snapshot)?;
+    write_findings(transaction, id, findings)?;
     if keep > 0 {
         forget(transaction, keep)?;
     }
@@ -315,6 +346,38 @@ fn write_waits(
     Ok(())
 }
 
+fn write_findings(
+    transaction: &Transaction<'_>,
+    id: i64,
+    findings: &[Finding],
+) -> rusqlite::Result<()> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO findings
+             (snapshot_id, place, kind, verdict, since_ns, channels, tasks, victims, assumption,
+              text)
+         VALUES (:id, :place, :kind, :verdict, :since, :channels, :tasks, :victims, :assumption,
+              :text)",
+    )?;
+    let named = |id: &str, name: &str| serde_json::json!({ "id": id, "name": name });
+    for (place, finding) in findings.iter().enumerate() {
+        let channels = finding.channels.iter().map(|channel| named(&channel.id, &channel.name));
+        let tasks = finding.tasks.iter().map(|task| named(&task.id, &task.name));
+        insert.execute(named_params! {
+            ":id": id,
+            ":place": place as i64,
+            ":kind": finding.kind.as_str(),
+            ":verdict": finding.verdict.as_str(),
+            ":since": finding.since_ns,
+            ":channels": channels.collect::<Value>().to_string(),
+            ":tasks": tasks.collect::<Value>().to_string(),
+            ":victims": finding.victims as i64,
+            ":assumption": finding.assumption,
+            ":text": finding.text(),
+        })?;
+    }
+    Ok(())
+}
+
 /// Deletes all but the latest `keep` snapshots.
 fn forget(transaction: &Transaction<'_>, keep: u64) -> rusqlite::Result<()> {
     let oldest = transaction
@@ -325,7 +388,7 @@ fn forget(transaction: &Transaction<'_>, keep: u64) -> rusqlite::Result<()> {
         .next()
         .transpose()?;
     let Some(oldest) = oldest else { return Ok(()) };
-    for table in ["snapshots", "snapshot_processes", "nodes", "edges", "waits"] {
+    for table in ["snapshots", "snapshot_processes", "nodes", "edges", "waits", "findings"] {
         transaction
             .prepare_cached(&format!("DELETE FROM {table} WHERE snapshot_id < ?1"))?
             .execute([oldest])?;

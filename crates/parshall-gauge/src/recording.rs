@@ -163,10 +163,10 @@ impl Reading {
         // many after a `fork`, or one too few, and no more.
         let entry = FileId::of(path).map(Entry::new).transpose()?;
         let connection = Connection::open_with_flags(path, flags)?;
-        let _entry = entry.ok_or(Failure::Replaced)?;
+        let entry = entry.ok_or(Failure::Replaced)?;
         connection.busy_timeout(Duration::from_secs(1))?;
         schema::check(&connection)?;
-        Ok(Self { connection, _entry })
+        Ok(Self { connection, _entry: entry })
     }
 
     /// All that is read by it is of one moment.

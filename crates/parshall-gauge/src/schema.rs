@@ -97,7 +97,7 @@ CREATE VIEW processes AS SELECT
 FROM snapshot_processes GROUP BY proc_key;
 ";
 
-/// What 3 adds to 2: all that a snapshot is read back from, tasks, and the longest waits.
+/// What 3 adds to 2: all that a snapshot is read back from, findings, tasks, and the longest waits.
 ///
 /// `snapshots.schema` is that of the attributes; null before this version. An age at a snapshot is
 /// the least that the wait has lasted: it may have gone on after the last one that saw it.
@@ -108,6 +108,20 @@ ALTER TABLE waits ADD COLUMN wait_id INTEGER;
 ALTER TABLE waits ADD COLUMN call TEXT;
 ALTER TABLE waits ADD COLUMN own_waker INTEGER;
 ALTER TABLE waits ADD COLUMN deadline_ns INTEGER;
+-- As in parshall.diagnosis/1. `channels` and `tasks` are lists of objects with `id` and `name`.
+CREATE TABLE findings (
+    snapshot_id INTEGER NOT NULL,
+    place       INTEGER NOT NULL,
+    kind        TEXT NOT NULL,
+    verdict     TEXT NOT NULL,
+    since_ns    INTEGER NOT NULL,
+    channels    TEXT NOT NULL,
+    tasks       TEXT NOT NULL,
+    victims     INTEGER NOT NULL,
+    assumption  TEXT,
+    text        TEXT NOT NULL,
+    PRIMARY KEY (snapshot_id, place)
+);
 CREATE VIEW tasks AS SELECT
     snapshot_id,
     id,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use parshall::introspect::{Diagnoser, Settings};
 use parshall::mpsc::{Builder, Receiver, Sender};
 use parshall::task::named;
 use parshall_gauge::{RecordErrorKind, SqliteRecorder, read_snapshot};
@@ -22,7 +23,8 @@ SELECT src_id, dst_id FROM edges WHERE snapshot_id = ?1 AND kind = 'needs'
   AND src_id LIKE 'mpsc:%:tx' AND dst_id LIKE 'mpsc:%:rx' LIMIT 100;
 ";
 
-const TABLES: [&str; 5] = ["snapshots", "snapshot_processes", "nodes", "edges", "waits"];
+const TABLES: [&str; 6] =
+    ["snapshots", "snapshot_processes", "nodes", "edges", "waits", "findings"];
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -364,6 +366,59 @@ fn a_snapshot_is_read_back_as_it_was() {
         snapshot.retired.clear();
         assert_eq!(again, *snapshot);
     }
+}
+
+/// What is wrong stands in the recording, and is what snapshots that were read back say.
+#[test]
+fn findings_are_recorded_and_found_again() {
+    let (_folder, path) = folder();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (tx, _rx) = channel("never drained", 1, 1);
+    let mut send = Box::pin(named("stuck sender", async { tx.send(1).await }));
+    assert!(send.as_mut().poll(&mut cx).is_pending());
+    let first = parshall::snapshot();
+    let mut second = first.clone();
+    second.taken_at_ns += 5_000_000_000;
+    second.completed_at_ns += 5_000_000_000;
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    let ids = [&first, &second].map(|snapshot| recorder.record(snapshot).unwrap());
+
+    let diagnose = |snapshots: [&parshall::Snapshot; 2]| {
+        let mut diagnoser = Diagnoser::new(Settings::default());
+        diagnoser.look(snapshots[0]).unwrap();
+        diagnoser.look(snapshots[1]).unwrap()
+    };
+    let live = diagnose([&first, &second]);
+    let read = ids.map(|id| read_snapshot(&path, id).unwrap());
+    assert_eq!(diagnose([&read[0], &read[1]]), live);
+
+    let db = Connection::open(&path).unwrap();
+    let sql = "SELECT snapshot_id, kind, verdict, text, channels, tasks FROM findings
+        WHERE channels LIKE '%never drained%' ORDER BY place";
+    let found: Vec<(i64, String, String, String, String, String)> = db
+        .prepare(sql)
+        .unwrap()
+        .query_map((), |row| {
+            let (text, channels, tasks) = (row.get(3)?, row.get(4)?, row.get(5)?);
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, text, channels, tasks))
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let json = live.to_json();
+    let said = json["findings"].as_array().unwrap().iter();
+    let expected: Vec<_> = said
+        .filter(|finding| finding["channels"].to_string().contains("never drained"))
+        .map(|finding| {
+            let text = |name: &str| finding[name].as_str().unwrap().to_owned();
+            let list = |name: &str| finding[name].to_string();
+            let (channels, tasks) = (list("channels"), list("tasks"));
+            (ids[1], text("kind"), text("verdict"), text("text"), channels, tasks)
+        })
+        .collect();
+    assert_eq!(found, expected);
+    assert_eq!(found.len(), 1);
+    assert_eq!((&*found[0].1, &*found[0].2), ("stalled", "stuck"));
 }
 
 #[test]

@@ -206,7 +206,7 @@ impl<'a> Scene<'a> {
             TaskKind::Thread => format!("thread {number}"),
             TaskKind::Waker => format!("waker {number:x}"),
         });
-        Party { task: *task, id: node_id(*task, &self.snapshot.process), name }
+        Party { task: *task, id: task.node_id_in(&self.snapshot.process), name }
     }
 
     /// A wait as a step of a chain. Its owner is known.
@@ -220,17 +220,6 @@ impl<'a> Scene<'a> {
             channel: self.channel_ref(wait.channel),
             last_receive,
         })
-    }
-}
-
-/// The id of a task's node in a graph of the process `process`.
-fn node_id(task: TaskRef, process: &str) -> String {
-    let number = task.number();
-    match task.kind() {
-        TaskKind::Named => format!("task:{process}:{number}"),
-        TaskKind::Tokio => format!("task:{process}:tokio-{number}"),
-        TaskKind::Thread => format!("thread:{process}:{number}"),
-        TaskKind::Waker => format!("waker:{process}:{number:x}"),
     }
 }
 
