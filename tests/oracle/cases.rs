@@ -2,7 +2,7 @@
 
 use parshall::introspect::{FindingKind, Verdict};
 
-use crate::program::{C, Call, Kind, Program, Step, StrandPlan, TaskPlan};
+use crate::program::{C, Call, Kind, Moments, Program, Step, StrandPlan, TaskPlan};
 
 fn root(receivers: &[C], steps: &[Step]) -> TaskPlan {
     let strand =
@@ -45,6 +45,8 @@ fn a_futurelock_is_proven() {
 }
 
 /// A stream's wait outlives the call: who waits so may have given the receiver away.
+///
+/// Seen to fail with an analysis that takes every receive that waits for one of a future.
 #[test]
 fn a_receiver_that_was_polled_as_a_stream_may_be_elsewhere() {
     let gives = [
@@ -57,4 +59,24 @@ fn a_receiver_that_was_polled_as_a_stream_may_be_elsewhere() {
     tasks.push(root(&[], &takes));
     let said = surest(&program(tasks));
     assert!(said.is_some_and(|(_, verdict)| verdict > Verdict::Proven), "{said:?}");
+}
+
+/// The second look begins where one waits for the other, and ends where the other has helped it and
+/// waits for it: each of the two waits was seen.
+///
+/// Seen to fail with an analysis that does not ask who has run between the looks.
+#[test]
+fn a_circle_of_two_moments_is_none() {
+    let [first, second] =
+        [0, 1].map(|c| [Step::Wait(Call::Send(c, None)), Step::Wait(Call::Recv(1 - c))]);
+    let waits = |event| Step::Wait(Call::Event(event));
+    let helped = [&second[..], &[second[0], second[0], waits(3)]].concat();
+    let helps = [&first[..], &[first[0], waits(0), first[1], first[0]]].concat();
+    let program = Program {
+        fires: vec![(4, 0)],
+        moments: Some(Moments { first: 4, later: [0, 0, 2], early: [0, 0b10] }),
+        ..program(vec![root(&[0], &helped), root(&[1], &helps)])
+    };
+    let said = surest(&program);
+    assert!(said.is_none_or(|(_, verdict)| verdict > Verdict::Conditional), "{said:?}");
 }

@@ -230,7 +230,7 @@ fn hops(scene: &Scene<'_>, life: &Liveness, needs: &Needs, cycle: &[u32]) -> Vec
     steps.filter_map(hop).collect()
 }
 
-/// `the receiver of "acks" or "wal" was moved since its last receive (number 812, 40)`.
+/// `the receiver of "acks" or "wal" is shared or was moved since receive 812, 40`.
 fn assumption(scene: &Scene<'_>, rests: &[u32]) -> String {
     // What a person reads to the end.
     const MOST: usize = 8;
@@ -244,7 +244,7 @@ fn assumption(scene: &Scene<'_>, rests: &[u32]) -> String {
         n => format!(" or of {n} more"),
     };
     format!(
-        "the receiver of {}{more} was moved since its last receive (number {})",
+        "the receiver of {}{more} is shared or was moved since receive {}",
         names.join(" or "),
         numbers.join(", ")
     )

@@ -8,7 +8,8 @@ use crate::task::TaskRef;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// No assumption is left: it cannot get on by itself.
+    /// No assumption is left: it cannot get on by itself. (Taken for granted is that nobody aborts
+    /// its tasks, and that a future which one task has polled is not handed to another.)
     Proven,
     /// True unless the one thing that [`Finding::assumption`] says.
     Conditional,

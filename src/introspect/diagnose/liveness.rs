@@ -14,7 +14,7 @@ pub(super) enum Holder {
     Unknown,
     /// It waits in the receive now: the future has the receiver.
     Waits(u32),
-    /// It was the last to receive: true unless the receiver was moved since.
+    /// It was the last to receive: true unless the receiver is shared, or was moved since.
     Assumed(u32),
 }
 

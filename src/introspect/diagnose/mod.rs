@@ -76,10 +76,11 @@
 //! *Who has the receiver* is certain while its receive stands: the future borrows it. That of a stream,
 //! or of `poll_recv`, borrows nothing: who polled may have given the receiver away, as any other who
 //! received last; and a sink that was granted room may be anybody's. Else the last who
-//! received is taken to have it, and that is the assumption that a `conditional` finding prints. Its
-//! party is blocked too, so it has not moved the receiver between the looks. But it may have done so
-//! before, to a task that has never run: while a named task that has never been polled stands at both
-//! looks, nobody is assumed to have any receiver.
+//! received is taken to have it, alone, and that is the assumption that a `conditional` finding prints.
+//! It does not hold where tasks share the receiver under a lock, as the workers of a pool do. Its party is
+//! blocked too, so it has not moved the receiver between the looks. But it may have done so before, to
+//! a task that has never run: while a named task that has never been polled stands at both looks,
+//! nobody is assumed to have any receiver.
 //!
 //! A sender or a receiver that lies in a message of a queue is with nobody. Of a sender that changes
 //! nothing: who has senders is not known anyway. A receiver there was moved: the printed assumption.

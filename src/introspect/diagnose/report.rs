@@ -568,7 +568,7 @@ mod tests {
         let expected = "\
 parshall: ingest-4711 is STUCK, 12.4 s
   writer -> wal 8/8 -> flusher -> acks 4/4 -> writer
-  deadlock, unless the receiver of `acks` or `wal` was moved since its last receive (number 812, 40)
+  deadlock, unless the receiver of `acks` or `wal` is shared or was moved since receive 812, 40
   behind it: 37 senders
 also
   mixer grows: 2,270,000 messages, +0.5 k/s for 3 min; drain waits for peer-1 91 % of the time

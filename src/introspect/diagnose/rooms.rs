@@ -149,7 +149,7 @@ pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut
             senders,
             made_at: made_at.clone(),
         };
-        let verb = if maker == a { "was moved to another task" } else { "is used or dropped yet" };
+        let verb = if maker == a { "was given away" } else { "is used or dropped yet" };
         let mut found = finding(scene, FindingKind::SenderKept, since, evidence);
         found.verdict = Verdict::Conditional;
         found.assumption =

@@ -115,8 +115,7 @@ pub(super) fn deadlock() -> Finding {
     let evidence = Evidence::Deadlock { cycle, behind: behind(37, 0, &[]) };
     Finding {
         assumption: Some(
-            "the receiver of `acks` or `wal` was moved since its last receive (number 812, 40)"
-                .into(),
+            "the receiver of `acks` or `wal` is shared or was moved since receive 812, 40".into(),
         ),
         ..finding(FindingKind::Deadlock, Verdict::Conditional, evidence)
     }

@@ -148,7 +148,7 @@ fn a_sender_that_is_kept() {
     let kept = (SenderKept, Conditional, &["jobs"][..], &["worker"][..], 0);
     let found = p.diagnose();
     is(&found, &[kept]);
-    let unless = "the sender of `jobs` made at src/worker.rs:3:5 was moved to another task";
+    let unless = "the sender of `jobs` made at src/worker.rs:3:5 was given away";
     assert_eq!(found.findings[0].assumption.as_deref(), Some(unless));
     // Somebody may have it, may make one, may wake the receiver; or there were more a moment ago.
     let mut other = p.clone();
