@@ -268,6 +268,7 @@ impl Shared {
 }
 
 impl Drop for Shared {
+    #[inline]
     fn drop(&mut self) {
         if let Some(on_drop) = self.info().on_drop {
             let waits = self.senders.final_totals();

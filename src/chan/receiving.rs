@@ -242,7 +242,12 @@ impl Receiving {
     }
 
     /// The sums when nobody is there any more: all waits are over.
+    #[inline]
     pub(super) fn final_totals(&mut self) -> ReceiveTotals {
+        // Nobody has ever waited: the end of many channels.
+        if own(&self.id) == 0 {
+            return ReceiveTotals::default();
+        }
         ReceiveTotals {
             waits: (own(&self.id) - own(&self.failed)).max(own(&self.reported.waits)),
             waited_ns: own(&self.waited_ns).max(own(&self.reported.waited_ns)),

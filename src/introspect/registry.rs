@@ -112,6 +112,7 @@ impl Retired {
         recv_given_up_total: 0,
     };
 
+    #[inline]
     fn add(&mut self, sums: &Sums) {
         self.channels += 1;
         self.sent_total += sums.sent;
@@ -119,6 +120,15 @@ impl Retired {
         self.discarded += sums.discarded;
         self.full_total += sums.full;
         self.closed_total += sums.closed;
+        if sums.waits.waits | sums.receives.waits != 0 {
+            self.add_waits(sums);
+        }
+    }
+
+    /// Apart: many channels see no wait.
+    #[cold]
+    #[inline(never)]
+    fn add_waits(&mut self, sums: &Sums) {
         self.send_waits_total += sums.waits.waits;
         self.send_wait_total_ns += sums.waits.waited_ns;
         self.send_given_up_total += sums.waits.given_up;
