@@ -50,6 +50,7 @@ impl<T> Consumer<T> {
     /// Lets the next sender in, for a message that was popped.
     #[inline(always)]
     fn taken(&mut self, value: T, room: Room) -> T {
+        self.chan.order.received(1);
         if room != Room::Free {
             self.chan.make_room(&mut self.reader, room);
         }
@@ -65,6 +66,7 @@ impl<T> Consumer<T> {
     /// The unit is asked for when there is a message: whoever has to wait needs none yet.
     #[inline(always)]
     pub(crate) fn poll_recv<K: Kind>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.chan.order.begin();
         let may = || runtime::spend_unit(cx);
         // SAFETY: as in `pop`.
         match unsafe { self.chan.ring.pop_if::<T, K>(&mut self.reader, may) } {
@@ -118,6 +120,7 @@ impl<T> Consumer<T> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
+        self.chan.order.begin();
         // One for all of them, and for none if the limit is 0: as Tokio.
         let unit = ready!(runtime::poll_unit(cx));
         let received = loop {
@@ -126,6 +129,7 @@ impl<T> Consumer<T> {
             }
             // SAFETY: this channel's ring was made for `T`, with this reader.
             let (n, room) = unsafe { self.chan.ring.pop_many(&mut self.reader, buffer, limit) };
+            self.chan.order.received(n as u64);
             self.chan.serve_senders(n as u64, room, Some(cx.waker()));
             if n > 0 {
                 break n;
@@ -142,6 +146,7 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn try_recv<K: Kind>(&mut self) -> Result<T, Nothing> {
+        self.chan.order.begin();
         // SAFETY: as in `pop`.
         match unsafe { self.chan.ring.pop_if::<T, K>(&mut self.reader, || true) } {
             Popped::Message(value, room) => Ok(self.taken(value, room)),
@@ -160,6 +165,9 @@ impl<T> Consumer<T> {
                 // SAFETY: this channel's ring was made for `T`, with this reader.
                 unsafe { self.chan.ring.tidy::<T>(&mut self.reader) };
                 let drained = self.chan.ring.is_drained(tail, &self.reader);
+                if drained {
+                    self.chan.saw_end();
+                }
                 return Err(if drained { Nothing::Drained } else { Nothing::Empty });
             }
             if let Some(value) = self.pop() {
@@ -220,6 +228,7 @@ impl<T> Consumer<T> {
         let Some(message) = (unsafe { self.chan.ring.peek::<T>(&mut self.reader) }) else {
             return false;
         };
+        self.chan.order.received(1);
         // SAFETY: published, at the head, and skipped below whatever its drop does.
         panic.run(|| unsafe { message.drop_in_place() });
         // SAFETY: as above.
@@ -231,6 +240,7 @@ impl<T> Consumer<T> {
     /// Drops the next `n` messages, which are claimed by now, on past panicking drops, and then resumes the first
     /// panic.
     pub(crate) fn discard(&mut self, n: usize) {
+        self.chan.order.begin();
         OwesNothing::settle(|panic| {
             let backoff = Backoff::new();
             let mut left = n;
@@ -245,6 +255,7 @@ impl<T> Consumer<T> {
     }
 
     pub(crate) fn close(&self) {
+        self.chan.order.begin();
         OwesNothing::settle(|panic| {
             self.chan.close_by_receiver(CloseCause::ReceiverClosed, panic);
         });
@@ -386,7 +397,10 @@ impl Shared {
                 *parked = true;
                 Some(Nothing::Empty)
             }
-            Park::Drained => Some(Nothing::Drained),
+            Park::Drained => {
+                self.saw_end();
+                Some(Nothing::Drained)
+            }
             Park::InFlight => None,
         };
         if !*parked {
@@ -408,6 +422,7 @@ impl<T> core::panic::RefUnwindSafe for Consumer<T> {}
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
+        self.chan.order.begin();
         OwesNothing::settle(|panic| {
             let shared = &*self.chan;
             shared.close_by_receiver(CloseCause::ReceiverDropped, panic);

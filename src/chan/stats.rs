@@ -166,6 +166,7 @@ impl Shared {
 
     /// The attributes alone.
     pub(crate) fn stats(&self) -> ChannelStats {
+        self.order.begin();
         self.view(Anchor::now()).stats
     }
 
@@ -187,7 +188,7 @@ impl Shared {
         let sums = self.sums_at(occupancy, waits);
         let reported = info.report(occupancy.len);
         let capacity = ring.capacity();
-        let strong = counts.strong() as u64;
+        let (strong, weak) = counts.now();
         let (name, label) = info.name_and_label();
         let stats = ChannelStats {
             channel_id: info.channel_id,
@@ -201,8 +202,8 @@ impl Shared {
             reserved: occupancy.reserved,
             high_watermark: ring.watermark().max(reported),
             utilization: capacity.map(|capacity| occupancy.len as f64 / capacity as f64),
-            sender_count: strong,
-            weak_sender_count: counts.weak() as u64,
+            sender_count: strong as u64,
+            weak_sender_count: weak as u64,
             send_waiters: waits.waiting,
             granted_waiters: waits.granted,
             recv_waiters: receiver_since.is_some().into(),

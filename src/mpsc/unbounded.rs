@@ -117,7 +117,7 @@ impl<T> UnboundedSender<T> {
 
     /// Senders of this channel. May change at any time; at least 1.
     pub fn strong_count(&self) -> usize {
-        self.chan.counts.strong()
+        self.chan.sender_count()
     }
 
     /// Weak senders of this channel. May change at any time.
@@ -184,12 +184,12 @@ impl<T> WeakUnboundedSender<T> {
 
     /// A sender, if another one still lives. Once `None`, always `None`.
     pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
-        self.chan.counts.upgrade().then(|| UnboundedSender::new(self.chan.clone()))
+        self.chan.upgrade().then(|| UnboundedSender::new(self.chan.clone()))
     }
 
     /// Senders of this channel. May change at any time, but 0 is final.
     pub fn strong_count(&self) -> usize {
-        self.chan.counts.strong()
+        self.chan.sender_count()
     }
 
     /// Weak senders of this channel, this one included. May change at any time.

@@ -29,12 +29,12 @@ impl<T> WeakSender<T> {
 
     /// A sender, if another one still lives. Once `None`, always `None`.
     pub fn upgrade(&self) -> Option<Sender<T>> {
-        self.chan.counts.upgrade().then(|| Sender::new(self.chan.clone()))
+        self.chan.upgrade().then(|| Sender::new(self.chan.clone()))
     }
 
     /// Senders and owned permits of this channel. May change at any time, but 0 is final.
     pub fn strong_count(&self) -> usize {
-        self.chan.counts.strong()
+        self.chan.sender_count()
     }
 
     /// Weak senders of this channel, this one included. May change at any time.

@@ -53,14 +53,14 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use super::pos::{MAX_LEN, Pos};
-#[cfg(parshall_loom)]
+#[cfg(parshall_loom_inside)]
 use super::slot;
 use super::slot::{Slot, Value};
 use super::store::{Cursor, Store};
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, step};
 
 /// Slots in a block.
-pub(super) const LEN: usize = if cfg!(parshall_loom) { 2 } else { 32 };
+pub(super) const LEN: usize = if cfg!(parshall_loom_inside) { 2 } else { 32 };
 
 /// How far behind `recent` a drained block is still appended; beyond that it is freed.
 const SPARE: usize = 3;
@@ -136,7 +136,7 @@ impl<T> Block<T> {
                 stamps.add(i as usize).write(AtomicU32::new(start.plus(i).stamp()));
             }
             // Of std's cells nothing needs to be written.
-            #[cfg(parshall_loom)]
+            #[cfg(parshall_loom_inside)]
             for i in 0..LEN {
                 (&raw mut (*p).values).cast::<Value<T>>().add(i).write(slot::vacant());
             }

@@ -150,7 +150,7 @@ impl<Cold> Ring<Cold> {
     ///
     /// # Safety
     /// As [`Ring::pop_if`].
-    #[cfg(any(test, parshall_loom))]
+    #[cfg(any(test, parshall_loom_inside))]
     pub(super) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
         // SAFETY: the caller's word.
         let Popped::Message(value, room) = (unsafe { self.pop_if::<T, Any>(reader, || true) })

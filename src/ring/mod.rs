@@ -131,7 +131,7 @@
 mod array;
 mod blocks;
 mod consumer;
-#[cfg(all(parshall_loom, test))]
+#[cfg(all(parshall_loom_inside, test))]
 mod models;
 mod pos;
 mod producer;

@@ -9,7 +9,7 @@ pub(super) use crate::unwind::FirstPanic;
 use crate::unwind::{Owes, OwesValue};
 
 /// How many wakers are collected. A message makes room for one, so a large batch would mostly be set up in vain.
-const BATCH: usize = if cfg!(parshall_loom) { 2 } else { 4 };
+const BATCH: usize = if cfg!(parshall_loom_inside) { 2 } else { 4 };
 
 /// Wakes one. A panic ends here.
 #[inline]
