@@ -77,7 +77,7 @@ mutants() {
   ord Q2-state $G 'fn state(' SeqCst Acquire 'state load' behind
   ord K2-returned $W 'fn is_returned(' Acquire Relaxed 'lent load in is_returned'
   ord K2-take $W 'fn take(' Release Relaxed 'lent store in take'
-  ord N1-count $N 'fn strong(' Acquire Relaxed 'count load in strong'
+  ord N1-count $N 'fn now(' Acquire Relaxed 'count load in now'
   ord N1-upgrade $N 'fn upgrade(' AcqRel Relaxed 'count swap in upgrade'
   ord N1-upgrade-fail $N 'fn upgrade(' 'Acquire,$' 'Relaxed,' 'count swap in upgrade, failure'
   ord N1-drop-acq $N 'fn drop_strong(' AcqRel Acquire 'count fetch_sub in drop_strong'
