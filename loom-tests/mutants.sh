@@ -77,7 +77,7 @@ mutants() {
   ord Q2-state $G 'fn state(' SeqCst Acquire 'state load' behind
   ord K2-returned $W 'fn is_returned(' Acquire Relaxed 'lent load in is_returned'
   ord K2-take $W 'fn take(' Release Relaxed 'lent store in take'
-  ord N1-count $N 'fn strong(' Acquire Relaxed 'count load in strong'
+  ord N1-count $N 'fn now(' Acquire Relaxed 'count load in now'
   ord N1-upgrade $N 'fn upgrade(' AcqRel Relaxed 'count swap in upgrade'
   ord N1-upgrade-fail $N 'fn upgrade(' 'Acquire,$' 'Relaxed,' 'count swap in upgrade, failure'
   ord N1-drop-acq $N 'fn drop_strong(' AcqRel Acquire 'count fetch_sub in drop_strong'
@@ -293,7 +293,7 @@ apply() { # dir files fn expr
 
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-export RUSTFLAGS="--cfg parshall_loom" CARGO_PROFILE_LOOM_DEBUG=0 CARGO_PROFILE_LOOM_OPT_LEVEL=1 RUST_BACKTRACE=0 CARGO_TERM_COLOR=never
+export RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" CARGO_PROFILE_LOOM_DEBUG=0 CARGO_PROFILE_LOOM_OPT_LEVEL=1 RUST_BACKTRACE=0 CARGO_TERM_COLOR=never
 # The slow half, tried only on those that survive the quick half.
 slow='l1_|l3_|l9_ping|l10_|l11_|l22_|l24_|close_against|permit_reuses|l6_|l16_|l17_|l21_recv|l21_try|l4_in_flight|bits_|a_hint_is|a_place_has|two_make_the_next'
 

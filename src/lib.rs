@@ -1,11 +1,11 @@
 #![doc = include_str!("../README.md")]
 // What only introspection reads is dead without it.
-#![cfg_attr(any(parshall_loom, not(feature = "introspect")), allow(dead_code))]
+#![cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(dead_code))]
 
 mod chan;
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub mod introspect;
-#[cfg(not(all(feature = "introspect", not(parshall_loom))))]
+#[cfg(not(all(feature = "introspect", not(parshall_loom_inside))))]
 #[path = "introspect/absent.rs"]
 mod introspect;
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
@@ -13,6 +13,8 @@ mod introspect;
 pub mod hangs {}
 #[doc = include_str!("../MIGRATION.md")]
 pub mod migration {}
+#[doc = include_str!("../docs/model-checking.md")]
+pub mod model_checking {}
 pub mod mpsc;
 mod ring;
 mod runtime;
@@ -33,9 +35,9 @@ pub use sync::STEP_HOOK;
 pub use chan::{ChannelStats, CloseCause};
 #[cfg(all(feature = "introspect", not(parshall_loom)))]
 pub use introspect::diagnose::diagnose;
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub use introspect::registry::Retired;
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub use introspect::snapshot::{
     Call, ChannelSnapshot, LeftWaker, RetiredSnapshot, SenderSnapshot, Snapshot, TaskSnapshot,
     WaitSnapshot, snapshot,

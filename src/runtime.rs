@@ -94,6 +94,7 @@ pub(crate) fn spend_unit(cx: &mut Context<'_>) -> bool {
 
 #[cfg(feature = "tokio")]
 mod imp {
+    #[cfg(not(parshall_loom))]
     use core::future::Future;
     use core::hash::{Hash, Hasher};
     use core::task::{Context, Poll, Waker};
@@ -140,6 +141,7 @@ mod imp {
     }
 
     /// `future` without a budget: a thread that blocks has nobody to make way for.
+    #[cfg(not(parshall_loom))]
     pub(crate) fn unlimited<F: Future>(future: F) -> impl Future<Output = F::Output> {
         coop::unconstrained(future)
     }
@@ -219,6 +221,7 @@ mod imp {
 
 #[cfg(not(feature = "tokio"))]
 mod imp {
+    #[cfg(not(parshall_loom))]
     use core::future::Future;
     use core::task::{Context, Poll};
 
@@ -249,6 +252,7 @@ mod imp {
     }
 
     #[inline(always)]
+    #[cfg(not(parshall_loom))]
     pub(crate) fn unlimited<F: Future>(future: F) -> F {
         future
     }

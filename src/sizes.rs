@@ -5,7 +5,7 @@
 /// of a part.
 macro_rules! size {
     ($production:expr, tests $tests:expr, models $models:expr, parts $parts:expr) => {
-        match (cfg!(parshall_loom), cfg!(test)) {
+        match (cfg!(parshall_loom_inside), cfg!(test)) {
             (true, true) => $parts,
             (true, false) => $models,
             _ if cfg!(any(test, fuzzing)) => $tests,

@@ -1,10 +1,27 @@
 //! Where the crate's atomics, cells, locks and threads come from.
 //!
-//! This is the only file that names `std`'s or `loom`'s. `--cfg parshall_loom` selects loom, so that
-//! the very code that ships is the code that is checked. `plain` is `std`'s in both builds: for
-//! telemetry and process-wide tables, which no hand-over relies on.
+//! This file, with `order.rs` below it, is the only one that names `std`'s or `loom`'s. There are three builds:
+//!
+//! * The ordinary one: all is `std`'s.
+//! * `--cfg parshall_loom`: the models of a user. The inside of a channel is `std`'s here too, and an operation is one
+//!   step of the model; [`order`] tells loom of it. What waits, waits by loom.
+//! * `--cfg parshall_loom --cfg parshall_loom_inside`: our own models. Loom stands in the place of `std`, so that the very
+//!   code that ships is the code that is checked.
+//!
+//! `plain` is `std`'s in all builds: for telemetry and process-wide tables, which no hand-over relies on.
 
 pub(crate) use imp::*;
+#[cfg(parshall_loom)]
+pub(crate) use waiting::{Backoff, block_on, block_on_until};
+
+#[cfg(all(parshall_loom, not(parshall_loom_inside)))]
+pub(crate) mod order;
+#[cfg(not(all(parshall_loom, not(parshall_loom_inside))))]
+#[path = "sync/order/absent.rs"]
+pub(crate) mod order;
+
+#[cfg(all(parshall_loom_inside, not(parshall_loom)))]
+compile_error!("`--cfg parshall_loom_inside` needs `--cfg parshall_loom` beside it");
 
 // A channel's state is two words of 64 bits, whatever the size of a pointer.
 #[cfg(not(target_has_atomic = "64"))]
@@ -85,9 +102,9 @@ impl LoadSeqCst for AtomicU64 {
     #[inline(always)]
     fn load_sc(&self) -> u64 {
         // ORDERING: the callers say what it pairs with.
-        #[cfg(any(not(parshall_loom), parshall_fence_behind))]
+        #[cfg(any(not(parshall_loom_inside), parshall_fence_behind))]
         return self.load(Ordering::SeqCst);
-        #[cfg(all(parshall_loom, not(parshall_fence_behind)))]
+        #[cfg(all(parshall_loom_inside, not(parshall_fence_behind)))]
         {
             loom::sync::atomic::fence(Ordering::SeqCst);
             self.load(Ordering::Acquire)
@@ -144,22 +161,24 @@ pub(crate) mod plain {
 /// For the row of waiters (`wait::row`): what is modelled only by the models of the row alone, which are its unit
 /// tests in the loom build. For all other models the row is given, or they would explore nothing else.
 pub(crate) mod row {
-    #[cfg(any(not(parshall_loom), test))]
+    #[cfg(any(not(parshall_loom_inside), test))]
     pub(crate) use super::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
     /// Tells loom of memory that must be freed.
-    #[cfg(all(parshall_loom, test))]
+    #[cfg(all(parshall_loom_inside, test))]
     pub(crate) use loom::alloc::Track;
-    #[cfg(all(parshall_loom, not(test)))]
+    #[cfg(all(parshall_loom_inside, not(test)))]
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 }
 
-#[cfg(not(parshall_loom))]
+#[cfg(not(parshall_loom_inside))]
 mod imp {
     pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+    #[cfg(any(not(parshall_loom), feature = "introspect"))]
     pub(crate) use std::thread;
 
     pub(crate) use super::plain::AtomicU64;
+    #[cfg(not(parshall_loom))]
     pub(crate) use crossbeam_utils::Backoff;
 
     /// `std`'s cell behind loom's interface: access only inside a closure.
@@ -184,21 +203,11 @@ mod imp {
     }
 }
 
-#[cfg(parshall_loom)]
+#[cfg(parshall_loom_inside)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::future::block_on;
     pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-    pub(crate) use loom::thread;
-
-    /// Loom knows no time: the deadline never comes.
-    pub(crate) fn block_on_until<F: core::future::Future>(
-        future: F,
-        _: Option<std::time::Instant>,
-    ) -> Option<F::Output> {
-        Some(block_on(future))
-    }
 
     /// Loom's atomic with a shadow that every load touches first, by a relaxed swap that orders
     /// nothing. Loom remembers one last access per object: a thread's own load would hide an earlier
@@ -280,6 +289,21 @@ mod imp {
             self.fence_behind(if result.is_ok() { success } else { failure });
             result
         }
+    }
+}
+
+/// How a thread waits in a model.
+#[cfg(parshall_loom)]
+mod waiting {
+    pub(crate) use loom::future::block_on;
+    use loom::thread;
+
+    /// Loom knows no time: the deadline never comes.
+    pub(crate) fn block_on_until<F: core::future::Future>(
+        future: F,
+        _: Option<std::time::Instant>,
+    ) -> Option<F::Output> {
+        Some(block_on(future))
     }
 
     /// Under loom every wait is a yield: the scheduler decides who goes on.

@@ -1,10 +1,13 @@
 //! What the loom models of parshall share: the runner, messages that are accounted for, wakers that count.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg parshall_loom" cargo test -p loom-tests --profile loom
+//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" cargo test -p loom-tests --profile loom
 //! ```
 //!
-//! With `--cfg parshall_fence_behind` as well, a step that is not SeqCst shows: see `LoadSeqCst` in `src/sync.rs`.
+//! With `--cfg parshall_loom` alone they run in the build of a user's models, where an operation is one step
+//! (`src/sync/order.rs`): in seconds, and for `tests/users.rs`, which says what such a model sees.
+//!
+//! With `--cfg parshall_fence_behind` beside both, a step that is not SeqCst shows: see `LoadSeqCst` in `src/sync.rs`.
 //!
 //! Every model prints `model <name>: <n> executions` on standard error, even when it passes, and fails
 //! if loom found only one execution to explore from each end: such a model checks nothing. `LOOM_MAX_PREEMPTIONS`

@@ -3,7 +3,7 @@
 //! Most of these models fail only in the other way in which loom sees SeqCst (`LoadSeqCst` in `src/sync.rs`):
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_fence_behind" cargo test -p loom-tests --profile loom --test order
+//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside --cfg parshall_fence_behind" cargo test -p loom-tests --profile loom --test order
 //! ```
 
 #![cfg(parshall_loom)]

@@ -17,6 +17,7 @@ use core::mem::offset_of;
 use core::panic::Location;
 
 use crate::ring::{Reader, Ring};
+use crate::sync::order::Order;
 use crate::sync::{Arc, plain, step};
 use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
@@ -27,7 +28,7 @@ use receiving::Receiving;
 pub(crate) use crate::ring::{Origin, Shape};
 pub use info::CloseCause;
 pub(crate) use info::Info;
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use info::Registration;
 pub(crate) use receive::{Consumer, Nothing};
 
@@ -35,11 +36,11 @@ pub(crate) use send::Missing;
 #[cfg(feature = "sink")]
 pub(crate) use send::{Acquire, Closed};
 
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub use crate::wait::Call;
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use crate::wait::{Ticket, Waiting};
-#[cfg(all(feature = "introspect", not(parshall_loom)))]
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use receiving::ReceiveWait;
 pub use stats::ChannelStats;
 pub(crate) use stats::Sums;
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     ring: Ring<Info>,
     /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end of the ring.
     senders: WaitQueue,
+    /// Of operations, in a user's model. Else nothing.
+    order: Order,
 }
 
 /// A typed handle to a channel.
@@ -126,7 +129,7 @@ impl Shared {
         const LINE: usize = Ring::<Info>::LINE;
         let [tail, tail_ends, head, head_ends] = Ring::<Info>::LINES;
         let ring = offset_of!(Self, ring);
-        if cfg!(all(not(parshall_loom), target_pointer_width = "64")) {
+        if cfg!(all(not(parshall_loom_inside), target_pointer_width = "64")) {
             assert!(ring + tail >= offset_of!(Self, receiver) + LINE);
             assert!(head >= tail_ends + 128);
             assert!(offset_of!(Self, senders) >= ring + head_ends + LINE);
@@ -146,10 +149,11 @@ impl Shared {
                 (&raw mut (*at).receiving).write(Receiving::default());
                 (&raw mut (*at).senders).write(WaitQueue::new());
                 (&raw mut (*at).on_close).write(WaitQueue::new());
+                (&raw mut (*at).order).write(Order::new());
                 ring(&raw mut (*at).ring)
             }
         };
-        #[cfg(not(parshall_loom))]
+        #[cfg(not(parshall_loom_inside))]
         {
             let shared = Arc::<Self>::new_uninit();
             let reader = fill(Arc::as_ptr(&shared).cast_mut().cast());
@@ -157,7 +161,7 @@ impl Shared {
             (unsafe { shared.assume_init() }, reader)
         }
         // Loom's `Arc` takes what is made.
-        #[cfg(parshall_loom)]
+        #[cfg(parshall_loom_inside)]
         {
             let mut shared = core::mem::MaybeUninit::<Self>::uninit();
             let reader = fill(shared.as_mut_ptr());
@@ -171,12 +175,19 @@ impl Shared {
         &self.ring.cold
     }
 
+    /// An operation on permits begins, of a caller that has some: see [`Order`].
+    #[inline(always)]
+    pub(crate) fn begin(&self) {
+        self.order.begin();
+    }
+
     /// Gives `n` permits back, wakes a receiver that waited only for them, and serves who waits for
     /// room. Every road by which capacity returns without a message ends here.
     pub(crate) fn release<O: Owes>(&self, n: u64) {
         if n == 0 {
             return;
         }
+        self.order.gave_back();
         O::settle(|panic| {
             self.give_back(n, panic);
             step("release: given back");
@@ -198,6 +209,7 @@ impl Shared {
 
     /// The receiver will take nothing that is not sent or permitted yet.
     fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
+        self.order.closed();
         self.info().note_close(cause);
         self.ring.close();
         step("close: marked");
@@ -213,11 +225,31 @@ impl Shared {
         }
     }
 
+    /// Strong senders. May change at any time, but 0 is final.
+    pub(crate) fn sender_count(&self) -> usize {
+        let strong = self.counts.strong();
+        if strong == 0 {
+            self.order.saw_senders_gone();
+        }
+        strong
+    }
+
+    /// One sender more, if there is one.
+    pub(crate) fn upgrade(&self) -> bool {
+        let upgraded = self.counts.upgrade();
+        if !upgraded {
+            self.order.saw_senders_gone();
+        }
+        upgraded
+    }
+
     /// One sender less; the last one closes.
     pub(crate) fn drop_sender(&self) {
+        self.order.sender_left();
         if !self.counts.drop_strong() {
             return;
         }
+        self.order.begin();
         self.info().note_close(CloseCause::SendersDropped);
         let before = self.ring.close_by_senders();
         step("close: senders gone");
@@ -233,11 +265,32 @@ impl Shared {
     /// Closed by either side. Once true, true for ever.
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
-        self.ring.tail().is_closed()
+        self.order.begin();
+        let closed = self.ring.tail().is_closed();
+        if closed {
+            self.saw_end();
+        }
+        closed
+    }
+
+    /// The caller is about to say that the channel is closed.
+    #[inline(always)]
+    fn saw_end(&self) {
+        self.order.saw_end(|| self.ring.tail().is_senders_gone());
+    }
+
+    /// Room was taken, for messages or permits.
+    #[inline(always)]
+    fn took_room(&self) {
+        self.order.took(|| {
+            let now = self.ring.occupancy();
+            (now.popped + now.len + now.reserved).saturating_sub(self.max_capacity())
+        });
     }
 
     /// Messages in the channel. May change at any time; never above the capacity.
     pub(crate) fn len(&self) -> u64 {
+        self.order.begin();
         let len = self.ring.occupancy().len;
         self.info().report(len);
         len
@@ -246,6 +299,7 @@ impl Shared {
     /// How many messages will still come: at least those in the channel. Once it is closed, at most these and the permits
     /// that are out. Exact at one instant if the receiver asks.
     pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
+        self.order.begin();
         let now = self.ring.occupancy();
         self.info().report(now.len);
         let most = || usize::try_from(now.len + now.reserved).ok();
@@ -259,6 +313,7 @@ impl Shared {
 
     /// What a send could take right now: 0 while anybody waits.
     pub(crate) fn capacity(&self) -> u64 {
+        self.order.begin();
         if !self.senders.is_empty() {
             return 0;
         }

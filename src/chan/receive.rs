@@ -58,6 +58,7 @@ impl<T> Consumer<T> {
     /// Lets the next sender in, for a message that was popped.
     #[inline(always)]
     fn taken(&mut self, value: T, room: Room) -> T {
+        self.chan.order.received(1);
         if room != Room::Free {
             self.chan.make_room(&mut self.reader, room);
         }
@@ -83,6 +84,7 @@ impl<T> Consumer<T> {
         want: Want,
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
+        self.chan.order.begin();
         match self.receiving::<K>().pop_if(|| runtime::spend_unit(cx)) {
             Popped::Message(value, room) => Poll::Ready(Some(self.taken(value, room))),
             Popped::Refused => Poll::Pending,
@@ -139,6 +141,7 @@ impl<T> Consumer<T> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
+        self.chan.order.begin();
         // One for all of them, and for none if the limit is 0: as Tokio.
         let unit = ready!(runtime::poll_unit(cx));
         let received = loop {
@@ -146,6 +149,7 @@ impl<T> Consumer<T> {
                 break 0;
             }
             let (n, room) = self.receiving::<Any>().pop_many(buffer, limit);
+            self.chan.order.received(n as u64);
             self.chan.serve_senders(&self.reader, n as u64, room, Some(cx.waker()));
             if n > 0 {
                 break n;
@@ -162,6 +166,7 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     pub(crate) fn try_recv<K: Kind>(&mut self) -> Result<T, Nothing> {
+        self.chan.order.begin();
         match self.receiving::<K>().pop_if(|| true) {
             Popped::Message(value, room) => Ok(self.taken(value, room)),
             Popped::Refused | Popped::Nothing => self.try_recv_slow(),
@@ -178,6 +183,9 @@ impl<T> Consumer<T> {
             if tail.pos() == self.reader.pos() {
                 self.receiving::<Any>().give_blocks_back();
                 let drained = self.chan.ring.is_drained(tail, &self.reader);
+                if drained {
+                    self.chan.saw_end();
+                }
                 return Err(if drained { Nothing::Drained } else { Nothing::Empty });
             }
             if let Some(value) = self.pop() {
@@ -231,6 +239,10 @@ impl<T> Consumer<T> {
 
     /// Drops the next published message where it lies. False: there is none.
     fn discard_next(&mut self, panic: &mut FirstPanic) -> bool {
+        if !self.receiving::<Any>().has_next() {
+            return false;
+        }
+        self.chan.order.received(1);
         let Some(room) = self.receiving::<Any>().drop_next(panic) else { return false };
         self.chan.serve_senders(&self.reader, 1, room, None);
         true
@@ -239,6 +251,7 @@ impl<T> Consumer<T> {
     /// Drops the next `n` messages, which are claimed by now, on past panicking drops, and then resumes the first
     /// panic.
     pub(crate) fn discard(&mut self, n: usize) {
+        self.chan.order.begin();
         OwesNothing::settle(|panic| {
             let backoff = Backoff::new();
             let mut left = n;
@@ -253,6 +266,7 @@ impl<T> Consumer<T> {
     }
 
     pub(crate) fn close(&self) {
+        self.chan.order.begin();
         OwesNothing::settle(|panic| {
             self.chan.close_by_receiver(CloseCause::ReceiverClosed, panic);
         });
@@ -420,7 +434,10 @@ impl Shared {
                 *parked = true;
                 Some(Nothing::Empty)
             }
-            Park::Drained => Some(Nothing::Drained),
+            Park::Drained => {
+                self.saw_end();
+                Some(Nothing::Drained)
+            }
             Park::InFlight => None,
         };
         if !*parked {
@@ -446,6 +463,7 @@ impl<T> core::panic::RefUnwindSafe for Consumer<T> {}
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
+        self.chan.order.begin();
         OwesNothing::settle(|panic| {
             let shared = &*self.chan;
             shared.close_by_receiver(CloseCause::ReceiverDropped, panic);

@@ -46,6 +46,7 @@ impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
     #[inline(always)]
     pub(crate) fn try_send<O: Owes, K: Kind>(&self, value: T) -> Result<(), (Refused, T)> {
+        self.order.begin();
         let nobody_waits = || K::UNBOUNDED || self.senders.is_empty();
         // Matched here, and not behind one function of the ring, which costs two to four instructions of 95.
         let claim = match self.ring.claim_plainly(nobody_waits) {
@@ -62,14 +63,17 @@ impl<T> Chan<T> {
     /// Sends from the front of `messages` as many as there is room for, in one step, or says why there is
     /// none. Returns how many; the others stay.
     pub(crate) fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, Refused> {
+        self.order.begin();
         let (claim, n) =
             self.ring.claim_up_to(messages.len() as u64, || self.senders.is_empty())?;
         let was_parked = claim.was_parked();
         step("publish: claimed");
+        self.order.sent(n);
         let n = n as usize;
         // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
         // runs no user code.
         unsafe { self.ring.sending::<T, Any>(claim).publish_all(n, messages.drain(..n)) };
+        self.took_room();
         self.wake_if::<OwesValue>(was_parked);
         Ok(n)
     }
@@ -138,9 +142,11 @@ impl<T> Chan<T> {
     fn publish<O: Owes, K: Kind>(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked();
         step("publish: claimed");
+        self.order.sent(1);
         // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it. `K` is the
         // kind of the handle.
         unsafe { self.ring.sending::<T, K>(claim) }.publish(value);
+        self.took_room();
         self.wake_if::<O>(was_parked);
     }
 
@@ -159,6 +165,7 @@ impl Shared {
     /// there is a slot: who has to wait needs none yet.
     #[inline(always)]
     fn begin_claim(&self) -> Result<Claim, Missing> {
+        self.order.begin();
         let nobody_waits = || self.senders.is_empty();
         let from = match self.ring.look_plainly(nobody_waits) {
             Ok(tail) => {
@@ -193,7 +200,10 @@ impl Shared {
 
     /// Takes `n` permits without waiting.
     pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
-        self.ring.reserve(n, || self.senders.is_empty())
+        self.order.begin();
+        self.ring.reserve(n, || self.senders.is_empty())?;
+        self.took_room();
+        Ok(())
     }
 
     /// The most permits that one reserve can get.
@@ -220,7 +230,10 @@ impl Shared {
     pub(crate) fn count_refusal(&self, refused: Refused) {
         match refused {
             Refused::Full => self.info().count_full(),
-            Refused::Closed => self.info().count_closed(),
+            Refused::Closed => {
+                self.info().count_closed();
+                self.saw_end();
+            }
         }
     }
 
@@ -235,6 +248,7 @@ impl Shared {
             // This wait ends by closure only.
             let turn = Turn::new(Want::new(Call::Closed, 1));
             let _ = Acquire { shared: self, turn }.await;
+            self.saw_end();
         }
     }
 }
@@ -272,6 +286,9 @@ impl Turn {
     /// The plain case is a wait that was granted.
     #[inline(always)]
     fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+        if self.is_under_way() {
+            shared.order.begin();
+        }
         // SAFETY: the key is of a queue of this channel.
         if unsafe { WaitQueue::take_granted(&mut self.key) } {
             self.held = true;
@@ -336,13 +353,14 @@ impl Turn {
     /// All permits are here.
     #[inline(always)]
     fn poll_held(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if shared.is_closed() {
+        if shared.ring.tail().is_closed() {
             // Granted, but closed before it was polled: as Tokio, closure wins.
             return self.closed(shared, self.want.need());
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
         ready!(runtime::poll_unit(cx)).spend();
         self.held = false;
+        shared.took_room();
         Poll::Ready(Ok(()))
     }
 
@@ -384,6 +402,7 @@ impl Turn {
 
     /// Gives up the place and hands on what it held.
     fn leave<O: Owes>(&mut self, shared: &Shared) {
+        shared.order.begin();
         if core::mem::take(&mut self.held) {
             shared.release::<O>(self.want.need());
         }

@@ -187,6 +187,7 @@ impl Shared {
 
     /// The attributes alone.
     pub(crate) fn stats(&self) -> ChannelStats {
+        self.order.begin();
         self.view(Anchor::now()).stats
     }
 
@@ -204,7 +205,7 @@ impl Shared {
         let sums = self.sums_at(occupancy, waits, receives);
         let reported = info.report(occupancy.len);
         let capacity = ring.capacity();
-        let strong = counts.strong() as u64;
+        let (strong, weak) = counts.now();
         let (name, label) = info.name_and_label();
         let stats = ChannelStats {
             channel_id: info.channel_id,
@@ -218,8 +219,8 @@ impl Shared {
             reserved: occupancy.reserved,
             high_watermark: ring.watermark().max(reported),
             utilization: ChannelStats::utilization_of(occupancy.len, capacity),
-            sender_count: strong,
-            weak_sender_count: counts.weak() as u64,
+            sender_count: strong as u64,
+            weak_sender_count: weak as u64,
             send_waiters: waits.waiting,
             granted_waiters: waits.granted,
             recv_waiters: recv_wait.is_some().into(),

@@ -18,10 +18,12 @@ mod json;
 pub(crate) mod registry;
 pub(crate) mod snapshot;
 
+#[cfg(not(parshall_loom))]
+pub use diagnose::Watch;
 pub use diagnose::{
     Behind, Blind, ChannelRef, DIAGNOSIS_SCHEMA, Diagnoser, Diagnosis, Evidence, Finding,
     FindingKind, Hop, LookError, Party, Receiver, Receiving, Settings, SettingsError, Side,
-    Verdict, Watch,
+    Verdict,
 };
 pub use graph::{Edge, Graph, Node, NodeKind, Subject, Why};
 pub use json::{ReadError, SCHEMA};

@@ -82,6 +82,10 @@
 //!
 //! The argument is in the sources, in `wait/mod.rs`; `tests/stall` stops a thread at each step.
 //!
+//! # Model checking
+//!
+//! With `--cfg parshall_loom` these channels are part of your own loom models: see [`model_checking`](crate::model_checking).
+//!
 //! # Panicking wakers and drops
 //!
 //! The waker of one task, which panics when it is called or dropped, costs no other task a message, a permit or a wake-up. The

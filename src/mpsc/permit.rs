@@ -23,12 +23,14 @@ impl<'a, T> Permit<'a, T> {
     pub fn send(self, value: T) {
         // Forgotten first: a waker that panics in there must not give the room back a second time.
         let this = ManuallyDrop::new(self);
+        this.sender.chan().begin();
         this.sender.chan().send_reserved::<OwesNothing>(value);
     }
 }
 
 impl<T> Drop for Permit<'_, T> {
     fn drop(&mut self) {
+        self.sender.chan().begin();
         self.sender.chan().release::<OwesNothing>(1);
     }
 }
@@ -71,7 +73,10 @@ impl<T> FusedIterator for PermitIterator<'_, T> {}
 
 impl<T> Drop for PermitIterator<'_, T> {
     fn drop(&mut self) {
-        self.sender.chan().release::<OwesNothing>(self.n as u64);
+        if self.n > 0 {
+            self.sender.chan().begin();
+            self.sender.chan().release::<OwesNothing>(self.n as u64);
+        }
     }
 }
 
@@ -109,6 +114,7 @@ impl<T> OwnedPermit<T> {
     /// the receiver was dropped, so is the message, at once.
     pub fn send(self, value: T) -> Sender<T> {
         let sender = self.into_sender();
+        sender.chan().begin();
         sender.chan().send_reserved::<OwesValue>(value);
         sender
     }
@@ -116,6 +122,7 @@ impl<T> OwnedPermit<T> {
     /// Gives the room back, and the sender to the caller.
     pub fn release(self) -> Sender<T> {
         let sender = self.into_sender();
+        sender.chan().begin();
         sender.chan().release::<OwesValue>(1);
         sender
     }
@@ -134,6 +141,7 @@ impl<T> OwnedPermit<T> {
 impl<T> Drop for OwnedPermit<T> {
     fn drop(&mut self) {
         if let Some(sender) = self.sender.take() {
+            sender.chan().begin();
             sender.chan().release::<OwesNothing>(1);
         }
     }

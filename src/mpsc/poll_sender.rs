@@ -148,6 +148,7 @@ impl<T> PollSender<T> {
         self.state = State::Idle;
         let last = self.sender_if_last();
         if let Some(sender) = last.as_ref().or(self.sender.as_ref()) {
+            sender.chan().begin();
             sender.chan().send_reserved::<OwesNothing>(value);
         }
         Ok(())
@@ -222,6 +223,7 @@ impl<T> PollSender<T> {
             State::Reserved => {
                 let last = self.sender_if_last();
                 if let Some(sender) = last.as_ref().or(self.sender.as_ref()) {
+                    sender.chan().begin();
                     sender.chan().release::<O>(1);
                 }
                 O::run(|| drop(last));

@@ -328,7 +328,7 @@ impl<T> Receiver<T> {
 
     /// Senders and owned permits of this channel. May change at any time, but 0 is final.
     pub fn sender_strong_count(&self) -> usize {
-        self.consumer.chan.counts.strong()
+        self.consumer.chan.sender_count()
     }
 
     /// Weak senders of this channel. May change at any time.

@@ -518,7 +518,7 @@ impl<T> Sender<T> {
 
     /// Senders and owned permits of this channel. May change at any time; at least 1.
     pub fn strong_count(&self) -> usize {
-        self.chan.counts.strong()
+        self.chan.sender_count()
     }
 
     /// Weak senders of this channel. May change at any time.

@@ -125,7 +125,7 @@ impl<T> UnboundedSender<T> {
 
     /// Senders of this channel. May change at any time; at least 1.
     pub fn strong_count(&self) -> usize {
-        self.chan.counts.strong()
+        self.chan.sender_count()
     }
 
     /// Weak senders of this channel. May change at any time.
@@ -195,13 +195,13 @@ impl<T> WeakUnboundedSender<T> {
     #[track_caller]
     pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
         let place = Location::caller();
-        let counted = self.chan.counts.upgrade();
+        let counted = self.chan.upgrade();
         counted.then(|| UnboundedSender::new(self.chan.clone(), self.chan.trace(place)))
     }
 
     /// Senders of this channel. May change at any time, but 0 is final.
     pub fn strong_count(&self) -> usize {
-        self.chan.counts.strong()
+        self.chan.sender_count()
     }
 
     /// Weak senders of this channel, this one included. May change at any time.

@@ -31,13 +31,13 @@ impl<T> WeakSender<T> {
     #[track_caller]
     pub fn upgrade(&self) -> Option<Sender<T>> {
         let place = Location::caller();
-        let counted = self.chan.counts.upgrade();
+        let counted = self.chan.upgrade();
         counted.then(|| Sender::new(self.chan.clone(), self.chan.trace(place)))
     }
 
     /// Senders and owned permits of this channel. May change at any time, but 0 is final.
     pub fn strong_count(&self) -> usize {
-        self.chan.counts.strong()
+        self.chan.sender_count()
     }
 
     /// Weak senders of this channel, this one included. May change at any time.

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::pos::Pos;
-#[cfg(parshall_loom)]
+#[cfg(parshall_loom_inside)]
 use super::slot;
 use super::slot::{Slot, Value};
 use super::store::{Cursor, Store};
@@ -105,11 +105,11 @@ fn layout_of<T>(len: usize) -> Layout {
 
 /// Beyond this size zeroed memory is asked for: it is brought in page by page, as messages come.
 /// Below, allocators take longer for it than the stamps do.
-#[cfg(not(parshall_loom))]
+#[cfg(not(parshall_loom_inside))]
 const ZEROED: usize = 1024;
 
 /// Stamps of zero say that nothing is published: position `p < len` has stamp `p + 1`.
-#[cfg(not(parshall_loom))]
+#[cfg(not(parshall_loom_inside))]
 fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     let layout = layout_of::<T>(len);
     let zeroed = layout.size() > ZEROED;
@@ -136,7 +136,7 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     base
 }
 
-#[cfg(not(parshall_loom))]
+#[cfg(not(parshall_loom_inside))]
 unsafe fn free<T>(base: NonNull<u8>, len: usize) {
     // SAFETY: the caller passes what `allocate::<T>(len)` returned. Entries need no drop: no
     // message is left, and a stamp is an integer.
@@ -144,7 +144,7 @@ unsafe fn free<T>(base: NonNull<u8>, len: usize) {
 }
 
 /// Loom's atomics and cells have constructors and destructors: a boxed slice instead.
-#[cfg(parshall_loom)]
+#[cfg(parshall_loom_inside)]
 fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     let mut entries: Vec<Option<Entry<T>>> = (0..len).map(|_| None).collect();
     for i in 0..len {
@@ -157,7 +157,7 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     NonNull::from(Box::leak(entries)).cast()
 }
 
-#[cfg(parshall_loom)]
+#[cfg(parshall_loom_inside)]
 unsafe fn free<T>(base: NonNull<u8>, len: usize) {
     let entries = core::ptr::slice_from_raw_parts_mut(base.cast::<Entry<T>>().as_ptr(), len);
     // SAFETY: the caller passes what `allocate::<T>(len)` leaked.

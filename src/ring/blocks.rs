@@ -58,7 +58,7 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use super::pos::{MAX_LEN, Pos};
-#[cfg(parshall_loom)]
+#[cfg(parshall_loom_inside)]
 use super::slot;
 use super::slot::{Slot, Value};
 use super::store::{Cursor, Store};
@@ -144,7 +144,7 @@ impl<T> Block<T> {
                 stamps.add(i as usize).write(AtomicU32::new(start.plus(i).stamp()));
             }
             // Of std's cells nothing needs to be written.
-            #[cfg(parshall_loom)]
+            #[cfg(parshall_loom_inside)]
             for i in 0..LEN {
                 (&raw mut (*p).values).cast::<Value<T>>().add(i).write(slot::vacant());
             }

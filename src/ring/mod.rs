@@ -143,7 +143,7 @@ mod array;
 mod blocks;
 mod consumer;
 mod for_tests;
-#[cfg(all(parshall_loom, test))]
+#[cfg(all(parshall_loom_inside, test))]
 mod models;
 mod pos;
 mod producer;

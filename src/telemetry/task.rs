@@ -357,6 +357,7 @@ pub(crate) fn as_thread<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// The thread in the blocking call will sleep until `waker` is woken.
+#[cfg(not(parshall_loom))] // who has a `block_on` of its own
 pub(crate) fn blocks_with(waker: &Waker) {
     let current = CURRENT.get();
     if TaskRef::from_word(current.task).is_some_and(|task| task.kind() == TaskKind::Thread) {

@@ -121,7 +121,7 @@ impl core::fmt::Debug for State {
 
 /// See the module.
 #[derive(Debug)]
-#[cfg_attr(not(parshall_loom), repr(align(64)))]
+#[cfg_attr(not(parshall_loom_inside), repr(align(64)))]
 pub(super) struct Cell {
     state: AtomicU64,
     waker: UnsafeCell<Option<Waker>>,

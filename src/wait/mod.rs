@@ -162,7 +162,7 @@ pub(crate) use census::{WaitTotals, Waiting};
 pub(crate) use queue::{Key, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
 pub(crate) use source::Source;
-#[cfg_attr(any(parshall_loom, not(feature = "introspect")), allow(unreachable_pub))]
+#[cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(unreachable_pub))]
 pub use want::Call;
 pub(crate) use want::Want;
 

@@ -26,7 +26,7 @@ use super::sweep::Sweeper;
 use crate::sync::row::AtomicPtr;
 use crate::sync::{Ordering, step};
 
-#[cfg(all(parshall_loom, test))]
+#[cfg(all(parshall_loom_inside, test))]
 mod models;
 
 /// What stands where a segment was looked for.
@@ -66,7 +66,7 @@ impl Row {
         };
         // A model of a channel knows nothing of how segments are published: there it has one from
         // the beginning.
-        if cfg!(all(parshall_loom, not(test))) {
+        if cfg!(all(parshall_loom_inside, not(test))) {
             let _ = row.get(0, &Hint::new());
         }
         row

@@ -120,7 +120,7 @@ pub(super) struct Segment {
     /// The segments with the ids `4 * id + 1` to `4 * id + 4`, once they are made.
     pub(super) children: [AtomicPtr<Segment>; 4],
     cells: [Cell; LEN as usize],
-    #[cfg(all(parshall_loom, test))]
+    #[cfg(all(parshall_loom_inside, test))]
     leak_check: crate::sync::row::Track<()>,
 }
 
@@ -134,7 +134,7 @@ impl Segment {
             below: AtomicU64::new(Link::NO_ID),
             children: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
             cells: core::array::from_fn(|_| Cell::new(number)),
-            #[cfg(all(parshall_loom, test))]
+            #[cfg(all(parshall_loom_inside, test))]
             leak_check: crate::sync::row::Track::new(()),
         }
     }

@@ -14,7 +14,7 @@ use crate::telemetry::clock;
 
 /// The call that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(any(parshall_loom, not(feature = "introspect")), allow(unreachable_pub))]
+#[cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(unreachable_pub))]
 #[non_exhaustive]
 pub enum Call {
     /// `send`, also with a timeout, or blocking.
@@ -38,7 +38,7 @@ pub enum Call {
     PollReserve,
 }
 
-#[cfg_attr(any(parshall_loom, not(feature = "introspect")), allow(unreachable_pub))]
+#[cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(unreachable_pub))]
 impl Call {
     /// The name of the method: `send`, `send_many`, `reserve`, `reserve_many`, `closed`, `recv`,
     /// `recv_many`, `poll_recv` or `poll_reserve`.

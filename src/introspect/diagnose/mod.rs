@@ -122,10 +122,12 @@ mod settings;
 mod stalled;
 #[cfg(test)]
 mod tests;
+#[cfg(not(parshall_loom))]
 pub(crate) mod ticker;
 mod trend;
-#[cfg(feature = "testing")]
+#[cfg(all(feature = "testing", not(parshall_loom)))]
 pub(crate) mod waiters;
+#[cfg(not(parshall_loom))]
 pub(crate) mod watch;
 mod words;
 
@@ -136,4 +138,5 @@ pub use finding::{
 };
 pub use json::DIAGNOSIS_SCHEMA;
 pub use settings::{Settings, SettingsError};
+#[cfg(not(parshall_loom))]
 pub use watch::{Watch, diagnose};

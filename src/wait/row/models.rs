@@ -1,7 +1,7 @@
 //! Loom models of the row alone, with one place per segment, and of a queue on it. Nothing of a channel is here.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg parshall_loom" cargo test -p parshall --lib --profile loom models
+//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" cargo test -p parshall --lib --profile loom models
 //! ```
 //!
 //! What a thread finds may be over a moment later, and its memory serve elsewhere, unless a place in it is

@@ -1,0 +1,184 @@
+//! A channel as one object of a user's model: its operations are single steps, and what they promise about the order
+//! of memory is told to loom.
+//!
+//! The inside of the channel is the code that ships, on `std`'s atomics. Loom does not see those, and runs one thread at a
+//! time: between two of its own points no other thread gets in. So each operation begins with such a point
+//! ([`Order::begin`]), and what follows is done in one go, up to the first waker that is called. Loom tries each order of
+//! the operations of one channel, as it tries each order of steps on one atomic.
+//!
+//! That point orders nothing but itself (Relaxed). What the channel promises is told apart, by an [`Edge`] from one thread to
+//! another, and nothing beyond it, or a model would not see who relies on more:
+//!
+//! | from | to |
+//! |---|---|
+//! | what a sender did before a send | the receive of that message, or its drop by the receiver |
+//! | what the receiver did before its k-th receive | the end of the send or reserve that had no room without it |
+//! | what was done before a permit was dropped, or a wait that was granted | the end of each later send or reserve |
+//! | what was done before `close`, or the drop of the receiver | a call that says that the channel is closed |
+//! | what each sender did before it was dropped | a call that says that all senders are gone |
+//!
+//! Each is one that the real words make too: the map is in `ring/mod.rs`, rows P1, C1, K1, D1 and N1. Wake-ups order as the
+//! executor's wakers do.
+
+use std::collections::{HashMap, VecDeque};
+
+use loom::sync::Mutex;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread::{self, ThreadId};
+
+use super::plain;
+
+/// From what one thread did before to what others do after.
+///
+/// A lock that nobody ever waits for: loom's atomics may not be used by a thread that does not know of their creation, and
+/// an edge is made to tell it.
+#[derive(Clone, Debug)]
+struct Edge(plain::Arc<Mutex<()>>);
+
+impl Edge {
+    fn from_here() -> Self {
+        let edge = Self(plain::Arc::new(Mutex::new(())));
+        edge.to_here();
+        edge
+    }
+
+    fn to_here(&self) {
+        drop(self.0.lock());
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Order {
+    turns: Turns,
+    edges: plain::Mutex<Edges>,
+}
+
+/// Where loom may let another thread go first: a word that all operations step on. It orders nothing else.
+#[derive(Debug)]
+pub(crate) struct Turns(AtomicUsize);
+
+/// `None` in the place of an edge: of a thread that was unwinding, which loom must not be asked about.
+#[derive(Debug, Default)]
+struct Edges {
+    /// From where each thread began its newest operation.
+    begun: HashMap<ThreadId, Edge>,
+    /// From the sends of the messages in the channel, in their order.
+    sent: VecDeque<Option<Edge>>,
+    /// From all receives, in their order.
+    received: Vec<Option<Edge>>,
+    /// From who gave room back without a message.
+    gave_back: Vec<Edge>,
+    /// From who closed the receiving side.
+    closed: Vec<Edge>,
+    /// From all senders that are gone.
+    left: Vec<Edge>,
+}
+
+impl Edges {
+    /// From the beginning of this thread's operation.
+    fn mine(&self) -> Option<Edge> {
+        if plain::panicking() { None } else { self.begun.get(&thread::current().id()).cloned() }
+    }
+}
+
+/// To this thread. No lock of ours is held: here loom may let others run.
+fn to_here<'a>(edges: impl IntoIterator<Item = &'a Edge>) {
+    if !plain::panicking() {
+        edges.into_iter().for_each(Edge::to_here);
+    }
+}
+
+impl Order {
+    pub(crate) fn new() -> Self {
+        Self { turns: Turns::new(), edges: plain::Mutex::default() }
+    }
+
+    /// An operation begins: others come before or after all of it.
+    pub(crate) fn begin(&self) {
+        if plain::panicking() {
+            return;
+        }
+        // Before the step: whoever comes after it then also comes after this, and loom need not try the two the other way round.
+        let edge = Edge::from_here();
+        self.turns.begin();
+        self.edges.lock().begun.insert(thread::current().id(), edge);
+    }
+
+    /// The next `n` messages are claimed, and not published yet.
+    pub(crate) fn sent(&self, n: u64) {
+        let mut edges = self.edges.lock();
+        let mine = edges.mine();
+        edges.sent.extend((0..n).map(|_| mine.clone()));
+    }
+
+    /// The next `n` messages are taken, and their room is not handed out yet.
+    pub(crate) fn received(&self, n: u64) {
+        let sent: Vec<Edge> = {
+            let mut edges = self.edges.lock();
+            let mine = edges.mine();
+            edges.received.extend((0..n).map(|_| mine.clone()));
+            (0..n).filter_map(|_| edges.sent.pop_front()).flatten().collect()
+        };
+        to_here(&sent);
+    }
+
+    /// Room goes back without a message.
+    pub(crate) fn gave_back(&self) {
+        let mut edges = self.edges.lock();
+        let mine = edges.mine();
+        edges.gave_back.extend(mine);
+    }
+
+    /// Room was taken that was not there before the first `received` receives.
+    pub(crate) fn took(&self, received: impl FnOnce() -> u64) {
+        let before: Vec<_> = {
+            let edges = self.edges.lock();
+            let last = received().checked_sub(1).and_then(|i| edges.received.get(i as usize));
+            last.into_iter().flatten().chain(&edges.gave_back).cloned().collect()
+        };
+        to_here(&before);
+    }
+
+    /// The receiving side is about to be closed.
+    pub(crate) fn closed(&self) {
+        let mut edges = self.edges.lock();
+        let mine = edges.mine();
+        edges.closed.extend(mine);
+    }
+
+    /// A sender is about to be dropped.
+    pub(crate) fn sender_left(&self) {
+        if !plain::panicking() {
+            let edge = Edge::from_here();
+            self.edges.lock().left.push(edge);
+        }
+    }
+
+    /// The caller is about to say that no sender is left.
+    pub(crate) fn saw_senders_gone(&self) {
+        let left = self.edges.lock().left.clone();
+        to_here(&left);
+    }
+
+    /// The caller is about to say that the channel is closed.
+    pub(crate) fn saw_end(&self, senders_gone: impl FnOnce() -> bool) {
+        let closed = self.edges.lock().closed.clone();
+        to_here(&closed);
+        if senders_gone() {
+            self.saw_senders_gone();
+        }
+    }
+}
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+
+    pub(crate) fn begin(&self) {
+        if !plain::panicking() {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
