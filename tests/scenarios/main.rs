@@ -17,6 +17,7 @@
 //! | `rates` | growth, refusals, sends given up, lockstep |
 //! | `silent` | what gets on by itself: timers, deadlines, sockets |
 //! | `unknown` | what gets on by what cannot be seen: handles that were moved or sent |
+//! | `lost` | a wake-up left out of the library on purpose |
 //! | `scale` | a hundred thousand channels |
 
 #![cfg(all(feature = "tokio", feature = "introspect", not(miri)))]
@@ -26,6 +27,7 @@
 mod heap;
 
 mod deadlocks;
+mod lost;
 mod rates;
 mod room;
 mod scale;
