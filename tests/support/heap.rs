@@ -10,6 +10,8 @@ pub(crate) struct Counting;
 std::thread_local! {
     /// Bytes this thread allocated, less those it freed, whoever allocated them.
     static LIVE: Cell<isize> = const { Cell::new(0) };
+    /// The most that `LIVE` has been since [`reset_peak`].
+    static PEAK: Cell<isize> = const { Cell::new(0) };
     /// Allocations, those freed since included.
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
@@ -19,13 +21,25 @@ pub(crate) fn live() -> isize {
     LIVE.get()
 }
 
+/// The most that [`live`] has been since [`reset_peak`].
+pub(crate) fn peak() -> isize {
+    PEAK.get()
+}
+
+/// Forgets what was.
+pub(crate) fn reset_peak() {
+    PEAK.set(live());
+}
+
 /// Allocations this thread has made, those freed since included.
 pub(crate) fn allocations() -> usize {
     ALLOCATIONS.get()
 }
 
 fn count(by: isize) {
-    LIVE.set(LIVE.get() + by);
+    let live = LIVE.get() + by;
+    LIVE.set(live);
+    PEAK.set(PEAK.get().max(live));
     ALLOCATIONS.set(ALLOCATIONS.get() + usize::from(by > 0));
 }
 

@@ -1,0 +1,191 @@
+//! Room that was granted or reserved and is not used; senders that are kept.
+
+use std::future::pending;
+use std::pin::pin;
+use std::time::Duration;
+
+use parshall::introspect::Evidence;
+use parshall::introspect::FindingKind::{Futurelock, HeldPermits, SenderKept, Stalled};
+use parshall::introspect::Verdict::{Conditional, Proven, Stuck};
+use parshall::mpsc::{Builder, OwnedPermit};
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::seen::{Seen, has_said, says};
+use crate::stage::{Stage, bounded, play, until};
+
+/// omicron#9272. The room is granted to a send that its task does not poll, since it waits behind it.
+///
+/// Of a task that is no root it is not proven: a timeout around it may drop the send. Of a plain
+/// task it is not known that it has run since.
+#[test]
+fn a_send_that_waits_behind_one_that_is_not_polled() {
+    play(async |stage: Stage| {
+        let (tx, mut rx) = bounded("log", 1);
+        let (tick, ticked) = oneshot::channel();
+        tx.try_send("first").unwrap();
+        stage.spawn("reporter", async move {
+            let mut report = pin!(tx.send("report"));
+            tokio::select! {
+                _ = &mut report => {}
+                _ = ticked => tx.send("tick").await.unwrap(),
+            }
+        });
+        until(|now| now.sends("log") == 1).await;
+        tick.send(()).unwrap();
+        until(|now| now.sends("log") == 2).await;
+        stage.spawn("collector", async move { while rx.recv().await.is_some() {} });
+    })
+    .at_rest(|now| now.granted("log") == 1 && now.sends("log") == 1 && now.receives("log"))
+    .judge(|seen| {
+        if seen.roots() {
+            let found = seen.says(Futurelock).verdict(Proven).channels(&["log"]);
+            let Evidence::Futurelock { holder, waits, polls, .. } = &found.finding.evidence else {
+                panic!("{:?}", found.finding.evidence);
+            };
+            assert_eq!((&holder.name[..], polls.is_none_or(|polls| polls > 0)), ("reporter", true));
+            assert_eq!(waits.as_ref().unwrap().channel.name, "log");
+            found.tasks(&["reporter"]).victims(1);
+        } else {
+            seen.is_silent();
+            let held = [Futurelock, HeldPermits, Stalled];
+            assert!(held.into_iter().any(|kind| has_said(&seen.said, kind)), "room is held");
+        }
+    });
+}
+
+/// zebra#491, tower#472.
+#[test]
+fn a_reservation_that_is_not_used() {
+    struct Connection {
+        _next: Option<OwnedPermit<u32>>,
+    }
+    play(async |stage: Stage| {
+        let (tx, mut rx) = bounded("slots", 1);
+        let permit = tx.clone().reserve_owned().await.unwrap();
+        stage.spawn("connection", async move {
+            let _connection = Connection { _next: Some(permit) };
+            pending::<()>().await;
+        });
+        stage.spawn("writer", async move { tx.send(1).await });
+        stage.spawn("reader", async move { while rx.recv().await.is_some() {} });
+    })
+    .at_rest(|now| now.sends("slots") == 1 && now.receives("slots"))
+    .judge(|seen| {
+        seen.is_silent();
+        let found = seen.says(HeldPermits).verdict(Stuck).channels(&["slots"]);
+        let Evidence::HeldPermits { channel, reserved, behind } = &found.finding.evidence else {
+            panic!("{:?}", found.finding.evidence);
+        };
+        assert_eq!((channel.len, channel.capacity, *reserved), (0, Some(1), 1));
+        assert_eq!(behind.senders, 1);
+    });
+}
+
+/// What is said of a receiver that waits for the end, since `place` keeps a sender.
+fn is_kept(seen: &Seen, place: &str) {
+    let found = seen.says(SenderKept).verdict(Conditional).channels(&["jobs"]);
+    let Evidence::SenderKept { receiver, senders, made_at, .. } = &found.finding.evidence else {
+        panic!("{:?}", found.finding.evidence);
+    };
+    assert_eq!((&receiver.name[..], *senders), ("worker", 1));
+    assert_eq!(made_at.len(), 1);
+    assert!(made_at[0].starts_with(place), "{made_at:?}");
+}
+
+/// tokio#1761. The task that receives keeps a clone itself.
+#[test]
+fn a_receiver_that_keeps_a_sender() {
+    play(async |stage: Stage| {
+        let (tx, mut rx) = Builder::new().name("jobs").capacity(4).trace_senders().build();
+        let (feed, fed) = oneshot::channel();
+        stage.spawn("worker", async move {
+            let again = tx.clone();
+            feed.send(tx).unwrap();
+            while let Some(job) = rx.recv().await {
+                if job > 100 {
+                    again.send(job - 100).await.unwrap();
+                }
+            }
+        });
+        let tx = fed.await.unwrap();
+        tx.send(107).await.unwrap();
+    })
+    .at_rest(|now| now.received("jobs") == 2 && now.receives("jobs") && now.senders("jobs") == 1)
+    .judge(|seen| {
+        if seen.roots() {
+            is_kept(seen, file!());
+        } else {
+            seen.is_silent();
+        }
+    });
+}
+
+/// As above, untraced: it made the channel, and the senders that it gave away have gone.
+#[test]
+fn a_receiver_that_keeps_the_sender_it_made() {
+    play(async |stage: Stage| {
+        let there = stage.clone();
+        stage.spawn("worker", async move {
+            let (tx, mut rx) = bounded("jobs", 4);
+            let feed = tx.clone();
+            there.spawn("feeder", async move {
+                feed.send(1).await.unwrap();
+                sleep(Duration::from_millis(300)).await;
+            });
+            while rx.recv().await.is_some() {}
+            drop(tx);
+        });
+    })
+    .at_rest(|now| now.received("jobs") == 1 && now.receives("jobs"))
+    .looks_until(|said| says(said, &[SenderKept]) || said.len() == 8)
+    .judge(|seen| {
+        if seen.roots() {
+            let found = seen.says(SenderKept).verdict(Conditional).channels(&["jobs"]);
+            found.tasks(&["worker"]);
+        } else {
+            seen.is_silent();
+        }
+    });
+}
+
+/// taskbroker#618. Main holds it while it joins the receiver's task. Nobody sees what main waits for.
+#[test]
+fn a_main_that_keeps_a_sender_and_joins_the_receiver() {
+    play(async |stage: Stage| {
+        let (tx, mut rx) = Builder::new().name("jobs").capacity(4).trace_senders().build();
+        let worker = stage.spawn("worker", async move { while rx.recv().await.is_some() {} });
+        tx.send(1).await.unwrap();
+        worker.await.unwrap();
+        drop(tx);
+    })
+    .at_rest(|now| now.received("jobs") == 1 && now.receives("jobs"))
+    .judge(|seen| {
+        if seen.roots() {
+            is_kept(seen, file!());
+        } else {
+            seen.is_silent();
+        }
+    });
+}
+
+/// dirge#644. A detached task keeps a clone while it sleeps.
+#[test]
+fn a_sleeper_that_keeps_a_sender() {
+    play(async |stage: Stage| {
+        let (tx, mut rx) = Builder::new().name("jobs").capacity(4).trace_senders().build();
+        let (sleeper, later) = (tx.clone(), stage.later());
+        stage.spawn("sleeper", async move {
+            sleep(later).await;
+            drop(sleeper);
+        });
+        stage.spawn("worker", async move { while rx.recv().await.is_some() {} });
+        tx.send(1).await.unwrap();
+    })
+    .at_rest(|now| now.received("jobs") == 1 && now.receives("jobs") && now.senders("jobs") == 1)
+    .ends()
+    .judge(|seen| {
+        seen.is_silent();
+        seen.never_says(SenderKept);
+    });
+}
