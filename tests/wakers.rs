@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -166,7 +166,7 @@ fn a_timer_and_another_task_s_handle_have_one_each() {
         assert_eq!(idle("timed").await, 2);
         let (_tx, mut rx) = mpsc::channel::<u8>(1);
         let joins = spawn_named("joins", async move {
-            let ended = tokio::spawn(pending::<()>());
+            let ended = tokio::spawn(std::future::pending::<()>());
             tokio::select! { _ = ended => None, received = rx.recv() => received }
         });
         assert_eq!(idle("joins").await, 2);

@@ -95,7 +95,7 @@ pub(super) static TASKS: Table<TaskCell> = Table::new();
 ///
 /// The name need not be unique: the task has a number of its own. The future is polled with a waker
 /// that notes the wake-up and passes it on; a poll after which no clone of it is left costs one allocation.
-/// Nested names: the innermost wins. [`set_name`] changes the name from inside.
+/// Nested names: the innermost wins. [`set_name`](super::set_name) changes the name from inside.
 ///
 /// # Cancel safety
 /// As that of `future`: dropping the wrapper drops it.
