@@ -208,33 +208,33 @@ bug-pool-count|$D|fn put(|s/top.number() + 1/top.number()/|the top of the spare 
 bug-pool-below|$D|fn put(|/segment.below.store/d|a spare segment does not know what is below
 bug-visit-end|$V|fn for_each(|s/number [*] LEN < end/number < u64::MAX/;s/(end - number [*] LEN)/LEN/|the walk of a snapshot goes on to those who came since
 bug-visit-released|$V|pub(crate) fn visit(|s/ \&\& !released//|a snapshot shows who has seen the end of its wait
-M4-since|$G|fn set_ticket(|/ticket.1/s/Ordering::Release/Ordering::Relaxed/|since store in set_ticket: Release -> Relaxed
-M4-need-store|$G|fn set_ticket(|/ticket.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_ticket: Release -> Relaxed
-M4-ticket-task|$G|fn ticket(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in ticket: Acquire -> Relaxed
-M4-ticket-since|$G|fn ticket(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/|since load in ticket: Acquire -> Relaxed
-M4-ticket-need|$G|fn ticket(|/need.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in ticket: Acquire -> Relaxed
+M4-since|$G|fn set_waiter(|/waiter.1/s/Ordering::Release/Ordering::Relaxed/|since store in set_waiter: Release -> Relaxed
+M4-need-store|$G|fn set_waiter(|/waiter.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_waiter: Release -> Relaxed
+M4-waiter-task|$G|fn waiter(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in waiter: Acquire -> Relaxed
+M4-waiter-since|$G|fn waiter(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/|since load in waiter: Acquire -> Relaxed
+M4-waiter-need|$G|fn waiter(|/need.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in waiter: Acquire -> Relaxed
 M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released load in is_released: Acquire -> Relaxed
 M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
 bug-second-look|$A|fn register_slowly(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
-bug-late-call|$A|*|/^        source.call_receiver();/d;s/step("register: looked");/source.call_receiver();/|TX_WAITING is set after the look
-bug-uncall|$R|fn serve_line(|s/if !self.senders.is_idle()/if false/|TX_WAITING is cleared without a second look
+bug-late-call|$A|*|/^        source.set_waiting();/d;s/step("register: looked");/source.set_waiting();/|TX_WAITING is set after the look
+bug-uncall|$R|fn serve_line(|s/if !self.senders.is_empty_sc()/if false/|TX_WAITING is cleared without a second look
 bug-uncleared|$R|fn serve_line(|s/if left > 0/if false/|TX_WAITING is never cleared
 bug-recall|$R|fn serve_line(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
 bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/self.0/|a pop that holds the room frees it as well
 bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0, (2 * n).wrapping_neg())/|a pop holds twice what it takes
 bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0 \& !Self::TX_WAITING, n.wrapping_neg())/|a pop that holds clears TX_WAITING
 bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1).0.wrapping_sub(1 << RES_SHIFT))/|a held permit borrows from the position
-bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_idle()/self.line.is_idle()/|what a pop holds is lost if nobody waits
+bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_empty_sc()/self.line.is_empty_sc()/|what a pop holds is lost if nobody waits
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
 bug-keep-up-from|$X|fn refresh_head_cache_by(|s/if before.pos().*{/if false \&\& before == now {/|pops that hold leave head_cache behind
 bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
 bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$F|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
-bug-settled-late|$H|fn is_idle(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
+bug-settled-late|$H|fn is_empty_sc(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
 bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
-bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/budget += .*;/hand = 0;/|units in hand before wakers are called are dropped
-bug-pass-hand|$F|fn pass_by(|s/budget + Self::put_back(hand, source, panic)/budget + hand/|what a place held that is passed is lost
+bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/owed += .*;/hand = 0;/|units in hand before wakers are called are dropped
+bug-pass-hand|$F|fn pass_by(|s/owed + Self::put_back(hand, source, panic)/owed + hand/|what a place held that is passed is lost
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
 bug-hand-last|$F|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need

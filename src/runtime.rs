@@ -1,31 +1,32 @@
-//! All that this crate asks of a runtime: a unit of the running task's budget, whether this thread may
-//! block, a timer, and which task runs.
+//! All that this crate asks of a runtime: a share of the running task's budget, whether this thread
+//! may block, a timer, and which task runs.
 //!
-//! With feature `tokio`, Tokio answers. Without it nobody does: there is always a unit, every thread may
-//! block, timers are the caller's, and no task is known.
+//! With feature `tokio`, Tokio answers. Without it nobody does: there is always a share, every
+//! thread may block, timers are the caller's, and no task is known.
 //!
 //! # The budget
 //!
-//! Tokio gives each poll of a task 128 units. An operation that succeeds spends one; without one it returns
-//! `Pending`, and the task is woken. Otherwise a loop that always finds a message, or room, would never let
-//! another task run. The same operations spend units as in Tokio 1.54, and the same ones are pending
-//! without.
+//! Tokio gives each poll of a task 128 shares. An operation that succeeds spends one; without one
+//! it returns `Pending`, and the task is woken. Otherwise a loop that always finds a message, or
+//! room, would never let another task run. The same operations spend shares as in Tokio 1.54, and
+//! the same ones are pending without.
 //!
-//! A unit is asked for only where something will be done with it: by a receive when a message is
-//! there, by a send when it does not see at once that it has to wait. A receive that finds nothing only
-//! looks whether a unit is left; without one it is pending as any other, and does not wait for a message. A send or reserve that
-//! waited asks last: by then it has its permits, and keeps them while it is pending. They count as any
-//! permit that is out does, and go back if the future is dropped. Closure needs no unit.
+//! A share is asked for only where something will be done with it: by a receive when a message is
+//! there, by a send when it does not see at once that it has to wait. A receive that finds nothing
+//! only looks whether a share is left; without one it is pending as any other, and does not wait
+//! for a message. A send or reserve that waited asks last: by then it has its permits, and keeps
+//! them while it is pending. They count as any permit that is out does, and go back if the future
+//! is dropped. Closure needs no share.
 
 use core::future::Future;
 use core::task::{Context, Poll};
 
 #[cfg(not(parshall_loom))] // loom has a `block_on` of its own
 pub(crate) use imp::unlimited;
-pub(crate) use imp::{has_unit, is_entered, may_block, poll_unit, task_number, try_unit};
+pub(crate) use imp::{has_budget, is_entered, may_block, poll_budget, task_number, try_budget};
 
-/// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`], or
-/// with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
+/// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`],
+/// or with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not limit how long a send waits",
     label = "not a timeout",
@@ -48,7 +49,8 @@ mod sealed {
 }
 
 /// Any future as a timeout: when it is ready, whatever its output, the time is over. For
-/// [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout) on every runtime. An addition to Tokio's interface.
+/// [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout) on every runtime. An addition to
+/// Tokio's interface.
 ///
 /// # Examples
 /// ```
@@ -80,12 +82,12 @@ impl<F: Future> sealed::Start for Timer<F> {
     }
 }
 
-/// Takes a unit and spends it. False: none is left, and the task will be woken.
+/// Takes a share and spends it. False: none is left, and the task will be woken.
 #[inline(always)]
-pub(crate) fn spend_unit(cx: &mut Context<'_>) -> bool {
-    match poll_unit(cx) {
-        Poll::Ready(unit) => {
-            unit.spend();
+pub(crate) fn spend_budget(cx: &mut Context<'_>) -> bool {
+    match poll_budget(cx) {
+        Poll::Ready(share) => {
+            share.spend();
             true
         }
         Poll::Pending => false,
@@ -107,35 +109,35 @@ mod imp {
     use tokio::task::coop;
     use tokio::time::{Instant, Sleep, sleep_until};
 
-    /// A unit of the running task's budget; dropped unspent, it goes back.
+    /// A share of the running task's budget; dropped unspent, it goes back.
     #[derive(Debug)]
-    pub(crate) struct Unit(coop::RestoreOnPending);
+    pub(crate) struct Budget(coop::RestoreOnPending);
 
-    impl Unit {
+    impl Budget {
         #[inline]
         pub(crate) fn spend(self) {
-            // It owns nothing: all that its drop would do is to give the unit back.
+            // It owns nothing: all that its drop would do is to give the share back.
             core::mem::forget(self.0);
         }
     }
 
-    /// Takes a unit. Pending: none is left, and the task will be woken.
+    /// Takes a share. Pending: none is left, and the task will be woken.
     #[inline]
-    pub(crate) fn poll_unit(cx: &mut Context<'_>) -> Poll<Unit> {
-        coop::poll_proceed(cx).map(Unit)
+    pub(crate) fn poll_budget(cx: &mut Context<'_>) -> Poll<Budget> {
+        coop::poll_proceed(cx).map(Budget)
     }
 
-    /// Whether a unit is left.
+    /// Whether a share is left.
     #[inline]
-    pub(crate) fn has_unit() -> bool {
+    pub(crate) fn has_budget() -> bool {
         coop::has_budget_remaining()
     }
 
-    /// Takes a unit if one is left; wakes nobody. One look at the budget, not two.
+    /// Takes a share if one is left; wakes nobody. One look at the budget, not two.
     #[inline]
-    pub(crate) fn try_unit() -> Option<Unit> {
-        match poll_unit(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(unit) => Some(unit),
+    pub(crate) fn try_budget() -> Option<Budget> {
+        match poll_budget(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(share) => Some(share),
             Poll::Pending => None,
         }
     }
@@ -146,8 +148,8 @@ mod imp {
         coop::unconstrained(future)
     }
 
-    /// Panics with Tokio's words, at the caller's line, where Tokio forbids to block. Tokio has no public way
-    /// to ask, but a lock that is free asks on our behalf, and does not wait.
+    /// Panics with Tokio's words, at the caller's line, where Tokio forbids to block. Tokio has no
+    /// public way to ask, but a lock that is free asks on our behalf, and does not wait.
     #[track_caller]
     #[inline]
     pub(crate) fn may_block() {
@@ -227,28 +229,28 @@ mod imp {
 
     /// What there is always enough of.
     #[derive(Debug)]
-    pub(crate) struct Unit;
+    pub(crate) struct Budget;
 
-    impl Unit {
+    impl Budget {
         #[inline(always)]
         #[allow(clippy::unused_self)] // with a runtime it is used up
         pub(crate) fn spend(self) {}
     }
 
     #[inline(always)]
-    pub(crate) fn poll_unit(_: &mut Context<'_>) -> Poll<Unit> {
-        Poll::Ready(Unit)
+    pub(crate) fn poll_budget(_: &mut Context<'_>) -> Poll<Budget> {
+        Poll::Ready(Budget)
     }
 
     #[inline(always)]
-    pub(crate) fn has_unit() -> bool {
+    pub(crate) fn has_budget() -> bool {
         true
     }
 
     #[inline(always)]
     #[allow(clippy::unnecessary_wraps)] // with a runtime it may be `None`
-    pub(crate) fn try_unit() -> Option<Unit> {
-        Some(Unit)
+    pub(crate) fn try_budget() -> Option<Budget> {
+        Some(Budget)
     }
 
     #[inline(always)]

@@ -1,14 +1,16 @@
 //! Where the crate's atomics, cells, locks and threads come from.
 //!
-//! This file, with `order.rs` below it, is the only one that names `std`'s or `loom`'s. There are three builds:
+//! This file, with `order.rs` below it, is the only one that names `std`'s or `loom`'s. There are
+//! three builds:
 //!
 //! * The ordinary one: all is `std`'s.
-//! * `--cfg parshall_loom`: the models of a user. The inside of a channel is `std`'s here too, and an operation is one
-//!   step of the model; [`order`] tells loom of it. What waits, waits by loom.
-//! * `--cfg parshall_loom --cfg parshall_loom_inside`: our own models. Loom stands in the place of `std`, so that the very
-//!   code that ships is the code that is checked.
+//! * `--cfg parshall_loom`: the models of a user. The inside of a channel is `std`'s here too, and
+//!   an operation is one step of the model; [`order`] tells loom of it. What waits, waits by loom.
+//! * `--cfg parshall_loom --cfg parshall_loom_inside`: our own models. Loom stands in the place of
+//!   `std`, so that the very code that ships is the code that is checked.
 //!
-//! `plain` is `std`'s in all builds: for telemetry and process-wide tables, which no hand-over relies on.
+//! `plain` is `std`'s in all builds: for telemetry and process-wide tables, which no hand-over
+//! relies on.
 
 pub(crate) use imp::*;
 #[cfg(parshall_loom)]
@@ -30,7 +32,8 @@ compile_error!(
      choose by `cfg(target_has_atomic = \"64\")`"
 );
 
-/// A step of an algorithm at which a stall test may stop a thread (`--cfg parshall_stall`), and a unit test may act; else nothing.
+/// A step of an algorithm at which a stall test may stop a thread (`--cfg parshall_stall`), and a
+/// unit test may act; else nothing.
 #[inline(always)]
 pub(crate) fn step(name: &'static str) {
     #[cfg(all(test, not(parshall_loom)))]
@@ -88,12 +91,15 @@ pub(crate) mod acting {
 
 /// A load that takes its place in the one order of all SeqCst operations.
 ///
-/// Loom gives such an order to fences only. Of two threads that each step and then look, one sees the other if a fence lies
-/// between step and look in both. There are two ways to put it there, and each shows what the other hides:
+/// Loom gives such an order to fences only. Of two threads that each step and then look, one sees
+/// the other if a fence lies between step and look in both. There are two ways to put it there, and
+/// each shows what the other hides:
 ///
-/// * before each of these loads. A look that is not SeqCst is seen; a step that is not is made up for by the look.
-/// * `--cfg parshall_fence_behind`: behind each operation that is SeqCst, load or step. A step that is not SeqCst is seen, and
-///   a look that stands for another's step (Q2); a last look that is not is made up for by the step.
+/// * before each of these loads. A look that is not SeqCst is seen; a step that is not is made up
+///   for by the look.
+/// * `--cfg parshall_fence_behind`: behind each operation that is SeqCst, load or step. A step that
+///   is not SeqCst is seen, and a look that stands for another's step (Q2); a last look that is not
+///   is made up for by the step.
 pub(crate) trait LoadSeqCst {
     fn load_sc(&self) -> u64;
 }
@@ -158,8 +164,9 @@ pub(crate) mod plain {
     }
 }
 
-/// For the row of waiters (`wait::row`): what is modelled only by the models of the row alone, which are its unit
-/// tests in the loom build. For all other models the row is given, or they would explore nothing else.
+/// For the row of waiters (`wait::row`): what is modelled only by the models of the row alone,
+/// which are its unit tests in the loom build. For all other models the row is given, or they would
+/// explore nothing else.
 pub(crate) mod row {
     #[cfg(any(not(parshall_loom_inside), test))]
     pub(crate) use super::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
@@ -210,9 +217,9 @@ mod imp {
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     /// Loom's atomic with a shadow that every load touches first, by a relaxed swap that orders
-    /// nothing. Loom remembers one last access per object: a thread's own load would hide an earlier
-    /// load of another thread from its swap, and loom would never try the swap before that load.
-    /// The shadows make the two loads collide instead.
+    /// nothing. Loom remembers one last access per object: a thread's own load would hide an
+    /// earlier load of another thread from its swap, and loom would never try the swap before that
+    /// load. The shadows make the two loads collide instead.
     macro_rules! with_shadow {
         ($name:ident $(<$T:ident>)?, $value:ty) => {
             #[derive(Debug)]
@@ -239,7 +246,8 @@ mod imp {
                     value
                 }
 
-                /// What [`super::LoadSeqCst`] says of `parshall_fence_behind`. Before the fence others may run.
+                /// What [`super::LoadSeqCst`] says of `parshall_fence_behind`. Before the fence
+                /// others may run.
                 fn fence_behind(&self, order: Ordering) {
                     if cfg!(parshall_fence_behind) && order == Ordering::SeqCst {
                         self.shadow.swap(true, Ordering::Relaxed);

@@ -1,7 +1,8 @@
 //! Panics of the user code that a channel calls: whose they are, and where they end.
 //!
-//! A channel calls wakers and the drops of messages. A panic there must not leave the rest undone: it is held back in a
-//! [`FirstPanic`] until the call has done its part. What becomes of it then depends on whose it is.
+//! A channel calls wakers and the drops of messages. A panic there must not leave the rest undone:
+//! it is held back in a [`FirstPanic`] until the call has done its part. What becomes of it then
+//! depends on whose it is.
 //!
 //! | user code | whose panic it is | where it ends |
 //! |---|---|---|
@@ -10,14 +11,15 @@
 //! | `drop` of a message, by a receiver or a drain that is dropped | the caller's own | goes on, after all messages were dropped |
 //! | `drop` of a message that a permit sent to nobody | the caller's own | goes on, after the room was given back |
 //!
-//! **A foreign panic goes on only in a call that owes its caller nothing.** The panic hook has reported it, and whoever
-//! called is not to blame: it must not lose a message or a permit to it. [`Owes`] is this rule: nothing else can let a
-//! panic go on.
+//! **A foreign panic goes on only in a call that owes its caller nothing.** The panic hook has
+//! reported it, and whoever called is not to blame: it must not lose a message or a permit to it.
+//! [`Owes`] is this rule: nothing else can let a panic go on.
 //!
-//! * Nothing is owed by a call that returns `()`, by a drop, and by a send that is not polled and was done: all it has to say
-//!   is `Ok(())`, and the message is in the channel.
-//! * A value is owed by all others: an error with the message in it, a sender, a permit, a message, how many there were, and
-//!   what a poll that is ready says. What else the task holds would be lost with it.
+//! * Nothing is owed by a call that returns `()`, by a drop, and by a send that is not polled and
+//!   was done: all it has to say is `Ok(())`, and the message is in the channel.
+//! * A value is owed by all others: an error with the message in it, a sender, a permit, a message,
+//!   how many there were, and what a poll that is ready says. What else the task holds would be
+//!   lost with it.
 
 use core::any::Any;
 use core::panic::AssertUnwindSafe;
@@ -61,7 +63,8 @@ impl Owes for OwesValue {
     }
 }
 
-/// The first panic of a series of calls to user code, held back until all have been made. Dropped, it ends there.
+/// The first panic of a series of calls to user code, held back until all have been made. Dropped,
+/// it ends there.
 #[derive(Debug, Default)]
 pub(crate) struct FirstPanic(Option<Payload>);
 
@@ -92,7 +95,8 @@ impl FirstPanic {
         }
     }
 
-    /// Goes on with the first panic, if there was one. A second panic while unwinding would abort the process.
+    /// Goes on with the first panic, if there was one. A second panic while unwinding would abort
+    /// the process.
     #[inline]
     fn resume(mut self) {
         if self.0.is_some()
@@ -113,8 +117,8 @@ impl Drop for FirstPanic {
     }
 }
 
-/// Drops what a panic carried. That is user code as well: it may panic with a payload of its own, and so on. After a few
-/// of those the last one is leaked.
+/// Drops what a panic carried. That is user code as well: it may panic with a payload of its own,
+/// and so on. After a few of those the last one is leaked.
 #[cold]
 pub(crate) fn discard(payload: Payload) {
     const NESTED: usize = 8;
@@ -174,7 +178,8 @@ mod tests {
         assert_eq!(dropped(two), 4);
     }
 
-    /// Seen to fail with: `OwesValue` that resumes; and, `OwesNothing` that does not; and, that does while unwinding.
+    /// Seen to fail with: `OwesValue` that resumes; and, `OwesNothing` that does not; and, that
+    /// does while unwinding.
     #[test]
     fn a_panic_goes_on_where_nothing_is_owed_and_nothing_unwinds() {
         let caught = |f: fn()| catch_unwind(f).err().map(|text| *text.downcast::<&str>().unwrap());

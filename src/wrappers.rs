@@ -1,8 +1,8 @@
 //! The receivers as `tokio_stream::wrappers` has them: streams under names of their own.
 //!
-//! Both receivers are a [`Stream`] as they are, so a new program needs none of this. A program that names
-//! `ReceiverStream` in a field, an argument or a result moves by the path alone. The methods, traits and
-//! `Debug` texts are tokio-stream's, and a [`FusedStream`], an addition.
+//! Both receivers are a [`Stream`] as they are, so a new program needs none of this. A program that
+//! names `ReceiverStream` in a field, an argument or a result moves by the path alone. The methods,
+//! traits and `Debug` texts are tokio-stream's, and a [`FusedStream`], an addition.
 //!
 //! ```
 //! use parshall::mpsc;

@@ -51,9 +51,9 @@ pub(crate) struct Registration {
     pub(crate) ordinal: u64,
 }
 
-/// The cold part of a channel: it lies in the [ring](crate::ring::Ring), between what senders and what
-/// the receiver write with each message. So first comes what never changes, then what refused senders
-/// write, and last what the receiver writes before it waits.
+/// The cold part of a channel: it lies in the [ring](crate::ring::Ring), between what senders and
+/// what the receiver write with each message. So first comes what never changes, then what refused
+/// senders write, and last what the receiver writes before it waits.
 #[repr(C)]
 pub(crate) struct Info {
     pub(crate) channel_id: u64,
@@ -82,12 +82,14 @@ pub(crate) struct Info {
     /// `CloseCause` + 1 of the first cause; 0 while open.
     cause: AtomicU8,
     receiver_closed: AtomicU8,
-    /// Largest occupancy that was ever reported; the ring's own mark counts no claim that is not published.
+    /// Largest occupancy that was ever reported; the ring's own mark counts no claim that is not
+    /// published.
     reported: AtomicU64,
-    /// Messages received before the receiver began to throw away what is left; `u64::MAX` until then.
+    /// Messages received before the receiver began to throw away what is left; `u64::MAX` until
+    /// then.
     received: AtomicU64,
-    /// The task that last received, or waited for that, on a slow path; 0: nobody yet, nobody who is
-    /// known, or another one is just being noted.
+    /// The task that last received, or waited for that, on a slow path; 0: nobody yet, nobody who
+    /// is known, or another one is just being noted.
     receiver_task: AtomicU64,
     /// The number of the next message then.
     receiver_at: AtomicU64,

@@ -1,8 +1,8 @@
 //! A channel: the ring, its waiters and its handles put together.
 //!
 //! `ring` and `wait` return facts; this layer acts on them: who is woken, when the queue is served,
-//! what closing means. A channel's state is one type, [`Shared`], whatever it carries; [`Chan`] is the
-//! typed handle to it. Capacity goes back in one function, [`Shared::release`].
+//! what closing means. A channel's state is one type, [`Shared`], whatever it carries; [`Chan`] is
+//! the typed handle to it. Capacity goes back in one function, [`Shared::release`].
 
 mod counts;
 mod info;
@@ -39,7 +39,7 @@ pub(crate) use send::{Acquire, Closed};
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub use crate::wait::Call;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
-pub(crate) use crate::wait::{Ticket, Waiting};
+pub(crate) use crate::wait::{Waiter, Waiting};
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use receiving::ReceiveWait;
 pub use stats::ChannelStats;
@@ -48,20 +48,22 @@ pub(crate) use trace::Trace;
 
 /// Everything of a channel but the type of its messages.
 ///
-/// In this order, for the reason that [`Ring`] gives: whoever clones or drops a handle writes `counts`, and
-/// the count of the `Arc` before them, and must not take the tail's line from who sends. What is seldom
-/// used lies between, and at the end, where a neighbour in memory begins.
+/// In this order, for the reason that [`Ring`] gives: whoever clones or drops a handle writes
+/// `counts`, and the count of the `Arc` before them, and must not take the tail's line from who
+/// sends. What is seldom used lies between, and at the end, where a neighbour in memory begins.
 #[repr(C)]
 pub(crate) struct Shared {
     pub(crate) counts: Counts,
-    /// Written by the receiver that parks and by who wakes it, both of which step on the tail as well.
+    /// Written by the receiver that parks and by who wakes it, both of which step on the tail as
+    /// well.
     receiver: RxWaker,
     /// Likewise.
     receiving: Receiving,
     /// Callers of `Sender::closed`. It is never served, only closed.
     on_close: WaitQueue,
     ring: Ring<Info>,
-    /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end of the ring.
+    /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end
+    /// of the ring.
     senders: WaitQueue,
     /// Of operations, in a user's model. Else nothing.
     order: Order,
@@ -136,13 +138,14 @@ impl Shared {
         }
     };
 
-    /// Written where it stays: see [`Ring::init`], which `ring` calls. (Should that unwind, what was written
-    /// so far is leaked, and nothing worse.)
+    /// Written where it stays: see [`Ring::init`], which `ring` calls. (Should that unwind, what
+    /// was written so far is leaked, and nothing worse.)
     #[inline(always)]
     fn create(ring: impl FnOnce(*mut Ring<Info>) -> Reader) -> (Arc<Self>, Reader) {
         let () = Self::APART;
         let fill = |at: *mut Self| {
-            // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds nothing.
+            // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds
+            // nothing.
             unsafe {
                 (&raw mut (*at).counts).write(Counts::new());
                 (&raw mut (*at).receiver).write(RxWaker::new());
@@ -298,8 +301,8 @@ impl Shared {
         len
     }
 
-    /// How many messages will still come: at least those in the channel. Once it is closed, at most these and the permits
-    /// that are out. Exact at one instant if the receiver asks.
+    /// How many messages will still come: at least those in the channel. Once it is closed, at most
+    /// these and the permits that are out. Exact at one instant if the receiver asks.
     pub(crate) fn size_hint(&self) -> (usize, Option<usize>) {
         self.order.begin();
         let now = self.ring.occupancy();
@@ -362,7 +365,7 @@ impl Source for Shared {
         self.ring.tail_sc().is_closed()
     }
 
-    fn call_receiver(&self) {
+    fn set_waiting(&self) {
         self.ring.set_waiting();
     }
 }
@@ -389,5 +392,5 @@ impl Source for Closure<'_> {
         self.0.tail_sc().is_closed()
     }
 
-    fn call_receiver(&self) {}
+    fn set_waiting(&self) {}
 }

@@ -76,7 +76,7 @@ impl<T> Consumer<T> {
         self.poll_recv_by::<K>(ReceiveWaits::RECV, cx)
     }
 
-    /// [`Consumer::poll_recv`] for the call that `want` tells of. The unit is asked for when there
+    /// [`Consumer::poll_recv`] for the call that `want` tells of. Budget is asked for when there
     /// is a message: whoever has to wait needs none yet.
     #[inline(always)]
     pub(crate) fn poll_recv_by<K: Kind>(
@@ -85,7 +85,7 @@ impl<T> Consumer<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
         self.chan.order.begin();
-        match self.receiving::<K>().pop_if(|| runtime::spend_unit(cx)) {
+        match self.receiving::<K>().pop_if(|| runtime::spend_budget(cx)) {
             Popped::Message(value, room) => Poll::Ready(Some(self.taken(value, room))),
             Popped::Refused => Poll::Pending,
             Popped::Nothing => self.wait_for_message(want, cx),
@@ -95,9 +95,9 @@ impl<T> Consumer<T> {
     /// There was no message a moment ago. The plain case is that none comes meanwhile.
     #[inline(always)]
     fn wait_for_message(&mut self, want: Want, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if !runtime::has_unit() {
-            // As Tokio: without a unit nobody waits for a message. The task is woken.
-            return runtime::poll_unit(cx).map(|_| unreachable!("none was left"));
+        if !runtime::has_budget() {
+            // As Tokio: without budget nobody waits for a message. The task is woken.
+            return runtime::poll_budget(cx).map(|_| unreachable!("none was left"));
         }
         match self.park(want, cx.waker()) {
             Some(Nothing::Empty) => Poll::Pending,
@@ -118,14 +118,14 @@ impl<T> Consumer<T> {
             match parked {
                 Some(Nothing::Empty) => return Poll::Pending,
                 Some(Nothing::Drained) => {
-                    ready!(runtime::poll_unit(cx)).spend();
+                    ready!(runtime::poll_budget(cx)).spend();
                     self.end();
                     return Poll::Ready(None);
                 }
                 None => {}
             }
-            // Wakers have been called since the unit was looked for, and may have spent it.
-            match self.receiving::<Any>().pop_if(|| runtime::spend_unit(cx)) {
+            // Wakers have been called since the budget was looked at, and may have spent it.
+            match self.receiving::<Any>().pop_if(|| runtime::spend_budget(cx)) {
                 Popped::Message(value, room) => return Poll::Ready(Some(self.taken(value, room))),
                 Popped::Refused => return Poll::Pending,
                 Popped::Nothing => parked = self.park(want, cx.waker()),
@@ -143,7 +143,7 @@ impl<T> Consumer<T> {
     ) -> Poll<usize> {
         self.chan.order.begin();
         // One for all of them, and for none if the limit is 0: as Tokio.
-        let unit = ready!(runtime::poll_unit(cx));
+        let budget = ready!(runtime::poll_budget(cx));
         let received = loop {
             if limit == 0 {
                 break 0;
@@ -160,7 +160,7 @@ impl<T> Consumer<T> {
                 None => {}
             }
         };
-        unit.spend();
+        budget.spend();
         Poll::Ready(received)
     }
 
@@ -248,8 +248,8 @@ impl<T> Consumer<T> {
         true
     }
 
-    /// Drops the next `n` messages, which are claimed by now, on past panicking drops, and then resumes the first
-    /// panic.
+    /// Drops the next `n` messages, which are claimed by now, on past panicking drops, and then
+    /// resumes the first panic.
     pub(crate) fn discard(&mut self, n: usize) {
         self.chan.order.begin();
         OwesNothing::settle(|panic| {
@@ -327,7 +327,8 @@ impl Shared {
         }
     }
 
-    /// Sees to the room of one message, which is owed. The plain case is that somebody waits for it.
+    /// Sees to the room of one message, which is owed. The plain case is that somebody waits for
+    /// it.
     #[cold]
     #[inline(never)]
     fn make_room(&self, reader: &mut Reader, room: Room) {
@@ -365,23 +366,25 @@ impl Shared {
     #[cold]
     #[inline(never)]
     fn serve_line(&self, n: u64, held: bool) {
-        let (hand, budget) = if held { (n, 0) } else { (0, n) };
+        let (hand, owed) = if held { (n, 0) } else { (0, n) };
         OwesValue::settle(|panic| {
-            let left = self.senders.serve(hand, budget, self, panic);
+            let left = self.senders.serve(hand, owed, self, panic);
             if left > 0 {
                 step("pop: nobody waits");
                 // The bit has outlived the wait that it was set for.
                 self.ring.clear_waiting();
                 step("pop: bit cleared");
-                if !self.senders.is_idle() {
-                    // Later pops serve them. What is left now they have seen: it was given up at a look that found nobody, or no room.
+                if !self.senders.is_empty_sc() {
+                    // Later pops serve them. What is left now they have seen: it was given up at a
+                    // look that found nobody, or no room.
                     self.ring.set_waiting();
                 }
             }
         });
     }
 
-    /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded. `None`: a message is.
+    /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded.
+    /// `None`: a message is.
     #[cold]
     #[inline(never)]
     fn park(
@@ -480,8 +483,8 @@ impl<T> Drop for Consumer<T> {
                 let waker = unsafe { shared.receiver.take() };
                 panic.discard(waker);
             }
-            // Throw away what is left, on past panicking drops, until nothing more can come: a claim
-            // that is on its way is awaited, and later permits see that the receiver is gone.
+            // Throw away what is left, on past panicking drops, until nothing more can come: a
+            // claim that is on its way is awaited, and later permits see that the receiver is gone.
             shared.info().begin_discard(shared.ring.taken(&self.reader));
             let backoff = Backoff::new();
             // SAFETY: this channel's reader, which goes with us.

@@ -1,9 +1,10 @@
-//! The receive that waits, the waker that lies in the channel, and the sums of receives that waited.
+//! The receive that waits, the waker that lies in the channel, and the sums of receives that
+//! waited.
 //!
 //! The receiver writes these words, but for those that belong to the wait and its waker while it is
 //! parked: they are written by who ends its park. That has the receiver's cell (`wait::rx_waker`)
-//! until it gives the cell back, and these words with it. So each word has one writer at a time, and
-//! its stores are plain ones.
+//! until it gives the cell back, and these words with it. So each word has one writer at a time,
+//! and its stores are plain ones.
 //!
 //! | a wait | `since` | `given_up_at` | park | `waker` |
 //! |---|---|---|---|---|
@@ -12,36 +13,37 @@
 //! | was given up: its future was dropped | *t* | *g* | stands | whose it is: it is left behind |
 //! | is over, and in the sums | 0 | | no | 0; or whose it was, if it was not taken |
 //!
-//! Who ends the park puts the wait into the sums: who brings a message, gives the last permit back or
-//! closes; or the receiver, that takes its park back. That is exactly one.
+//! Who ends the park puts the wait into the sums: who brings a message, gives the last permit back
+//! or closes; or the receiver, that takes its park back. That is exactly one.
 //!
-//! A wait that is polled again, by the same task with the same waker, for the same call, goes on: it
-//! has the same number and the same beginning. Anything else begins a new one.
+//! A wait that is polled again, by the same task with the same waker, for the same call, goes on:
+//! it has the same number and the same beginning. Anything else begins a new one.
 //!
 //! # What a reader may rely on
 //!
 //! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `since`, `id`,
-//! `want` and `waker`, in this order, and parks. Before that, `since` was 0: the wait before is over.
-//! A reader loads `id` and `since`, all the rest, and then these two and `waker` again, by Acquire
-//! loads. If all three are the same, what it read is of that attempt and of no other.
+//! `want` and `waker`, in this order, and parks. Before that, `since` was 0: the wait before is
+//! over. A reader loads `id` and `since`, all the rest, and then these two and `waker` again, by
+//! Acquire loads. If all three are the same, what it read is of that attempt and of no other.
 //!
-//! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the wait.
+//! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the
+//!   wait.
 //! * `waker` is stored after the waker was put into the cell, and cleared before it is taken out or
 //!   replaced. So where it is not 0, one clone of that waker was in the cell at the moment of the
 //!   load: a reader claims no clone that is not there. In between it claims one too few.
-//! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after, it
-//!   lay there while nobody waited: it was left behind. So one clone is told as that of the wait or
-//!   as one left behind, and never as both.
-//! * `since` is cleared before the wait is added to `waited_ns`, and after a failure was counted. So
-//!   a wait whose `since` still stands after `waited_ns` was read is not in there, and an attempt
-//!   whose `since` is 0 has been counted as failed if it has. A look may miss a wait that ends just
-//!   then, and never counts one twice. What it misses is made up for by the largest sums that were
-//!   reported before: none falls.
+//! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after,
+//!   it lay there while nobody waited: it was left behind. So one clone is told as that of the wait
+//!   or as one left behind, and never as both.
+//! * `since` is cleared before the wait is added to `waited_ns`, and after a failure was counted.
+//!   So a wait whose `since` still stands after `waited_ns` was read is not in there, and an
+//!   attempt whose `since` is 0 has been counted as failed if it has. A look may miss a wait that
+//!   ends just then, and never counts one twice. What it misses is made up for by the largest sums
+//!   that were reported before: none falls.
 //!
 //! Of the time that follows, a look says nothing: the waker may be taken, and dropped, before the
-//! caller has counted its clones. But of two looks with the clones counted in between, which see the
-//! same wait, or the same waker left and a task that was not polled meanwhile, the cell held that
-//! clone all the time.
+//! caller has counted its clones. But of two looks with the clones counted in between, which see
+//! the same wait, or the same waker left and a task that was not polled meanwhile, the cell held
+//! that clone all the time.
 
 use crate::ring::Occupancy;
 use crate::sync::plain::{AtomicU64, Ordering};

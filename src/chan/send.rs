@@ -16,7 +16,7 @@ use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
-use crate::wait::{Call, Key, Ticket, Wait, WaitQueue, Want};
+use crate::wait::{Call, Key, Wait, WaitQueue, Waiter, Want};
 
 /// The receiver takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Missing {
     /// Room, or their turn.
     Room,
     /// They are taken already; but the task's budget is used up.
-    Unit,
+    Budget,
     /// Closed: they cannot be had any more.
     Receiver,
 }
@@ -48,7 +48,8 @@ impl<T> Chan<T> {
     pub(crate) fn try_send<O: Owes, K: Kind>(&self, value: T) -> Result<(), (Refused, T)> {
         self.order.begin();
         let nobody_waits = || K::UNBOUNDED || self.senders.is_empty();
-        // Matched here, and not behind one function of the ring, which costs two to four instructions of 95.
+        // Matched here, and not behind one function of the ring, which costs two to four
+        // instructions of 95.
         let claim = match self.ring.claim_plainly(nobody_waits) {
             Ok(claim) => claim,
             Err(from) => match self.ring.claim(from, nobody_waits) {
@@ -60,8 +61,8 @@ impl<T> Chan<T> {
         Ok(())
     }
 
-    /// Sends from the front of `messages` as many as there is room for, in one step, or says why there is
-    /// none. Returns how many; the others stay.
+    /// Sends from the front of `messages` as many as there is room for, in one step, or says why
+    /// there is none. Returns how many; the others stay.
     pub(crate) fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, Refused> {
         self.order.begin();
         let (claim, n) =
@@ -70,8 +71,8 @@ impl<T> Chan<T> {
         step("publish: claimed");
         self.order.sent(n);
         let n = n as usize;
-        // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a deque
-        // runs no user code.
+        // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a
+        // deque runs no user code.
         unsafe { self.ring.sending::<T, Any>(claim).publish_all(n, messages.drain(..n)) };
         self.took_room();
         self.wake_if::<OwesValue>(was_parked);
@@ -90,26 +91,27 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Sends a message, waiting in line for room. When the channel is closed, the message is made an
-    /// error by `closed`.
+    /// Sends a message, waiting in line for room. When the channel is closed, the message is made
+    /// an error by `closed`.
     #[inline]
     pub(crate) fn send<E>(&self, value: T, closed: fn(T) -> E) -> Send<'_, T, E> {
         let turn = Turn::new(Want::new(Call::Send, 1));
         Send { turn, chan: self, value: Some(value), begun: false, closed, _pinned: PhantomPinned }
     }
 
-    /// [`Chan::try_send_many`] for a unit of the budget, or what the permit for the first message needs.
+    /// [`Chan::try_send_many`] for some of the budget, or what the permit for the first message
+    /// needs.
     pub(crate) fn begin_send_many(&self, messages: &mut VecDeque<T>) -> Result<(), Missing> {
-        let Some(unit) = runtime::try_unit() else {
-            return Err(self.reserve_without_unit());
+        let Some(budget) = runtime::try_budget() else {
+            return Err(self.reserve_without_budget());
         };
         self.try_send_many(messages)?;
-        unit.spend();
+        budget.spend();
         Ok(())
     }
 
-    /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver has
-    /// gone the message is dropped at once, and a panic of its drop goes on.
+    /// Sends with a permit, which is used up whatever happens. It never fails: after the receiver
+    /// has gone the message is dropped at once, and a panic of its drop goes on.
     #[inline(always)]
     pub(crate) fn send_reserved<O: Owes>(&self, value: T) {
         if let Some((claim, may_be_waited_for)) = self.ring.claim_reserved() {
@@ -161,7 +163,7 @@ impl<T> Chan<T> {
 }
 
 impl Shared {
-    /// Claims a slot for a unit of the budget, or says what is missing. The unit is asked for when
+    /// Claims a slot for some of the budget, or says what is missing. That is asked for when
     /// there is a slot: who has to wait needs none yet.
     #[inline(always)]
     fn begin_claim(&self) -> Result<Claim, Missing> {
@@ -169,15 +171,15 @@ impl Shared {
         let nobody_waits = || self.senders.is_empty();
         let from = match self.ring.look_plainly(nobody_waits) {
             Ok(tail) => {
-                let Some(unit) = runtime::try_unit() else {
-                    return Err(self.reserve_without_unit());
+                let Some(budget) = runtime::try_budget() else {
+                    return Err(self.reserve_without_budget());
                 };
                 match self.ring.claim_from(tail) {
                     Ok(claim) => {
-                        unit.spend();
+                        budget.spend();
                         return Ok(claim);
                     }
-                    // The unit goes back; it is there to be asked for again.
+                    // It goes back, and is there to be asked for again.
                     Err(from) => from,
                 }
             }
@@ -190,11 +192,11 @@ impl Shared {
     #[cold]
     #[inline(never)]
     fn begin_claim_slowly(&self, from: NotPlain) -> Result<Claim, Missing> {
-        let Some(unit) = runtime::try_unit() else {
-            return Err(self.reserve_without_unit());
+        let Some(budget) = runtime::try_budget() else {
+            return Err(self.reserve_without_budget());
         };
         let claim = self.ring.claim(from, || self.senders.is_empty())?;
-        unit.spend();
+        budget.spend();
         Ok(claim)
     }
 
@@ -214,15 +216,15 @@ impl Shared {
     /// Takes `n` permits at once, or says what they need.
     pub(crate) fn begin_reserve(&self, n: u64) -> Result<(), Missing> {
         self.try_reserve(n)?;
-        let unit = runtime::try_unit().ok_or(Missing::Unit)?;
-        unit.spend();
+        let budget = runtime::try_budget().ok_or(Missing::Budget)?;
+        budget.spend();
         Ok(())
     }
 
-    /// What to do about a send that has no unit: a claim cannot be kept while the task makes way for others; a
-    /// permit can.
-    fn reserve_without_unit(&self) -> Missing {
-        self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Unit)
+    /// What to do about a send without budget: a claim cannot be kept while the task makes way for
+    /// others; a permit can.
+    fn reserve_without_budget(&self) -> Missing {
+        self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Budget)
     }
 
     /// Counts a refusal that a caller of a `try_` method sees.
@@ -237,7 +239,7 @@ impl Shared {
         }
     }
 
-    /// Waits for permits: for room, behind everybody who waits already, or only for the unit.
+    /// Waits for permits: for room, behind everybody who waits already, or only for the budget.
     pub(crate) fn acquire(&self, want: Want, missing: Missing) -> Acquire<&Self> {
         Acquire::permits(self, want, missing)
     }
@@ -258,7 +260,7 @@ struct Turn {
     /// `closed` is a wait for one permit that nobody gives.
     want: Want,
     key: Option<Key>,
-    /// All permits are here; what is missing is a unit of the task's budget.
+    /// All permits are here; what is missing is the task's budget.
     held: bool,
 }
 
@@ -327,7 +329,7 @@ impl Turn {
                 over => self.go_on(over, shared, cx),
             }
         } else {
-            self.held = missing == Missing::Unit;
+            self.held = missing == Missing::Budget;
             if self.held { self.poll_slowly(shared, cx) } else { Poll::Ready(Err(Closed)) }
         }
     }
@@ -358,7 +360,7 @@ impl Turn {
             return self.closed(shared, self.want.need());
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
-        ready!(runtime::poll_unit(cx)).spend();
+        ready!(runtime::poll_budget(cx)).spend();
         self.held = false;
         shared.took_room();
         Poll::Ready(Ok(()))
@@ -387,14 +389,14 @@ impl Turn {
     #[inline(never)]
     fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
         let mine = waker.clone();
-        let ticket = Ticket { task: task::waiter(waker), since: clock::now(), want: self.want };
+        let waiter = Waiter { task: task::waiter(waker), since: clock::now(), want: self.want };
         let (is_for_closure, key) = (self.is_for_closure(), &mut self.key);
         let mut wait = Wait::Pending;
         OwesValue::settle(|panic| {
             wait = if is_for_closure {
-                shared.on_close.register(key, ticket, mine, &Closure(&shared.ring), panic)
+                shared.on_close.register(key, waiter, mine, &Closure(&shared.ring), panic)
             } else {
-                shared.senders.register(key, ticket, mine, shared, panic)
+                shared.senders.register(key, waiter, mine, shared, panic)
             };
         });
         wait
@@ -424,7 +426,7 @@ pub(crate) struct Acquire<S: Deref<Target = Shared>> {
 impl<S: Deref<Target = Shared>> Acquire<S> {
     fn permits(shared: S, want: Want, missing: Missing) -> Self {
         let mut turn = Turn::new(want);
-        turn.held = missing == Missing::Unit;
+        turn.held = missing == Missing::Budget;
         Self { shared, turn }
     }
 

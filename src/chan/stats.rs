@@ -12,14 +12,15 @@ use crate::wait::{WaitTotals, Waiting};
 
 /// The state of a channel at one moment, and its sums since creation.
 ///
-/// From [`Sender::stats`](crate::mpsc::Sender::stats) and [`Receiver::stats`](crate::mpsc::Receiver::stats).
-/// `queue_len`, `reserved`, the totals and `utilization` belong to one reading of the channel's words and agree
-/// with each other: `sent_total == recv_total + queue_len + discarded`. The other fields are read beside
-/// it, each true at some moment of the call. Everything may have changed when the call returns,
-/// but totals and `high_watermark` never fall, and closure is final.
+/// From [`Sender::stats`](crate::mpsc::Sender::stats) and
+/// [`Receiver::stats`](crate::mpsc::Receiver::stats). `queue_len`, `reserved`, the totals and
+/// `utilization` belong to one reading of the channel's words and agree with each other:
+/// `sent_total == recv_total + queue_len + discarded`. The other fields are read beside it, each
+/// true at some moment of the call. Everything may have changed when the call returns, but totals
+/// and `high_watermark` never fall, and closure is final.
 ///
-/// On a target without a clock (`wasm32-unknown-unknown`) points in time and sums of time are 0, and
-/// ages are none.
+/// On a target without a clock (`wasm32-unknown-unknown`) points in time and sums of time are 0,
+/// and ages are none.
 ///
 /// # Examples
 /// ```
@@ -78,14 +79,14 @@ pub struct ChannelStats {
     pub sender_count: u64,
     /// Weak senders.
     pub weak_sender_count: u64,
-    /// Sends and reserves that wait for room and have not been granted it. All that are counted here
-    /// or in `granted_waiters` were in line at one instant, that at which the call began to look at
-    /// the line: a sender with one wait counts once. Those that have left since are
-    /// not counted. It may change at any time.
+    /// Sends and reserves that wait for room and have not been granted it. All that are counted
+    /// here or in `granted_waiters` were in line at one instant, that at which the call began to
+    /// look at the line: a sender with one wait counts once. Those that have left since are not
+    /// counted. It may change at any time.
     pub send_waiters: u64,
     /// Sends and reserves that were granted room and have not been polled since. One that stays
-    /// holds capacity that nobody uses: its future is not polled, or was forgotten. They were in line
-    /// at the same instant as `send_waiters`, and may have been granted room after it.
+    /// holds capacity that nobody uses: its future is not polled, or was forgotten. They were in
+    /// line at the same instant as `send_waiters`, and may have been granted room after it.
     pub granted_waiters: u64,
     /// 1 while the receiver's last poll waits for a message, else 0. Handles count it also if the
     /// task that polled has ended since; a snapshot does not, where that is known.
@@ -93,15 +94,17 @@ pub struct ChannelStats {
     /// How long the first send in line has waited, in nanoseconds; none if nobody waits. Waits are
     /// timed by the system's coarse clock: too high by a tick (1 to 10 ms) at most, never too low.
     pub oldest_send_wait_ns: Option<u64>,
-    /// How long the receiver has waited, in nanoseconds, as exact as the former; none if it does not.
+    /// How long the receiver has waited, in nanoseconds, as exact as the former; none if it does
+    /// not.
     pub oldest_recv_wait_ns: Option<u64>,
-    /// Time that sends and reserves have waited, ended and unended waits together, in nanoseconds. On
-    /// the coarse clock: over many short waits right on average.
+    /// Time that sends and reserves have waited, ended and unended waits together, in nanoseconds.
+    /// On the coarse clock: over many short waits right on average.
     pub send_wait_total_ns: u64,
     /// Sends and reserves that had to wait.
     pub send_waits_total: u64,
     /// Sends and reserves that were given up while they waited: the future was dropped, or its time
-    /// was over. One that had been granted room, or refused by closure, is not counted. Never falls.
+    /// was over. One that had been granted room, or refused by closure, is not counted. Never
+    /// falls.
     pub send_given_up_total: u64,
     /// Receives that had to wait, the one that waits now included. A receive that is polled again
     /// without a wake-up, by the same task for the same call, goes on with its wait. Never falls.
@@ -110,8 +113,8 @@ pub struct ChannelStats {
     /// woken, which is before its task runs, or given up; the one that waits now until now.
     pub recv_wait_total_ns: u64,
     /// Receives that were given up while they waited: by the loser of a `select!`, say, or because
-    /// their time was over. That nobody is interested any more in a `poll_recv` or a stream is known
-    /// only when the receiver is dropped. Never falls.
+    /// their time was over. That nobody is interested any more in a `poll_recv` or a stream is
+    /// known only when the receiver is dropped. Never falls.
     pub recv_given_up_total: u64,
     /// `try_` calls that were refused because the channel was full.
     pub full_total: u64,

@@ -1,11 +1,11 @@
 //! Where each strong sender of a channel was made, if the channel traces that.
 //!
 //! A traced sender has a number in the channel's [`Ledger`], and carries it: a handle has no other
-//! identity, for it moves. So a sender that is not traced costs its channel nothing when it is cloned
-//! or dropped but a look at its own number.
+//! identity, for it moves. So a sender that is not traced costs its channel nothing when it is
+//! cloned or dropped but a look at its own number.
 //!
-//! A sender is counted before it is entered, and struck off before it is counted down. So a snapshot
-//! that finds as many as the count says knows them all.
+//! A sender is counted before it is entered, and struck off before it is counted down. So a
+//! snapshot that finds as many as the count says knows them all.
 
 use core::panic::Location;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::registry::{self, Retired};
 pub use crate::chan::Call;
-use crate::chan::{ChannelStats, ReceiveWait, Shared, Ticket, Waiting};
+use crate::chan::{ChannelStats, ReceiveWait, Shared, Waiter, Waiting};
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::ledger::Made;
 use crate::telemetry::process::{encode, pid, proc_key, process};
@@ -302,7 +302,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
 
 /// Who waits in line.
 fn waiting(wait: &Waiting, anchor: Anchor) -> WaitSnapshot {
-    let Ticket { task, since, want } = wait.ticket;
+    let Waiter { task, since, want } = wait.waiter;
     WaitSnapshot {
         id: wait.id,
         call: want.call(),
@@ -317,7 +317,7 @@ fn waiting(wait: &Waiting, anchor: Anchor) -> WaitSnapshot {
 
 fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
     let ReceiveWait { id, waiter: task, since, want } = *wait;
-    waiting(&Waiting { id, ticket: Ticket { task, since, want }, granted_at: None }, anchor)
+    waiting(&Waiting { id, waiter: Waiter { task, since, want }, granted_at: None }, anchor)
 }
 
 /// The senders of a channel that traces them.

@@ -1,5 +1,5 @@
-//! What must not compile, each beside a twin that differs in the one thing and does. A `compile_fail` test alone
-//! passes for any mistake; its twin shows that there is no other.
+//! What must not compile, each beside a twin that differs in the one thing and does. A
+//! `compile_fail` test alone passes for any mistake; its twin shows that there is no other.
 //!
 //! The assertions of `tests/auto_traits.rs` say the same of types; these say it of programs.
 

@@ -9,8 +9,8 @@ use crate::sync::plain::Arc;
 
 /// Makes a bounded channel for `buffer` messages.
 ///
-/// The capacity is exact for any number from 1 up to `usize::MAX >> 3`, and creating a channel takes as long
-/// for a large one as for a small one: memory is taken as messages come.
+/// The capacity is exact for any number from 1 up to `usize::MAX >> 3`, and creating a channel
+/// takes as long for a large one as for a small one: memory is taken as messages come.
 ///
 /// # Its name
 /// In telemetry a channel that was given no name goes by the place of this call, `src/main.rs:17`.
@@ -130,8 +130,9 @@ impl Builder {
         self
     }
 
-    /// The number of messages and permits that the channel holds at most. Of them at most 16,777,215 can be
-    /// permits that are out at the same time: beyond that `try_reserve` finds the channel full, and `reserve` waits.
+    /// The number of messages and permits that the channel holds at most. Of them at most
+    /// 16,777,215 can be permits that are out at the same time: beyond that `try_reserve` finds the
+    /// channel full, and `reserve` waits.
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
@@ -148,11 +149,12 @@ impl Builder {
     /// channel open is answered by a line of code.
     ///
     /// Of a sender that is cloned, it is the line of the `clone`; in a derived `Clone` that of the
-    /// `derive`, in a generic function one of that, in the standard library (`vec![tx; 8]`) one in there. An owned permit counts as the sender that it was reserved by, and a `PollSender`, an
+    /// `derive`, in a generic function one of that, in the standard library (`vec![tx; 8]`) one in
+    /// there. An owned permit counts as the sender that it was reserved by, and a `PollSender`, an
     /// `UnboundedSink` as the one inside.
     ///
-    /// To make a sender then takes an allocation, to drop it frees that, and each takes a short lock.
-    /// Messages cost what they always do.
+    /// To make a sender then takes an allocation, to drop it frees that, and each takes a short
+    /// lock. Messages cost what they always do.
     ///
     /// # Examples
     /// ```
@@ -261,8 +263,8 @@ mod tests {
 
     /// Stamps wrap after 2^32 messages, positions after 2^36, and the head counts on.
     ///
-    /// Seen to fail with: stamps that saturate; a ring whose first stamps are 0 wherever it starts; and, `since`
-    /// without its mask. The last two hang.
+    /// Seen to fail with: stamps that saturate; a ring whose first stamps are 0 wherever it starts;
+    /// and, `since` without its mask. The last two hang.
     #[test]
     fn b10_a_channel_works_across_every_wrap() {
         // Under Miri a few will do: it looks for other faults than wrong numbers.
@@ -282,7 +284,8 @@ mod tests {
                 for round in (0..20).take(few.saturating_mul(3)) {
                     // A stamp that seems right too early is read here.
                     assert!(!tx.is_empty() || rx.try_recv().is_err(), "{wrap} {capacity}");
-                    // Filled by sends, and by permits that are taken before and used across the wrap.
+                    // Filled by sends, and by permits that are taken before and used across the
+                    // wrap.
                     let mut permits = tx.try_reserve_many(capacity / 2).unwrap();
                     while tx.try_send(next).is_ok() {
                         next += 1;

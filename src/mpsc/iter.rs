@@ -27,8 +27,8 @@ impl<T> Receiver<T> {
         Iter { receiver: self }
     }
 
-    /// The messages that are there, also those that come meanwhile, until [`Receiver::try_recv`] fails. An
-    /// addition to Tokio's interface.
+    /// The messages that are there, also those that come meanwhile, until [`Receiver::try_recv`]
+    /// fails. An addition to Tokio's interface.
     ///
     /// # Examples
     /// ```
@@ -42,14 +42,14 @@ impl<T> Receiver<T> {
         TryIter { receiver: self }
     }
 
-    /// Takes exactly the messages that are in the channel now, and none that is sent later. One that is
-    /// on its way in is among them, and is awaited as [`Receiver::try_recv`] does. An addition to Tokio's
-    /// interface.
+    /// Takes exactly the messages that are in the channel now, and none that is sent later. One
+    /// that is on its way in is among them, and is awaited as [`Receiver::try_recv`] does. An
+    /// addition to Tokio's interface.
     ///
-    /// Each is taken when the iterator comes to it. Dropping the iterator drops the rest of them, on
-    /// past any number of panicking drops, and then resumes the first panic; forgetting it leaves
-    /// them in the channel. A message that is dropped so takes its room until its destructor has run: one
-    /// that waits in there for room in this very channel waits for ever.
+    /// Each is taken when the iterator comes to it. Dropping the iterator drops the rest of them,
+    /// on past any number of panicking drops, and then resumes the first panic; forgetting it
+    /// leaves them in the channel. A message that is dropped so takes its room until its destructor
+    /// has run: one that waits in there for room in this very channel waits for ever.
     ///
     /// # Examples
     /// ```
@@ -67,8 +67,8 @@ impl<T> Receiver<T> {
     }
 }
 
-/// The messages as they come, blocking the thread for each: see [`IntoIter`]. An addition to Tokio's
-/// interface.
+/// The messages as they come, blocking the thread for each: see [`IntoIter`]. An addition to
+/// Tokio's interface.
 impl<T> IntoIterator for Receiver<T> {
     type Item = T;
     type IntoIter = IntoIter<T>;
@@ -147,8 +147,8 @@ impl<T> Iterator for IntoIter<T> {
 
 impl<T> FusedIterator for IntoIter<T> {}
 
-/// The messages that are there; from [`Receiver::try_iter`]. After `None` it may go on: what comes later is
-/// there then. An addition to Tokio's interface.
+/// The messages that are there; from [`Receiver::try_iter`]. After `None` it may go on: what comes
+/// later is there then. An addition to Tokio's interface.
 #[must_use = "iterators are lazy"]
 pub struct TryIter<'a, T> {
     receiver: &'a mut Receiver<T>,

@@ -20,32 +20,37 @@
 //!
 //! # Waiting and fairness
 //!
-//! A send that finds the channel full waits in line. Room goes to the first in line, as a permit that
-//! nobody else can take; `try_send` cannot overtake. A send that is dropped while it waits was not sent,
-//! and its place and room go to the next. A granted send that is not polled keeps its room
-//! and holds up others: [`ChannelStats::granted_waiters`](crate::ChannelStats::granted_waiters) shows it.
+//! A send that finds the channel full waits in line. Room goes to the first in line, as a permit
+//! that nobody else can take; `try_send` cannot overtake. A send that is dropped while it waits was
+//! not sent, and its place and room go to the next. A granted send that is not polled keeps its
+//! room and holds up others:
+//! [`ChannelStats::granted_waiters`](crate::ChannelStats::granted_waiters) shows it.
 //!
 //! # Disconnection
 //!
-//! When all senders and owned permits are gone, `recv` gives what is left and then `None`, for ever. When the
-//! receiver is closed, sends fail, also those that waited; messages in the channel and permits that
-//! are out still arrive, then `None`. When the receiver is dropped, what is left is dropped at once.
+//! When all senders and owned permits are gone, `recv` gives what is left and then `None`, for
+//! ever. When the receiver is closed, sends fail, also those that waited; messages in the channel
+//! and permits that are out still arrive, then `None`. When the receiver is dropped, what is left
+//! is dropped at once.
 //!
 //! # Async, blocking and `try_`
 //!
 //! All three mix freely on one channel, from any runtime and from plain threads. A `blocking_` call
-//! parks its thread, as `blocking_recv_timeout` and `blocking_recv_deadline` do: never make one inside an async task.
+//! parks its thread, as `blocking_recv_timeout` and `blocking_recv_deadline` do: never make one
+//! inside an async task.
 //!
-//! With feature `tokio`, a blocking call in asynchronous code of a Tokio runtime panics, and what succeeds with
-//! an `await` spends a unit of the task's [budget](https://docs.rs/tokio/1/tokio/task/coop/index.html); both
-//! exactly as Tokio's channel does. Without the feature a task that always finds messages, or room, should now
-//! and then make way for others itself.
+//! With feature `tokio`, a blocking call in asynchronous code of a Tokio runtime panics, and what
+//! succeeds with an `await` spends a unit of the task's
+//! [budget](https://docs.rs/tokio/1/tokio/task/coop/index.html); both exactly as Tokio's channel
+//! does. Without the feature a task that always finds messages, or room, should now and then make
+//! way for others itself.
 //!
 //! # Allocation
 //!
-//! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. Larger and unbounded ones have
-//! a block of 32 slots to begin with; more are allocated as messages come, reused in a steady flow, and freed
-//! after a burst, so that a capacity that is not used costs nothing. A slot takes `size_of::<T>()` plus 4 bytes.
+//! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. Larger and
+//! unbounded ones have a block of 32 slots to begin with; more are allocated as messages come,
+//! reused in a steady flow, and freed after a burst, so that a capacity that is not used costs
+//! nothing. A slot takes `size_of::<T>()` plus 4 bytes.
 //!
 //! The line of waiting senders takes segments of 1 KiB, for 16 who come one after the other. A
 //! segment is needed while one of its 16 waits, and the last one always. The channel keeps at most
@@ -54,8 +59,9 @@
 //!
 //! # Progress
 //!
-//! No operation takes a lock, and none waits for a thread that is stopped, but where this table says so. *Lock-free*: it can
-//! begin again only because another operation has got on. *Wait-free*: it is done in a bounded number of steps.
+//! No operation takes a lock, and none waits for a thread that is stopped, but where this table
+//! says so. *Lock-free*: it can begin again only because another operation has got on. *Wait-free*:
+//! it is done in a bounded number of steps.
 //!
 //! | operation | progress | what may delay it |
 //! |---|---|---|
@@ -75,39 +81,44 @@
 //! | `set_name` | | whoever just reads or replaces that name |
 //! | `snapshot` | lock-free for each channel | the registry's lock, and those of the lists of tasks and of names |
 //!
-//! A thread that is stopped withholds what it holds: its permits, units it was just handing out, a message between
-//! its two steps; and the wake-up that it owes. If that is the receiver's, the receiver sleeps until then. All of this is up
-//! to the allocator, which is asked when blocks or the line grow, and to wakers, which are the executor's. Blocking calls
-//! and timers are the system's.
+//! A thread that is stopped withholds what it holds: its permits, units it was just handing out, a
+//! message between its two steps; and the wake-up that it owes. If that is the receiver's, the
+//! receiver sleeps until then. All of this is up to the allocator, which is asked when blocks or
+//! the line grow, and to wakers, which are the executor's. Blocking calls and timers are the
+//! system's.
 //!
 //! The argument is in the sources, in `wait/mod.rs`; `tests/stall` stops a thread at each step.
 //!
 //! # Model checking
 //!
-//! With `--cfg parshall_loom` these channels are part of your own loom models: see [`model_checking`](crate::model_checking).
+//! With `--cfg parshall_loom` these channels are part of your own loom models: see
+//! [`model_checking`](crate::model_checking).
 //!
 //! # Panicking wakers and drops
 //!
-//! The waker of one task, which panics when it is called or dropped, costs no other task a message, a permit or a wake-up. The
-//! call in which that happens wakes all others first. If it owes its caller anything, it returns that: an error with the
-//! message in it, a sender, a permit, a message, how many there were, or that a poll is ready. If it owes nothing, it goes on with the first
-//! such panic: a drop, `close`, [`Permit::send`], or a send that is done and is not polled, as `try_send` and `blocking_send`. While
-//! the thread is unwinding already, no such panic goes on.
+//! The waker of one task, which panics when it is called or dropped, costs no other task a message,
+//! a permit or a wake-up. The call in which that happens wakes all others first. If it owes its
+//! caller anything, it returns that: an error with the message in it, a sender, a permit, a
+//! message, how many there were, or that a poll is ready. If it owes nothing, it goes on with the
+//! first such panic: a drop, `close`, [`Permit::send`], or a send that is done and is not polled,
+//! as `try_send` and `blocking_send`. While the thread is unwinding already, no such panic goes on.
 //!
-//! A panic in the drop of a message that this very call drops goes on: of a receiver or a [`Drain`] that is dropped after all
-//! messages were, of a permit's send after the receiver has gone when the room is back.
+//! A panic in the drop of a message that this very call drops goes on: of a receiver or a [`Drain`]
+//! that is dropped after all messages were, of a permit's send after the receiver has gone when the
+//! room is back.
 //!
 //! # Beyond Tokio
 //!
 //! [`Builder`] (names), `set_name` on every handle, [`Sender::len`], [`Sender::is_empty`],
-//! [`Sender::is_full`], `stats` on handles that are not weak,
-//! [`Receiver::blocking_recv_timeout`], [`Receiver::blocking_recv_deadline`], [`Sender::blocking_send_timeout`], `send_timeout` with any
-//! runtime's [`Timer`], `send_many` and its kin on both senders, [`Stream`](futures_core::Stream) and
-//! [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`], its iterators ([`Receiver::iter`],
-//! [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]), and, with feature `sink`, `PollSender`, which is
-//! tokio-util's without its allocation. A value sent through a permit after the receiver was dropped is dropped at
-//! once, not when the last handle goes. Dropping the receiver goes on past any number of panicking drops and then
-//! resumes the first panic.
+//! [`Sender::is_full`], `stats` on handles that are not weak, [`Receiver::blocking_recv_timeout`],
+//! [`Receiver::blocking_recv_deadline`], [`Sender::blocking_send_timeout`], `send_timeout` with any
+//! runtime's [`Timer`], `send_many` and its kin on both senders, [`Stream`](futures_core::Stream)
+//! and [`FusedStream`](futures_core::stream::FusedStream) for [`Receiver`], its iterators
+//! ([`Receiver::iter`], [`Receiver::try_iter`], [`Receiver::drain`], [`IntoIterator`]), and, with
+//! feature `sink`, `PollSender`, which is tokio-util's without its allocation. A value sent through
+//! a permit after the receiver was dropped is dropped at once, not when the last handle goes.
+//! Dropping the receiver goes on past any number of panicking drops and then resumes the first
+//! panic.
 
 #![forbid(unsafe_code)]
 

@@ -7,7 +7,8 @@ use core::mem::ManuallyDrop;
 use super::Sender;
 use crate::unwind::{OwesNothing, OwesValue};
 
-/// Room for one message, from [`Sender::reserve`] or [`Sender::try_reserve`]. Dropping it gives the room back.
+/// Room for one message, from [`Sender::reserve`] or [`Sender::try_reserve`]. Dropping it gives the
+/// room back.
 pub struct Permit<'a, T> {
     sender: &'a Sender<T>,
 }
@@ -41,8 +42,8 @@ impl<T> fmt::Debug for Permit<'_, T> {
     }
 }
 
-/// Room for several messages, from [`Sender::reserve_many`] or [`Sender::try_reserve_many`]: an iterator of
-/// permits. Dropping it gives the rest back in one step.
+/// Room for several messages, from [`Sender::reserve_many`] or [`Sender::try_reserve_many`]: an
+/// iterator of permits. Dropping it gives the rest back in one step.
 pub struct PermitIterator<'a, T> {
     sender: &'a Sender<T>,
     n: usize,

@@ -17,16 +17,18 @@ use crate::sync::Arc;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
 use crate::wait::{Call, Want};
 
-/// A [`Sender`] that is polled: a [`Sink`]. The interface is that of tokio-util's `sync::PollSender`, without
-/// its bounds on `T`. An addition to Tokio's `mpsc`.
+/// A [`Sender`] that is polled: a [`Sink`]. The interface is that of tokio-util's
+/// `sync::PollSender`, without its bounds on `T`. An addition to Tokio's `mpsc`.
 ///
-/// [`poll_reserve`](PollSender::poll_reserve) takes room for one message, which belongs to this sender
-/// until [`send_item`](PollSender::send_item) uses it, or [`abort_send`](PollSender::abort_send) or a drop gives it
-/// back. Nobody else can use it meanwhile, so do not keep it for long. The wait lies in this struct and
-/// in the channel's line: unlike tokio-util's, no future is boxed.
+/// [`poll_reserve`](PollSender::poll_reserve) takes room for one message, which belongs to this
+/// sender until [`send_item`](PollSender::send_item) uses it, or
+/// [`abort_send`](PollSender::abort_send) or a drop gives it back. Nobody else can use it
+/// meanwhile, so do not keep it for long. The wait lies in this struct and in the channel's line:
+/// unlike tokio-util's, no future is boxed.
 ///
 /// It differs from tokio-util's in three more ways: it counts as one sender, not as two; a panic in
-/// `send_item` does not close it; and a message sent after the receiver was dropped is dropped at once.
+/// `send_item` does not close it; and a message sent after the receiver was dropped is dropped at
+/// once.
 ///
 /// # Cancel safety
 /// A wait belongs to this struct, not to a future: it keeps its place in line across polls, also by
@@ -70,12 +72,13 @@ impl<T> PollSender<T> {
         Self { state: State::Idle, sender: Some(sender), closed: false }
     }
 
-    /// Takes room for one message, or waits for it in line. Once ready, it stays so until the room is used
-    /// or given back: polling again takes no more. Pending: the waker of the last poll will be woken.
+    /// Takes room for one message, or waits for it in line. Once ready, it stays so until the room
+    /// is used or given back: polling again takes no more. Pending: the waker of the last poll will
+    /// be woken.
     ///
     /// # Errors
-    /// [`PollSendError`] without a message if the receiver is closed or dropped, also while waiting, or if
-    /// this sender is closed and nothing is reserved. It stays so.
+    /// [`PollSendError`] without a message if the receiver is closed or dropped, also while
+    /// waiting, or if this sender is closed and nothing is reserved. It stays so.
     ///
     /// # Cancel safety
     /// Between polls the place in line is kept. [`PollSender::abort_send`] gives it up.
@@ -117,12 +120,13 @@ impl<T> PollSender<T> {
         })
     }
 
-    /// Sends a message into the room that [`PollSender::poll_reserve`] took. It never waits. If the receiver
-    /// was dropped since, so is the message, at once, as [`Permit::send`](super::Permit::send) does.
+    /// Sends a message into the room that [`PollSender::poll_reserve`] took. It never waits. If the
+    /// receiver was dropped since, so is the message, at once, as
+    /// [`Permit::send`](super::Permit::send) does.
     ///
     /// # Errors
-    /// [`PollSendError`] with the message if there is no room and never will be: `poll_reserve` found the
-    /// channel closed, or this sender is closed.
+    /// [`PollSendError`] with the message if there is no room and never will be: `poll_reserve`
+    /// found the channel closed, or this sender is closed.
     ///
     /// # Panics
     /// If `poll_reserve` has not been ready since the last message. The state stays as it was.
@@ -166,8 +170,8 @@ impl<T> PollSender<T> {
         PollSendError(value)
     }
 
-    /// Whether this sender is closed: by [`PollSender::close`], or because `poll_reserve` found the channel
-    /// closed. Once true, true for ever. The channel itself may be closed before that:
+    /// Whether this sender is closed: by [`PollSender::close`], or because `poll_reserve` found the
+    /// channel closed. Once true, true for ever. The channel itself may be closed before that:
     /// [`Sender::is_closed`] tells.
     pub fn is_closed(&self) -> bool {
         self.closed || matches!(self.state, State::Refused)
@@ -178,9 +182,9 @@ impl<T> PollSender<T> {
         self.sender.as_ref().filter(|_| !self.closed)
     }
 
-    /// Closes this sender; the channel goes on with the others. Room that is reserved stays for one last
-    /// [`PollSender::send_item`], and keeps the channel open until then, or until it is given back. A wait
-    /// in line ends.
+    /// Closes this sender; the channel goes on with the others. Room that is reserved stays for one
+    /// last [`PollSender::send_item`], and keeps the channel open until then, or until it is given
+    /// back. A wait in line ends.
     ///
     /// # Examples
     /// ```
@@ -193,14 +197,16 @@ impl<T> PollSender<T> {
     pub fn close(&mut self) {
         self.closed = true;
         if !matches!(self.state, State::Reserved) {
-            // Declared last, dropped first: the place in line goes before what may be the last sender.
+            // Declared last, dropped first: the place in line goes before what may be the last
+            // sender.
             let _sender = self.sender.take();
             let _place = mem::replace(&mut self.state, State::Idle);
         }
     }
 
-    /// Gives the reserved room back, or the place in line up; who waits next gets it. Says whether there was
-    /// either. A sender that is not closed may be polled again, and starts at the end of the line.
+    /// Gives the reserved room back, or the place in line up; who waits next gets it. Says whether
+    /// there was either. A sender that is not closed may be polled again, and starts at the end of
+    /// the line.
     ///
     /// # Examples
     /// ```
@@ -254,8 +260,8 @@ impl<T> Clone for PollSender<T> {
     }
 }
 
-/// Ready means reserved, as [`PollSender::poll_reserve`]. Flushing is done as soon as it is asked for: what
-/// was sent is in the channel. Closing is [`PollSender::close`].
+/// Ready means reserved, as [`PollSender::poll_reserve`]. Flushing is done as soon as it is asked
+/// for: what was sent is in the channel. Closing is [`PollSender::close`].
 ///
 /// # Panics
 /// `start_send` panics as [`PollSender::send_item`].

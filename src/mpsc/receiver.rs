@@ -84,8 +84,8 @@ impl<T> Receiver<T> {
         self.consumer.discard(n);
     }
 
-    /// Waits for the next message. `None`: the channel is closed, nothing is left, and no permit is out;
-    /// it stays so.
+    /// Waits for the next message. `None`: the channel is closed, nothing is left, and no permit is
+    /// out; it stays so.
     ///
     /// # Cancel safety
     /// Nothing is lost: dropped before it is ready, no message was taken.
@@ -167,7 +167,8 @@ impl<T> Receiver<T> {
     /// [`Receiver::blocking_recv`] for at most `timeout`. An addition to Tokio's interface.
     ///
     /// A message that is there is taken, however short the time: with a `timeout` of zero this is a
-    /// [`Receiver::try_recv`]. One that is too long to be told, as [`Duration::MAX`] is, never ends.
+    /// [`Receiver::try_recv`]. One that is too long to be told, as [`Duration::MAX`] is, never
+    /// ends.
     ///
     /// # Errors
     /// [`RecvTimeoutError::Timeout`] if something may still come, and nothing is lost; else
@@ -194,7 +195,8 @@ impl<T> Receiver<T> {
         self.recv_until(|| Instant::now().checked_add(timeout))
     }
 
-    /// [`Receiver::blocking_recv_timeout`] with the instant at which the time is over. An addition to Tokio's interface.
+    /// [`Receiver::blocking_recv_timeout`] with the instant at which the time is over. An addition
+    /// to Tokio's interface.
     ///
     /// # Errors
     /// As [`Receiver::blocking_recv_timeout`].
@@ -259,10 +261,10 @@ impl<T> Receiver<T> {
         as_thread(|| block_on(self.recv_many(buffer, limit)))
     }
 
-    /// Closes the channel: sends fail from now on, also those that wait. Messages in the channel and
-    /// permits that are out still arrive, and `None` comes after the last of them is used or
-    /// dropped; that includes room granted to a reserve that has not been polled since. Closing again does
-    /// nothing.
+    /// Closes the channel: sends fail from now on, also those that wait. Messages in the channel
+    /// and permits that are out still arrive, and `None` comes after the last of them is used or
+    /// dropped; that includes room granted to a reserve that has not been polled since. Closing
+    /// again does nothing.
     ///
     /// # Examples
     /// ```
@@ -277,20 +279,20 @@ impl<T> Receiver<T> {
         self.consumer.close();
     }
 
-    /// Whether the channel is closed: by [`Receiver::close`], or because no sender and no owned permit is left.
-    /// Messages may still be there. Once true, true for ever.
+    /// Whether the channel is closed: by [`Receiver::close`], or because no sender and no owned
+    /// permit is left. Messages may still be there. Once true, true for ever.
     pub fn is_closed(&self) -> bool {
         self.consumer.chan.is_closed()
     }
 
-    /// Whether there are no messages. A message whose send has returned is there. `true` may change at
-    /// any time; `false` cannot be changed by another thread.
+    /// Whether there are no messages. A message whose send has returned is there. `true` may change
+    /// at any time; `false` cannot be changed by another thread.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Messages in the channel, at most [`Receiver::max_capacity`]. May grow at any time; only this receiver
-    /// makes it fall.
+    /// Messages in the channel, at most [`Receiver::max_capacity`]. May grow at any time; only this
+    /// receiver makes it fall.
     pub fn len(&self) -> usize {
         self.consumer.chan.len() as usize
     }
@@ -306,8 +308,8 @@ impl<T> Receiver<T> {
         self.consumer.chan.max_capacity() as usize
     }
 
-    /// [`Receiver::recv`] as a poll. Pending: the waker of the last poll will be woken. It may also be woken
-    /// though nothing is there.
+    /// [`Receiver::recv`] as a poll. Pending: the waker of the last poll will be woken. It may also
+    /// be woken though nothing is there.
     ///
     /// Telemetry shows the wait until the next poll: it cannot know that a caller has lost
     /// interest. A snapshot leaves it out once the [named task](crate::task::named) or the thread
@@ -336,8 +338,8 @@ impl<T> Receiver<T> {
         self.consumer.chan.counts.weak()
     }
 
-    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
-    /// Tokio's interface.
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An
+    /// addition to Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
         self.consumer.chan.stats()
     }
@@ -358,9 +360,9 @@ impl<T> Stream for Receiver<T> {
         self.poll_recv(cx)
     }
 
-    /// At least what is there now; once the channel is closed, at most that and the permits that are out. The lower bound
-    /// may grow at any time, the upper one of a closed channel may fall: a permit is dropped, or a send that was granted
-    /// room finds it closed.
+    /// At least what is there now; once the channel is closed, at most that and the permits that
+    /// are out. The lower bound may grow at any time, the upper one of a closed channel may fall: a
+    /// permit is dropped, or a send that was granted room finds it closed.
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.consumer.chan.size_hint()
     }
@@ -368,9 +370,9 @@ impl<T> Stream for Receiver<T> {
 
 /// An addition to Tokio's interface.
 impl<T> FusedStream for Receiver<T> {
-    /// Whether the stream, [`Receiver::recv`], [`Receiver::blocking_recv`] or an iterator has given `None` as the end. Never
-    /// true before that, however empty and closed the channel is, so that `select!` sees the end once. Only
-    /// this receiver changes it; once true, true for ever.
+    /// Whether the stream, [`Receiver::recv`], [`Receiver::blocking_recv`] or an iterator has given
+    /// `None` as the end. Never true before that, however empty and closed the channel is, so that
+    /// `select!` sees the end once. Only this receiver changes it; once true, true for ever.
     fn is_terminated(&self) -> bool {
         self.consumer.has_ended()
     }

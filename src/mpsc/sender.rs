@@ -66,11 +66,11 @@ impl<T> Sender<T> {
         self.chan.send(value, SendError)
     }
 
-    /// Sends a message, waiting in line for room until `timeout` is over: a [`Timer`](super::Timer) around any
-    /// timer's future, or with feature `tokio` a [`Duration`].
+    /// Sends a message, waiting in line for room until `timeout` is over: a [`Timer`](super::Timer)
+    /// around any timer's future, or with feature `tokio` a [`Duration`].
     ///
-    /// A duration counts from the first poll. One that is too long to be told, as [`Duration::MAX`] is, never
-    /// ends. Room that is there is used however short the time. Other timeouts than
+    /// A duration counts from the first poll. One that is too long to be told, as [`Duration::MAX`]
+    /// is, never ends. Room that is there is used however short the time. Other timeouts than
     /// durations are an addition to Tokio's interface.
     ///
     /// # Errors
@@ -176,19 +176,20 @@ impl<T> Sender<T> {
         }
     }
 
-    /// Sends all of `messages`, in order, waiting in line for room. What has been sent leaves the deque at its front.
+    /// Sends all of `messages`, in order, waiting in line for room. What has been sent leaves the
+    /// deque at its front.
     ///
-    /// As many as there is room for go in one step, with nothing between them; while the channel is full, one by
-    /// one, so that nobody behind waits longer than for a single send. With nothing to send it is done at once, also on a
-    /// closed channel. An addition to Tokio's interface.
+    /// As many as there is room for go in one step, with nothing between them; while the channel is
+    /// full, one by one, so that nobody behind waits longer than for a single send. With nothing to
+    /// send it is done at once, also on a closed channel. An addition to Tokio's interface.
     ///
     /// # Errors
-    /// [`SendError`] if the receiver is closed or dropped, also while waiting. The messages that were not sent are
-    /// still in the deque.
+    /// [`SendError`] if the receiver is closed or dropped, also while waiting. The messages that
+    /// were not sent are still in the deque.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the messages that were not sent are still in the deque, in order; the
-    /// place in line is lost.
+    /// Dropped before it is ready, the messages that were not sent are still in the deque, in
+    /// order; the place in line is lost.
     ///
     /// # Examples
     /// ```
@@ -222,8 +223,9 @@ impl<T> Sender<T> {
         Ok(())
     }
 
-    /// Sends as many of `messages`, from the front, as there is room for, and returns how many; they leave the
-    /// deque. All of them go in one step, with nothing between them. An addition to Tokio's interface.
+    /// Sends as many of `messages`, from the front, as there is room for, and returns how many;
+    /// they leave the deque. All of them go in one step, with nothing between them. An addition to
+    /// Tokio's interface.
     ///
     /// # Errors
     /// [`TrySendError::Full`] if there is no room for the first, or others wait for it;
@@ -263,8 +265,8 @@ impl<T> Sender<T> {
     /// [`SendError`] with the message if the receiver is closed or dropped, also while waiting.
     ///
     /// # Panics
-    /// With feature `tokio`, in asynchronous code of a Tokio runtime, as Tokio's. The message is dropped.
-    /// On WebAssembly without threads, if it would have to wait: nobody could wake it.
+    /// With feature `tokio`, in asynchronous code of a Tokio runtime, as Tokio's. The message is
+    /// dropped. On WebAssembly without threads, if it would have to wait: nobody could wake it.
     ///
     /// # Examples
     /// ```
@@ -352,7 +354,8 @@ impl<T> Sender<T> {
     /// [`SendError`] if the receiver is closed or dropped, also while waiting.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, its place in line is lost, and what it was granted goes to the next.
+    /// Dropped before it is ready, its place in line is lost, and what it was granted goes to the
+    /// next.
     ///
     /// # Examples
     /// ```
@@ -374,8 +377,9 @@ impl<T> Sender<T> {
     /// Room is collected as it comes, and nobody behind is served meanwhile.
     ///
     /// # Errors
-    /// [`SendError`] if the receiver is closed or dropped, also while waiting, and at once if `n` is more
-    /// than [`Sender::max_capacity`], or than 16,777,215, the most permits that can be out at once.
+    /// [`SendError`] if the receiver is closed or dropped, also while waiting, and at once if `n`
+    /// is more than [`Sender::max_capacity`], or than 16,777,215, the most permits that can be out
+    /// at once.
     ///
     /// # Cancel safety
     /// As [`Sender::reserve`].
@@ -407,7 +411,8 @@ impl<T> Sender<T> {
         if granted { Ok(()) } else { Err(self.closed_error(())) }
     }
 
-    /// [`Sender::reserve`], by value: the permit keeps the sender, and gives it back when it is used.
+    /// [`Sender::reserve`], by value: the permit keeps the sender, and gives it back when it is
+    /// used.
     ///
     /// # Errors
     /// As [`Sender::reserve`]; the sender is dropped. Clone it first to keep one.
@@ -493,19 +498,20 @@ impl<T> Sender<T> {
         self.chan.max_capacity() as usize
     }
 
-    /// Messages in the channel, at most [`Sender::max_capacity`]. May change at any time. An addition to
-    /// Tokio's interface.
+    /// Messages in the channel, at most [`Sender::max_capacity`]. May change at any time. An
+    /// addition to Tokio's interface.
     pub fn len(&self) -> usize {
         self.chan.len() as usize
     }
 
-    /// Whether the channel has no messages. May change at any time. An addition to Tokio's interface.
+    /// Whether the channel has no messages. May change at any time. An addition to Tokio's
+    /// interface.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether `try_send` would say `Full`: messages and permits fill the channel, or somebody waits
-    /// for room. May change at any time. An addition to Tokio's interface.
+    /// Whether `try_send` would say `Full`: messages and permits fill the channel, or somebody
+    /// waits for room. May change at any time. An addition to Tokio's interface.
     pub fn is_full(&self) -> bool {
         self.capacity() == 0
     }
@@ -526,8 +532,8 @@ impl<T> Sender<T> {
         self.chan.counts.weak()
     }
 
-    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
-    /// Tokio's interface.
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An
+    /// addition to Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
         self.chan.stats()
     }

@@ -1,5 +1,5 @@
-//! What happens between two steps of one call, in the order that is the worst. `tests/stall` stops threads at every step; these
-//! few are for the fast tests, and one thread plays all.
+//! What happens between two steps of one call, in the order that is the worst. `tests/stall` stops
+//! threads at every step; these few are for the fast tests, and one thread plays all.
 
 use core::future::Future;
 use core::pin::{Pin, pin};
@@ -40,8 +40,8 @@ fn closing_gives_back_the_part_of_who_is_about_to_wait() {
 
 /// A server that has passed a newcomer's place made room for it: that was no wait.
 ///
-/// Seen to fail with: `register` that leaves its ticket in a place that was passed, which is counted when the place is
-/// taken out.
+/// Seen to fail with: `register` that leaves its ticket in a place that was passed, which is
+/// counted when the place is taken out.
 #[test]
 fn a_place_that_was_passed_counts_as_no_wait() {
     const WAITS: u64 = 200;
@@ -58,9 +58,11 @@ fn a_place_that_was_passed_counts_as_no_wait() {
     assert_eq!(tx.stats().send_waits_total, WAITS);
 }
 
-/// The receiver received, and waits again, between two looks of a snapshot: the later wait is told, with its own beginning.
+/// The receiver received, and waits again, between two looks of a snapshot: the later wait is told,
+/// with its own beginning.
 ///
-/// Seen to fail with: `look` that reads none of `id`, `since` and `waker` again; it told of the former one.
+/// Seen to fail with: `look` that reads none of `id`, `since` and `waker` again; it told of the
+/// former one.
 #[test]
 fn a_wait_that_began_meanwhile_is_not_told_with_the_beginning_of_another() {
     let (tx, mut rx) = channel(1);

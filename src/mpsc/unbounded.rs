@@ -56,8 +56,8 @@ impl<T> UnboundedSender<T> {
         }
     }
 
-    /// Sends all of `messages`, in order and in one step, with nothing between them; the deque is empty then.
-    /// An addition to Tokio's interface.
+    /// Sends all of `messages`, in order and in one step, with nothing between them; the deque is
+    /// empty then. An addition to Tokio's interface.
     ///
     /// # Errors
     /// [`SendError`] if the receiver is closed or dropped. The deque is as it was.
@@ -112,7 +112,8 @@ impl<T> UnboundedSender<T> {
         self.chan.len() as usize
     }
 
-    /// Whether the channel has no messages. May change at any time. An addition to Tokio's interface.
+    /// Whether the channel has no messages. May change at any time. An addition to Tokio's
+    /// interface.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -133,8 +134,8 @@ impl<T> UnboundedSender<T> {
         self.chan.counts.weak()
     }
 
-    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
-    /// Tokio's interface.
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An
+    /// addition to Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
         self.chan.stats()
     }
@@ -270,7 +271,8 @@ impl<T> UnboundedReceiver<T> {
         self.inner.consumer().recv::<Unbounded>()
     }
 
-    /// Waits for messages and appends up to `limit` of them to `buffer`; see [`Receiver::recv_many`].
+    /// Waits for messages and appends up to `limit` of them to `buffer`; see
+    /// [`Receiver::recv_many`].
     ///
     /// # Cancel safety
     /// As [`UnboundedReceiver::recv`].
@@ -308,12 +310,12 @@ impl<T> UnboundedReceiver<T> {
         self.inner.blocking_recv_many(buffer, limit)
     }
 
-    /// [`UnboundedReceiver::blocking_recv`] for at most `timeout`; see [`Receiver::blocking_recv_timeout`]. An addition to
-    /// Tokio's interface.
+    /// [`UnboundedReceiver::blocking_recv`] for at most `timeout`; see
+    /// [`Receiver::blocking_recv_timeout`]. An addition to Tokio's interface.
     ///
     /// # Errors
-    /// [`RecvTimeoutError::Timeout`] if nothing came in time, [`RecvTimeoutError::Disconnected`] if nothing ever
-    /// will.
+    /// [`RecvTimeoutError::Timeout`] if nothing came in time, [`RecvTimeoutError::Disconnected`] if
+    /// nothing ever will.
     ///
     /// # Panics
     /// As [`UnboundedReceiver::blocking_recv`].
@@ -322,8 +324,8 @@ impl<T> UnboundedReceiver<T> {
         self.inner.blocking_recv_timeout(timeout)
     }
 
-    /// [`UnboundedReceiver::blocking_recv`] until `deadline`; see [`Receiver::blocking_recv_deadline`]. An addition to
-    /// Tokio's interface.
+    /// [`UnboundedReceiver::blocking_recv`] until `deadline`; see
+    /// [`Receiver::blocking_recv_deadline`]. An addition to Tokio's interface.
     ///
     /// # Errors
     /// As [`UnboundedReceiver::blocking_recv_timeout`].
@@ -335,20 +337,20 @@ impl<T> UnboundedReceiver<T> {
         self.inner.blocking_recv_deadline(deadline)
     }
 
-    /// Closes the channel: sends fail from now on. Messages in the channel still arrive, then `None`. Closing
-    /// again does nothing.
+    /// Closes the channel: sends fail from now on. Messages in the channel still arrive, then
+    /// `None`. Closing again does nothing.
     pub fn close(&mut self) {
         self.inner.close();
     }
 
-    /// Whether the channel is closed: by [`UnboundedReceiver::close`], or because no sender is left. Messages
-    /// may still be there. Once true, true for ever.
+    /// Whether the channel is closed: by [`UnboundedReceiver::close`], or because no sender is
+    /// left. Messages may still be there. Once true, true for ever.
     pub fn is_closed(&self) -> bool {
         self.inner.is_closed()
     }
 
-    /// Whether there are no messages. A message whose send has returned is there. `true` may change at
-    /// any time; `false` cannot be changed by another thread.
+    /// Whether there are no messages. A message whose send has returned is there. `true` may change
+    /// at any time; `false` cannot be changed by another thread.
     pub fn is_empty(&self) -> bool {
         self.inner.is_empty()
     }
@@ -388,14 +390,14 @@ impl<T> UnboundedReceiver<T> {
         self.inner.iter()
     }
 
-    /// The messages that are there, also those that come meanwhile; see [`Receiver::try_iter`]. An addition to
-    /// Tokio's interface.
+    /// The messages that are there, also those that come meanwhile; see [`Receiver::try_iter`]. An
+    /// addition to Tokio's interface.
     pub fn try_iter(&mut self) -> TryIter<'_, T> {
         self.inner.try_iter()
     }
 
-    /// Takes exactly the messages that are in the channel now; see [`Receiver::drain`]. An addition to Tokio's
-    /// interface.
+    /// Takes exactly the messages that are in the channel now; see [`Receiver::drain`]. An addition
+    /// to Tokio's interface.
     pub fn drain(&mut self) -> Drain<'_, T> {
         self.inner.drain()
     }
@@ -410,8 +412,8 @@ impl<T> UnboundedReceiver<T> {
         self.inner.sender_weak_count()
     }
 
-    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An addition to
-    /// Tokio's interface.
+    /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An
+    /// addition to Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
         self.inner.stats()
     }
@@ -432,7 +434,8 @@ impl<T> Stream for UnboundedReceiver<T> {
         self.poll_recv(cx)
     }
 
-    /// At least what is there now; once the channel is closed, exactly that. May grow at any time while it is open.
+    /// At least what is there now; once the channel is closed, exactly that. May grow at any time
+    /// while it is open.
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.inner.size_hint()
     }
@@ -445,8 +448,8 @@ impl<T> FusedStream for UnboundedReceiver<T> {
     }
 }
 
-/// The messages as they come, blocking the thread for each: see [`IntoIter`]. An addition to Tokio's
-/// interface.
+/// The messages as they come, blocking the thread for each: see [`IntoIter`]. An addition to
+/// Tokio's interface.
 impl<T> IntoIterator for UnboundedReceiver<T> {
     type Item = T;
     type IntoIter = IntoIter<T>;

@@ -11,11 +11,12 @@ use super::error::SendError;
 use super::{PollSendError, UnboundedSender};
 use crate::unwind::{Owes, OwesValue};
 
-/// An [`UnboundedSender`] as a [`Sink`]: always ready while the receiver is there. Feature `sink`. An addition to
-/// Tokio's interface.
+/// An [`UnboundedSender`] as a [`Sink`]: always ready while the receiver is there. Feature `sink`.
+/// An addition to Tokio's interface.
 ///
 /// A type of its own, because `SinkExt::send`, which must be polled, would go before
-/// [`UnboundedSender::send`] on a `&mut UnboundedSender`, and a program would lose messages by importing it.
+/// [`UnboundedSender::send`] on a `&mut UnboundedSender`, and a program would lose messages by
+/// importing it.
 ///
 /// # Examples
 /// ```

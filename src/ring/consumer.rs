@@ -18,8 +18,8 @@ pub(crate) enum Room {
     /// It is free, and nobody waits for it.
     Free,
     /// Likewise, by one of the few slow steps: the first one, one a block of a list, one in
-    /// [`MIRRORED`] messages, and one when nobody waits any more. A moment for what need not be done
-    /// with each message.
+    /// [`MIRRORED`] messages, and one when nobody waits any more. A moment for what need not be
+    /// done with each message.
     Seldom,
     /// It is free, and somebody may wait for it.
     WaitedFor,

@@ -29,7 +29,7 @@
 //! | RX_PARKED | the receiver sleeps on an empty ring | receiver | the step that brings news |
 //! | TX_GONE | nobody is left who could use a permit that is still out | last sender | never |
 //! | RX_GONE | the receiver was dropped and has drained the ring | receiver | never |
-//! | TX_WAITING | somebody waits for room, or did a moment ago: a pop looks for him | who comes to wait | receiver, at leisure |
+//! | TX_WAITING | somebody waits for room, or did a moment ago: a pop looks who | who comes to wait | receiver, at leisure |
 //!
 //! # Protocol
 //!
@@ -45,9 +45,9 @@
 //! adds 1 to H's `pos`. If not, it parks, from a T in which nothing is claimed beyond the head.
 //!
 //! Where it finds TX_WAITING, as at the pop before, it adds 1 to `held` in the same step: the room
-//! never becomes free, but is a permit in the receiver's hand, for the first in line. He sends
-//! through it as through any other; what nobody takes is given back. (The first pop after the bit
-//! was set finds it by its step, and frees.)
+//! never becomes free, but is a permit in the receiver's hand, for the first in line. That one
+//! sends through it as through any other; what nobody takes is given back. (The first pop after the
+//! bit was set finds it by its step, and frees.)
 //!
 //! **High watermark**: before it moves the head, the receiver looks whether a message lies
 //! published `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a
@@ -89,12 +89,12 @@
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
 //! | W1 | `arrivals`, then H, SeqCst, by who comes to wait | H, then `arrivals`, SeqCst, by a pop that frees, and by the clearing of TX_WAITING | of the two looks, the last sees the other's step |
 //! | W2 | `arrivals`, then T, SeqCst, by who comes to wait | T, then `arrivals`, SeqCst, by a release and by closing | likewise |
-//! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, ticket and units of the waiter |
+//! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, waiter and units of the waiter |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
 //! | Q3 | number, link or hint of a segment, Release, in `AtomicLink::swap`, `set_up`, `set_out` and `seek_from` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
-//! | M3, M4, M5 | sums of what was taken out and of waits that were given up; ticket and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out, or a wait over; a place of a later wait |
+//! | M3, M4, M5 | sums of what was taken out and of waits that were given up; waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out, or a wait over; a place of a later wait |
 //! | M8 | what is told of the receive that waits, Release | the same, Acquire, in `look` | which attempt it belongs to (see `chan::receiving`) |
 //! | M7 | `popped`, Release, in `move_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the tree of all segments, and the top of the spare ones, Release, in `make` and `put` | the same, Acquire, in `make` and `take` | the segment, set up; that nobody uses it |

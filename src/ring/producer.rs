@@ -356,8 +356,8 @@ impl<Cold> Ring<Cold> {
         loop {
             // The tail first: so the difference is no more than was used when the tail was read.
             // Who has just come to wait has looked at the head in `set_waiting`, by SeqCst. Whoever
-            // serves after a pop has moved the head; after a step on the tail, he has acquired
-            // there every head that a claim before it relied on: a pop that he does not see beyond
+            // serves after a pop has moved the head; after a step on the tail, it has acquired
+            // there every head that a claim before it relied on: a pop that it does not see beyond
             // those still has its own room to hand out.
             let tail = self.tail_sc();
             let head = self.head();

@@ -1,13 +1,15 @@
-//! A channel as one object of a user's model: its operations are single steps, and what they promise about the order
-//! of memory is told to loom.
+//! A channel as one object of a user's model: its operations are single steps, and what they
+//! promise about the order of memory is told to loom.
 //!
-//! The inside of the channel is the code that ships, on `std`'s atomics. Loom does not see those, and runs one thread at a
-//! time: between two of its own points no other thread gets in. So each operation begins with such a point
-//! ([`Order::begin`]), and what follows is done in one go, up to the first waker that is called. Loom tries each order of
-//! the operations of one channel, as it tries each order of steps on one atomic.
+//! The inside of the channel is the code that ships, on `std`'s atomics. Loom does not see those,
+//! and runs one thread at a time: between two of its own points no other thread gets in. So each
+//! operation begins with such a point ([`Order::begin`]), and what follows is done in one go, up to
+//! the first waker that is called. Loom tries each order of the operations of one channel, as it
+//! tries each order of steps on one atomic.
 //!
-//! That point orders nothing but itself (Relaxed). What the channel promises is told apart, by an [`Edge`] from one thread to
-//! another, and nothing beyond it, or a model would not see who relies on more:
+//! That point orders nothing but itself (Relaxed). What the channel promises is told apart, by an
+//! [`Edge`] from one thread to another, and nothing beyond it, or a model would not see who relies
+//! on more:
 //!
 //! | from | to |
 //! |---|---|
@@ -17,8 +19,8 @@
 //! | what was done before `close`, or the drop of the receiver | a call that says that the channel is closed |
 //! | what each sender did before it was dropped | a call that says that all senders are gone |
 //!
-//! Each is one that the real words make too: the map is in `ring/mod.rs`, rows P1, C1, K1, D1 and N1. Wake-ups order as the
-//! executor's wakers do.
+//! Each is one that the real words make too: the map is in `ring/mod.rs`, rows P1, C1, K1, D1 and
+//! N1. Wake-ups order as the executor's wakers do.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -30,8 +32,8 @@ use super::plain;
 
 /// From what one thread did before to what others do after.
 ///
-/// A lock that nobody ever waits for: loom's atomics may not be used by a thread that does not know of their creation, and
-/// an edge is made to tell it.
+/// A lock that nobody ever waits for: loom's atomics may not be used by a thread that does not know
+/// of their creation, and an edge is made to tell it.
 #[derive(Clone, Debug)]
 struct Edge(plain::Arc<Mutex<()>>);
 
@@ -54,11 +56,13 @@ pub(crate) struct Order {
     edges: plain::Mutex<Edges>,
 }
 
-/// Where loom may let another thread go first: a word that all operations step on. It orders nothing else.
+/// Where loom may let another thread go first: a word that all operations step on. It orders
+/// nothing else.
 #[derive(Debug)]
 pub(crate) struct Turns(AtomicUsize);
 
-/// `None` in the place of an edge: of a thread that was unwinding, which loom must not be asked about.
+/// `None` in the place of an edge: of a thread that was unwinding, which loom must not be asked
+/// about.
 #[derive(Debug, Default)]
 struct Edges {
     /// From where each thread began its newest operation.
@@ -99,7 +103,8 @@ impl Order {
         if plain::panicking() {
             return;
         }
-        // Before the step: whoever comes after it then also comes after this, and loom need not try the two the other way round.
+        // Before the step: whoever comes after it then also comes after this, and loom need not try
+        // the two the other way round.
         let edge = Edge::from_here();
         self.turns.begin();
         self.edges.lock().begun.insert(thread::current().id(), edge);

@@ -1,11 +1,12 @@
 //! One monotonic clock for the process, in nanoseconds, with its place in Unix time.
 //!
-//! A wait reads the clock up to three times a message: when a sender queues, when it is granted room,
-//! and when the receiver parks. At capacity 1 exact readings, or the processor's tick counter, cost a fifth
-//! of everything (measured, see DESIGN.md). So waits are timed by the system's coarse clock where there is
-//! one: the same time line, read without touching the hardware, up to one tick (1 to 10 ms) old. Both ends
-//! of a wait lag alike, so sums over many short waits come out right; an age that is read later is never
-//! too low, and too high by a tick at most.
+//! A wait reads the clock up to three times a message: when a sender queues, when it is granted
+//! room, and when the receiver parks. At capacity 1 exact readings, or the processor's tick
+//! counter, cost a fifth of everything (measured, see DESIGN.md). So waits are timed by the
+//! system's coarse clock where there is one: the same time line, read without touching the
+//! hardware, up to one tick (1 to 10 ms) old. Both ends of a wait lag alike, so sums over many
+//! short waits come out right; an age that is read later is never too low, and too high by a tick
+//! at most.
 //!
 //! The monotonic clock is the truth. What it says becomes a point in Unix time only when it is
 //! shown, by an [`Anchor`].
@@ -37,8 +38,8 @@ mod system {
 
     fn read(clock: i32) -> u64 {
         let mut time = Timespec { sec: 0, nsec: 0 };
-        // SAFETY: the C library's function, linked by std; it writes one timespec. Both clocks exist
-        // since Linux 2.6.32, so it cannot fail.
+        // SAFETY: the C library's function, linked by std; it writes one timespec. Both clocks
+        // exist since Linux 2.6.32, so it cannot fail.
         unsafe { clock_gettime(clock, &raw mut time) };
         time.sec as u64 * 1_000_000_000 + time.nsec as u64
     }

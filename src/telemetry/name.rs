@@ -41,8 +41,9 @@ impl NameCell {
     }
 }
 
-/// Whether a place says where a channel or a task comes from. Not if it is in the standard library, or in
-/// this crate: a constructor that is passed as a function (`.map(channel)`) is called from there.
+/// Whether a place says where a channel or a task comes from. Not if it is in the standard library,
+/// or in this crate: a constructor that is passed as a function (`.map(channel)`) is called from
+/// there.
 #[inline]
 pub(crate) fn tells(place: &Location<'_>) -> bool {
     /// The file that was last found to tell, by address: most channels come from few files.

@@ -212,8 +212,9 @@ fn plain(text: &str) -> String {
     if text.is_empty() { "process".to_owned() } else { text }
 }
 
-/// Percent-encodes what would break an id apart: `:`, `%`, `#` (it numbers channels of one name) and
-/// control characters. Other text, of whatever script, stays as it is. Distinct texts stay distinct.
+/// Percent-encodes what would break an id apart: `:`, `%`, `#` (it numbers channels of one name)
+/// and control characters. Other text, of whatever script, stays as it is. Distinct texts stay
+/// distinct.
 pub(crate) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -2,11 +2,10 @@
 //!
 //! Resolved when a wait is registered or a channel is created, never per message. In this order:
 //!
-//! 1. The future wrapped by [`named`], or the task made by `spawn`, which wraps its future so, or the
-//!    thread in a blocking call, whichever was entered last.
-//!    But with feature `tokio`, where an executor inside of the named future (a `LocalSet`, say)
-//!    runs a task of its own, that task. Tasks of other executors inside of it wait under its name,
-//!    unless they are named themselves.
+//! 1. The future wrapped by [`named`], or the task made by `spawn`, which wraps its future so, or
+//!    the thread in a blocking call, whichever was entered last. But with feature `tokio`, where an
+//!    executor inside of the named future (a `LocalSet`, say) runs a task of its own, that task.
+//!    Tasks of other executors inside of it wait under its name, unless they are named themselves.
 //! 2. With feature `tokio`, the Tokio task; outside of every task, but in a runtime, the thread:
 //!    that is the one that drives async `main`.
 //! 3. The waker, whose address means something only while the wait lasts.
@@ -118,7 +117,8 @@ impl TaskRef {
         self.node_id_in(process())
     }
 
-    /// The id of this task's node in a graph of the process of this name: in one that was read, say.
+    /// The id of this task's node in a graph of the process of this name: in one that was read,
+    /// say.
     ///
     /// # Examples
     /// ```

@@ -96,7 +96,8 @@ mod tests {
 
     use super::*;
 
-    /// What has become ready by the deadline is not lost: the future is polled once more after it, and not a third time.
+    /// What has become ready by the deadline is not lost: the future is polled once more after it,
+    /// and not a third time.
     ///
     /// Seen to fail with: a loop that ends with the deadline.
     #[test]

@@ -1,4 +1,5 @@
-//! A waiter's place in the row: one word that decides everything, and what belongs to whoever it says.
+//! A waiter's place in the row: one word that decides everything, and what belongs to whoever it
+//! says.
 //!
 //! ```text
 //!                  fills it                assigned all it needs            polls
@@ -10,16 +11,32 @@
 //!                           Updating ---> Granted, Closed
 //! ```
 //!
-//! Granted, Closed and Gone are final. Every step is a compare-and-swap on the word, which also counts the units
-//! that were assigned so far, so that they change hands with the state. The waker belongs to
+//! Granted, Closed and Gone are final. Every step is a compare-and-swap on the word, which also
+//! counts the units that were assigned so far, so that they change hands with the state.
+//!
+//! | from | to | who | in | assigned |
+//! |---|---|---|---|---|
+//! | Empty | Waiting | its owner, who has to wait | `register` `fill` | + what it brings |
+//! | Empty | Empty | its owner, first in line, with a part of its need | `register` `keep_part` | + the part, or - it |
+//! | Empty | Gone | its owner, who need not wait | `register_slowly` | as it is: the owner's |
+//! | Empty | Gone | a server or a newcomer that passes it | `serve` `pass`, `pass_by` | as it is: that one's |
+//! | Waiting, Updating | the same | a server with less than is missing | `serve_line` | + what it gives |
+//! | Waiting, Updating | Granted | a server with all that is missing | `serve_first`, `serve_line` | + what it gives |
+//! | Waiting | Updating | its owner, polled with another waker | `queue` `poll` | as it is |
+//! | Updating | Waiting | its owner, with that waker in place | `queue` `poll` | as it is |
+//! | Waiting | Gone | its owner, which gives up | `queue` `cancel` | as it is: released |
+//! | Empty | Gone | who closes | `serve` `close` | as it is: released |
+//! | Waiting, Updating | Closed | who closes | `serve` `close` | as it is: released by its owner |
+//!
+//! The waker belongs to
 //!
 //! * the owner of the place while it is Empty or Updating, and when the owner ended it;
 //! * nobody while it is Waiting;
 //! * whoever took it from Waiting to Granted or Closed, until it sets `woken`.
 //!
-//! A place is *over* when its owner has set `released` and `woken` is set: then nobody looks at the waker any more, and
-//! the row may use the memory again. It may do so while others still look at the word: the word carries
-//! the number of its segment, so that their swaps fail.
+//! A place is *over* when its owner has set `released` and `woken` is set: then nobody looks at the
+//! waker any more, and the row may use the memory again. It may do so while others still look at
+//! the word: the word carries the number of its segment, so that their swaps fail.
 
 use core::task::Waker;
 
@@ -28,7 +45,7 @@ use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
 
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct Waiter {
     /// Who waits, by which waker: of `telemetry::task::waiter`.
     pub(crate) task: u64,
     /// Nanoseconds on the telemetry clock, never 0.
@@ -36,7 +53,7 @@ pub(crate) struct Ticket {
     pub(crate) want: Want,
 }
 
-impl Ticket {
+impl Waiter {
     /// That of a place where nobody waits.
     pub(super) const NONE: Self = Self { task: 0, since: 0, want: Want::NONE };
 }
@@ -126,7 +143,7 @@ pub(super) struct Cell {
     state: AtomicU64,
     waker: UnsafeCell<Option<Waker>>,
     /// Written before the place is Waiting, and again by its owner only.
-    ticket: [row::AtomicU64; 3],
+    waiter: [row::AtomicU64; 3],
     /// When the wait was over; 0 while it is not.
     ended: row::AtomicU64,
     released: row::AtomicBool,
@@ -143,38 +160,41 @@ impl Cell {
         Self {
             state: AtomicU64::new(State::empty(segment).0),
             waker: UnsafeCell::new(None),
-            ticket: core::array::from_fn(|_| row::AtomicU64::new(0)),
+            waiter: core::array::from_fn(|_| row::AtomicU64::new(0)),
             ended: row::AtomicU64::new(0),
             released: row::AtomicBool::new(false),
             woken: row::AtomicBool::new(false),
         }
     }
 
-    /// Makes a place that is over an empty one of another segment. The caller has it alone, but for others who look
-    /// at the word for what it was.
+    /// Makes a place that is over an empty one of another segment. The caller has it alone, but for
+    /// others who look at the word for what it was.
     pub(super) fn renew(&self, segment: u64) {
-        // ORDERING(Q0): Relaxed. The segment is published by Q3 in `row`. A swap by who comes late fails whatever it sees.
+        // ORDERING(Q0): Relaxed. The segment is published by Q3 in `row`. A swap by who comes late
+        // fails whatever it sees.
         self.state.store(State::empty(segment).0, Ordering::Relaxed);
-        // ORDERING(M4): Release. Pairs with M4 in `is_released`, as `ticket`.
+        // ORDERING(M4): Release. Pairs with M4 in `is_released`, as `waiter`.
         self.released.store(false, Ordering::Release);
         // ORDERING(Q0): Relaxed. As above.
         self.woken.store(false, Ordering::Relaxed);
-        self.set_ticket(Ticket::NONE);
+        self.set_waiter(Waiter::NONE);
         self.set_ended(0);
     }
 
     /// The word, in the order of all SeqCst steps.
     #[inline]
     pub(super) fn state(&self) -> State {
-        // ORDERING(Q1, Q2): SeqCst. Acquire: pairs with Q1 in `swap`, whose units and ticket it sees. SeqCst: pairs
-        // with Q2 in `swap`: of a look at somebody ahead and his leaving, the later one sees the earlier (`mod`).
+        // ORDERING(Q1, Q2): SeqCst. Acquire: pairs with Q1 in `swap`, whose units and waiter it
+        // sees. SeqCst: pairs with Q2 in `swap`: of a look at who stands ahead and its leaving, the
+        // later one sees the earlier (`mod`).
         State(self.state.load(Ordering::SeqCst))
     }
 
     /// Moves the word on, or returns what it is by now.
     pub(super) fn swap(&self, from: State, to: State) -> Result<(), State> {
-        // ORDERING(Q1, Q2): SeqCst. Release: pairs with Q1 here and in `state`: who finds it Waiting sees waker and
-        // ticket. Acquire: the other end. SeqCst: see Q2 in `state`. Relaxed: a failure tells nothing but that it failed.
+        // ORDERING(Q1, Q2): SeqCst. Release: pairs with Q1 here and in `state`: who finds it
+        // Waiting sees waker and waiter. Acquire: the other end. SeqCst: see Q2 in `state`.
+        // Relaxed: a failure tells nothing but that it failed.
         self.state
             .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Relaxed)
             .map(drop)
@@ -220,7 +240,8 @@ impl Cell {
     /// The owner looks at the place no more.
     #[inline]
     pub(super) fn release(&self) {
-        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look, and the last task it noted, came before.
+        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look, and the last
+        // task it noted, came before.
         self.released.store(true, Ordering::Release);
     }
 
@@ -231,42 +252,42 @@ impl Cell {
 
     /// Whether the owner has seen the end of its wait. May become true at any time.
     pub(super) fn is_released(&self) -> bool {
-        // ORDERING(M4): Acquire. As `ticket`: who reads that a later wait is not released, and then the word, finds it of another
-        // segment.
+        // ORDERING(M4): Acquire. As `waiter`: who reads that a later wait is not released, and then
+        // the word, finds it of another segment.
         self.released.load(Ordering::Acquire)
     }
 
     // ---------------------------------------------------------------- for telemetry
 
-    pub(super) fn ticket(&self) -> Ticket {
-        let [task, since, want] = &self.ticket;
-        // ORDERING(M4): Acquire. Published by the state (Q1). Pairs with M4 in `set_ticket`: who reads what belongs to a
-        // later wait, and then the state, finds it of another segment.
-        Ticket {
+    pub(super) fn waiter(&self) -> Waiter {
+        let [task, since, want] = &self.waiter;
+        // ORDERING(M4): Acquire. Published by the state (Q1). Pairs with M4 in `set_waiter`: who
+        // reads what belongs to a later wait, and then the state, finds it of another segment.
+        Waiter {
             task: task.load(Ordering::Acquire),
             since: since.load(Ordering::Acquire),
             want: Want::from_word(want.load(Ordering::Acquire)),
         }
     }
 
-    /// That of the ticket.
+    /// That of the waiter.
     #[inline]
     pub(super) fn need(&self) -> u64 {
-        // ORDERING(M4): Acquire. As `ticket`.
-        Want::from_word(self.ticket[2].load(Ordering::Acquire)).need()
+        // ORDERING(M4): Acquire. As `waiter`.
+        Want::from_word(self.waiter[2].load(Ordering::Acquire)).need()
     }
 
-    pub(super) fn set_ticket(&self, ticket: Ticket) {
-        let Ticket { task, since, want } = ticket;
+    pub(super) fn set_waiter(&self, waiter: Waiter) {
+        let Waiter { task, since, want } = waiter;
         self.set_task(task);
-        // ORDERING(M4): Release. As `ticket`.
-        self.ticket[1].store(since, Ordering::Release);
-        self.ticket[2].store(want.word(), Ordering::Release);
+        // ORDERING(M4): Release. As `waiter`.
+        self.waiter[1].store(since, Ordering::Release);
+        self.waiter[2].store(want.word(), Ordering::Release);
     }
 
     pub(super) fn set_task(&self, task: u64) {
-        // ORDERING(M4): Release. As `ticket`.
-        self.ticket[0].store(task, Ordering::Release);
+        // ORDERING(M4): Release. As `waiter`.
+        self.waiter[0].store(task, Ordering::Release);
     }
 
     pub(super) fn ended(&self) -> u64 {

@@ -1,11 +1,12 @@
 //! Who waits: the queue as telemetry sees it. It reads, and nobody waits for it.
 //!
-//! A walk along the row is no instant: a sender that it has seen in one place may leave, come again,
-//! and stand in a later place when the walk arrives there. So the walk ends at the last arrival of
-//! when it began. **All that it shows were in line at that one instant**, and had not seen the end
-//! of their wait when they were looked at. Nobody who was in line all the time is missing.
+//! A walk along the row is no instant: a sender that it has seen in one place may leave, come
+//! again, and stand in a later place when the walk arrives there. So the walk ends at the last
+//! arrival of when it began. **All that it shows were in line at that one instant**, and had not
+//! seen the end of their wait when they were looked at. Nobody who was in line all the time is
+//! missing.
 
-use super::cell::{Kind, State, Ticket};
+use super::cell::{Kind, State, Waiter};
 use super::queue::WaitQueue;
 use super::row::{Found, Hint};
 use super::segment::LEN;
@@ -18,7 +19,7 @@ use crate::telemetry::clock;
 pub(crate) struct Waiting {
     /// The number of the place, from 1.
     pub(crate) id: u64,
-    pub(crate) ticket: Ticket,
+    pub(crate) waiter: Waiter,
     /// When the whole of its need was assigned, if it was: it has not been polled since.
     pub(crate) granted_at: Option<u64>,
 }
@@ -51,45 +52,46 @@ impl WaitQueue {
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
         let mut totals =
-            self.totals(self.line.arrivals(), |index, state, ticket, end, released| {
+            self.totals(self.line.arrivals(), |index, state, waiter, end, released| {
                 let id = index + 1;
                 if state.is_waiting() {
-                    waiting.push(Waiting { id, ticket, granted_at: None });
+                    waiting.push(Waiting { id, waiter, granted_at: None });
                 } else if state.kind() == Kind::Granted && !released {
-                    granted.push(Waiting { id, ticket, granted_at: Some(end) });
+                    granted.push(Waiting { id, waiter, granted_at: Some(end) });
                 }
             });
         totals.waiting = waiting.len() as u64;
         totals.granted = granted.len() as u64;
-        totals.oldest = waiting.first().map(|first| first.ticket.since);
+        totals.oldest = waiting.first().map(|first| first.waiter.since);
         waiting.append(&mut granted);
         (totals, waiting)
     }
 
     /// The sums of all waits before the place `end`. Shows those that are still in the row: index,
-    /// word, ticket, end, and whether the owner has left.
-    fn totals(&self, end: u64, mut show: impl FnMut(u64, State, Ticket, u64, bool)) -> WaitTotals {
+    /// word, waiter, end, and whether the owner has left.
+    fn totals(&self, end: u64, mut show: impl FnMut(u64, State, Waiter, u64, bool)) -> WaitTotals {
         if self.row.first().is_none() {
             // Nobody has ever waited: the end of most channels.
             return WaitTotals::default();
         }
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
-        // ORDERING(M3): Acquire. Pairs with M3 in `cancel`: those waits have ended, and are found below.
+        // ORDERING(M3): Acquire. Pairs with M3 in `cancel`: those waits have ended, and are found
+        // below.
         let given_up = self.given_up.load(Ordering::Acquire);
         let (waits, waited_ns) = self.row.sweeper.past.sums();
         let mut totals = WaitTotals { waits, waited_ns, given_up, ..WaitTotals::default() };
         let now = clock::exact();
-        self.for_each(end, |index, state, ticket, ended, released| {
+        self.for_each(end, |index, state, waiter, ended, released| {
             // One who did not come to wait, or has just ceased to, has no end yet.
             let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
-            if ticket.since == 0 || none {
+            if waiter.since == 0 || none {
                 return;
             }
             // 0: it ended a moment ago.
             let end = if ended == 0 { now } else { ended };
             totals.waits += 1;
-            totals.waited_ns += end.saturating_sub(ticket.since);
-            show(index, state, ticket, end, released);
+            totals.waited_ns += end.saturating_sub(waiter.since);
+            show(index, state, waiter, end, released);
         });
         let at_least = |reported: &AtomicU64, n: u64| {
             // ORDERING(M6): Relaxed. Telemetry's own.
@@ -101,9 +103,9 @@ impl WaitQueue {
         totals
     }
 
-    /// Shows each place before `end` that is in the row: index, word, ticket, end and whether its
+    /// Shows each place before `end` that is in the row: index, word, waiter, end and whether its
     /// owner has left it.
-    fn for_each(&self, end: u64, mut f: impl FnMut(u64, State, Ticket, u64, bool)) {
+    fn for_each(&self, end: u64, mut f: impl FnMut(u64, State, Waiter, u64, bool)) {
         let Some(mut number) = self.row.first() else { return };
         let hint = Hint::new();
         while number * LEN < end {
@@ -113,11 +115,11 @@ impl WaitQueue {
                 Found::Segment(segment) => {
                     for (index, cell) in (number * LEN..end).zip(segment.cells()) {
                         let state = cell.state();
-                        let (ticket, ended) = (cell.ticket(), cell.ended());
+                        let (waiter, ended) = (cell.waiter(), cell.ended());
                         let released = cell.is_released();
                         // If it is of another segment by now, what was read may be of another wait.
                         if state.is_of(number) && cell.state().is_of(number) {
-                            f(index, state, ticket, ended, released);
+                            f(index, state, waiter, ended, released);
                         }
                         step("visit: place");
                     }

@@ -25,8 +25,8 @@ impl Line {
         self.arrivals.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// Ok: nobody waits. Whoever began to wait before the caller's last acquired step is seen; it may
-    /// change at any time. `Err`: so many have arrived, of whom somebody may wait.
+    /// Ok: nobody waits. Whoever began to wait before the caller's last acquired step is seen; it
+    /// may change at any time. `Err`: so many have arrived, of whom somebody may wait.
     #[inline(always)]
     pub(super) fn is_empty_plainly(&self) -> Result<(), u64> {
         // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of
@@ -36,33 +36,35 @@ impl Line {
         if arrivals == self.settled.load(Ordering::Relaxed) { Ok(()) } else { Err(arrivals) }
     }
 
-    /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by a SeqCst step.
+    /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by
+    /// a SeqCst step.
     #[inline]
-    pub(super) fn is_idle(&self) -> bool {
+    pub(super) fn is_empty_sc(&self) -> bool {
         let settled = self.settled();
         settled == self.arrivals()
     }
 
-    /// All places before this one are final. It must be read before `arrivals`: a newer one may be so far only because
-    /// of those who have come since.
+    /// All places before this one are final. It must be read before `arrivals`: a newer one may be
+    /// so far only because of those who have come since.
     #[inline]
     pub(super) fn settled(&self) -> u64 {
-        // ORDERING(Q8): Acquire. Pairs with Q8 in `settle`: the looks that found them over come before what follows here, in
-        // the order of SeqCst steps too.
+        // ORDERING(Q8): Acquire. Pairs with Q8 in `settle`: the looks that found them over come
+        // before what follows here, in the order of SeqCst steps too.
         self.settled.load(Ordering::Acquire)
     }
 
     #[inline]
     pub(super) fn arrivals(&self) -> u64 {
-        // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrive`: of the caller's step on H or T and this look,
-        // and an arrival and its look at H and T, one look comes last and sees the other's step.
+        // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrive`: of the caller's step on H or T
+        // and this look, and an arrival and its look at H and T, one look comes last and sees the
+        // other's step.
         self.arrivals.load_sc()
     }
 
     #[inline]
     pub(super) fn settle(&self, settled: u64) {
-        // ORDERING(Q8): Release. Pairs with Q8 in `settled`. Each value is true for ever; an old one over a newer one
-        // costs a slow look.
+        // ORDERING(Q8): Release. Pairs with Q8 in `settled`. Each value is true for ever; an old
+        // one over a newer one costs a slow look.
         if settled > self.settled.load(Ordering::Relaxed) {
             self.settled.store(settled, Ordering::Release);
         }

@@ -1,21 +1,23 @@
 //! Waiting, on both sides, and why no wake-up is lost.
 //!
-//! Nothing here knows the ring, and nothing here locks: this layer keeps wakers and waiters, hands out what a
-//! [`Source`] gives, and wakes. `chan` ties it to the ring.
+//! Nothing here knows the ring, and nothing here locks: this layer keeps wakers and waiters, hands
+//! out what a [`Source`] gives, and wakes. `chan` ties it to the ring.
 //!
 //! # The receiver sleeps only when nothing is coming
 //!
 //! Two steps on the tail word T decide it:
 //!
-//! * **park**: the receiver puts its waker into the cell and swaps RX_PARKED into T, from a word in which
-//!   `pos` equals its head. The swap compares with the newest word, so nothing was claimed before it.
+//! * **park**: the receiver puts its waker into the cell and swaps RX_PARKED into T, from a word in
+//!   which `pos` equals its head. The swap compares with the newest word, so nothing was claimed
+//!   before it.
 //! * **end of park**: every step that may bring news (claim, permit sent, last permit back after
-//!   closing, last sender gone) clears RX_PARKED in the same swap. Exactly one step finds the bit set; its
-//!   owner publishes, takes the waker out of the cell and wakes it.
+//!   closing, last sender gone) clears RX_PARKED in the same swap. Exactly one step finds the bit
+//!   set; its owner publishes, takes the waker out of the cell and wakes it.
 //!
-//! Claim before park: then `pos` differs from the head and the park fails. Claim after park: then it clears
-//! the bit and wakes. There is no third case, for both are swaps on one word. What a claim has not yet
-//! published when the receiver looks is *in flight*: the receiver never parks on it, it yields.
+//! Claim before park: then `pos` differs from the head and the park fails. Claim after park: then
+//! it clears the bit and wakes. There is no third case, for both are swaps on one word. What a
+//! claim has not yet published when the receiver looks is *in flight*: the receiver never parks on
+//! it, it yields.
 //!
 //! # Words
 //!
@@ -35,6 +37,7 @@
 //! | owner | the task whose wait stands in the place |
 //! | server | whoever has units for the line: a pop, a release, a wait that is given up |
 //! | hand | units that a server holds, as permits; nobody else sees them |
+//! | owed | units that a server has given back and not yet taken for somebody |
 //! | hint | a segment where somebody was last; a start to look from, and no more |
 //!
 //! # The plain case, step by step
@@ -54,16 +57,17 @@
 //! | the receiver takes the message, holds the room, finds nobody: gives it back, clears the bit | 2, -2 | 2, 2, 0 | 2 | 2 | over | over |
 //!
 //! In code these are [`WaitQueue::register`], `serve_first`, `take_granted` and `cancel`. The first
-//! three look for exactly this. If one finds anything else (a place that is not filled yet, a need of
-//! several units, a hint that leads elsewhere, a closed channel), it hands over to the general path,
-//! `register` with the place that it has taken. The rest of this text is about that path.
+//! three look for exactly this. If one finds anything else (a place that is not filled yet, a need
+//! of several units, a hint that leads elsewhere, a closed channel), it hands over to the general
+//! path, `register` with the place that it has taken. The rest of this text is about that path.
 //!
 //! # Senders wait in a row of places
 //!
-//! Who comes to wait takes the next index of an endless row, after the cell queues of Koval, Khalanskiy and Alistarh
-//! ("CQS: A Formally-Verified Framework for Fair and Abortable Synchronization", PLDI 2023). Each place is one word that
-//! moves by compare-and-swap only ([`cell`]): *Empty*, *Waiting* (or *Updating*, while its owner changes the waker),
-//! and at last *Granted*, *Closed* or *Gone*. Grants go by index, so first come is first served.
+//! Who comes to wait takes the next index of an endless row, after the cell queues of Koval,
+//! Khalanskiy and Alistarh ("CQS: A Formally-Verified Framework for Fair and Abortable
+//! Synchronization", PLDI 2023). Each place is one word that moves by compare-and-swap only
+//! ([`cell`]): *Empty*, *Waiting* (or *Updating*, while its owner changes the waker), and at last
+//! *Granted*, *Closed* or *Gone*. Grants go by index, so first come is first served.
 //!
 //! | who | steps, in this order |
 //! |---|---|
@@ -73,69 +77,77 @@
 //! | who cancels | its place: Waiting to Gone; then releases the units that were assigned, as any release |
 //! | who closes | CLOSED in T; then each place: Empty to Gone, Waiting to Closed |
 //!
-//! A claim that asks for room compares `arrivals` with `settled`, before which all places are final, and walks the rest if
-//! they differ: while anybody waits, nobody overtakes.
+//! A claim that asks for room compares `arrivals` with `settled`, before which all places are
+//! final, and walks the rest if they differ: while anybody waits, nobody overtakes.
 //!
 //! # Why no sender sleeps beside free room
 //!
-//! Call a server's *budget* what it has given back and not yet taken for somebody. What it has in its hand is not free.
+//! A server *owes* the line what it has given back and not yet taken for somebody. What it has in
+//! its hand is not free.
 //!
-//! > **While any place is Waiting, the free units of the ring are no more than the budgets of the servers under way.**
+//! > **While any place is Waiting, the free units of the ring are no more than the servers under
+//! way owe.**
 //!
-//! So room that a waiter could use is always somebody's duty. The sum holds when units come back (the budget comes with
-//! them) and when units are taken, by whomever. It could break only where a server gives its budget up, or where a place
-//! becomes Waiting:
+//! So room that a waiter could use is always somebody's duty. The sum holds when units come back
+//! (what is owed comes with them) and when units are taken, by whomever. It could break only where
+//! a server gives up what it owes, or where a place becomes Waiting:
 //!
-//! * A server gives up when it has found no room (`take`, `has_room`): then at that moment the ring had no free unit, and the sum holds for
-//!   whatever budgets there are. Or when all places before `arrivals` are final: then at the moment of its last look at
-//!   `arrivals` nobody was Waiting.
-//! * A place becomes Waiting when its owner has found no room, *after* taking its index. Units that came back
-//!   before that look are seen by it. Units that come back after it come with a server that sees the index: of
-//!   the waiter's two steps (`arrivals`, then the look at H and T) and the server's (H or T, then the look at
-//!   `arrivals`), all SeqCst, one look comes last and sees the other's step (W1, W2). Such a server, finding the place
-//!   still Empty, makes it Gone; then the owner's swap fails, and it begins anew. So it cannot have given up since.
-//! * Or its owner did not take room because somebody waits ahead, whom it saw Waiting *after* taking its index. At that
-//!   moment the sum held, by him; servers who give up later have seen this place. That the sight was not an old one is
-//!   the second use of SeqCst (Q2).
+//! * A server gives up when it has found no room (`take`, `has_room`): then at that moment the ring
+//!   had no free unit, and the sum holds for whatever is owed. Or when all places before `arrivals`
+//!   are final: then at the moment of its last look at `arrivals` nobody was Waiting.
+//! * A place becomes Waiting when its owner has found no room, *after* taking its index. Units that
+//!   came back before that look are seen by it. Units that come back after it come with a server
+//!   that sees the index: of the waiter's two steps (`arrivals`, then the look at H and T) and the
+//!   server's (H or T, then the look at `arrivals`), all SeqCst, one look comes last and sees the
+//!   other's step (W1, W2). Such a server, finding the place still Empty, makes it Gone; then the
+//!   owner's swap fails, and it begins anew. So it cannot have given up since.
+//! * Or its owner did not take room because somebody waits ahead, which it saw Waiting *after*
+//!   taking its index. At that moment the sum held, by it; servers that give up later have seen
+//!   this place. That the sight was not an old one is the second use of SeqCst (Q2).
 //!
-//! A pop looks for waiters only if it finds TX_WAITING in H. The first one that does has freed its room by the step that found
-//! the bit (W1); the next ones hold theirs, and free nothing: it is not before they give units
-//! back, by a step on T (W2), that anybody could miss them. Who comes to wait sets the bit unless it stands. The receiver
-//! alone clears it, when it has served all it had and some is left, and looks once more after that: for whoever found it
-//! standing it sets it again, and whoever comes later does so himself. What is left they have seen: it was free before.
+//! A pop looks for waiters only if it finds TX_WAITING in H. The first one that does has freed its
+//! room by the step that found the bit (W1); the next ones hold theirs, and free nothing: it is not
+//! before they give units back, by a step on T (W2), that anybody could miss them. Who comes to
+//! wait sets the bit unless it stands. The receiver alone clears it, when it has served all it had
+//! and some is left, and looks once more after that: for whoever found it standing it sets it
+//! again, and whoever comes later does so too. What is left they have seen: it was free before.
 //!
-//! A server that passes an Empty place has given back before what it held, for its owner looks at the channel alone; or both
-//! would go on for ever, one passing, the other coming again. If the place holds a part, the server takes all it may from the
-//! ring first and gives that back with the part in one step: the owner finds all of it or nothing, never one half and then
-//! the other.
+//! A server that passes an Empty place has given back before what it held, for its owner looks at
+//! the channel alone; or both would go on for ever, one passing, the other coming again. If the
+//! place holds a part, the server takes all it may from the ring first and gives that back with the
+//! part in one step: the owner finds all of it or nothing, never one half and then the other.
 //!
-//! **Only the first in line holds a part of its need**, or two would wait for each other's: servers give to the first
-//! that is not final, and final is for ever. A newcomer that found only a part puts it into the word of its place while
-//! that is Empty, and passes those before it that are Empty too: they become Gone and come again, and their parts are
-//! its own, so of two who meet like this one has more than before. If somebody before it waits, it hands the part on.
+//! **Only the first in line holds a part of its need**, or two would wait for each other's: servers
+//! give to the first that is not final, and final is for ever. A newcomer that found only a part
+//! puts it into the word of its place while that is Empty, and passes those before it that are
+//! Empty too: they become Gone and come again, and their parts are its own, so of two who meet like
+//! this one has more than before. If somebody before it waits, it hands the part on.
 //!
 //! # What a thread that is stopped can withhold
 //!
-//! What it holds itself: a permit, a message between claim and publication, units it has given back or holds and has not
-//! handed out, units it is giving up, and parts it has just taken over from places it passed. For a server takes no more
-//! from the ring than it brought, and while it is stopped others bring and take their own. And a wake-up that it owes: whoever ends a wait, or a park, must still make it. Nobody waits for
-//! its place (an Empty one is passed by, and the part in it taken over), for its walk (others walk too), or for memory: if it
-//! was taking out what is over, others do that. It costs at most four segments of the row ([`sweep`]). While its own place is Empty,
-//! each walk begins there. `tests/stall` stops a
-//! thread at each `step`. If the sleeper is the receiver, everything hangs on that wake-up, until it is polled for another
-//! reason; and a receiver that is stopped while it closes has not woken all who wait.
+//! What it holds itself: a permit, a message between claim and publication, units it has given back
+//! or holds and has not handed out, units it is giving up, and parts it has just taken over from
+//! places it passed. For a server takes no more from the ring than it brought, and while it is
+//! stopped others bring and take their own. And a wake-up that it owes: whoever ends a wait, or a
+//! park, must still make it. Nobody waits for its place (an Empty one is passed by, and the part in
+//! it taken over), for its walk (others walk too), or for memory: if it was taking out what is
+//! over, others do that. It costs at most four segments of the row ([`sweep`]). While its own place
+//! is Empty, each walk begins there. `tests/stall` stops a thread at each `step`. If the sleeper is
+//! the receiver, everything hangs on that wake-up, until it is polled for another reason; and a
+//! receiver that is stopped while it closes has not woken all who wait.
 //!
 //! # A wait that ends early takes nothing with it
 //!
-//! Units lie in the word of the place, so who ends the wait knows them: they are Granted with it, or are released by its
-//! owner through the one release function, which serves the next. A granted waiter that is dropped before it is polled
-//! does the same. A *forgotten* one (`mem::forget`) keeps what it was granted, as in Tokio; telemetry counts
-//! it under `granted_waiters`.
+//! Units lie in the word of the place, so who ends the wait knows them: they are Granted with it,
+//! or are released by its owner through the one release function, which serves the next. A granted
+//! waiter that is dropped before it is polled does the same. A *forgotten* one (`mem::forget`)
+//! keeps what it was granted, as in Tokio; telemetry counts it under `granted_waiters`.
 //!
 //! What may delay what, operation by operation, stands in the documentation of [`crate::mpsc`].
 //!
-//! Checked by `loom-tests/tests/{receiver,senders,order,close}.rs`, the models of the row beside it, and `tests/stall`.
-//! Loom knows SeqCst of fences only; `sync::LoadSeqCst` says what it sees instead, in two ways.
+//! Checked by `loom-tests/tests/{receiver,senders,order,close}.rs`, the models of the row beside
+//! it, and `tests/stall`. Loom knows SeqCst of fences only; `sync::LoadSeqCst` says what it sees
+//! instead, in two ways.
 
 mod batch;
 #[cfg(not(parshall_loom))]
@@ -157,7 +169,7 @@ mod want;
 
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
-pub(crate) use cell::Ticket;
+pub(crate) use cell::Waiter;
 pub(crate) use census::{WaitTotals, Waiting};
 pub(crate) use queue::{Key, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;

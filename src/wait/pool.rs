@@ -35,8 +35,8 @@ impl Pool {
 
     /// The segment with this id, which was read from a link or is below one that was.
     pub(super) fn at(&self, id: u64) -> &Segment {
-        // ORDERING(Q7): Relaxed. Who has read the id by Acquire, from a link or `made`, knows of the
-        // segment and of those above it in the tree.
+        // ORDERING(Q7): Relaxed. Who has read the id by Acquire, from a link or `made`, knows of
+        // the segment and of those above it in the tree.
         let segment = self.entry(id).load(Ordering::Relaxed);
         debug_assert!(!segment.is_null(), "segment {id} was not made");
         // SAFETY: it was made, as said above, and lives as long as the pool.
@@ -85,8 +85,8 @@ impl Pool {
                 return None;
             }
             let segment = self.at(top.id());
-            // ORDERING(Q7): Relaxed. Stored before it was put on top; if it was put there again since,
-            // the swap fails.
+            // ORDERING(Q7): Relaxed. Stored before it was put on top; if it was put there again
+            // since, the swap fails.
             let below = segment.below.load(Ordering::Relaxed);
             step("spare: looked");
             if self.spare.swap(top, Link::new(top.number(), below)) {

@@ -1,12 +1,13 @@
 //! Senders that wait for room, in the order in which they came, without a lock. The argument is in
 //! [`super`].
 //!
-//! A queue is a [row](super::row) of numbered places and a [line](super::line), two numbers that say
-//! which of them are in use. Here is what a waiter does with its place once it waits. How it comes to
-//! wait is in [`register`](super::register), how it is served in [`serve`](super::serve).
+//! A queue is a [row](super::row) of numbered places and a [line](super::line), two numbers that
+//! say which of them are in use. Here is what a waiter does with its place once it waits. How it
+//! comes to wait is in [`register`](super::register), how it is served in [`serve`](super::serve).
 //!
-//! Wakers are user code: they are cloned before the first step, and woken and dropped after the last
-//! one, or after each [`super::batch`] of them. A waker that does not return is a thread stopped there.
+//! Wakers are user code: they are cloned before the first step, and woken and dropped after the
+//! last one, or after each [`super::batch`] of them. A waker that does not return is a thread
+//! stopped there.
 
 use core::ptr::NonNull;
 use core::task::{RawWakerVTable, Waker};
@@ -24,7 +25,8 @@ use crate::telemetry::clock;
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(super) cell: NonNull<Cell>,
-    /// The waker's identity. While the place is Waiting that waker is alive, so nobody else has this one.
+    /// The waker's identity. While the place is Waiting that waker is alive, so nobody else has
+    /// this one.
     pub(super) waker: (*const (), &'static RawWakerVTable),
 }
 
@@ -81,8 +83,8 @@ impl WaitQueue {
         }
     }
 
-    /// Whether nobody waits. Whoever began to wait before the caller's last acquired step is seen; it
-    /// may change at any time.
+    /// Whether nobody waits. Whoever began to wait before the caller's last acquired step is seen;
+    /// it may change at any time.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         match self.line.is_empty_plainly() {
@@ -91,11 +93,11 @@ impl WaitQueue {
         }
     }
 
-    /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by a
-    /// SeqCst step.
+    /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by
+    /// a SeqCst step.
     #[inline]
-    pub(crate) fn is_idle(&self) -> bool {
-        self.line.is_idle()
+    pub(crate) fn is_empty_sc(&self) -> bool {
+        self.line.is_empty_sc()
     }
 
     /// A walk along the places that are not over, to the place `end`.
@@ -141,8 +143,9 @@ impl WaitQueue {
         true
     }
 
-    /// Looks after a registered wait; while it is pending, it is that of `task`, and `waker` is woken. Takes the
-    /// key when the wait is over. A panic of the waker's `clone` leaves all as it was.
+    /// Looks after a registered wait; while it is pending, it is that of `task`, and `waker` is
+    /// woken. Takes the key when the wait is over. A panic of the waker's `clone` leaves all as it
+    /// was.
     ///
     /// # Safety
     /// The key is of this queue.

@@ -1,10 +1,11 @@
-//! Who comes to wait: it takes a place, looks at the channel, and fills the place if it has to wait.
+//! Who comes to wait: it takes a place, looks at the channel, and fills the place if it has to
+//! wait.
 
 use core::ptr::NonNull;
 use core::task::Waker;
 
 use super::batch::FirstPanic;
-use super::cell::{Cell, Kind, State, Ticket};
+use super::cell::{Cell, Kind, State, Waiter};
 use super::queue::{Key, Wait, WaitQueue, identity};
 use super::segment::LEN;
 use super::source::Source;
@@ -16,7 +17,7 @@ enum Part {
     Kept(State),
     /// A server has passed the place: its owner has to come again.
     Passed,
-    /// Somebody before waits: it is his.
+    /// Somebody before waits, and gets it.
     NotFirst,
 }
 
@@ -30,19 +31,19 @@ impl WaitQueue {
     pub(crate) fn register(
         &self,
         key: &mut Option<Key>,
-        ticket: Ticket,
+        waiter: Waiter,
         waker: Waker,
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> Wait {
         let (index, cell) = self.arrive(source);
         if !self.must_wait(index, source) {
-            return self.register_slowly(Some((index, cell)), key, ticket, waker, source, panic);
+            return self.register_slowly(Some((index, cell)), key, waiter, waker, source, panic);
         }
         step("register: looked");
-        match Self::fill(cell, State::empty(index / LEN), 0, key, ticket, waker) {
+        match Self::fill(cell, State::empty(index / LEN), 0, key, waiter, waker) {
             Ok(()) => Wait::Pending,
-            Err(waker) => self.register_slowly(None, key, ticket, waker, source, panic),
+            Err(waker) => self.register_slowly(None, key, waiter, waker, source, panic),
         }
     }
 
@@ -54,7 +55,7 @@ impl WaitQueue {
         let Ok(segment) = self.row.get(index / LEN, &self.newest) else {
             unreachable!("a segment is not over while a place in it is not released")
         };
-        source.call_receiver();
+        source.set_waiting();
         (index, segment.cell(index))
     }
 
@@ -74,19 +75,19 @@ impl WaitQueue {
         state.is_of(number) && state.is_waiting() && !source.is_closed()
     }
 
-    /// Fills a place whose word is `empty`, which may hold a part of the need, and assigns `hand` in
-    /// the same step. `Err`: a server has passed the place. It found nobody here, took over what was
-    /// assigned, and may have left room in the channel; `hand` stays the caller's.
+    /// Fills a place whose word is `empty`, which may hold a part of the need, and assigns `hand`
+    /// in the same step. `Err`: a server has passed the place. It found nobody here, took over what
+    /// was assigned, and may have left room in the channel; `hand` stays the caller's.
     #[inline(always)]
     fn fill(
         cell: &Cell,
         empty: State,
         hand: u64,
         key: &mut Option<Key>,
-        ticket: Ticket,
+        waiter: Waiter,
         waker: Waker,
     ) -> Result<(), Waker> {
-        cell.set_ticket(ticket);
+        cell.set_waiter(waiter);
         *key = Some(Key { cell: NonNull::from(cell), waker: identity(&waker) });
         // SAFETY: ours, and not filled yet.
         unsafe { cell.put_waker(waker) };
@@ -102,7 +103,7 @@ impl WaitQueue {
         *key = None;
         // SAFETY: ours: it was not Waiting.
         let waker = unsafe { cell.take_waker() }.expect("just put there");
-        cell.set_ticket(Ticket::NONE);
+        cell.set_waiter(Waiter::NONE);
         cell.set_woken();
         cell.release();
         waker
@@ -116,12 +117,12 @@ impl WaitQueue {
         &self,
         mut place: Option<(u64, &Cell)>,
         key: &mut Option<Key>,
-        ticket: Ticket,
+        waiter: Waiter,
         mut waker: Waker,
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> Wait {
-        let need = ticket.want.need();
+        let need = waiter.want.need();
         let mut hand = 0;
         let wait = loop {
             let (index, cell) = place.take().unwrap_or_else(|| self.arrive(source));
@@ -142,7 +143,7 @@ impl WaitQueue {
                 }
             }
             if taken.is_some() && hand + word.assigned() < need {
-                match Self::fill(cell, word, hand, key, ticket, waker) {
+                match Self::fill(cell, word, hand, key, waiter, waker) {
                     Ok(()) => return Wait::Pending,
                     Err(again) => waker = again,
                 }
@@ -168,12 +169,12 @@ impl WaitQueue {
         wait
     }
 
-    /// Puts `hand`, a part of what the place needs, into its word, unless somebody before it waits. What is in `hand`
-    /// then belongs to the owner beside that.
+    /// Puts `hand`, a part of what the place needs, into its word, unless somebody before it waits.
+    /// What is in `hand` then belongs to the owner beside that.
     ///
-    /// Only the first in line may keep a part, or two would wait for each other's. Those before who have not
-    /// filled their places have to come again, and lose their parts to this one; so of two who meet like this, one has more
-    /// than before.
+    /// Only the first in line may keep a part, or two would wait for each other's. Those before who
+    /// have not filled their places have to come again, and lose their parts to this one; so of two
+    /// who meet like this, one has more than before.
     fn keep_part(&self, index: u64, cell: &Cell, empty: State, hand: &mut u64) -> Part {
         let part = empty.assign(*hand);
         if cell.swap(empty, part).is_err() {

@@ -11,7 +11,8 @@
 //! taken out by whoever finds the row long enough ([`super::sweep`]), and its memory is used again
 //! ([`super::pool`]).
 //!
-//! So a thread may look at a segment that was taken out and serves elsewhere by now. Two looks tell:
+//! So a thread may look at a segment that was taken out and serves elsewhere by now. Two looks
+//! tell:
 //!
 //! * A link counts if the segment that holds it still has its number *after* the link was read.
 //! * It leads to a segment that still has the number in the link. Else that one was taken out, and
@@ -166,8 +167,8 @@ impl Row {
         }
     }
 
-    /// Looks from `segment`, which had number `known` <= `number` when it was reached by a link or a
-    /// hint. `None`: it was taken out.
+    /// Looks from `segment`, which had number `known` <= `number` when it was reached by a link or
+    /// a hint. `None`: it was taken out.
     fn seek_from<'a>(
         &'a self,
         mut segment: &'a Segment,
@@ -331,7 +332,7 @@ mod tests {
             self.stopped += 1;
         }
 
-        /// Somebody makes a segment, and another has linked his.
+        /// Somebody makes a segment, and another has linked its own.
         fn lose(&mut self) {
             self.take(|line| line.row.append(&line.row.first, Link::end(0), line.next));
         }

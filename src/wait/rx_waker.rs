@@ -8,7 +8,7 @@
 //! lent   owner                      next
 //! false  receiver                   lend(), then park -> true
 //! true   parked: nobody             receiver takes the park back -> reclaim() -> false
-//!        park ended by another: he  take(): waker moved out, then -> false
+//!        park ended by another: it  take(): waker moved out, then -> false
 //! ```
 //!
 //! The window in which the receiver finds the cell lent though its park is over is the few
@@ -48,8 +48,9 @@ impl RxWaker {
         self.lent.store(false, Ordering::Relaxed);
     }
 
-    /// Puts `waker` into the cell and marks it as lent, for the park that follows and publishes both.
-    /// Returns the waker it replaces, for the caller to drop when its own state is whole again.
+    /// Puts `waker` into the cell and marks it as lent, for the park that follows and publishes
+    /// both. Returns the waker it replaces, for the caller to drop when its own state is whole
+    /// again.
     ///
     /// # Safety
     /// The caller is the receiver and owns the cell.

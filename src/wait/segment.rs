@@ -94,16 +94,16 @@ impl AtomicLink {
     }
 
     pub(super) fn load(&self) -> Link {
-        // ORDERING(Q3, Q7): Acquire. Pairs with Q3 in `swap` and `set_up`: the segment that it names
-        // is set up. With Q7: likewise, for one that is spare.
+        // ORDERING(Q3, Q7): Acquire. Pairs with Q3 in `swap` and `set_up`: the segment that it
+        // names is set up. With Q7: likewise, for one that is spare.
         Link(self.0.load(Ordering::Acquire))
     }
 
     /// Puts `to` where `from` stands, if it still does. The caller has loaded `from`.
     pub(super) fn swap(&self, from: Link, to: Link) -> bool {
-        // ORDERING(Q3, Q7): Release. Pairs with Q3, Q7 in `load`. Appending: the new segment is set up.
-        // Freezing: the places were seen to be over. Leading around: the segment behind is set up.
-        // Spare: nobody uses the segment any more. Of what stood there we know by our load.
+        // ORDERING(Q3, Q7): Release. Pairs with Q3, Q7 in `load`. Appending: the new segment is set
+        // up. Freezing: the places were seen to be over. Leading around: the segment behind is set
+        // up. Spare: nobody uses the segment any more. Of what stood there we know by our load.
         self.0.compare_exchange(from.0, to.0, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 }
@@ -142,8 +142,8 @@ impl Segment {
     /// Sets up a segment that is the caller's, who links it as `number` or puts it back.
     pub(super) fn set_up(&self, number: u64) {
         self.cells.iter().for_each(|cell| cell.renew(number));
-        // ORDERING(Q3): Release. Pairs with Q3 in `load`: who reads this link and then the number finds
-        // no number of an earlier stay.
+        // ORDERING(Q3): Release. Pairs with Q3 in `load`: who reads this link and then the number
+        // finds no number of an earlier stay.
         self.next.0.store(Link::end(number).0, Ordering::Release);
         // ORDERING(Q3): Release. Pairs with Q3 in `number`: the segment is set up.
         self.number.store(number | FRESH, Ordering::Release);
@@ -151,8 +151,8 @@ impl Segment {
 
     /// It is linked as `number`, and may have been taken out again.
     pub(super) fn set_linked(&self, number: u64) {
-        // ORDERING(Q3): Relaxed. A swap hands on what the store in `set_up` released; new memory comes
-        // by a link or a hint.
+        // ORDERING(Q3): Relaxed. A swap hands on what the store in `set_up` released; new memory
+        // comes by a link or a hint.
         let _ = self.number.compare_exchange(
             number | FRESH,
             number,
@@ -169,8 +169,9 @@ impl Segment {
 
     /// The number as it stands: beyond all others if it is fresh or out.
     pub(super) fn number(&self) -> u64 {
-        // ORDERING(Q3): Acquire. Pairs with Q3 in `set_up` and `set_out`: who sees a number sees the
-        // segment set up, and who sees that it is out, or another number, sees the links around it.
+        // ORDERING(Q3): Acquire. Pairs with Q3 in `set_up` and `set_out`: who sees a number sees
+        // the segment set up, and who sees that it is out, or another number, sees the links around
+        // it.
         self.number.load(Ordering::Acquire)
     }
 

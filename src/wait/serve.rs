@@ -9,8 +9,9 @@ use crate::sync::step;
 use crate::telemetry::clock;
 
 impl WaitQueue {
-    /// Gives one unit, which the caller holds, to the first in line, if it waits for one and servers last were at its
-    /// place: nearly always. False: nothing was done, and [`WaitQueue::serve`] will see to it.
+    /// Gives one unit, which the caller holds, to the first in line, if it waits for one and
+    /// servers last were at its place: nearly always. False: nothing was done, and
+    /// [`WaitQueue::serve`] will see to it.
     #[inline]
     pub(crate) fn serve_first(&self) -> bool {
         // All places before this one are over: if somebody waits in it, that is the first.
@@ -19,7 +20,8 @@ impl WaitQueue {
         let Some(segment) = self.row.find(number, &self.oldest) else { return false };
         let cell = segment.cell(index);
         let waiting = State::empty(number).to(Kind::Waiting);
-        // The need is that of the wait which the swap finds, or the swap fails: another wait has another number.
+        // The need is that of the wait which the swap finds, or the swap fails: another wait has
+        // another number.
         if cell.state() != waiting || cell.need() != 1 {
             return false;
         }
@@ -37,24 +39,25 @@ impl WaitQueue {
         true
     }
 
-    /// Hands out `hand` units, which the caller holds, and up to `budget` more, first come, first served. Called by
-    /// whoever gave that many back to the channel, and never for more: so a thread that is stopped in here withholds no
-    /// more than it brought, and parts that it has taken over from places it passed.
+    /// Hands out `hand` units, which the caller holds, and up to `owed` more, first come, first
+    /// served. Called by whoever gave that many back to the channel, and never for more: so a
+    /// thread that is stopped in here withholds no more than it brought, and parts that it has
+    /// taken over from places it passed.
     ///
-    /// Returns how many are left, in the channel: nobody waits or is about to, or there was no more room. Whoever comes
-    /// later sees them there.
+    /// Returns how many are left, in the channel: nobody waits or is about to, or there was no more
+    /// room. Whoever comes later sees them there.
     #[inline]
     pub(crate) fn serve(
         &self,
         hand: u64,
-        budget: u64,
+        owed: u64,
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> u64 {
-        if hand == 0 && self.line.is_idle() {
-            budget
+        if hand == 0 && self.line.is_empty_sc() {
+            owed
         } else {
-            self.serve_line(hand, budget, source, panic)
+            self.serve_line(hand, owed, source, panic)
         }
     }
 
@@ -64,34 +67,35 @@ impl WaitQueue {
     fn serve_line(
         &self,
         mut hand: u64,
-        mut budget: u64,
+        mut owed: u64,
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> u64 {
         let mut wakes = WakeBatch::new();
         let mut walk = self.walk_to(0);
-        'line: while budget + hand > 0 {
+        'line: while owed + hand > 0 {
             let Some((index, cell, mut state)) = walk.next_of_all() else {
                 if hand == 0 {
                     break;
                 }
-                // The one it was for has left. Whoever comes now sees it in the channel; who came before, we see.
-                budget += Self::put_back(core::mem::take(&mut hand), source, panic);
+                // The one it was for has left. Whoever comes now sees it in the channel; who came
+                // before, we see.
+                owed += Self::put_back(core::mem::take(&mut hand), source, panic);
                 continue;
             };
             let number = index / LEN;
             while state.is_open(number) {
                 if state.kind() == Kind::Empty {
-                    let passed = Self::pass_by(cell, state, hand, budget, source, panic);
-                    (hand, budget) = (0, passed.1);
+                    let passed = Self::pass_by(cell, state, hand, owed, source, panic);
+                    (hand, owed) = (0, passed.1);
                     let Some(now) = passed.0 else { break 'line };
                     state = now;
                     continue;
                 }
                 let missing = cell.need().saturating_sub(state.assigned());
                 if hand == 0 {
-                    hand = source.take(missing.min(budget)).unwrap_or(0);
-                    budget -= hand;
+                    hand = source.take(missing.min(owed)).unwrap_or(0);
+                    owed -= hand;
                     step("serve: taken");
                 }
                 let n = hand.min(missing);
@@ -100,7 +104,7 @@ impl WaitQueue {
                         // No room, or nothing left of ours.
                         break 'line;
                     }
-                    // The ticket of another wait: the place was over.
+                    // The waiter of another wait: the place was over.
                     state = cell.state();
                     continue;
                 }
@@ -115,7 +119,7 @@ impl WaitQueue {
                 if full {
                     if hand > 0 && wakes.is_full() {
                         // Wakers will be called, and nobody is to hang on them.
-                        budget += Self::put_back(core::mem::take(&mut hand), source, panic);
+                        owed += Self::put_back(core::mem::take(&mut hand), source, panic);
                     }
                     Self::end_wait(cell, state, &mut wakes, panic);
                     break;
@@ -128,39 +132,40 @@ impl WaitQueue {
         walk.end();
         step("serve: to wake");
         wakes.wake_all(panic);
-        budget
+        owed
     }
 
-    /// Passes a place that is not filled. Returns its word by now, or `None` if there is no room, and none need pass; and the
-    /// budget: all that was in the hand is back in the channel.
+    /// Passes a place that is not filled. Returns its word by now, or `None` if there is no room,
+    /// and none need pass; and the owed: all that was in the hand is back in the channel.
     ///
-    /// Its owner is to look at the channel once more, and must find there by then what it is passed for: else it would
-    /// come for nothing, and for ever if it comes back each time. Of a part that is taken over it must find all or nothing.
+    /// Its owner is to look at the channel once more, and must find there by then what it is passed
+    /// for: else it would come for nothing, and for ever if it comes back each time. Of a part that
+    /// is taken over it must find all or nothing.
     #[cold]
     #[inline(never)]
     fn pass_by(
         cell: &Cell,
         state: State,
         mut hand: u64,
-        mut budget: u64,
+        mut owed: u64,
         source: &impl Source,
         panic: &mut FirstPanic,
     ) -> (Option<State>, u64) {
         let any = if state.assigned() > 0 {
-            let taken = source.take(budget).unwrap_or(0);
-            budget -= taken;
+            let taken = source.take(owed).unwrap_or(0);
+            owed -= taken;
             hand += taken;
             hand > 0
         } else {
-            budget += Self::put_back(core::mem::take(&mut hand), source, panic);
+            owed += Self::put_back(core::mem::take(&mut hand), source, panic);
             source.has_room()
         };
         if !any {
-            return (None, budget);
+            return (None, owed);
         }
         let now = Self::pass(cell, state, &mut hand);
         step("serve: passed");
-        (Some(now), budget + Self::put_back(hand, source, panic))
+        (Some(now), owed + Self::put_back(hand, source, panic))
     }
 
     /// What a server has in its hand goes back to the channel, for it to take again: so much more.
@@ -174,12 +179,12 @@ impl WaitQueue {
         hand
     }
 
-    /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that. Returns units that are to be
-    /// given back.
+    /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that.
+    /// Returns units that are to be given back.
     #[inline]
     pub(crate) fn close(&self, panic: &mut FirstPanic) -> u64 {
         // The end of most channels.
-        if self.line.is_idle() { 0 } else { self.close_line(panic) }
+        if self.line.is_empty_sc() { 0 } else { self.close_line(panic) }
     }
 
     #[cold]

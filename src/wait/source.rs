@@ -4,8 +4,8 @@ use super::batch::FirstPanic;
 
 /// Where the queue gets capacity from.
 pub(crate) trait Source {
-    /// Takes up to `want` units; fewer only if there was no more at some moment of the call. `None`: it is closed.
-    /// Its looks are SeqCst.
+    /// Takes up to `want` units; fewer only if there was no more at some moment of the call.
+    /// `None`: it is closed. Its looks are SeqCst.
     fn take(&self, want: u64) -> Option<u64>;
     /// Whether it is open and has no unit, by SeqCst looks. No: it may be so all the same.
     fn is_full(&self) -> bool;
@@ -16,5 +16,5 @@ pub(crate) trait Source {
     /// Whether the channel is closed, by a SeqCst load.
     fn is_closed(&self) -> bool;
     /// From now on the receiver looks for waiters after each message that it takes. SeqCst.
-    fn call_receiver(&self);
+    fn set_waiting(&self);
 }

@@ -162,7 +162,7 @@ impl Past {
     fn add(&self, segment: &Segment) {
         let (mut waits, mut waited_ns) = (0, 0);
         for cell in segment.cells() {
-            let since = cell.ticket().since;
+            let since = cell.waiter().since;
             if since > 0 {
                 waits += 1;
                 waited_ns += cell.ended().saturating_sub(since);

@@ -49,8 +49,8 @@ impl<'a> Walk<'a> {
         None
     }
 
-    /// The next place there is, or will be by the time that there is none. A `None` is an instant, that of a SeqCst look
-    /// at `arrivals`, at which all places that had been given out were final.
+    /// The next place there is, or will be by the time that there is none. A `None` is an instant,
+    /// that of a SeqCst look at `arrivals`, at which all places that had been given out were final.
     pub(super) fn next_of_all(&mut self) -> Option<(u64, &'a Cell, State)> {
         loop {
             if let Some(next) = self.next() {

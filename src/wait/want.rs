@@ -4,9 +4,9 @@
 //! [ deadline, 36 bits | call, 4 bits | need, 24 bits ]
 //! ```
 //!
-//! The deadline stands on the telemetry clock, in units of 4 ms, rounded up; 0: there is none, or it
-//! is not known. One that does not fit, 9 years after the machine's start, stands as the last one
-//! that does: a wait with a deadline is never shown without.
+//! The deadline stands on the telemetry clock, in units of 4 ms, rounded up; 0: there is none, or
+//! it is not known. One that does not fit, 9 years after the machine's start, stands as the last
+//! one that does: a wait with a deadline is never shown without.
 
 use std::time::Instant;
 

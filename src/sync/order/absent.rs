@@ -1,5 +1,5 @@
-//! [`Order`] in all other builds: nothing. There the channel's own words are the order, and the memory model is the machine's
-//! or loom's.
+//! [`Order`] in all other builds: nothing. There the channel's own words are the order, and the
+//! memory model is the machine's or loom's.
 
 /// Takes no room.
 #[derive(Debug)]

@@ -94,8 +94,9 @@ pub(super) static TASKS: Table<TaskCell> = Table::new();
 /// Gives `future` a name under which its waits appear in snapshots, on whatever runtime it runs.
 ///
 /// The name need not be unique: the task has a number of its own. The future is polled with a waker
-/// that notes the wake-up and passes it on; a poll after which no clone of it is left costs one allocation.
-/// Nested names: the innermost wins. [`set_name`](super::set_name) changes the name from inside.
+/// that notes the wake-up and passes it on; a poll after which no clone of it is left costs one
+/// allocation. Nested names: the innermost wins. [`set_name`](super::set_name) changes the name
+/// from inside.
 ///
 /// # Cancel safety
 /// As that of `future`: dropping the wrapper drops it.
@@ -205,8 +206,8 @@ impl<F: Future> Future for Named<F> {
         let entered = enter(Current { task: listed.task.0, within, own: waker.data().addr() });
         let poll = future.poll(&mut Context::from_waker(&waker));
         drop(entered);
-        // With it may go the executor's, and its drop is user code. A panic there must not cost the task
-        // what the poll returned; the panic hook has reported it.
+        // With it may go the executor's, and its drop is user code. A panic there must not cost the
+        // task what the poll returned; the panic hook has reported it.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
             crate::unwind::discard(payload);
         }

@@ -17,12 +17,12 @@ use super::Named;
 /// [`set_name`](super::set_name) from inside.
 ///
 /// A function of yours that spawns for others passes their place on with `#[track_caller]`. `spawn`
-/// itself passed as a function (`.map(spawn)`) has no place to tell: such a task goes by the type of
-/// its future.
+/// itself passed as a function (`.map(spawn)`) has no place to tell: such a task goes by the type
+/// of its future.
 ///
-/// On another runtime than the one that this thread is in, enter that first:
-/// `let _guard = handle.enter();`. A task of a `LocalSet`, or of a `JoinSet`, is spawned by that set,
-/// with the future wrapped by `named`. Such a task is no root.
+/// On another runtime than the one that this thread is in, enter that first: `let _guard =
+/// handle.enter();`. A task of a `LocalSet`, or of a `JoinSet`, is spawned by that set, with the
+/// future wrapped by `named`. Such a task is no root.
 ///
 /// # Panics
 /// As `tokio::spawn`, outside of a Tokio runtime.

@@ -13,8 +13,8 @@
 //! | it ends | Rewoken | Scheduled | now |
 //!
 //! So a wake-up and the poll that follows read the clock once. A task that was woken, and again
-//! while it waited to be polled, is Scheduled since the first wake-up. One that runs or is idle says
-//! when it was woken last.
+//! while it waited to be polled, is Scheduled since the first wake-up. One that runs or is idle
+//! says when it was woken last.
 //!
 //! # Idle is true
 //!
@@ -143,7 +143,8 @@ impl State {
 mod tests {
     use super::*;
 
-    /// Seen to fail with: a time that each wake-up moves forward; and an end of a poll that loses one.
+    /// Seen to fail with: a time that each wake-up moves forward; and an end of a poll that loses
+    /// one.
     #[test]
     fn each_step_leads_where_the_table_says() {
         let past = |what| State(AtomicU64::new(7 << 2 | what));

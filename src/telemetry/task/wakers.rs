@@ -1,9 +1,9 @@
 //! The wakers of a named task, and how many clones of them live.
 //!
 //! Each clone could wake the task, so who knows where all of them are knows that nothing else will.
-//! The clones of one waker are the strong count of its [`Hook`]. A task has one hook after the other:
-//! a new one when no clone of the last is left, or when the executor polls with another waker.
-//! [`Hooks`] lists all that may have clones.
+//! The clones of one waker are the strong count of its [`Hook`]. A task has one hook after the
+//! other: a new one when no clone of the last is left, or when the executor polls with another
+//! waker. [`Hooks`] lists all that may have clones.
 
 use core::task::Waker;
 use std::task::Wake;
@@ -11,9 +11,9 @@ use std::task::Wake;
 use super::TaskCell;
 use crate::sync::plain::{Arc, Mutex, Weak};
 
-/// The waker that a named future sees: it notes the wake-up and passes it on. Only wakers own it: were
-/// it kept by the task, an executor whose idle tasks live through their wakers alone could never
-/// free one.
+/// The waker that a named future sees: it notes the wake-up and passes it on. Only wakers own it:
+/// were it kept by the task, an executor whose idle tasks live through their wakers alone could
+/// never free one.
 #[derive(Debug)]
 pub(super) struct Hook {
     cell: Arc<TaskCell>,

@@ -1,13 +1,15 @@
-//! Loom models of the row alone, with one place per segment, and of a queue on it. Nothing of a channel is here.
+//! Loom models of the row alone, with one place per segment, and of a queue on it. Nothing of a
+//! channel is here.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" cargo test -p parshall --lib --profile loom models
 //! ```
 //!
-//! What a thread finds may be over a moment later, and its memory serve elsewhere, unless a place in it is
-//! not released: only of such segments the models say what must be found.
+//! What a thread finds may be over a moment later, and its memory serve elsewhere, unless a place
+//! in it is not released: only of such segments the models say what must be found.
 //!
-//! In `lives` are the models of what memory owes to whom, in `sweeps` those of several who take out.
+//! In `lives` are the models of what memory owes to whom, in `sweeps` those of several who take
+//! out.
 
 use core::cell::Cell as Flag;
 use core::task::Waker;
@@ -20,7 +22,7 @@ use loom::sync::Arc;
 use loom::thread::{JoinHandle, yield_now};
 
 use super::super::batch::FirstPanic;
-use super::super::cell::{Cell, Kind, State, Ticket};
+use super::super::cell::{Cell, Kind, State, Waiter};
 use super::super::queue::{Key, Wait, WaitQueue};
 use super::super::segment::{FRESH, Link, OUT, Segment};
 use super::super::source::Source;
@@ -141,8 +143,8 @@ fn sweep(row: &Row) {
     row.sweeper.sweep(&row.first, &row.pool, LAST);
 }
 
-/// After all threads: the numbers in the row, and how many segments are spare. Each is in one of the
-/// two, but for those that somebody has in his hand.
+/// After all threads: the numbers in the row, and how many segments are spare. Each is in one of
+/// the two, but for those that somebody has in hand.
 fn audit(row: &Row) -> (Vec<u64>, usize) {
     let (mut numbers, mut seen) = (Vec::new(), Vec::new());
     let mut see = |id| {
@@ -164,7 +166,8 @@ fn audit(row: &Row) -> (Vec<u64>, usize) {
     (numbers, spare.len())
 }
 
-/// Two make the first segment: one is linked, both find it, and the other one is spare. Tags Q3, Q7.
+/// Two make the first segment: one is linked, both find it, and the other one is spare. Tags Q3,
+/// Q7.
 #[test]
 fn two_make_the_first_segment() {
     check("first", 3, || {
@@ -197,7 +200,8 @@ fn two_make_the_next_segments() {
     });
 }
 
-/// One takes out the first two, another one looks from there, with a hint and without, and appends. Tag Q3.
+/// One takes out the first two, another one looks from there, with a hint and without, and appends.
+/// Tag Q3.
 #[test]
 fn looks_while_segments_are_taken_out() {
     check("take out", 2, || {
@@ -217,7 +221,8 @@ fn looks_while_segments_are_taken_out() {
     });
 }
 
-/// The second of three is taken out and made the fourth, while a thread holds it as a hint. Tags Q3, Q7.
+/// The second of three is taken out and made the fourth, while a thread holds it as a hint. Tags
+/// Q3, Q7.
 #[test]
 fn a_hint_serves_elsewhere_by_now() {
     check("old hint", 1, || {
@@ -242,7 +247,8 @@ fn a_hint_serves_elsewhere_by_now() {
     });
 }
 
-/// The same seen from before it: a link is good only if it still stands when the number behind it was read. Tag Q3.
+/// The same seen from before it: a link is good only if it still stands when the number behind it
+/// was read. Tag Q3.
 #[test]
 fn a_link_leads_elsewhere_by_now() {
     check("old link", 2, || {
@@ -261,8 +267,8 @@ fn a_link_leads_elsewhere_by_now() {
     });
 }
 
-/// Two make a segment, one of them from memory that a third holds as a hint: nobody goes on with the one that is not
-/// linked. Tag Q3.
+/// Two make a segment, one of them from memory that a third holds as a hint: nobody goes on with
+/// the one that is not linked. Tag Q3.
 #[test]
 fn a_hint_is_fresh_again() {
     check("fresh hint", 1, || {
@@ -283,7 +289,8 @@ fn a_hint_is_fresh_again() {
     });
 }
 
-/// The first segment is taken out and made the last one: whoever asks for the first number is not told that one. Tag Q3.
+/// The first segment is taken out and made the last one: whoever asks for the first number is not
+/// told that one. Tag Q3.
 #[test]
 fn the_first_number_is_never_a_later_one() {
     check("first number", 2, || {
@@ -303,8 +310,8 @@ fn the_first_number_is_never_a_later_one() {
     });
 }
 
-/// A server ends a wait and takes its waker; the owner sees that, and leaves; a third sweeps, and waits in
-/// the same memory. Tags Q1, Q3, Q4, Q7.
+/// A server ends a wait and takes its waker; the owner sees that, and leaves; a third sweeps, and
+/// waits in the same memory. Tags Q1, Q3, Q4, Q7.
 #[test]
 fn a_waker_changes_hands_with_the_place() {
     check("server, owner, newcomer", 2, || {
@@ -336,8 +343,8 @@ fn a_waker_changes_hands_with_the_place() {
     });
 }
 
-/// A wait is cancelled; another thread sweeps; a third waits in the same memory, and the first one finds it there and ends
-/// that wait. Tags Q1, Q3, Q4, Q7.
+/// A wait is cancelled; another thread sweeps; a third waits in the same memory, and the first one
+/// finds it there and ends that wait. Tags Q1, Q3, Q4, Q7.
 #[test]
 fn a_place_has_a_second_wait() {
     check("owner, sweeper, newcomer", 1, || {
@@ -396,7 +403,7 @@ impl Source for Units {
         false
     }
 
-    fn call_receiver(&self) {}
+    fn set_waiting(&self) {}
 }
 
 struct Queue(WaitQueue, Units);
@@ -409,8 +416,8 @@ impl Queue {
     /// Begins to wait for one unit, while there is none.
     fn begin(&self) -> Option<Key> {
         let (mut key, mut panic) = (None, FirstPanic::default());
-        let ticket = Ticket { task: 0, since: 1, want: Want::new(Call::Send, 1) };
-        let wait = self.0.register(&mut key, ticket, Waker::noop().clone(), &self.1, &mut panic);
+        let waiter = Waiter { task: 0, since: 1, want: Want::new(Call::Send, 1) };
+        let wait = self.0.register(&mut key, waiter, Waker::noop().clone(), &self.1, &mut panic);
         assert_eq!(wait, Wait::Pending);
         key
     }
@@ -437,7 +444,8 @@ impl Queue {
     }
 }
 
-/// A server ends a wait; its owner sees that at once, and waits twice more, in the same memory in the end. Tags Q1, Q4.
+/// A server ends a wait; its owner sees that at once, and waits twice more, in the same memory in
+/// the end. Tags Q1, Q4.
 #[test]
 fn a_queue_waits_in_a_place_again() {
     check("queue, second wait", 2, || {
@@ -456,8 +464,8 @@ fn a_queue_waits_in_a_place_again() {
     });
 }
 
-/// The first in line leaves, and its place is used again, while a server walks along the line: the second is
-/// served, the newcomer is not. Tags Q1, Q3, Q4, Q7.
+/// The first in line leaves, and its place is used again, while a server walks along the line: the
+/// second is served, the newcomer is not. Tags Q1, Q3, Q4, Q7.
 #[test]
 fn a_queue_is_served_while_places_are_used_again() {
     check("queue, served", 1, || {

@@ -9,17 +9,17 @@ fn segment(row: &Row, number: u64) -> &Segment {
     segment
 }
 
-fn ticket(n: u64) -> Ticket {
-    Ticket { task: n, since: n, want: Want::new(Call::Send, n) }
+fn waiter(n: u64) -> Waiter {
+    Waiter { task: n, since: n, want: Want::new(Call::Send, n) }
 }
 
 fn set_up(cell: &Cell, n: u64) {
-    cell.set_ticket(ticket(n));
+    cell.set_waiter(waiter(n));
     cell.set_ended(n);
 }
 
-/// One makes a segment of new memory, and it becomes the first: another one, who begins there, knows of it from nowhere
-/// else. Tag Q3.
+/// One makes a segment of new memory, and it becomes the first: another one, who begins there,
+/// knows of it from nowhere else. Tag Q3.
 ///
 /// Seen to fail with: the link stored with Relaxed in `sweep`.
 #[test]
@@ -84,7 +84,8 @@ fn an_old_hint_finds_the_next_life() {
     });
 }
 
-/// One ends a wait, takes the waker and sweeps; another one takes the memory and cannot use it; a third waits there. Tag Q3.
+/// One ends a wait, takes the waker and sweeps; another one takes the memory and cannot use it; a
+/// third waits there. Tag Q3.
 ///
 /// Seen to fail with: Relaxed in `put_aside`, or for the swap in `reuse`.
 #[test]
@@ -110,7 +111,8 @@ fn a_waker_was_taken_two_lives_ago() {
     });
 }
 
-/// A thread that is late for segment 1 would make it of the memory in which another one stands since its first life. Tag Q3.
+/// A thread that is late for segment 1 would make it of the memory in which another one stands
+/// since its first life. Tag Q3.
 ///
 /// Seen to fail with: no second look at the link in `fresh`.
 #[test]
@@ -137,7 +139,8 @@ fn a_number_is_not_given_twice() {
     });
 }
 
-/// Looks at a place that was set up and left, while another thread takes its memory and uses it `again`.
+/// Looks at a place that was set up and left, while another thread takes its memory and uses it
+/// `again`.
 fn beside_its_next_life(name: &str, again: fn(&Row), look: fn(&Cell)) {
     check(name, 1, move || {
         let row = row(2);
@@ -157,9 +160,10 @@ fn beside_its_next_life(name: &str, again: fn(&Row), look: fn(&Cell)) {
     });
 }
 
-/// A place is shown while it is used again: nothing of the second wait with the word of the first one. Tags M4, M5.
+/// A place is shown while it is used again: nothing of the second wait with the word of the first
+/// one. Tags M4, M5.
 ///
-/// Seen to fail with: Relaxed for any store or load of the ticket or the end.
+/// Seen to fail with: Relaxed for any store or load of the waiter or the end.
 #[test]
 fn a_place_is_shown_with_its_own_ticket() {
     let again = |row: &Row| {
@@ -168,7 +172,7 @@ fn a_place_is_shown_with_its_own_ticket() {
         }
     };
     beside_its_next_life("census", again, |place| {
-        let (Ticket { task, since, want }, ended) = (place.ticket(), place.ended());
+        let (Waiter { task, since, want }, ended) = (place.waiter(), place.ended());
         if place.state().is_of(0) {
             assert_eq!([task, since, want.need(), ended], [1; 4]);
         }
@@ -189,8 +193,8 @@ fn a_need_is_that_of_the_place() {
     });
 }
 
-/// An owner notes its task, finds that its wait has ended, and leaves; another one uses the place again: the task is
-/// not noted there. Tag Q4.
+/// An owner notes its task, finds that its wait has ended, and leaves; another one uses the place
+/// again: the task is not noted there. Tag Q4.
 ///
 /// Seen to fail with: Relaxed for `released`, on either side.
 #[test]
@@ -206,7 +210,7 @@ fn a_task_is_noted_before_the_place_is_left() {
                 let Some(segment) = row.pool.take() else { return };
                 let cell = segment.cell(2);
                 cell.renew(2);
-                assert_eq!(cell.ticket().task, 0);
+                assert_eq!(cell.waiter().task, 0);
             }
         });
         let cell = cell(&row, 0);
@@ -216,7 +220,8 @@ fn a_task_is_noted_before_the_place_is_left() {
     });
 }
 
-/// A segment is taken out while all waits are counted: none is counted in the row and in the past. Tag M3.
+/// A segment is taken out while all waits are counted: none is counted in the row and in the past.
+/// Tag M3.
 ///
 /// Seen to fail with: Relaxed for the sums, on either side.
 #[test]
@@ -240,8 +245,8 @@ fn no_wait_is_counted_twice() {
     });
 }
 
-/// A segment is taken out, meant for 2 and put aside, and in the row again, where it stood: as the first one, and behind the
-/// first one. Its number while it was aside is nowhere in the row.
+/// A segment is taken out, meant for 2 and put aside, and in the row again, where it stood: as the
+/// first one, and behind the first one. Its number while it was aside is nowhere in the row.
 fn stands_again(row: &Row, from: u64) {
     let (last, next) = (from + 1, from + 2);
     leave(row, from);
@@ -257,7 +262,8 @@ fn stands_again(row: &Row, from: u64) {
 
 /// Tag Q3.
 ///
-/// Seen to fail with: no look at the number behind the second look at the first one; Relaxed for that.
+/// Seen to fail with: no look at the number behind the second look at the first one; Relaxed for
+/// that.
 #[test]
 fn the_first_is_the_first_again() {
     check("first again", 1, || {
@@ -321,7 +327,8 @@ fn what_is_settled_is_over() {
     });
 }
 
-/// All that wait are shown while a place is used again: that it is not released is not taken for one of the wait before. Tag M4.
+/// All that wait are shown while a place is used again: that it is not released is not taken for
+/// one of the wait before. Tag M4.
 ///
 /// Seen to fail with: Relaxed for `released` in `renew`, and for the load in `is_released`.
 #[test]

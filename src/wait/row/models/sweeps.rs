@@ -11,7 +11,7 @@ fn each_of_two_sweeps_takes_out_all() {
     check("two sweeps", 2, || {
         let row = row(3);
         (0..2).for_each(|number| {
-            cell(&row, number).set_ticket(Ticket {
+            cell(&row, number).set_waiter(Waiter {
                 task: 0,
                 since: 1,
                 want: Want::new(Call::Send, 1),
@@ -34,8 +34,9 @@ fn each_of_two_sweeps_takes_out_all() {
     });
 }
 
-/// Two take out neighbours, one each: a segment is over only when the other sweep has passed it and is
-/// at the next one. Nobody leads around a segment that is in the row, or to one that is not. Tag Q3.
+/// Two take out neighbours, one each: a segment is over only when the other sweep has passed it and
+/// is at the next one. Nobody leads around a segment that is in the row, or to one that is not. Tag
+/// Q3.
 ///
 /// Seen to fail with: a segment that is unlinked and was not frozen.
 #[test]
@@ -83,8 +84,8 @@ fn who_unlinks_knows_what_was_seen_by_who_froze() {
     });
 }
 
-/// One makes two segments of new memory, and takes out the one before the last: another sweep begins
-/// there, and knows of it from nowhere else. Tag Q3.
+/// One makes two segments of new memory, and takes out the one before the last: another sweep
+/// begins there, and knows of it from nowhere else. Tag Q3.
 ///
 /// Seen to fail with: Relaxed for the load of the first link in `pass`.
 #[test]
@@ -105,9 +106,9 @@ fn a_sweep_begins_at_new_memory() {
     });
 }
 
-/// One is at a segment that a stopped thread has unlinked and not put back. Another one takes out the
-/// segment behind it: the link under its feet is frozen and leads to none that is in the row. It
-/// finds the way to those who wait. Tag Q3.
+/// One is at a segment that a stopped thread has unlinked and not put back. Another one takes out
+/// the segment behind it: the link under its feet is frozen and leads to none that is in the row.
+/// It finds the way to those who wait. Tag Q3.
 ///
 /// Seen to fail with: no way back to the first segment from a frozen link (it never ends).
 #[test]
@@ -151,8 +152,8 @@ fn the_last_one_stays_until_another_follows() {
     });
 }
 
-/// One looks at the top of the spare segments; another one takes two and puts the first back: what was
-/// below it is not spare any more. Tag Q7.
+/// One looks at the top of the spare segments; another one takes two and puts the first back: what
+/// was below it is not spare any more. Tag Q7.
 ///
 /// Seen to fail with: a top that does not count.
 #[test]
@@ -229,7 +230,8 @@ fn one_sender_is_shown_once() {
 
 /// Likewise one that is granted what it waits for, sees that, and waits again. Tags W1, Q1, M4.
 ///
-/// Seen to fail with: a walk that goes on to those who came since, as it did; no look at `released`.
+/// Seen to fail with: a walk that goes on to those who came since, as it did; no look at
+/// `released`.
 #[test]
 fn one_sender_is_shown_once_when_granted() {
     check("granted once", 1, || {
