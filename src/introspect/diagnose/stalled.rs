@@ -22,8 +22,8 @@ fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> 
     // Each of these is true, so the earliest may be said.
     let first = scene.on(c).first().filter(|wait| wait.side == Side::Send && !wait.is_granted());
     let waiting = first.map(|wait| wait.is.since_ns);
-    // A receive would have given its room to the first in line.
-    let first = first.filter(|wait| wait.is.need == 1).map(|wait| wait.is.since_ns);
+    // A receive would have let the first in line in.
+    let first = first.filter(|wait| wait.is.need == 1).and(channel.line_since_ns);
     let never = (channel.stats.recv_total == 0).then_some(channel.stats.created_at_ns);
     let idle = channel.last_receiver.and_then(|task| scene.find(task)).and_then(|a| {
         let actor = &scene.actors[a as usize];
