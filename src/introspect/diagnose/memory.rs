@@ -40,6 +40,8 @@ pub(super) struct ChannelRow {
     pub(super) sums: Sums,
     /// More senders were seen than there are now.
     pub(super) senders_went: bool,
+    /// Fewer messages had been received at an earlier look.
+    pub(super) receives_seen: bool,
 }
 
 /// Sums that only rise, of which only differences count: the last 32 bits. They are good for two
@@ -200,6 +202,8 @@ impl ChannelRow {
             reserved: stats.reserved as u32,
             senders,
             sums: Sums::of(stats),
+            receives_seen: before
+                .is_some_and(|row| row.receives_seen || row.received != stats.recv_total),
             senders_went: before.is_some_and(|row| row.senders_went || row.senders > senders),
         }
     }

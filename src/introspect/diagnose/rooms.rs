@@ -79,8 +79,10 @@ pub(super) fn held_permits(
         };
         let full =
             stats.queue_len == 0 && stats.reserved > 0 && Some(stats.reserved) == stats.capacity;
-        // Of one that needs more, a part may come, and the line stands.
-        let line = scene.channel(c).line_since_ns.filter(|_| first.is.need == 1);
+        // Of one that needs more, a part may come, and the line stands. And who has received may be
+        // stopped before it lets the first one in.
+        let seen = scene.channel_before(c).is_none_or(|before| before.receives_seen);
+        let line = scene.channel(c).line_since_ns.filter(|_| first.is.need == 1 && !seen);
         let Some(since) = line.or(first.still_since_ns) else { continue };
         let long = age(since, scene.now()) >= settings.stuck_after.as_nanos();
         if covered[c as usize]

@@ -30,8 +30,10 @@ fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> 
         let is = actor.is.filter(|_| actor.is_still())?;
         is.state_since_ns
     });
-    let unreceived = [Some(before.pending_since_ns), first, never, idle];
-    let unreceived = unreceived.into_iter().flatten().min()?;
+    // Where receives were seen, looks say since when there are none. A receive that let nobody in,
+    // because its thread is stopped before it does, says nothing else.
+    let known = [first, never, idle].into_iter().flatten().filter(|_| !before.receives_seen);
+    let unreceived = known.chain([before.pending_since_ns]).min()?;
     let pending = match (never, idle) {
         // Messages have no age. That none was ever received, or that the receiver sleeps, is a fact
         // beside which theirs does not matter.
