@@ -134,14 +134,14 @@ bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close t
 bug-release-unserved|$C|fn release<|/self.senders.serve/d|a release does not serve the queue
 bug-pop-unserved|$R|fn make_room(|s/if !(room == Room::Held .*/if false {/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
-bug-repoll|$R|fn park(&self|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
+bug-repoll|$R|parked: &mut bool,|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|impl<T> Drop for Consumer<T>|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while unsafe { !self.chan.ring.try_abandon(&self.reader) }/while self.discard_next(panic) {} let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn leave<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/self.senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units
-bug-closed-grant|$T|fn poll_held(|s/self.closed(shared, self.need)/self.closed(shared, 0)/|a grant that close overtook keeps its units
+bug-closed-grant|$T|fn poll_held(|s/self.closed(shared, self.want.need())/self.closed(shared, 0)/|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
 bug-list-load|$X|fn claimed_so_far(|s/fetch_or(0, Ordering::AcqRel)/load(Ordering::Acquire)/|the mover loads T instead of a step on it
 bug-list-unseen|$L|fn find(|s/let claimed = observe();/let claimed = block.start().plus(LEN as u64);/|the mover does not look how far the claims are
@@ -212,7 +212,7 @@ M4-since|$G|fn set_waiter(|/waiter.1/s/Ordering::Release/Ordering::Relaxed/|sinc
 M4-need-store|$G|fn set_waiter(|/waiter.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_waiter: Release -> Relaxed
 M4-waiter-task|$G|fn waiter(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in waiter: Acquire -> Relaxed
 M4-waiter-since|$G|fn waiter(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/|since load in waiter: Acquire -> Relaxed
-M4-waiter-need|$G|fn waiter(|/need.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in waiter: Acquire -> Relaxed
+M4-waiter-need|$G|fn waiter(|/want.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in waiter: Acquire -> Relaxed
 M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released load in is_released: Acquire -> Relaxed
 M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
 bug-second-look|$A|fn register_slowly(|s/source.take(need - hand)$/Some(0)/|register does not look for room again

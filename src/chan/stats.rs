@@ -149,6 +149,8 @@ impl ChannelStats {
 pub(crate) struct View {
     pub(crate) stats: ChannelStats,
     pub(crate) send_waits: Vec<Waiting>,
+    /// Of [`WaitTotals`].
+    pub(crate) line_since: Option<u64>,
     pub(crate) close_waits: Vec<Waiting>,
     pub(crate) recv_wait: Option<ReceiveWait>,
     /// Of `task::waiter`; 0: none.
@@ -249,6 +251,7 @@ impl Shared {
         View {
             stats,
             send_waits,
+            line_since: waits.line_since,
             close_waits,
             recv_wait,
             left_waker,

@@ -59,6 +59,10 @@ pub struct ChannelSnapshot {
     /// in line that a task has left behind is listed without the task, if that is known to have
     /// ended.
     pub send_waits: Vec<WaitSnapshot>,
+    /// Since when nobody in line was granted room, in nanoseconds since the Unix epoch: when the first
+    /// in line came, or the last one before it was let in. None: nobody waits, or it is not known any
+    /// more.
+    pub line_since_ns: Option<i64>,
     /// Who waits to receive. Not a task or thread that is known to have ended (see
     /// [`task`](crate::task)), although `stats` of a handle goes on to count the wait that it left
     /// behind.
@@ -161,9 +165,8 @@ pub struct TaskSnapshot {
     pub state: Option<TaskState>,
     /// Since when, for named tasks, in nanoseconds since the Unix epoch, up to one tick of the coarse
     /// clock early. `Scheduled`: since the first wake-up after its last poll began, or since the end
-    /// of that poll, if it was woken in it. `Running` and `Idle`: when it was woken for its last
-    /// poll, or when that began, if nobody woke it. (The clock is read once for a wake-up and the
-    /// poll that follows.)
+    /// of that poll, if it was woken in it. `Running`: when it was woken for this poll, or when that
+    /// began, if nobody woke it. `Idle`: since its last poll ended.
     pub state_since_ns: Option<i64>,
     /// Clones of its own wakers that live, for named tasks: each could wake it. Those that it waits
     /// with are among them, and while it runs one more. While it is idle, it is their number at one
@@ -290,6 +293,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
     Some(ChannelSnapshot {
         id: format!("mpsc:{process}:{name}{suffix}"),
         send_waits: in_line(&view.send_waits),
+        line_since_ns: view.line_since.map(|at| anchor.unix_ns(at)),
         recv_wait,
         close_waits: in_line(&view.close_waits),
         last_receiver,

@@ -33,6 +33,9 @@ pub(crate) struct WaitTotals {
     pub(crate) granted: u64,
     /// Since when the first in line waits.
     pub(crate) oldest: Option<u64>,
+    /// Since when nobody was granted room while it waits: since it came, or the one before it was let
+    /// in. None also if that is not known: who came before is in no segment any more.
+    pub(crate) line_since: Option<u64>,
     /// Waits that ever began.
     pub(crate) waits: u64,
     /// Time waited in all of them, those that still wait included.
@@ -51,9 +54,20 @@ impl WaitQueue {
     /// been polled since. All were in line when the call began.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
+        // The segment of the last one who was let in, before anybody who waits, and when that was.
+        // Grants go along the line, so those before it were let in earlier.
+        let (mut let_in, mut line_since) = ((0, 0), None);
         let mut totals =
             self.totals(self.line.arrivals(), |index, state, waiter, end, released| {
                 let id = index + 1;
+                if waiting.is_empty() {
+                    let segment = index / LEN;
+                    if state.kind() == Kind::Granted {
+                        let_in = (segment, end);
+                    } else if state.is_waiting() && let_in.0 == segment {
+                        line_since = Some(waiter.since.max(let_in.1));
+                    }
+                }
                 if state.is_waiting() {
                     waiting.push(Waiting { id, waiter, granted_at: None });
                 } else if state.kind() == Kind::Granted && !released {
@@ -63,6 +77,7 @@ impl WaitQueue {
         totals.waiting = waiting.len() as u64;
         totals.granted = granted.len() as u64;
         totals.oldest = waiting.first().map(|first| first.waiter.since);
+        totals.line_since = line_since;
         waiting.append(&mut granted);
         (totals, waiting)
     }

@@ -108,7 +108,7 @@ fn findings(
     let life = Liveness::of(scene);
     let (mut findings, mut covered) = deadlock::find(scene, &life);
     drop(life);
-    rooms::lost_wakeups(scene, &mut covered, &mut findings);
+    rooms::lost_wakeups(scene, settings, &mut covered, &mut findings);
     futurelock::find(scene, settings, &mut covered, &mut findings);
     rooms::held_permits(scene, settings, &mut covered, &mut findings);
     stalled::find(scene, settings, &covered, &mut findings);

@@ -7,17 +7,18 @@ use super::trend::age;
 use super::{Evidence, Finding, FindingKind, Settings, Verdict};
 use crate::task::{TaskKind, TaskState};
 
-/// How often the owner of a grant was polled since the look that first saw it; none if that was not
-/// seen.
+/// How many polls of the owner of a grant began and ended after the look that first saw it; none if
+/// that was not seen. A snapshot reads tasks after channels, so those that this look counts may have
+/// come after it saw the grant; and of those that the last one counted, one may not have ended.
 pub(super) fn polls_since(scene: &Scene<'_>, grant: &Wait<'_>) -> Option<u64> {
     let key = (scene.channel(grant.channel).stats.channel_id, grant.side, grant.is.id);
     let then = scene.before?.waits.get(&key)?.polls_at_grant?;
-    let now = scene.actors[grant.party? as usize].is?.polls?;
-    Some(now.saturating_sub(then)).filter(|&polls| polls > 0)
+    let last = scene.actors[grant.party? as usize].before?.polls?;
+    last.checked_sub(then + 1).filter(|&polls| polls > 0)
 }
 
-/// Whether the task has run since the grant woke it. It has if it was polled since, or is idle again:
-/// the wake-up had made it scheduled, and only a poll ends that.
+/// Whether the task has run since the grant woke it. It has if it was polled since, or is idle since
+/// then: the wake-up had made it scheduled, and only a poll ends that.
 fn has_run(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
     let Some(a) = grant.party else { return false };
     let actor = &scene.actors[a as usize];
@@ -25,7 +26,7 @@ fn has_run(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
         grant.is.own_waker
             && actor.task.kind() == TaskKind::Named
             && actor.is_still()
-            && !slept_through(scene, grant)
+            && actor.is.and_then(|is| is.state_since_ns) >= grant.is.granted_at_ns
     };
     grant.same && (idle() || polls_since(scene, grant).is_some())
 }

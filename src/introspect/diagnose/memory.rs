@@ -40,6 +40,8 @@ pub(super) struct ChannelRow {
     pub(super) sums: Sums,
     /// More senders were seen than there are now.
     pub(super) senders_went: bool,
+    /// Fewer messages had been received at an earlier look.
+    pub(super) receives_seen: bool,
 }
 
 /// Sums that only rise, of which only differences count: the last 32 bits. They are good for two
@@ -83,6 +85,8 @@ impl Sums {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WaitRow {
     pub(super) granted: bool,
+    /// The look from which on its channel has stood still, and it was granted or was not.
+    pub(super) still_since_ns: i64,
     /// How often its task had been polled when the grant was first seen.
     pub(super) polls_at_grant: Option<u64>,
 }
@@ -127,12 +131,16 @@ impl Memory {
             for (side, wait) in waits_of(channel) {
                 let key = (channel.stats.channel_id, side, wait.id);
                 let granted = wait.granted_at_ns.is_some();
-                let polls_at_grant = match self.waits.get(&key).filter(|row| row.granted) {
+                let same = self.waits.get(&key).filter(|row| row.granted == granted);
+                let polls_at_grant = match same {
                     Some(row) => row.polls_at_grant,
                     None if granted => wait.task.and_then(|task| tasks.get(&task)?.polls),
                     None => None,
                 };
-                waits.insert(key, WaitRow { granted, polls_at_grant });
+                let before = self.channel(channel.stats.channel_id);
+                let same = same.filter(|_| before.is_some_and(|row| row.stands_still(channel)));
+                let still_since_ns = same.map_or(snapshot.taken_at_ns, |row| row.still_since_ns);
+                waits.insert(key, WaitRow { granted, still_since_ns, polls_at_grant });
             }
         }
         // In place: two copies of all rows would be the most that a look needs.
@@ -167,6 +175,9 @@ impl Memory {
             row.created_at_ns = shifted(row.created_at_ns, shift);
             row.pending_since_ns = shifted(row.pending_since_ns, shift);
         }
+        for row in self.waits.values_mut() {
+            row.still_since_ns = shifted(row.still_since_ns, shift);
+        }
     }
 
     pub(super) fn channel(&self, id: u64) -> Option<&ChannelRow> {
@@ -191,6 +202,8 @@ impl ChannelRow {
             reserved: stats.reserved as u32,
             senders,
             sums: Sums::of(stats),
+            receives_seen: before
+                .is_some_and(|row| row.receives_seen || row.received != stats.recv_total),
             senders_went: before.is_some_and(|row| row.senders_went || row.senders > senders),
         }
     }

@@ -79,7 +79,12 @@ pub(super) fn held_permits(
         };
         let full =
             stats.queue_len == 0 && stats.reserved > 0 && Some(stats.reserved) == stats.capacity;
-        let long = age(first.is.since_ns, scene.now()) >= settings.stuck_after.as_nanos();
+        // Of one that needs more, a part may come, and the line stands. And who has received may be
+        // stopped before it lets the first one in.
+        let seen = scene.channel_before(c).is_none_or(|before| before.receives_seen);
+        let line = scene.channel(c).line_since_ns.filter(|_| first.is.need == 1 && !seen);
+        let Some(since) = line.or(first.still_since_ns) else { continue };
+        let long = age(since, scene.now()) >= settings.stuck_after.as_nanos();
         if covered[c as usize]
             || first.is_granted()
             || !first.same
@@ -97,7 +102,7 @@ pub(super) fn held_permits(
         let behind = tally(scene, waiting.collect());
         let channel = scene.channel_ref(c);
         let evidence = Evidence::HeldPermits { channel, reserved: stats.reserved, behind };
-        findings.push(finding(scene, FindingKind::HeldPermits, first.is.since_ns, evidence));
+        findings.push(finding(scene, FindingKind::HeldPermits, since, evidence));
     }
 }
 
@@ -188,10 +193,17 @@ fn made_by_one(scene: &Scene<'_>, c: u32, receiver: u32) -> Option<(u32, Vec<Str
     (one && first && quiet).then(|| (scene.find(maker).unwrap_or(u32::MAX), made_at))
 }
 
-/// Waits that should have ended. Marks the channels: what else is wrong there follows from it.
-pub(super) fn lost_wakeups(scene: &Scene<'_>, covered: &mut [bool], findings: &mut Vec<Finding>) {
+/// Waits that should have ended, and long ago: who ends one may be stopped between its steps. Marks
+/// the channels: what else is wrong there follows from it.
+pub(super) fn lost_wakeups(
+    scene: &Scene<'_>,
+    settings: &Settings,
+    covered: &mut [bool],
+    findings: &mut Vec<Finding>,
+) {
     for c in scene.channels() {
-        if let Some(wait) = unserved(scene, c).or_else(|| unwoken(scene, c)) {
+        let unserved = || unserved(scene, settings, c);
+        if let Some(wait) = unwoken(scene, settings, c).or_else(unserved) {
             let channel = scene.channel_ref(c);
             let who = wait.party.map(|who| scene.party(who));
             let since = wait.is.granted_at_ns.unwrap_or(wait.is.since_ns);
@@ -202,10 +214,11 @@ pub(super) fn lost_wakeups(scene: &Scene<'_>, covered: &mut [bool], findings: &m
     }
 }
 
-/// The first in line beside free room, or a receive beside a message. A message that is claimed and
-/// not yet published has ended the receive, so the snapshot shows no wait; room that a thread has
-/// given back and not yet handed out is free for moments, and not at both looks.
-fn unserved<'s, 'a>(scene: &'s Scene<'a>, c: u32) -> Option<&'s Wait<'a>> {
+/// The first in line beside free room, or a receive beside a message, since looks that lie so far
+/// apart. A message that is claimed and not yet published has ended the receive, so the snapshot shows
+/// no wait. Room that a thread has given back and not yet handed out is free for moments, unless
+/// it is stopped there.
+fn unserved<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option<&'s Wait<'a>> {
     let stats = &scene.channel(c).stats;
     let waits = scene.on(c);
     if waits.is_empty() || !scene.stands_still(c) {
@@ -214,14 +227,27 @@ fn unserved<'s, 'a>(scene: &'s Scene<'a>, c: u32) -> Option<&'s Wait<'a>> {
     let free = stats.capacity.is_some_and(|capacity| stats.queue_len + stats.reserved < capacity);
     let first = waits.first().filter(|wait| free && wait.side == Side::Send);
     let receive = waits.iter().find(|wait| stats.queue_len > 0 && wait.side == Side::Receive);
-    first.or(receive).filter(|wait| wait.same && !wait.is_granted())
+    first.or(receive).filter(|wait| {
+        let still = wait.still_since_ns.map_or(0, |since| age(since, scene.now()));
+        wait.same && !wait.is_granted() && still >= settings.stuck_after.as_nanos()
+    })
 }
 
-/// A wait whose end was noted, and whose task sleeps on since before that.
-fn unwoken<'s, 'a>(scene: &'s Scene<'a>, c: u32) -> Option<&'s Wait<'a>> {
+/// A wait whose end was noted long ago, and whose task sleeps on since before that, though nobody has
+/// its waker any more: all that live lie in waits that stand, or were left behind. While one more
+/// lives, the wake-up may be on its way, behind another waker that does not return.
+fn unwoken<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option<&'s Wait<'a>> {
     scene.on(c).iter().find(|wait| {
-        let still = |a: u32| scene.actors[a as usize].is_still();
-        let own = wait.is.own_waker && wait.same && wait.is_granted();
-        own && wait.party.is_some_and(still) && slept_through(scene, wait)
+        let spent = |a: u32| {
+            let actor = &scene.actors[a as usize];
+            let wakers = actor.is.and_then(|is| is.wakers);
+            actor.is_still() && wakers == Some(actor.standing + actor.left_wakers)
+        };
+        let long = |at: i64| age(at, scene.now()) >= settings.stuck_after.as_nanos();
+        wait.is.own_waker
+            && wait.same
+            && wait.is.granted_at_ns.is_some_and(long)
+            && wait.party.is_some_and(spent)
+            && slept_through(scene, wait)
     })
 }

@@ -17,6 +17,8 @@ pub(super) struct Wait<'a> {
     pub(super) side: Side,
     /// It stood at the look before, and then as now it was granted, or was not.
     pub(super) same: bool,
+    /// If so, the look from which on its channel had stood still.
+    pub(super) still_since_ns: Option<i64>,
 }
 
 impl Wait<'_> {
@@ -95,11 +97,13 @@ impl<'a> Scene<'a> {
                 let party = is.task.map(|task| scene.actor(task));
                 let row = before
                     .and_then(|before| before.waits.get(&(channel.stats.channel_id, side, is.id)));
-                let same = row.is_some_and(|row| row.granted == is.granted_at_ns.is_some());
+                let row = row.filter(|row| row.granted == is.granted_at_ns.is_some());
+                let still_since_ns = row.map(|row| row.still_since_ns);
+                let same = row.is_some();
                 if let Some(party) = party.filter(|_| is.granted_at_ns.is_none()) {
                     scene.actors[party as usize].standing += 1;
                 }
-                scene.waits.push(Wait { is, party, channel: c, side, same });
+                scene.waits.push(Wait { is, party, channel: c, side, same, still_since_ns });
             }
             if let Some(task) = channel.last_receiver {
                 received.push((scene.actor(task), c));

@@ -22,16 +22,18 @@ fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> 
     // Each of these is true, so the earliest may be said.
     let first = scene.on(c).first().filter(|wait| wait.side == Side::Send && !wait.is_granted());
     let waiting = first.map(|wait| wait.is.since_ns);
-    // A receive would have given its room to the first in line.
-    let first = first.filter(|wait| wait.is.need == 1).map(|wait| wait.is.since_ns);
+    // A receive would have let the first in line in.
+    let first = first.filter(|wait| wait.is.need == 1).and(channel.line_since_ns);
     let never = (channel.stats.recv_total == 0).then_some(channel.stats.created_at_ns);
     let idle = channel.last_receiver.and_then(|task| scene.find(task)).and_then(|a| {
         let actor = &scene.actors[a as usize];
         let is = actor.is.filter(|_| actor.is_still())?;
         is.state_since_ns
     });
-    let unreceived = [Some(before.pending_since_ns), first, never, idle];
-    let unreceived = unreceived.into_iter().flatten().min()?;
+    // Where receives were seen, looks say since when there are none. A receive that let nobody in,
+    // because its thread is stopped before it does, says nothing else.
+    let known = [first, never, idle].into_iter().flatten().filter(|_| !before.receives_seen);
+    let unreceived = known.chain([before.pending_since_ns]).min()?;
     let pending = match (never, idle) {
         // Messages have no age. That none was ever received, or that the receiver sleeps, is a fact
         // beside which theirs does not matter.

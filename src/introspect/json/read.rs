@@ -256,6 +256,7 @@ impl Parts {
             id,
             stats,
             send_waits: Vec::new(),
+            line_since_ns: attrs.take("line_since_ns")?,
             recv_wait: None,
             close_waits: Vec::new(),
             last_receiver: self.task_in(&mut attrs, "last_receiver")?,

@@ -127,10 +127,11 @@ prop_compose! {
         id in text(), stats in stats(), send_waits in vec(wait(), 0..4),
         recv_wait in option::of(wait()), close_waits in vec(wait(), 0..3),
         last_receiver in option::of(task()), last_receive: u64,
-        left_waker in option::of(left_waker()), senders in option::of(vec(sender(), 0..3)),
+        line_since_ns: Option<i64>, left_waker in option::of(left_waker()),
+        senders in option::of(vec(sender(), 0..3)),
     ) -> ChannelSnapshot {
         ChannelSnapshot {
-            id, stats, send_waits, recv_wait, close_waits, last_receiver, last_receive, left_waker,
+            id, stats, send_waits, line_since_ns, recv_wait, close_waits, last_receiver, last_receive, left_waker,
             senders,
         }
     }
@@ -279,7 +280,8 @@ fn the_schema_has_the_attributes_of_the_structs() {
         required.sort_unstable();
         assert_eq!(required, ours, "{what}, required");
     };
-    let beside = ["age_ms", "last_receiver", "last_receive", "left_waker", "senders"];
+    let beside =
+        ["age_ms", "last_receiver", "last_receive", "line_since_ns", "left_waker", "senders"];
     check("channel", ChannelStats::NAMES, &beside);
     check("retired", Retired::NAMES, &["name"]);
 }

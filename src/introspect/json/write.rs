@@ -213,6 +213,7 @@ impl Serialize for In<'_, ChannelSnapshot> {
             stats,
             last_receiver,
             last_receive,
+            line_since_ns,
             left_waker,
             senders,
             // They stand elsewhere.
@@ -230,6 +231,7 @@ impl Serialize for In<'_, ChannelSnapshot> {
             "age_ms": snapshot.ago_ms(stats.created_at_ns),
             "last_receiver": last_receiver.map(|task| snapshot.id(task)),
             "last_receive": last_receive,
+            "line_since_ns": line_since_ns,
             "left_waker": left_waker.as_ref().map(|waker| In(snapshot, waker)),
             "senders": senders,
         );

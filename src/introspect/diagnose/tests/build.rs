@@ -80,6 +80,7 @@ impl Program {
             id: format!("mpsc:p:{name}"),
             stats,
             send_waits: Vec::new(),
+            line_since_ns: None,
             recv_wait: None,
             close_waits: Vec::new(),
             last_receiver: None,
@@ -180,6 +181,7 @@ impl Program {
         let first = self.channels[c].send_waits.iter().take_while(|w| w.granted_at_ns.is_none());
         let place = first.count();
         self.channels[c].stats.send_waiters += 1;
+        self.channels[c].line_since_ns.get_or_insert(wait.since_ns);
         self.channels[c].send_waits.insert(place, wait);
         &mut self.channels[c].send_waits[place]
     }
@@ -250,6 +252,16 @@ impl Program {
         program.now += SECOND / 10;
         change(&mut program);
         diagnoser.look(&program.snapshot()).unwrap()
+    }
+
+    /// Looks each 100 ms, between which nothing happens: of so many, the first that finds something.
+    pub(super) fn first_found(&self, looks: i64) -> Option<(i64, Diagnosis)> {
+        let (mut program, mut diagnoser) = (self.clone(), Diagnoser::new(Settings::default()));
+        (0..looks).find_map(|look| {
+            program.now = self.now + look * SECOND / 10;
+            let diagnosis = diagnoser.look(&program.snapshot()).unwrap();
+            (!diagnosis.findings.is_empty()).then_some((look, diagnosis))
+        })
     }
 
     /// Two looks, between which nothing happens.

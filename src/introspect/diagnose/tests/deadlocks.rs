@@ -2,7 +2,7 @@
 
 use super::super::FindingKind::{Deadlock, Futurelock, HeldPermits, Stalled};
 use super::super::Verdict::{Conditional, Proven, Stuck};
-use super::super::{Evidence, Side};
+use super::super::{Diagnoser, Evidence, Settings, Side};
 use super::build::{Known, Program, SECOND, is, is_silent};
 use crate::task::{TaskRef, TaskState};
 
@@ -253,6 +253,8 @@ fn a_futurelock_is_proven() {
 }
 
 /// Not proven; what is left is a fact, or nothing.
+///
+/// Seen to fail with: polls that the same look has counted.
 #[test]
 fn a_futurelock_that_may_end_is_not_proven() {
     let (mut p, [reporter, _]) = futurelock();
@@ -276,9 +278,16 @@ fn a_futurelock_that_may_end_is_not_proven() {
     let (mut p, [reporter, _]) = futurelock();
     p.task(reporter).state = Some(TaskState::Running);
     assert!(p.diagnose().findings.iter().all(|found| found.kind != Futurelock));
-    // It was polled since that was first seen.
-    let ran = p.diagnose_after(|p| p.task(reporter).polls = Some(5));
-    is(&ran, &[(Futurelock, Stuck, &["log"], &["reporter"], 1)]);
+    // It was polled since that was first seen. A look sees tasks after channels, so the polls that it
+    // is the first to see may have taken the room.
+    let mut diagnoser = Diagnoser::new(Settings::default());
+    for polls in [3, 5, 7] {
+        p.now += SECOND / 10;
+        p.task(reporter).polls = Some(polls);
+        let ran = diagnoser.look(&p.snapshot()).unwrap().findings;
+        let ran = ran.iter().filter(|found| found.kind == Futurelock).count();
+        assert_eq!(ran, usize::from(polls == 7));
+    }
     // The grant came between the looks.
     let (mut p, _) = futurelock();
     let granted = p.channels[0].send_waits[1].granted_at_ns.take();
