@@ -7,6 +7,9 @@
 //! [`parshall::task::named`] future, then by plain `tokio::spawn`. What is known of a task becomes
 //! less from one to the next, and so does what may be said.
 //!
+//! Seen to fail: with a diagnosis that finds nothing, all that must be reported; and what `silent` and
+//! `unknown` say of themselves.
+//!
 //! | file | |
 //! |---|---|
 //! | `stage` | runs a program and looks at it |

@@ -380,8 +380,9 @@ impl Finding {
         made_at: &[String],
     ) -> Vec<String> {
         let left = match senders {
-            1 => "the last sender is its own".into(),
-            n => format!("the {} senders that are left are its own", count(n)),
+            // Its own task made it, or one that does nothing: where it is nobody sees.
+            1 => "nobody uses the one sender that is left".into(),
+            n => format!("nobody uses the {} senders that are left", count(n)),
         };
         let head = format!(
             "{} has waited {} for a message in {}, and {left}",
