@@ -712,7 +712,7 @@ fn the_loser_of_a_select_leaves_its_waker_and_another_who_takes_does_not_change_
     let loses = loser.task();
     let loser = pending(loser);
     let told = || the("left").left_waker;
-    assert!(matches!(told(), Some(LeftWaker { task, own_waker: false, .. }) if task == loses));
+    assert!(matches!(told(), Some(LeftWaker { task, own_waker: true, .. }) if task == loses));
     assert_eq!(the("left").recv_wait, None);
     assert!(snapshot().tasks.iter().any(|task| task.task == loses));
     // Another one looks into the empty channel.
