@@ -125,7 +125,7 @@ pub struct WaitSnapshot {
     pub own_waker: bool,
     /// Since when, in nanoseconds since the Unix epoch.
     pub since_ns: i64,
-    /// For how much room, in messages. For a receive 1.
+    /// For how much room, in messages. For a receive 1, for a `closed` 0.
     pub need: u64,
     /// When all of it was granted, in nanoseconds since the Unix epoch; the wait has not been
     /// polled since. None: still waiting.
