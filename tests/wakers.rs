@@ -291,3 +291,15 @@ fn only_named_tasks_have_wakers() {
     let node = snapshot.tasks.iter().find(|task| Some(task.task) == who).unwrap();
     assert_eq!((node.wakers, node.state_since_ns, node.root), (None, None, false));
 }
+
+/// Seen to fail with: a task that runs for ever.
+#[test]
+fn a_poll_that_panics_has_ended() {
+    let mut panics = Box::pin(named("panics", poll_fn(|_| -> Poll<()> { panic!("as it should") })));
+    let poll = std::panic::AssertUnwindSafe(|| {
+        panics.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    });
+    assert!(std::panic::catch_unwind(poll).is_err());
+    assert_eq!(the_task("panics").state, Some(TaskState::Idle));
+    drop(panics);
+}

@@ -60,7 +60,8 @@ impl<T> Consumer<T> {
     fn taken(&mut self, value: T, room: Room) -> T {
         self.chan.order.received(1);
         if room != Room::Free {
-            self.chan.make_room(&mut self.reader, room);
+            // SAFETY: our ring's reader, and the room of what it has just popped.
+            unsafe { self.chan.make_room(&mut self.reader, room) };
         }
         value
     }
@@ -329,10 +330,18 @@ impl Shared {
 
     /// Sees to the room of one message, which is owed. The plain case is that somebody waits for
     /// it.
+    ///
+    /// # Safety
+    /// `reader` is this ring's, and `room` that of the message it popped last. Once for each.
     #[cold]
     #[inline(never)]
-    fn make_room(&self, reader: &mut Reader, room: Room) {
-        let room = if room == Room::Due { self.ring.move_due_head(reader) } else { room };
+    unsafe fn make_room(&self, reader: &mut Reader, room: Room) {
+        let room = if room == Room::Due {
+            // SAFETY: the caller's word.
+            unsafe { self.ring.move_due_head(reader) }
+        } else {
+            room
+        };
         self.note_who_receives(reader, None);
         if room == Room::Seldom {
             return;

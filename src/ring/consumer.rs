@@ -270,8 +270,12 @@ impl<Cold> Ring<Cold> {
     }
 
     /// Moves H over a message that [`Receiving::pop_if`] took from an array.
+    ///
+    /// # Safety
+    /// `reader` is this ring's, and the room of its last message is [`Room::Due`]. Once for each:
+    /// H would pass messages that nobody has read.
     #[inline]
-    pub(crate) fn move_due_head(&self, reader: &mut Reader) -> Room {
+    pub(crate) unsafe fn move_due_head(&self, reader: &mut Reader) -> Room {
         let room = self.move_head_inline(reader, 1, true);
         step("pop: head moved");
         room

@@ -79,6 +79,8 @@ impl<Cold> Ring<Cold> {
         // SAFETY: the caller's word; any ring is one of kind `Any`.
         let popped = unsafe { self.receiving::<T, Any>(reader) }.pop_if(|| true);
         let Popped::Message(value, room) = popped else { return None };
-        Some((value, if room == Room::Due { self.move_due_head(reader) } else { room }))
+        // SAFETY: the message just popped.
+        let due = |reader: &mut Reader| unsafe { self.move_due_head(reader) };
+        Some((value, if room == Room::Due { due(reader) } else { room }))
     }
 }

@@ -171,9 +171,12 @@ fn tell(
         let channel = scene.channel_ref(grant.channel);
         let holder_waits = scene.standing(holder);
         let polls = super::futurelock::polls_since(scene, grant);
+        // A message where a receive was given up makes its task poll again. That is no way out only
+        // if all futures keep wakers: see the essay. So it is no proof.
+        let left = actors.iter().any(|&a| scene.actors[a as usize].left_wakers > 0);
         return Some(Finding {
             kind: FindingKind::Futurelock,
-            verdict: Verdict::Proven,
+            verdict: if left { Verdict::Stuck } else { Verdict::Proven },
             since_ns: grant.is.granted_at_ns?,
             seen_ns: scene.now(),
             channels: vec![channel.clone()],

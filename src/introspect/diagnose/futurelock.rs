@@ -2,7 +2,7 @@
 //! it never will.
 
 use super::behind::tally;
-use super::scene::{Scene, Wait};
+use super::scene::{Actor, Scene, Wait};
 use super::trend::age;
 use super::{Evidence, Finding, FindingKind, Settings, Verdict};
 use crate::task::{TaskKind, TaskState};
@@ -17,8 +17,22 @@ pub(super) fn polls_since(scene: &Scene<'_>, grant: &Wait<'_>) -> Option<u64> {
     last.checked_sub(then + 1).filter(|&polls| polls > 0)
 }
 
+/// Whether a thread that was to wake somebody, or to hand out room, may still be about to: a machine
+/// that is busy stops a thread for so long, between any two of its steps.
+pub(super) fn may_be_late(since_ns: i64, now_ns: i64) -> bool {
+    const NS: u128 = 1_000_000_000;
+    age(since_ns, now_ns) < NS
+}
+
+/// Whether all wakers of a task lie in waits that stand, or were left behind: nobody is about to wake
+/// it.
+pub(super) fn all_wakers_lie(actor: &Actor<'_>) -> bool {
+    let wakers = actor.is.and_then(|is| is.wakers);
+    wakers == Some(actor.standing + actor.left_wakers)
+}
+
 /// Whether the task has run since the grant woke it. It has if it was polled since, or is idle since
-/// then: the wake-up had made it scheduled, and only a poll ends that.
+/// then and no wake-up is on its way: that had made it scheduled, and only a poll ends that.
 fn has_run(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
     let Some(a) = grant.party else { return false };
     let actor = &scene.actors[a as usize];
@@ -27,6 +41,8 @@ fn has_run(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
             && actor.task.kind() == TaskKind::Named
             && actor.is_still()
             && actor.is.and_then(|is| is.state_since_ns) >= grant.is.granted_at_ns
+            && (all_wakers_lie(actor)
+                || grant.is.granted_at_ns.is_some_and(|at| !may_be_late(at, scene.now())))
     };
     grant.same && (idle() || polls_since(scene, grant).is_some())
 }

@@ -92,7 +92,9 @@
 //! * A future that is forgotten (`mem::forget`) after it was granted room, and whose sender is given
 //!   away: the last sender to go ends the receive that is taken to wait for that room.
 //! * What a task does on a wake-up that parshall has not caused, to futures that keep no waker: see
-//!   above.
+//!   above. Nor who polls a new receive in each of its polls and drops it at once, as in
+//!   `poll_fn(|cx| pin!(rx.recv()).poll(cx))`: to it the waker that it has left behind is a way out,
+//!   though a receive promises none to who has dropped it. (`poll_recv` is made for that, and seen.)
 //! * Plain tasks that have never run: see the printed assumption.
 //! * Where a sender is. `sender_kept` rests on where it was made, and is silent while another named
 //!   task lives that may have it.
@@ -102,6 +104,12 @@
 //! `stuck` says that something has not changed for so long, never why. What is measured is receives of
 //! this channel: a task that is busy elsewhere is not receiving here. Nothing becomes more certain by
 //! standing longer.
+//!
+//! How long that is must be known. That a sender waits for long says nothing: the line before it may
+//! have moved all the time. A line stands since the last one was let in, a task is idle since its last
+//! poll ended; and where looks have seen receives, they say since when there are none. A thread may
+//! be stopped between any two steps: room that is free beside a waiter, or a grant whose task sleeps,
+//! is a lost wake-up only after a second, or if the waker is gone.
 
 mod behind;
 mod deadlock;

@@ -2,7 +2,7 @@
 //! faults.
 
 use super::behind::{short, tally};
-use super::futurelock::slept_through;
+use super::futurelock::{all_wakers_lie, may_be_late, slept_through};
 use super::liveness::is_accounted_for;
 use super::scene::{Scene, Wait};
 use super::trend::age;
@@ -228,8 +228,11 @@ fn unserved<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option
     let first = waits.first().filter(|wait| free && wait.side == Side::Send);
     let receive = waits.iter().find(|wait| stats.queue_len > 0 && wait.side == Side::Receive);
     first.or(receive).filter(|wait| {
-        let still = wait.still_since_ns.map_or(0, |since| age(since, scene.now()));
-        wait.same && !wait.is_granted() && still >= settings.stuck_after.as_nanos()
+        let long = |since| {
+            age(since, scene.now()) >= settings.stuck_after.as_nanos()
+                && !may_be_late(since, scene.now())
+        };
+        wait.same && !wait.is_granted() && wait.still_since_ns.is_some_and(long)
     })
 }
 
@@ -240,8 +243,7 @@ fn unwoken<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option<
     scene.on(c).iter().find(|wait| {
         let spent = |a: u32| {
             let actor = &scene.actors[a as usize];
-            let wakers = actor.is.and_then(|is| is.wakers);
-            actor.is_still() && wakers == Some(actor.standing + actor.left_wakers)
+            actor.is_still() && all_wakers_lie(actor)
         };
         let long = |at: i64| age(at, scene.now()) >= settings.stuck_after.as_nanos();
         wait.is.own_waker

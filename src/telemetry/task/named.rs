@@ -193,7 +193,7 @@ impl<F: Future> Future for Named<F> {
             (&this.listed, &mut this.hook, Pin::new_unchecked(&mut this.future))
         };
         let cell = &listed.cell;
-        cell.state.poll_begins();
+        let polling = cell.state.poll();
         cell.polls.store(cell.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         let known = last.upgrade().filter(|hook| hook.wakes(cx.waker()));
         let hook = known.unwrap_or_else(|| {
@@ -211,7 +211,7 @@ impl<F: Future> Future for Named<F> {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
             crate::unwind::discard(payload);
         }
-        cell.state.poll_ends();
+        drop(polling);
         if poll.is_ready() {
             listed.strike_off();
         }

@@ -106,8 +106,15 @@ impl State {
         }
     }
 
+    /// A poll begins. It ends as what is returned is dropped, should it panic.
     #[inline]
-    pub(super) fn poll_begins(&self) {
+    pub(super) fn poll(&self) -> Polling<'_> {
+        self.poll_begins();
+        Polling(self)
+    }
+
+    #[inline]
+    fn poll_begins(&self) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let next = if word & WHAT == SCHEDULED { word & !WHAT | RUNNING } else { now(RUNNING) };
@@ -120,7 +127,7 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn poll_ends(&self) {
+    fn poll_ends(&self) {
         let word = self.0.load(Ordering::Relaxed);
         // Relaxed: what a wake-up during the poll told, the next poll acquires.
         let order = Ordering::Relaxed;
@@ -135,6 +142,16 @@ impl State {
     fn rewoken(&self) {
         // Relaxed: a swap, as all steps are, goes on to tell the next poll what a wake-up released.
         self.0.swap(now(SCHEDULED), Ordering::Relaxed);
+    }
+}
+
+/// A poll, until it is dropped.
+pub(super) struct Polling<'a>(&'a State);
+
+impl Drop for Polling<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.poll_ends();
     }
 }
 
