@@ -25,7 +25,7 @@
 //! unlinked log has nothing that is not in its file, and its owners may be killed.
 //! Names are looked at and unlinked with the folder locked, so never while another recorder opens.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::Failure;
+use crate::folder_lock::FolderLock;
 use crate::schema;
 
 pub(crate) struct Recording {
@@ -77,7 +78,7 @@ impl Recording {
             // Behind all symbolic links; not if it is no UTF-8.
             let main = connection.path().map_or_else(|| path.to_owned(), PathBuf::from);
             let folder = main.parent().unwrap_or(&main).to_owned();
-            let _lock = FolderLock::acquire(&folder, busy_timeout)?;
+            let _lock = lock(&folder, busy_timeout)?;
             if let Some(file) = before
                 && FileId::of(path) == before
             {
@@ -124,7 +125,7 @@ impl Recording {
     /// reach nothing more can be saved.
     pub(crate) fn complete(&mut self) -> Result<(), Failure> {
         let connection = self.connection.as_mut().expect("it is open");
-        let _lock = FolderLock::acquire(&self.folder, self.busy_timeout)?;
+        let _lock = lock(&self.folder, self.busy_timeout)?;
         // SQLite waits for those who write or read, not for another checkpoint.
         let begun = Instant::now();
         loop {
@@ -250,32 +251,8 @@ impl FileId {
 }
 
 /// Keeps other recorders from opening a recording in the folder, or from leaving one.
-struct FolderLock(Option<File>);
-
-impl FolderLock {
-    /// Where folders cannot be opened or locked, nothing is locked.
-    #[expect(clippy::disallowed_methods, reason = "it is a folder, not a database")]
-    fn acquire(folder: &Path, timeout: Duration) -> Result<Self, Failure> {
-        let Ok(folder) = File::open(folder) else { return Ok(Self(None)) };
-        let begun = Instant::now();
-        loop {
-            match folder.try_lock() {
-                Ok(()) => return Ok(Self(Some(folder))),
-                Err(TryLockError::Error(_)) => return Ok(Self(None)),
-                Err(TryLockError::WouldBlock) if begun.elapsed() < timeout => pause(),
-                Err(TryLockError::WouldBlock) => return Err(Failure::FolderLocked),
-            }
-        }
-    }
-}
-
-impl Drop for FolderLock {
-    fn drop(&mut self) {
-        if let Some(folder) = &self.0 {
-            // To close it does not unlock it, if a child of `fork` has it, too.
-            let _ = folder.unlock();
-        }
-    }
+fn lock(folder: &Path, timeout: Duration) -> Result<FolderLock, Failure> {
+    FolderLock::acquire(folder, timeout).ok_or(Failure::FolderLocked)
 }
 
 /// Which process has opened which files; across a `fork`, the child finds its parent's.

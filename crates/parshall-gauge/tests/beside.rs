@@ -1,5 +1,6 @@
 //! Recorders beside others: other recorders, other processes, other programs, and whoever moves the
 //! file.
+#![cfg(feature = "record")]
 
 use std::env;
 use std::fs;

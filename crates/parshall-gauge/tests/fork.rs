@@ -1,4 +1,5 @@
 //! Recorders and samplers in the child of a `fork`.
+#![cfg(feature = "record")]
 #![cfg(unix)]
 
 use std::io;

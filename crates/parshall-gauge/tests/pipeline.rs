@@ -1,4 +1,5 @@
 //! The example `pipeline`, as a user runs it.
+#![cfg(feature = "record")]
 #![allow(clippy::disallowed_methods)] // the input and output of another program
 
 use std::fs;

@@ -1,4 +1,5 @@
 //! The recorder from outside: what is in the file, and what happens when there can be none.
+#![cfg(feature = "record")]
 #![allow(clippy::disallowed_methods)] // files that nobody has open
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! A relative path and a change of folder. The only test here, for the current folder is the
 //! process's.
+#![cfg(feature = "record")]
 
 use std::env;
 

@@ -1,4 +1,5 @@
 //! The sampler: a program that creates and drops channels all the time, errors, observers.
+#![cfg(feature = "record")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};

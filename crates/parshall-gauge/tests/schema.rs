@@ -1,4 +1,5 @@
 //! The JSON of a snapshot is what its schema file says, and the schema is strict.
+#![cfg(feature = "record")]
 #![allow(clippy::disallowed_methods)] // no database here
 
 use std::path::Path;

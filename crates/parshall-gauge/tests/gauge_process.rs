@@ -1,0 +1,206 @@
+//! A program with one line more, as it is started: by its environment, its stderr and its signals.
+#![cfg(all(unix, feature = "record", feature = "serve", feature = "signal"))]
+#![allow(clippy::disallowed_methods)] // stderr of a child; no database of this process
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use support::{get, list, only, until};
+use tempfile::TempDir;
+
+/// The program: does what it is told, a word a line, until it is told no more. Run as a test, it does
+/// nothing.
+#[test]
+fn program() {
+    if std::env::var_os("GAUGE_TEST_PROGRAM").is_none() {
+        return;
+    }
+    let _gauge = parshall_gauge::init();
+    let (tx, mut rx) = parshall::mpsc::Builder::new().name("jobs").capacity(4).build();
+    for line in std::io::stdin().lock().lines() {
+        match line.unwrap().as_str() {
+            "send" => tx.try_send(1).unwrap(),
+            "receive" => drop(rx.try_recv().unwrap()),
+            "ping" => eprintln!("pong"),
+            "die" => std::process::abort(),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stderr: Arc<Mutex<String>>,
+    runtime: TempDir,
+}
+
+impl Program {
+    fn start(vars: &[(&str, &str)]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), vars)
+    }
+
+    fn start_in(runtime: TempDir, vars: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "program", "--nocapture", "--quiet"]);
+        command.env("GAUGE_TEST_PROGRAM", "1").env("XDG_RUNTIME_DIR", runtime.path());
+        command.envs(vars.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = Arc::new(Mutex::new(String::new()));
+        let (mut lines, text) = (BufReader::new(child.stderr.take().unwrap()), stderr.clone());
+        thread::spawn(move || {
+            let mut line = String::new();
+            while lines.read_line(&mut line).is_ok_and(|n| n > 0) {
+                text.lock().unwrap().push_str(&std::mem::take(&mut line));
+            }
+        });
+        let stdin = child.stdin.take();
+        let mut program = Self { child, stdin, stderr, runtime };
+        // The gauge has started.
+        program.tell("ping");
+        program.says("pong");
+        program
+    }
+
+    fn tell(&mut self, what: &str) {
+        self.stdin.as_mut().unwrap().write_all(format!("{what}\n").as_bytes()).unwrap();
+    }
+
+    fn stderr(&self) -> String {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    fn says(&self, what: &str) {
+        until(what, || self.stderr().contains(what).then_some(()));
+    }
+
+    fn folder(&self) -> std::path::PathBuf {
+        self.runtime.path().join("parshall")
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: of a child that was not waited for.
+        assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
+    }
+
+    /// Ends it, and says whether it ended well.
+    fn end(&mut self) -> bool {
+        drop(self.stdin.take());
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Seen to fail with: a gauge whatever the variable says, and a name that is not set.
+#[test]
+fn the_environment_decides() {
+    let mut off = Program::start(&[("PARSHALL", "off")]);
+    assert!(!off.folder().exists());
+    assert!(off.end());
+    assert_eq!(off.stderr(), "pong\n");
+
+    let database = tempfile::tempdir().unwrap();
+    let database = database.path().join("a.db");
+    let mut on = Program::start(&[
+        ("PARSHALL_PROCESS", "ingest/eu:1"),
+        ("PARSHALL_RECORD", database.to_str().unwrap()),
+        ("PARSHALL_BIND", "127.0.0.1:0"),
+    ]);
+    assert_eq!(list(&on.folder()), ["ingest%2Feu%3A1.sock"]);
+    let hello = get(&only(&on.folder()), "/v1/hello").body;
+    assert!(hello.contains(r#""process":"ingest/eu%3A1""#), "{hello}");
+    until("recorded", || database.exists().then_some(()));
+    assert!(on.end());
+    assert_eq!(list(&on.folder()), [""; 0]);
+    assert_eq!(on.stderr(), "pong\n");
+    let db = rusqlite::Connection::open(&database).unwrap();
+    let count: i64 = db.query_row("SELECT count(*) FROM snapshots", (), |row| row.get(0)).unwrap();
+    assert!(count >= 1);
+}
+
+/// Seen to fail with: a bad value that ends the program, and one that is not told.
+#[test]
+fn what_is_bad_is_told_and_the_program_runs() {
+    let mut program = Program::start(&[
+        ("PARSHALL", "perhaps"),
+        ("PARSHALL_BIND", "everywhere"),
+        ("PARSHALL_STUCK_AFTER", "soon"),
+        ("PARSHALL_RECORD", "/nowhere/at/all.db"),
+    ]);
+    program.says("/nowhere/at/all.db");
+    assert_eq!(get(&only(&program.folder()), "/v1/hello").status, 200);
+    thread::sleep(Duration::from_millis(1500));
+    assert!(program.end());
+    let stderr = program.stderr();
+    for (variable, value) in
+        [("PARSHALL is", "perhaps"), ("PARSHALL_BIND", "everywhere"), ("STUCK_AFTER", "soon")]
+    {
+        let told = stderr.lines().filter(|line| line.contains(variable) && line.contains(value));
+        assert_eq!(told.count(), 1, "{stderr}");
+    }
+    assert_eq!(stderr.matches("all.db").count(), 1, "told once: {stderr}");
+    assert!(
+        stderr.lines().all(|line| line == "pong" || line.starts_with("parshall: ")),
+        "{stderr}"
+    );
+}
+
+/// Seen to fail with: news at each look, and none when it is over; and without the signal.
+#[test]
+fn a_finding_is_told_once_and_the_report_on_a_signal() {
+    let mut program = Program::start(&[("PARSHALL_STUCK_AFTER", "300ms")]);
+    program.signal(libc::SIGUSR1);
+    program.says("parshall: nothing is seen to be stuck");
+    program.tell("send");
+    program.says("parshall: found: jobs 1/4");
+    program.signal(libc::SIGUSR1);
+    program.says(" is STUCK, ");
+    thread::sleep(Duration::from_millis(2500));
+    program.tell("receive");
+    program.says("parshall: over, after ");
+    assert!(program.end());
+    let stderr = program.stderr();
+    assert_eq!(stderr.matches("parshall: found").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("parshall: over").count(), 1, "{stderr}");
+    assert!(!stderr.contains('\x1b'), "it is no terminal: {stderr}");
+}
+
+/// Seen to fail without the cleaning.
+#[test]
+fn the_socket_of_one_that_died_goes_with_the_next() {
+    let mut dead = Program::start(&[]);
+    dead.tell("die");
+    assert!(!dead.child.wait().unwrap().success());
+    let left = only(&dead.folder());
+    let runtime = std::mem::replace(&mut dead.runtime, tempfile::tempdir().unwrap());
+    let first = Program::start_in(runtime, &[("PARSHALL_PROCESS", "same")]);
+    assert!(!left.exists());
+    assert_eq!(list(&first.folder()), ["same.sock"]);
+
+    // Two of one name.
+    let mut second = Command::new(std::env::current_exe().unwrap());
+    second.args(["--exact", "program", "--nocapture"]).stdin(Stdio::piped());
+    second.env("GAUGE_TEST_PROGRAM", "1").env("PARSHALL_PROCESS", "same");
+    second.env("XDG_RUNTIME_DIR", first.runtime.path()).stdout(Stdio::null());
+    let mut second = second.spawn().unwrap();
+    let names = until("the second", || Some(list(&first.folder())).filter(|n| n.len() == 2));
+    assert!(names[0].starts_with("same-") && names[0].len() == "same-01234567.sock".len());
+    for name in names {
+        assert_eq!(get(&first.folder().join(name), "/v1/hello").status, 200);
+    }
+    drop(second.stdin.take());
+    assert!(second.wait().unwrap().success());
+    assert_eq!(list(&first.folder()), ["same.sock"]);
+}
