@@ -105,7 +105,7 @@
 mod behind;
 mod deadlock;
 mod diagnoser;
-mod draw;
+pub(super) mod draw;
 mod finding;
 mod futurelock;
 mod json;
@@ -126,7 +126,7 @@ mod trend;
 #[cfg(feature = "testing")]
 pub(crate) mod waiters;
 pub(crate) mod watch;
-mod words;
+pub(super) mod words;
 
 pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
