@@ -27,3 +27,11 @@ pub use diagnose::{
 };
 pub use graph::{Edge, Graph, Node, NodeKind, Subject, Why};
 pub use json::{ReadError, SCHEMA};
+
+/// How reports and pictures write numbers and names. For `parshall-gauge` and `parshall-cli`, which
+/// write them in the same way; may change with every version.
+#[doc(hidden)]
+pub mod text {
+    pub use super::diagnose::draw::{dot_text, mermaid_text};
+    pub use super::diagnose::words::{GLUE, count, counted, duration, exact, line, percent, rate};
+}

@@ -92,7 +92,7 @@ impl Diagnosis {
 }
 
 /// In a string of DOT a backslash begins an escape, and `&` an entity of HTML.
-fn dot_text(lines: &[String]) -> String {
+pub fn dot_text(lines: &[String]) -> String {
     let mut out = String::new();
     for (n, line) in lines.iter().enumerate() {
         if n > 0 {
@@ -111,7 +111,7 @@ fn dot_text(lines: &[String]) -> String {
 
 /// Mermaid looks for its own words, for directives, Markdown and formulas in a string too. So all
 /// that is no letter or digit is an entity, but for what is known to mean nothing.
-fn mermaid_text(lines: &[String]) -> String {
+pub fn mermaid_text(lines: &[String]) -> String {
     let mut out = String::new();
     for (n, line) in lines.iter().enumerate() {
         if n > 0 {

@@ -114,7 +114,7 @@
 mod behind;
 mod deadlock;
 mod diagnoser;
-mod draw;
+pub(super) mod draw;
 mod finding;
 mod futurelock;
 mod json;
@@ -137,7 +137,7 @@ mod trend;
 pub(crate) mod waiters;
 #[cfg(not(parshall_loom))]
 pub(crate) mod watch;
-mod words;
+pub(super) mod words;
 
 pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{

@@ -7,11 +7,11 @@ pub(super) const WIDTH: usize = 100;
 const NAME: usize = 40;
 
 /// Stands for a space at which no line may end. Names have none: there it is escaped.
-pub(super) const GLUE: char = '\u{a0}';
+pub const GLUE: char = '\u{a0}';
 
 /// `340 ms`, `12.4 s`, `90 s`, `3 min`, `5 h`, `4 days`. What is negative, because somebody has set
 /// a clock, is 0.
-pub(super) fn duration(ns: i64) -> String {
+pub fn duration(ns: i64) -> String {
     let secs = ns.max(0) as f64 / 1e9;
     // The borders are where the smaller unit would be rounded to the larger.
     if secs == 0.0 {
@@ -34,7 +34,7 @@ pub(super) fn duration(ns: i64) -> String {
 }
 
 /// `812`, `2,270,000`: three digits of what is 10,000 or more.
-pub(super) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let mut unit: u64 = 1;
     while n >= 10_000 && n / unit >= 1_000 {
         unit *= 10;
@@ -44,7 +44,7 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// `2,271,813`.
-pub(super) fn exact(n: u64) -> String {
+pub fn exact(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -57,12 +57,12 @@ pub(super) fn exact(n: u64) -> String {
 }
 
 /// `1 sender`, `37 senders`.
-pub(super) fn counted(n: u64, what: &str) -> String {
+pub fn counted(n: u64, what: &str) -> String {
     format!("{}{GLUE}{what}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
 /// `0.3/s`, `12/s`, `480/s`, `0.5 k/s`, `23 k/s`, `1.2 M/s`.
-pub(super) fn rate(per_second: f64) -> String {
+pub fn rate(per_second: f64) -> String {
     match per_second {
         r if r < 0.05 => "0/s".into(),
         r if r < 9.95 => format!("{r:.1}/s"),
@@ -75,7 +75,7 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// `91 %`, of a share from 0.0 to 1.0. Only all is 100 %, and only nothing 0 %.
-pub(super) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let share = share.clamp(0.0, 1.0);
     let percent = (share * 100.0).round();
     let percent = if share > 0.0 && share < 1.0 { percent.clamp(1.0, 99.0) } else { percent };
@@ -101,7 +101,7 @@ pub(super) fn quoted(text: &str) -> String {
 /// `text` on one line of at most `limit` characters, the middle cut out of what is longer: a place
 /// in a source file ends in its line's number. What cannot be seen, or would turn the line around,
 /// is shown by its code.
-pub(super) fn line(text: &str, limit: usize) -> String {
+pub fn line(text: &str, limit: usize) -> String {
     let mut left = limit;
     let all = text.chars().map(shown).take_while(|shown| {
         let fits = left.checked_sub(shown.chars().count());

@@ -1,0 +1,121 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::address::Address;
+use crate::failure::Exit;
+
+/// Shows what is wrong in running programs with parshall channels.
+///
+/// A program that has `let _gauge = parshall_gauge::init();` in `main` is found by itself. Without a
+/// command: the running programs, and the worst finding of each.
+#[derive(Debug, Parser)]
+#[command(name = "parshall", version, after_help = Exit::HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// List all programs, not only the worst that fit in ten lines
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Whom to ask, and how.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Ask {
+    /// Ask the program at HOST:PORT or at this socket, not those that are found; more than once for
+    /// several
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub(crate) at: Vec<Address>,
+    /// How long to wait for an answer
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print what is wrong, in words, for an issue or a chat
+    Report {
+        /// The name or the process id of one program; without it, all
+        process: Option<String>,
+    },
+    /// Draw who waits for which channel, and who received there last
+    Graph(Graph),
+    /// Run a program, or its tests, with small channels
+    Run(Run),
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the man page
+    #[command(hide = true)]
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Graph {
+    /// The name or the process id of the program; not needed if only one runs
+    pub(crate) process: Option<String>,
+    /// The language of the graph; svg needs `dot`, of Graphviz
+    #[arg(long, value_enum, default_value_t = Format::Dot)]
+    pub(crate) format: Format,
+    /// Only what is near the channel, task or thread of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) around: Option<String>,
+    /// How near: so many arrows away
+    #[arg(long, value_name = "N", default_value = "2", requires = "around")]
+    pub(crate) steps: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Dot,
+    Mermaid,
+    Json,
+    Svg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// Bounded channels hold at most N messages; needs parshall's feature `testing` in the program
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) squeeze: u64,
+    /// What to run, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// From a tenth of a second to an hour.
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected is a number of seconds, from 0.1 to 3600".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_are_from_a_tenth_to_an_hour() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "0", "-1", "inf", "NaN", "3601", "1s"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}
