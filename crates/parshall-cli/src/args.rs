@@ -39,6 +39,8 @@ pub(crate) struct Ask {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Show the channels of a program as they change
+    Top(Top),
     /// Print what is wrong, in words, for an issue or a chat
     Report {
         /// The name or the process id of one program; without it, all
@@ -57,6 +59,15 @@ pub(crate) enum Command {
     /// Print the man page
     #[command(hide = true)]
     Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Top {
+    /// The name or the process id of the program; without it, the worst
+    pub(crate) process: Option<String>,
+    /// The time between two looks
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(crate) every: Duration,
 }
 
 #[derive(Debug, clap::Args)]

@@ -90,7 +90,7 @@ fn keep_near(snapshot: &mut Snapshot, name: &str, steps: u32) -> Result<(), Fail
         like.dedup();
         let like: Vec<_> = like.into_iter().take(5).map(|id| line(id, 60)).collect();
         let like = if like.is_empty() {
-            "; `parshall graph` without --around has all names".to_owned()
+            "; `parshall top` shows the names".to_owned()
         } else {
             format!("; these are like it: {}", like.join(", "))
         };

@@ -7,6 +7,7 @@
 //! | `client` | asks them, over HTTP |
 //! | `programs` | all that run, and the one that is meant |
 //! | `list`, `report`, `graph`, `run`, `manual` | a command each |
+//! | `top` | the screen that is alive |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
 
@@ -24,6 +25,7 @@ mod programs;
 mod report;
 mod run;
 mod terminal;
+mod top;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {
         None => list::run(&args.ask, args.all),
+        Some(Command::Top(top)) => top::run(&args.ask, &top),
         Some(Command::Report { process }) => report::run(&args.ask, process.as_deref()),
         Some(Command::Graph(graph)) => graph::run(&args.ask, &graph),
         Some(Command::Run(run)) => run::run(&run),

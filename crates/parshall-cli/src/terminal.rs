@@ -45,6 +45,26 @@ pub(crate) fn duration(ns: i64) -> String {
     plain(text::duration(ns))
 }
 
+/// Breaks at spaces; a word that is too long is cut.
+pub(crate) fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut current = String::new();
+    for word in text.split(' ') {
+        let word = line(word, columns - indent.width().min(columns));
+        let begins = current.trim_start().is_empty();
+        if !begins && current.width() + 1 + word.width() > columns {
+            out.push(std::mem::replace(&mut current, format!("{indent}{word}")));
+        } else {
+            if !begins {
+                current.push(' ');
+            }
+            current.push_str(&word);
+        }
+    }
+    out.push(current);
+    out
+}
+
 /// Writes to standard output, coloured only if that is a terminal. That who reads has seen enough is no
 /// error.
 pub(crate) fn print(text: &[u8]) -> io::Result<()> {
@@ -81,5 +101,11 @@ mod tests {
                 assert_eq!(padded(text, columns).width(), columns);
             }
         }
+    }
+
+    #[test]
+    fn long_text_is_broken_at_spaces() {
+        assert_eq!(wrapped("one two three", 8, "  "), ["one two", "  three"]);
+        assert_eq!(wrapped("onetwothree x", 5, "  "), ["o…e x"]);
     }
 }

@@ -1,0 +1,153 @@
+//! `parshall top`: the channels of a program as they change.
+//!
+//! | file | |
+//! |---|---|
+//! | `feed` | asks for snapshots |
+//! | `model` | what they say, and what has changed |
+//! | `input` | what is looked at, and what keys do |
+//! | `view`, `table`, `page` | what it looks like |
+
+mod feed;
+mod input;
+mod model;
+mod page;
+mod table;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parshall::introspect::Settings;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event};
+
+use crate::args::{Ask, Top};
+use crate::client::Client;
+use crate::failure::{Exit, Failure};
+use crate::programs::{Program, Programs};
+use feed::Feed;
+use input::{App, Asked};
+use model::Model;
+use view::Theme;
+
+/// How long a key or a snapshot may have to wait to be seen.
+const TICK: Duration = Duration::from_millis(50);
+
+pub(crate) fn run(ask: &Ask, top: &Top) -> Result<Exit, Failure> {
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        let text = "top needs a terminal; `parshall report` prints what is wrong as text";
+        return Err(Failure::Usage(text.into()));
+    }
+    let settings = Settings::from_env().map_err(|error| Failure::Usage(error.to_string()))?;
+    let client = Client::new(ask.timeout)?;
+    let programs = Programs::ask(ask, &client)?;
+    let named = programs.named(top.process.as_deref());
+    let meant = named.inspect_err(|_| programs.complain())?;
+    let watch = |n: usize| watch(meant[n], (n, meant.len()), &settings, ask, top);
+    // What goes wrong at once is told without a screen.
+    let mut watched = watch(0)?;
+    let ended = signals().map_err(|error| Failure::System("cannot handle signals", error))?;
+    // Restores the terminal also in a panic.
+    let mut terminal = ratatui::try_init().map_err(terminal_failed)?;
+    let theme = Theme::from_env();
+    let done = loop {
+        match show(&mut terminal, &mut watched, theme, &ended) {
+            Ok(Asked::Next) => {
+                let next = (watched.0.of.0 + 1) % meant.len();
+                match watch(next) {
+                    Ok(other) => watched = other,
+                    // It may be over; the one after it may be not.
+                    Err(failure) => {
+                        watched.0.of.0 = next;
+                        watched.0.lost = Some(failure.to_string());
+                    }
+                }
+            }
+            other => break other,
+        }
+    };
+    ratatui::try_restore().map_err(terminal_failed)?;
+    done.map(|_| Exit::Well)
+}
+
+fn terminal_failed(error: io::Error) -> Failure {
+    Failure::System("the terminal", error)
+}
+
+/// Its first snapshot, and those that will follow.
+fn watch(
+    program: &Program,
+    of: (usize, usize),
+    settings: &Settings,
+    ask: &Ask,
+    top: &Top,
+) -> Result<(App, Feed), Failure> {
+    let client = Client::new(ask.timeout)?;
+    let address = program.address.clone();
+    let answer = client.snapshot(&address);
+    let (snapshot, _) = answer.map_err(|error| Failure::Ask(address.clone(), error))?;
+    let mut model = Model::new(settings.clone());
+    model.take(snapshot);
+    // Only a second look tells more.
+    let feed = Feed::start(client, address, settings.apart.min(top.every), top.every)?;
+    Ok((App::new(model, of), feed))
+}
+
+/// Becomes true when the process should end, so that the terminal is restored first.
+fn signals() -> io::Result<Arc<AtomicBool>> {
+    let ended = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, ended.clone())?;
+    }
+    Ok(ended)
+}
+
+/// Until a key asks for something else.
+fn show(
+    terminal: &mut DefaultTerminal,
+    (app, feed): &mut (App, Feed),
+    theme: Theme,
+    ended: &AtomicBool,
+) -> Result<Asked, Failure> {
+    let mut is_new = true;
+    while !ended.load(Ordering::Relaxed) {
+        while let Some(answer) = feed.next() {
+            is_new = true;
+            app.hear(answer);
+        }
+        if std::mem::take(&mut is_new) {
+            terminal.draw(|frame| view::draw(frame, app, theme)).map_err(terminal_failed)?;
+        }
+        if !event::poll(TICK).map_err(terminal_failed)? {
+            continue;
+        }
+        is_new = true;
+        if let Event::Key(key) = event::read().map_err(terminal_failed)? {
+            match app.on_key(key) {
+                Asked::Nothing => {}
+                asked => return Ok(asked),
+            }
+        }
+    }
+    Ok(Asked::Quit)
+}
+
+impl App {
+    /// What the program has answered. What is shown stays if it has not.
+    fn hear(&mut self, answer: feed::Answer) {
+        match answer {
+            Ok(snapshot) => {
+                self.lost = None;
+                if !self.is_paused {
+                    self.model.take(snapshot);
+                }
+            }
+            Err(error) => self.lost = Some(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The pages of one channel, of one task, and the report: lines, some of which lead elsewhere.
+
+use std::fmt::Write as _;
+
+use parshall::introspect::text::{counted, exact, rate};
+use parshall::task::TaskRef;
+use parshall::{Call, ChannelSnapshot, WaitSnapshot};
+
+use super::input::View;
+use super::model::{Model, Row};
+use crate::terminal::{duration, line, lines as shown_lines, padded, plain};
+
+/// How much of a name is shown in a sentence.
+const NAME: usize = 40;
+
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) text: String,
+    pub(crate) is_head: bool,
+    pub(crate) to: Option<View>,
+}
+
+fn plain_line(text: impl Into<String>) -> Line {
+    Line { text: plain(text), is_head: false, to: None }
+}
+
+fn head(text: impl Into<String>) -> Line {
+    Line { is_head: true, ..plain_line(text) }
+}
+
+fn field(name: &str, text: impl AsRef<str>) -> Line {
+    plain_line(format!("{name:<10} {}", text.as_ref()))
+}
+
+/// The lines of a view that is no list.
+pub(crate) fn lines(model: &Model, view: View) -> Vec<Line> {
+    match view {
+        View::Channel(id) => match model.channel(id) {
+            Some(row) => channel(model, row),
+            None => vec![plain_line("This channel is gone: its last handle was dropped.")],
+        },
+        View::Task(task) => self::task(model, task),
+        _ => match &model.diagnosis {
+            Some(diagnosis) => shown_lines(&diagnosis.to_string()).map(plain_line).collect(),
+            None => vec![plain_line("Nothing was seen yet.")],
+        },
+    }
+}
+
+/// `wal 8/8`, or `mixer 12` if unbounded.
+pub(crate) fn filled(channel: &ChannelSnapshot) -> String {
+    let (name, stats) = (line(&channel.stats.label, NAME), &channel.stats);
+    match stats.capacity {
+        Some(capacity) => format!("{name} {}/{capacity}", stats.queue_len),
+        None => format!("{name} {}", stats.queue_len),
+    }
+}
+
+fn channel(model: &Model, row: Row<'_>) -> Vec<Line> {
+    let (channel, stats) = (row.channel, &row.channel.stats);
+    let ago = |ns: i64| duration(model.now_ns().saturating_sub(ns));
+    let mut lines = vec![head(filled(channel))];
+    if let Some((verdict, kind)) = row.mark {
+        lines.push(field("finding", format!("{}, {}", kind.as_str(), verdict.as_str())));
+    }
+    lines.push(field(
+        "made at",
+        format!("{}, {} ago", line(&stats.location, 80), ago(stats.created_at_ns)),
+    ));
+    lines.push(field("messages", line(&stats.payload, 80)));
+    let capacity = match stats.capacity {
+        Some(capacity) => format!("of {}", exact(capacity)),
+        None => "unbounded".into(),
+    };
+    let (len, high) = (exact(stats.queue_len), exact(stats.high_watermark));
+    let permits = counted(stats.reserved, "permit");
+    lines.push(field("holds", format!("{len} {capacity}, at most {high} so far; {permits} out")));
+    let (sent, received) = (exact(stats.sent_total), exact(stats.recv_total));
+    let rates =
+        row.rates.map(|(sent, received)| format!("; {} in, {} out", rate(sent), rate(received)));
+    let passed = format!("{sent} sent, {received} received{}", rates.unwrap_or_default());
+    lines.push(field("passed", passed));
+    lines.push(field(
+        "refused",
+        format!(
+            "{} full, {} closed; {} given up; {} discarded",
+            exact(stats.full_total),
+            exact(stats.closed_total),
+            exact(stats.send_given_up_total),
+            exact(stats.discarded)
+        ),
+    ));
+    let closed = stats.close_cause.map(|cause| format!("; closed: {cause:?}")).unwrap_or_default();
+    let senders = counted(stats.sender_count, "sender");
+    lines.push(field("held by", format!("{senders}, {} weak{closed}", stats.weak_sender_count)));
+
+    lines.push(head("Should drain it"));
+    lines.extend(drains(model, channel));
+    lines.push(head(format!("Waits to receive: {}", usize::from(channel.recv_wait.is_some()))));
+    lines.extend(channel.recv_wait.iter().map(|wait| waits(model, None, wait)));
+    lines.push(head(format!("Waits to send, in line: {}", channel.send_waits.len())));
+    lines.extend(
+        channel.send_waits.iter().enumerate().map(|(n, wait)| waits(model, Some(n + 1), wait)),
+    );
+    if !channel.close_waits.is_empty() {
+        lines.push(head(format!("Waits for the end: {}", channel.close_waits.len())));
+        let close = channel.close_waits.iter().enumerate();
+        lines.extend(close.map(|(n, wait)| waits(model, Some(n + 1), wait)));
+    }
+    if let Some(senders) = &channel.senders {
+        lines.push(head(format!("Senders: {}", senders.len())));
+        for sender in senders {
+            let by = sender.task.map(|task| format!(" by {}", line(&model.name(Some(task)), NAME)));
+            let text = format!(
+                "  made at {}{}, {} ago",
+                line(&sender.location, 80),
+                by.unwrap_or_default(),
+                ago(sender.since_ns)
+            );
+            lines.push(Line { to: sender.task.map(View::Task), ..plain_line(text) });
+        }
+    }
+    lines.push(field("id", line(&channel.id, 120)));
+    lines
+}
+
+fn waits(model: &Model, n: Option<usize>, wait: &WaitSnapshot) -> Line {
+    let now = model.now_ns();
+    let ago = |ns: i64| duration(now.saturating_sub(ns));
+    let n = n.map_or(String::new(), |n| n.to_string());
+    let name = padded(&model.name(wait.task), 24);
+    let mut text = format!("{n:>4} {name} {:<12} {:>8}", wait.call.as_str(), ago(wait.since_ns));
+    if wait.need > 1 {
+        let _ = write!(text, ", for {}", counted(wait.need, "message"));
+    }
+    if let Some(at) = wait.granted_at_ns {
+        let _ = write!(text, ", granted {} ago and not polled since", ago(at));
+    }
+    if let Some(at) = wait.deadline_ns {
+        let _ = write!(text, ", gives up in {}", duration(at.saturating_sub(now)));
+    }
+    Line { to: wait.task.map(View::Task), ..plain_line(text) }
+}
+
+fn drains(model: &Model, channel: &ChannelSnapshot) -> Vec<Line> {
+    let number = exact(channel.last_receive);
+    match channel.last_receiver {
+        Some(task) => {
+            let name = line(&model.name(Some(task)), NAME);
+            let text = format!("  {name} received last, number {number}; it {}", does(model, task));
+            vec![Line { to: Some(View::Task(task)), ..plain_line(text) }]
+        }
+        None if channel.stats.receiver_closed => vec![plain_line("  nobody: it is closed")],
+        None if channel.stats.recv_total == 0 => vec![plain_line("  nobody has ever received")],
+        None => vec![plain_line("  nobody is known who has received")],
+    }
+}
+
+/// What follows the name of a task.
+fn does(model: &Model, task: TaskRef) -> String {
+    let (waits, _) = model.of_task(task);
+    if let Some(first) = waits.iter().find(|waits| waits.wait.granted_at_ns.is_none()) {
+        let (channel, wait) = (filled(first.row.channel), first.wait);
+        let age = duration(model.now_ns().saturating_sub(wait.since_ns));
+        let more = if waits.len() > 1 { " and elsewhere" } else { "" };
+        let what = match wait.call {
+            Call::Recv | Call::RecvMany | Call::PollRecv => "a message in",
+            Call::Closed => "the end of",
+            _ => "room in",
+        };
+        return format!("waits for {what} {channel}{more}, {age}");
+    }
+    match model.task(task).and_then(|task| task.state) {
+        Some(state) => format!("is {}, and waits in no channel", state.as_str()),
+        None => "waits in no channel".into(),
+    }
+}
+
+fn task(model: &Model, task: TaskRef) -> Vec<Line> {
+    let ago = |ns: i64| duration(model.now_ns().saturating_sub(ns));
+    let Some(known) = model.task(task) else {
+        return vec![plain_line(
+            "This task is gone: it has ended, or nothing refers to it any more.",
+        )];
+    };
+    let mut lines = vec![head(line(&model.name(Some(task)), 100))];
+    if let Some(location) = &known.location {
+        lines.push(field("made at", line(location, 80)));
+    }
+    if let Some(state) = known.state {
+        let since = known.state_since_ns.map(|ns| format!(", {}", ago(ns))).unwrap_or_default();
+        lines.push(field("state", format!("{}{since}", state.as_str())));
+    }
+    if let Some(polls) = known.polls {
+        lines.push(field("polled", counted(polls, "time")));
+    }
+    if let Some(wakers) = known.wakers {
+        lines.push(field("wakers", format!("{} alive, each could wake it", exact(wakers))));
+    }
+    let (waits, receives) = model.of_task(task);
+    lines.push(head(format!("Waits: {}", waits.len())));
+    for waits in waits {
+        let (channel, wait) = (waits.row.channel, waits.wait);
+        let mut text =
+            format!("  {:<12} {:>8}  {}", wait.call.as_str(), ago(wait.since_ns), filled(channel));
+        if let Some(at) = wait.granted_at_ns {
+            let _ = write!(text, ", granted {} ago and not polled since", ago(at));
+        }
+        let to = Some(View::Channel(channel.stats.channel_id));
+        lines.push(Line { to, ..plain_line(text) });
+    }
+    lines.push(head(format!("Received last from: {}", receives.len())));
+    for row in receives {
+        let to = Some(View::Channel(row.channel.stats.channel_id));
+        lines.push(Line { to, ..plain_line(format!("  {}", filled(row.channel))) });
+    }
+    let process = model.snapshot.as_ref().map_or("", |snapshot| &snapshot.process);
+    lines.push(field("id", line(&known.task.node_id_in(process), 120)));
+    lines
+}
