@@ -39,6 +39,7 @@ fn seen(output: &Output) -> (i32, String, String) {
     (code, text(&output.stdout), text(&output.stderr))
 }
 
+/// Seen to fail with: programs in the order of their names.
 #[test]
 fn the_worst_program_is_first_and_the_exit_code_tells() {
     let (runtime, sockets) = folders();
@@ -56,6 +57,7 @@ fn the_worst_program_is_first_and_the_exit_code_tells() {
     assert!(!out.contains('\u{1b}'), "colours in a pipe: {out}");
 }
 
+/// Seen to fail with: a socket that nobody listens on counted as a program.
 #[test]
 fn nobody_runs() {
     let (runtime, sockets) = folders();
@@ -106,6 +108,7 @@ fn a_report_is_the_text_of_the_program() {
     assert!(err.contains(known), "{err}");
 }
 
+/// Seen to fail with: another protocol taken for a stranger.
 #[test]
 fn another_version_is_said_to_be_one() {
     let (runtime, sockets) = folders();
@@ -127,6 +130,7 @@ fn another_version_is_said_to_be_one() {
     assert!(err.contains("parshall.snapshot/7") && err.contains("parshall.snapshot/2"), "{err}");
 }
 
+/// Seen to fail with: no timeout, and with no limit of an answer.
 #[test]
 fn who_does_not_answer_as_it_should_is_told_and_not_waited_for() {
     let cases = [
@@ -171,6 +175,7 @@ fn a_socket_without_permission_is_told() {
     assert!(err.contains("permission denied: run parshall as the user"), "{err}");
 }
 
+/// Seen to fail with: a report that is printed as it came.
 #[test]
 fn names_steer_no_terminal_and_fill_no_screen() {
     let (runtime, sockets) = folders();
@@ -188,6 +193,7 @@ fn names_steer_no_terminal_and_fill_no_screen() {
     assert_eq!(out, "one\\u{1b}[2J\ntwo\n");
 }
 
+/// Seen to fail with: one step too many.
 #[test]
 fn the_graph_is_whole_or_around_a_name() {
     let (runtime, sockets) = folders();
@@ -260,6 +266,7 @@ fn run_squeezes_and_ends_as_its_command() {
     assert!(err.contains("no-such-command: there is no such command"), "{err}");
 }
 
+/// Seen to fail with: a broken pipe that is an error.
 #[test]
 fn who_stops_reading_makes_no_noise() {
     let (runtime, sockets) = folders();

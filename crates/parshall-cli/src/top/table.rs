@@ -3,7 +3,7 @@
 
 use parshall::TaskSnapshot;
 use parshall::introspect::text::rate;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::model::{Crowd, Model, Row};
 use super::page;
@@ -76,7 +76,12 @@ impl<'a> Channels<'a> {
             }
         }
         let room = room(&columns);
-        let longest = rows.iter().map(|row| row.channel.stats.label.width()).max().unwrap_or(0);
+        let longest = rows.iter().map(|row| {
+            // Of a longer one no more is shown.
+            let label = row.channel.stats.label.chars().take(60);
+            label.map(|c| c.width().unwrap_or(1)).sum()
+        });
+        let longest: usize = longest.max().unwrap_or(0);
         let name = longest.max("CHANNEL".len()).min(room / 2).min(60);
         for (column, _, width) in &mut columns {
             match column {

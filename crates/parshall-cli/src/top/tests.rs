@@ -155,7 +155,7 @@ fn press(app: &mut App, keys: &str) {
     }
 }
 
-/// Seen to fail with: a column less, and with rows in the order of their names.
+/// Seen to fail with: a column that is too narrow, and with rows that are not sorted.
 #[test]
 fn channels_on_screens_of_several_widths() {
     let mut app = app();
@@ -202,6 +202,8 @@ fn no_width_loses_what_matters() {
     }
 }
 
+/// Seen to fail with: the time of the snapshot for the age of the channel; another process
+/// told by its pid.
 #[test]
 fn rates_are_between_two_looks_and_survive_a_clock_that_jumps() {
     let mut model = Model::new(Settings::default());
@@ -258,6 +260,7 @@ fn filter_and_sort() {
     assert_eq!(names(&app).len(), 5);
 }
 
+/// Seen to fail with: a cursor that stays in its row.
 #[test]
 fn the_cursor_stays_on_its_channel() {
     let mut app = app();
@@ -302,6 +305,7 @@ fn pause_keeps_what_is_shown() {
     assert_eq!(app.model.now_ns(), now + SEC);
 }
 
+/// Seen to fail with: a style that does not ask.
 #[test]
 fn without_colours_there_are_none() {
     let mut app = app();
