@@ -100,6 +100,7 @@ fn set(snapshot: &mut Snapshot) {
         for (n, wait) in waits.enumerate() {
             wait.since_ns = NOW - 11_400_000_000 + n as i64 * 100_000_000;
         }
+        channel.line_since_ns = channel.line_since_ns.map(|_| NOW - 11_400_000_000);
         channel.last_receive = channel.last_receive.min(812);
     }
     for task in &mut snapshot.tasks {
