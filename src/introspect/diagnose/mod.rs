@@ -133,8 +133,8 @@ mod words;
 
 pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
-    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
-    Receiving, Side, Verdict,
+    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Grant, Hop, Party,
+    Receiver, Receiving, Side, Verdict,
 };
 pub use json::DIAGNOSIS_SCHEMA;
 pub use settings::{Settings, SettingsError};

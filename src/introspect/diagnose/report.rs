@@ -7,8 +7,8 @@ use core::fmt;
 
 use super::words::{self, count, counted, duration, exact, line, name, percent, quoted, rate};
 use super::{
-    Behind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver, Receiving,
-    Side, Verdict,
+    Behind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Grant, Hop, Party, Receiver,
+    Receiving, Side, Verdict,
 };
 
 /// How many findings are written out; the others are counted.
@@ -171,16 +171,11 @@ impl Finding {
             Evidence::Stalled { receiver, channels, behind } => {
                 self.stalled(receiver, channels, behind)
             }
-            Evidence::Starved { who, running, blocked } => self.starved(who, running, blocked),
-            Evidence::HeldPermits { channel, reserved, behind } => {
-                let who = format!(
-                    "{}: the room is taken by {}, not by messages, {}",
-                    channel.filled(),
-                    counted(*reserved, "permit"),
-                    duration(self.age())
-                );
-                let why = self.verdict("whoever holds them neither sends nor drops them");
-                [who, why].into_iter().chain(waiting(behind)).collect()
+            Evidence::Starved { who, running, blocked, channels, behind } => {
+                self.starved(who, running, blocked, channels, behind)
+            }
+            Evidence::HeldPermits { channel, reserved, granted, grants, behind } => {
+                self.held_permits(channel, *reserved, *granted, grants, behind)
             }
             Evidence::SenderKept { channel, receiver, senders, made_at } => {
                 self.sender_kept(channel, receiver, *senders, made_at)
@@ -270,18 +265,74 @@ impl Finding {
         let age = duration(self.age());
         let head =
             format!("{} is stalled, {age}: {}", receiver.channel.filled(), self.does(receiver));
+        let circle = circle(receiver);
         let more: Vec<_> = channels
             .iter()
             .filter(|c| c.id != receiver.channel.id)
+            .filter(|c| circle.iter().copied().flatten().all(|hop| hop.channel.id != c.id))
             .map(ChannelRef::filled)
             .collect();
         let more = (!more.is_empty()).then(|| format!("so are, for this reason: {}", list(&more)));
         let why = self.why(receiver);
-        [head].into_iter().chain(why).chain(more).chain(hanging(behind)).collect()
+        let unseen = "what cannot be seen may still end one of these waits";
+        let unseen = circle.map(|_| unseen.into());
+        [head].into_iter().chain(why).chain(unseen).chain(more).chain(hanging(behind)).collect()
+    }
+
+    fn held_permits(
+        &self,
+        channel: &ChannelRef,
+        reserved: u64,
+        granted: u64,
+        grants: &[Grant],
+        behind: &Behind,
+    ) -> Vec<String> {
+        let permits = reserved.saturating_sub(granted);
+        let taken = format!(
+            "is taken by {}, not by messages, {}",
+            counted(permits, "permit"),
+            duration(self.age())
+        );
+        let who: Vec<_> = grants.iter().map(|grant| grant.who.shown()).collect();
+        let given = match grants {
+            [] => "was granted to waits whose tasks are not known, and is not taken".into(),
+            [one] => {
+                format!(
+                    "was granted to {} {} ago, and is not taken",
+                    who[0],
+                    self.ago(one.since_ns)
+                )
+            }
+            [first, ..] => format!(
+                "was granted to {}, the first {} ago, and is not taken",
+                list(&who),
+                self.ago(first.since_ns)
+            ),
+        };
+        let (room, why) = match (permits, granted) {
+            (_, 0) => (taken, "whoever holds them neither sends nor drops them"),
+            (0, _) => (
+                given,
+                "its task does not run, or does not poll that future (`select!` by `&mut`?)",
+            ),
+            _ => (
+                format!("{taken}; the rest {given}"),
+                "whoever has it neither sends nor gives it back",
+            ),
+        };
+        let head = format!("{}: the room {room}", channel.filled());
+        let now = grants.iter().find_map(|grant| grant.waits.as_deref());
+        let now = now.map(|hop| format!("{} itself waits {}", hop.who.shown(), hop.waits()));
+        [head, self.verdict(why)].into_iter().chain(now).chain(waiting(behind)).collect()
     }
 
     /// What the one who should receive does instead.
     fn does(&self, receiver: &Receiver) -> String {
+        match circle(receiver) {
+            Some([_]) => return "its receiver waits for itself".into(),
+            Some(_) => return "each of these waits for the next".into(),
+            None => {}
+        }
         let who = receiver.who.as_ref().map_or("the last receiver".into(), Party::shown);
         match self.activity(&receiver.does) {
             Ok(does) => format!("{who} received last; it {does}"),
@@ -299,6 +350,7 @@ impl Finding {
                 None => "waits in another channel".into(),
             },
             Receiving::Outside => "waits for something outside parshall".into(),
+            Receiving::NoWaker => "is idle, and nobody has its waker".into(),
             Receiving::Runs { .. } => "runs, and does not receive".into(),
             Receiving::Woken { since_ns } => {
                 format!("was woken {} ago and has not run since", self.ago(*since_ns))
@@ -318,6 +370,10 @@ impl Finding {
                     "its receiver is kept and not polled; the channel was created at {location}"
                 )
             }
+            Receiving::WaitsFor { chain: hops, .. } if circle(receiver).is_some() => {
+                let first = receiver.who.as_ref().map_or("it".into(), Party::shown);
+                format!("{} -> {first}", chain(hops))
+            }
             // The line before has said it.
             Receiving::WaitsFor { chain, end: None } if chain.len() < 2 => return None,
             Receiving::WaitsFor { chain: hops, end } => {
@@ -332,6 +388,10 @@ impl Finding {
             }
             Receiving::Outside => {
                 "that may be a timer, a socket, a lock, a task or another kind of channel".into()
+            }
+            Receiving::NoWaker => {
+                "nothing but an abort can make it run again: what it awaits has kept no waker"
+                    .into()
             }
             Receiving::Runs { polls } => format!(
                 "it was polled {} between the two looks; its last receive is number {}",
@@ -354,7 +414,14 @@ impl Finding {
         })
     }
 
-    fn starved(&self, who: &Party, running: &[Party], blocked: &[Hop]) -> Vec<String> {
+    fn starved(
+        &self,
+        who: &Party,
+        running: &[Party],
+        blocked: &[Hop],
+        channels: &[ChannelRef],
+        behind: &Behind,
+    ) -> Vec<String> {
         let age = duration(self.age());
         let running: Vec<_> = running.iter().map(Party::shown).collect();
         let blocked: Vec<_> = blocked
@@ -369,7 +436,11 @@ impl Finding {
         };
         let also = (!running.is_empty() && !blocked.is_empty()).then(|| list(&blocked));
         let head = format!("{} was woken {age} ago and has not run since", who.shown());
-        [head, self.verdict(&why)].into_iter().chain(also).collect()
+        let stalled: Vec<_> = channels.iter().map(ChannelRef::filled).collect();
+        let stalled =
+            (!stalled.is_empty()).then(|| format!("stalled for this reason: {}", list(&stalled)));
+        let more = also.into_iter().chain(stalled).chain(hanging(behind));
+        [head, self.verdict(&why)].into_iter().chain(more).collect()
     }
 
     fn sender_kept(
@@ -494,6 +565,17 @@ fn chain(hops: &[Hop]) -> String {
         parts.push(format!("({} more)", count((hops.len() - shown) as u64)));
     }
     parts.join(" -> ")
+}
+
+/// The hops, if they lead back to the channel that nobody receives from.
+fn circle(receiver: &Receiver) -> Option<&[Hop]> {
+    match &receiver.does {
+        Receiving::WaitsFor { chain, end: None } => {
+            let last = chain.last().filter(|last| last.channel.id == receiver.channel.id);
+            last.map(|_| &chain[..])
+        }
+        _ => None,
+    }
 }
 
 /// `a, b, c and 4 more`.
