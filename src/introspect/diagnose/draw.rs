@@ -15,9 +15,9 @@ const FINDINGS: usize = 24;
 const HOPS: usize = 48;
 
 impl Diagnosis {
-    /// The findings and who takes part in them, in the language of Graphviz: boxes are channels, and
-    /// an arrow leads from whoever waits to what it waits for. Dashed: it was the last to receive, as
-    /// far as is known. Of many findings the first 24. Valid whatever the names.
+    /// The findings and who takes part in them, in the language of Graphviz: boxes are channels,
+    /// and an arrow leads from whoever waits to what it waits for. Dashed: it was the last to
+    /// receive, as far as is known. Of many findings the first 24. Valid whatever the names.
     ///
     /// # Examples
     /// ```

@@ -147,9 +147,9 @@ pub struct Hop {
     pub since_ns: i64,
     /// On which channel.
     pub channel: ChannelRef,
-    /// On what the step to the next hop rests: the number of the receive at which the next `who` was
-    /// noted as the receiver. None: it is certain, since the next `who` waits in that receive now,
-    /// or holds the room.
+    /// On what the step to the next hop rests: the number of the receive at which the next `who`
+    /// was noted as the receiver. None: it is certain, since the next `who` waits in that receive
+    /// now, or holds the room.
     pub last_receive: Option<u64>,
 }
 
@@ -322,7 +322,8 @@ pub enum Evidence {
         channel: ChannelRef,
         /// Messages received a second.
         per_second: f64,
-        /// The share of time in which the receiver's task was not waiting for a message, 0.0 to 1.0.
+        /// The share of time in which the receiver's task was not waiting for a message, 0.0 to
+        /// 1.0.
         busy: f64,
         /// The share of time in which a sender waited on average, in senders.
         waiting: f64,

@@ -1,5 +1,5 @@
-//! Facts about one task or one channel: starved, room in permits, senders that are kept, and our own
-//! faults.
+//! Facts about one task or one channel: starved, room in permits, senders that are kept, and our
+//! own faults.
 
 use std::collections::{HashMap, HashSet};
 
@@ -70,8 +70,8 @@ pub(super) fn starved(scene: &Scene<'_>, settings: &Settings, findings: &mut Vec
     }
 }
 
-/// By task, what is stalled since it does not run: it should receive there, or has all the room that
-/// no message takes. Takes these findings out.
+/// By task, what is stalled since it does not run: it should receive there, or has all the room
+/// that no message takes. Takes these findings out.
 fn stalls_of(
     scene: &Scene<'_>,
     starved: &[(u32, i64)],
@@ -221,8 +221,8 @@ pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut
     }
 }
 
-/// The one that made all senders that are left, and where. Without a trace that is known of the first
-/// one only, and only if others have gone.
+/// The one that made all senders that are left, and where. Without a trace that is known of the
+/// first one only, and only if others have gone.
 fn made_by_one(scene: &Scene<'_>, c: u32, receiver: u32) -> Option<(u32, Vec<String>)> {
     let channel = scene.channel(c);
     let stats = &channel.stats;
@@ -273,9 +273,9 @@ pub(super) fn lost_wakeups(
 }
 
 /// The first in line beside free room, or a receive beside a message, since looks that lie so far
-/// apart. A message that is claimed and not yet published has ended the receive, so the snapshot shows
-/// no wait. Room that a thread has given back and not yet handed out is free for moments, unless
-/// it is stopped there.
+/// apart. A message that is claimed and not yet published has ended the receive, so the snapshot
+/// shows no wait. Room that a thread has given back and not yet handed out is free for moments,
+/// unless it is stopped there.
 fn unserved<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option<&'s Wait<'a>> {
     let stats = &scene.channel(c).stats;
     let waits = scene.on(c);
@@ -291,9 +291,9 @@ fn unserved<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option
     })
 }
 
-/// A wait whose end was noted long ago, and whose task sleeps on since before that, though nobody has
-/// its waker any more: all that live lie in waits that stand, or were left behind. While one more
-/// lives, the wake-up may be on its way, behind another waker that does not return.
+/// A wait whose end was noted long ago, and whose task sleeps on since before that, though nobody
+/// has its waker any more: all that live lie in waits that stand, or were left behind. While one
+/// more lives, the wake-up may be on its way, behind another waker that does not return.
 fn unwoken<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option<&'s Wait<'a>> {
     scene.on(c).iter().find(|wait| {
         let spent = |a: u32| {

@@ -159,8 +159,8 @@ fn doing(scene: &Scene<'_>, c: u32, who: u32, circle: &[u32]) -> Receiving {
     }
 }
 
-/// Whether a root sleeps, and slept at the look before, without a waker that could end that: a waker
-/// is had from a poll, or from another waker.
+/// Whether a root sleeps, and slept at the look before, without a waker that could end that: a
+/// waker is had from a poll, or from another waker.
 fn has_no_waker(scene: &Scene<'_>, a: u32) -> bool {
     let actor = &scene.actors[a as usize];
     actor.is.is_some_and(|is| is.root && is.wakers == Some(0))

@@ -278,8 +278,8 @@ fn a_futurelock_that_may_end_is_not_proven() {
     let (mut p, [reporter, _]) = futurelock();
     p.task(reporter).state = Some(TaskState::Running);
     assert!(p.diagnose().findings.iter().all(|found| found.kind != Futurelock));
-    // It was polled since that was first seen. A look sees tasks after channels, so the polls that it
-    // is the first to see may have taken the room.
+    // It was polled since that was first seen. A look sees tasks after channels, so the polls that
+    // it is the first to see may have taken the room.
     let mut diagnoser = Diagnoser::new(Settings::default());
     for polls in [3, 5, 7] {
         p.now += SECOND / 10;

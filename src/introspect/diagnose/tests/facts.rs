@@ -301,8 +301,8 @@ fn a_lost_wake_up_is_found() {
     is(&p.diagnose(), &[]);
 }
 
-/// Of another process, an older one, the same again: an error that names both, after which all is as
-/// before. A clock that was set is none.
+/// Of another process, an older one, the same again: an error that names both, after which all is
+/// as before. A clock that was set is none.
 #[test]
 fn looks_that_do_not_follow_each_other_are_refused() {
     let mut p = Program::new();
