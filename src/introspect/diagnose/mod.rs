@@ -12,7 +12,7 @@
 //! | `deadlock` | cycles among those who are left, and who hangs on them |
 //! | `futurelock`, `stalled`, `rooms` | what is stuck, as facts |
 //! | `trend`, `rates` | what is worth knowing |
-//! | `report`, `words` | what it reads like |
+//! | `report`, `standstill`, `words` | what it reads like |
 //! | `waiters` | who waits, whether that is a finding or not |
 //! | `json` | the same for machines |
 //! | `draw` | the same as a picture |
@@ -122,6 +122,7 @@ pub(crate) mod samples;
 mod scene;
 mod settings;
 mod stalled;
+mod standstill;
 #[cfg(test)]
 mod tests;
 #[cfg(not(parshall_loom))]

@@ -341,10 +341,10 @@ fn plain_tasks_that_wait_for_each_other_are_stalled_and_no_deadlock() {
 what cannot be seen may still end one of these waits";
     assert_eq!(found.findings[0].text(), text);
     // Another waits for the circle, and one for that one.
-    let (c, d) = (p.plain(), p.plain());
-    let to_c = p.full("to c", 1, c);
-    p.sends(c, to_a);
-    p.sends(d, to_c);
+    let (third, fourth) = (p.plain(), p.plain());
+    let to_third = p.full("to c", 1, third);
+    p.sends(third, to_a);
+    p.sends(fourth, to_third);
     let found = p.diagnose();
     is(&found, &[(Stalled, Stuck, &["to a", "to b", "to c"], &both, 2)]);
     assert!(found.findings[0].text().contains("\nso are, for this reason: `to c` 1/1\n"));
