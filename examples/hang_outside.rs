@@ -1,7 +1,6 @@
 //! A task that waits for something that is no channel, and all who wait behind it:
 //! `cargo run --features tokio --example hang_outside`. See `docs/my-program-hangs.md`.
 
-use std::future::pending;
 use std::time::Duration;
 
 use parshall::mpsc::{Builder, Receiver, Sender};
@@ -16,11 +15,11 @@ async fn manager(mut requests: Receiver<u32>, runners: Vec<Sender<u32>>) {
     }
 }
 
-/// The seventh request asks a server that does not answer, and there is no timeout.
+/// The seventh request asks a server that takes an hour, and there is no timeout.
 async fn runner(mut jobs: Receiver<u32>) {
     while let Some(job) = jobs.recv().await {
         if job == 7 {
-            pending::<()>().await;
+            sleep(Duration::from_secs(3600)).await;
         }
     }
 }

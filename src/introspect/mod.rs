@@ -22,7 +22,7 @@ pub(crate) mod snapshot;
 pub use diagnose::Watch;
 pub use diagnose::{
     Behind, Blind, ChannelRef, DIAGNOSIS_SCHEMA, Diagnoser, Diagnosis, Evidence, Finding,
-    FindingKind, Hop, LookError, Party, Receiver, Receiving, Settings, SettingsError, Side,
+    FindingKind, Grant, Hop, LookError, Party, Receiver, Receiving, Settings, SettingsError, Side,
     Verdict,
 };
 pub use graph::{Edge, Graph, Node, NodeKind, Subject, Why};

@@ -1,9 +1,9 @@
 //! The live channels of the process, weakly held, and what is left of the dead ones.
 //!
 //! One lock, taken when a channel is created, when its last handle goes, and by a snapshot for
-//! [`PIECE`] channels at a time. No message ever meets it. No user code runs under it, and that means
-//! the allocator too, which may be the program's own and may look at a snapshot: what the registry
-//! needs is made before, and what it no longer needs is dropped after.
+//! [`PIECE`] channels at a time. No message ever meets it. No user code runs under it, and that
+//! means the allocator too, which may be the program's own and may look at a snapshot: what the
+//! registry needs is made before, and what it no longer needs is dropped after.
 
 mod chunks;
 mod names;
@@ -312,7 +312,8 @@ mod tests {
     use super::*;
     use crate::chan::{Chan, Origin, Settings, Shape};
 
-    /// A channel whose last handle has gone is in neither list until its sums are among the retired: totals would fall.
+    /// A channel whose last handle has gone is in neither list until its sums are among the
+    /// retired: totals would fall.
     ///
     /// Seen to fail with: `live` that leaves out who is dying.
     #[test]

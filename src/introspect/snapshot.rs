@@ -34,8 +34,8 @@ pub struct Snapshot {
     pub completed_at_ns: i64,
     /// Every tracked channel that lives, by channel id.
     pub channels: Vec<ChannelSnapshot>,
-    /// Every named task that lives, and everybody else who waits, last received, or made a sender that
-    /// is traced, unless that has ended.
+    /// Every named task that lives, and everybody else who waits, last received, or made a sender
+    /// that is traced, unless that has ended.
     pub tasks: Vec<TaskSnapshot>,
     /// Sums of the tracked channels that died, by the name that they were created with; `__other__`
     /// for names too many to remember.
@@ -59,9 +59,9 @@ pub struct ChannelSnapshot {
     /// in line that a task has left behind is listed without the task, if that is known to have
     /// ended.
     pub send_waits: Vec<WaitSnapshot>,
-    /// Since when nobody in line was granted room, in nanoseconds since the Unix epoch: when the first
-    /// in line came, or the last one before it was let in. None: nobody waits, or it is not known any
-    /// more.
+    /// Since when nobody in line was granted room, in nanoseconds since the Unix epoch: when the
+    /// first in line came, or the last one before it was let in. None: nobody waits, or it is not
+    /// known any more.
     pub line_since_ns: Option<i64>,
     /// Who waits to receive. Not a task or thread that is known to have ended (see
     /// [`task`](crate::task)), although `stats` of a handle goes on to count the wait that it left
@@ -70,23 +70,23 @@ pub struct ChannelSnapshot {
     /// Who waits in [`Sender::closed`](crate::mpsc::Sender::closed), in line.
     pub close_waits: Vec<WaitSnapshot>,
     /// Who last received, or waited for that, as far as it was noted: at the first receive, by each
-    /// that waits or lets a waiting sender in, in a list once a block (about 32 messages), and in an
-    /// array once in about a million. So a receiver that was moved, and always finds messages since,
-    /// may be shown where it was before. None for a task known only by a waker that it no longer waits with, and for one
-    /// that is known to have ended.
+    /// that waits or lets a waiting sender in, in a list once a block (about 32 messages), and in
+    /// an array once in about a million. So a receiver that was moved, and always finds messages
+    /// since, may be shown where it was before. None for a task known only by a waker that it no
+    /// longer waits with, and for one that is known to have ended.
     pub last_receiver: Option<TaskRef>,
     /// The number of the receive at which `last_receiver` was noted: how many messages had been
     /// received by then. 0: before the first one, or no `last_receiver`.
     pub last_receive: u64,
     /// The waker that a receive has left in the channel: it was given up, by the loser of a
-    /// `select!` say, and nobody has polled the receiver since; or a message came just as it began to
-    /// wait. It is one clone, which is not that of `recv_wait`; the next message, or the next receive
-    /// that waits, takes it away.
+    /// `select!` say, and nobody has polled the receiver since; or a message came just as it began
+    /// to wait. It is one clone, which is not that of `recv_wait`; the next message, or the next
+    /// receive that waits, takes it away.
     pub left_waker: Option<LeftWaker>,
     /// Every strong sender that lives and where it was made, if the channel traces that
-    /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)), in the order in which they
-    /// were made. They are all of them if there are as many as `stats` says; one that is being made
-    /// or dropped at the moment may be missing.
+    /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)), in the order in which
+    /// they were made. They are all of them if there are as many as `stats` says; one that is being
+    /// made or dropped at the moment may be missing.
     pub senders: Option<Vec<SenderSnapshot>>,
 }
 
@@ -126,9 +126,9 @@ pub struct WaitSnapshot {
     /// Who waits; none if that could not be told, or has ended.
     pub task: Option<TaskRef>,
     /// The wait will wake `task` through the one waker that is the task's own: of a task that
-    /// [`task::spawn`](crate::task::spawn) has made, the waker that it was polled with; of a thread,
-    /// that of its blocking call. Not so for a wait inside of a `FuturesUnordered`, say.
-    /// Of a wait that was granted room: it did; that waker has been woken and is not held any more.
+    /// [`task::spawn`](crate::task::spawn) has made, the waker that it was polled with; of a
+    /// thread, that of its blocking call. Not so for a wait inside of a `FuturesUnordered`, say. Of
+    /// a wait that was granted room: it did; that waker has been woken and is not held any more.
     pub own_waker: bool,
     /// Since when, in nanoseconds since the Unix epoch.
     pub since_ns: i64,
@@ -138,9 +138,9 @@ pub struct WaitSnapshot {
     /// polled since. None: still waiting.
     pub granted_at_ns: Option<i64>,
     /// When the call gives up by itself, in nanoseconds since the Unix epoch, if it was told: by
-    /// `send_timeout`, `blocking_recv_deadline` and their like. Up to 5 ms too late, never too early; one that is
-    /// years away may be told too early. None also for a [`Timer`](crate::mpsc::Timer), which does not
-    /// say when it ends.
+    /// `send_timeout`, `blocking_recv_deadline` and their like. Up to 5 ms too late, never too
+    /// early; one that is years away may be told too early. None also for a
+    /// [`Timer`](crate::mpsc::Timer), which does not say when it ends.
     pub deadline_ns: Option<i64>,
 }
 
@@ -163,10 +163,10 @@ pub struct TaskSnapshot {
     pub location: Option<String>,
     /// What it is doing, for named tasks; for a thread that waits `Idle`.
     pub state: Option<TaskState>,
-    /// Since when, for named tasks, in nanoseconds since the Unix epoch, up to one tick of the coarse
-    /// clock early. `Scheduled`: since the first wake-up after its last poll began, or since the end
-    /// of that poll, if it was woken in it. `Running`: when it was woken for this poll, or when that
-    /// began, if nobody woke it. `Idle`: since its last poll ended.
+    /// Since when, for named tasks, in nanoseconds since the Unix epoch, up to one tick of the
+    /// coarse clock early. `Scheduled`: since the first wake-up after its last poll began, or since
+    /// the end of that poll, if it was woken in it. `Running`: when it was woken for this poll, or
+    /// when that began, if nobody woke it. `Idle`: since its last poll ended.
     pub state_since_ns: Option<i64>,
     /// Clones of its own wakers that live, for named tasks: each could wake it. Those that it waits
     /// with are among them, and while it runs one more. While it is idle, it is their number at one
@@ -190,14 +190,14 @@ pub struct RetiredSnapshot {
 
 /// Looks at every live channel.
 ///
-/// Each channel is read consistently (see [`ChannelStats`]), one after the other: across channels the
-/// moments differ, so a conclusion about several should rest on two snapshots. No sender and no receiver is
-/// stopped: waits are read while they change, each as it was at some moment of the call. Creating and
-/// dropping channels waits for the registry's lock, which is held for 64 channels at a time, and under
-/// which nothing is allocated or freed: an allocator may take a snapshot, if it guards itself against
-/// the allocations that the snapshot makes.
-/// Not listed are untracked channels. A channel whose last handle goes
-/// while a snapshot is taken lives until that is done.
+/// Each channel is read consistently (see [`ChannelStats`]), one after the other: across channels
+/// the moments differ, so a conclusion about several should rest on two snapshots. No sender and no
+/// receiver is stopped: waits are read while they change, each as it was at some moment of the
+/// call. Creating and dropping channels waits for the registry's lock, which is held for 64
+/// channels at a time, and under which nothing is allocated or freed: an allocator may take a
+/// snapshot, if it guards itself against the allocations that the snapshot makes. Not listed are
+/// untracked channels. A channel whose last handle goes while a snapshot is taken lives until that
+/// is done.
 ///
 /// # From where it may be called
 /// It allocates, and takes locks under which none of the program's code runs. The same holds for

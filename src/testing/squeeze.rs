@@ -15,15 +15,15 @@ static GUARDS: Table<usize> = Table::new();
 /// have room for thousands of messages and are full once a month; squeezed to 1, they are full in
 /// the first test. A program that is right is slower then, and otherwise the same.
 ///
-/// Of several guards, and of the environment variable `PARSHALL_SQUEEZE=n`, which is as a guard that
-/// lives from the beginning on, the smallest `n` counts. The variable is read when the first channel
-/// is made; one that is empty counts for nothing, and so does one that is no number of messages,
-/// of which a line on stderr tells. Channels that were made before stay as they are.
+/// Of several guards, and of the environment variable `PARSHALL_SQUEEZE=n`, which is as a guard
+/// that lives from the beginning on, the smallest `n` counts. The variable is read when the first
+/// channel is made; one that is empty counts for nothing, and so does one that is no number of
+/// messages, of which a line on stderr tells. Channels that were made before stay as they are.
 ///
 /// [`Sender::max_capacity`](crate::mpsc::Sender::max_capacity) and the stats tell what the channel
-/// really holds. So does `reserve_many`: for more than that it fails at once, as it does in a channel
-/// that was made so small. A program that reserves `k` at once is squeezed to `k` and not further.
-/// Unbounded channels stay unbounded.
+/// really holds. So does `reserve_many`: for more than that it fails at once, as it does in a
+/// channel that was made so small. A program that reserves `k` at once is squeezed to `k` and not
+/// further. Unbounded channels stay unbounded.
 ///
 /// # Panics
 /// If `n` is 0.

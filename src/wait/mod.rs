@@ -86,7 +86,7 @@
 //! its hand is not free.
 //!
 //! > **While any place is Waiting, the free units of the ring are no more than the servers under
-//! way owe.**
+//! > way owe.**
 //!
 //! So room that a waiter could use is always somebody's duty. The sum holds when units come back
 //! (what is owed comes with them) and when units are taken, by whomever. It could break only where

@@ -8,6 +8,7 @@ use std::future::pending;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use parshall::introspect::FindingKind::{Deadlock, Stalled};
+use parshall::introspect::Receiving;
 use parshall::introspect::Verdict::{Conditional, Stuck};
 use parshall::mpsc::{Receiver, Sender};
 
@@ -24,7 +25,18 @@ fn is_a_deadlock(seen: &Seen, channels: &[&str], tasks: &[&str], victims: u64) {
         seen.is_silent();
         seen.never_says(Deadlock);
         let found = seen.says(Stalled).verdict(Stuck);
-        assert!(channels.contains(&&found.receiver().channel.name[..]));
+        let receiver = found.receiver();
+        assert!(channels.contains(&&receiver.channel.name[..]));
+        // All of the circle is told, and nobody in it is its own victim.
+        let Receiving::WaitsFor { chain, end: None } = &receiver.does else {
+            panic!("{:?}", receiver.does);
+        };
+        assert_eq!(chain.len(), tasks.len());
+        assert_eq!(chain[tasks.len() - 1].channel.id, receiver.channel.id);
+        let text = found.finding.text();
+        assert!(text.contains("what cannot be seen may still end"), "{text}");
+        assert!(!text.contains("deadlock"), "{text}");
+        found.tasks(tasks).victims(victims);
     }
 }
 

@@ -179,16 +179,51 @@ fn a_task_that_blocks_its_runtime() {
         seen.is_silent();
         if seen.named() {
             let found = seen.says(Starved).verdict(Stuck).tasks(&["reader"]);
-            let Evidence::Starved { who, running, blocked } = &found.finding.evidence else {
+            let Evidence::Starved { who, running, blocked, channels, .. } = &found.finding.evidence
+            else {
                 panic!("{:?}", found.finding.evidence);
             };
             assert_eq!(who.name, "reader");
             are(running, &["blocker"]);
             assert!(blocked.is_empty());
+            // What it stalls does not stand before it.
+            assert_eq!((channels.len(), &channels[0].name[..]), (1, "answers"));
+            seen.never_says(Stalled);
+            let report = seen.last().to_string();
+            assert!(report.lines().nth(1).unwrap().starts_with("  reader was woken "), "{report}");
+            assert!(report.contains("\n  starved: blocker runs all that time\n"), "{report}");
         } else {
             // Nothing tells that its task was woken; that nobody receives is a fact.
             seen.says(Stalled).verdict(Stuck).channels(&["answers"]);
         }
+    });
+}
+
+/// It awaits what has kept no waker: nothing in the program can make it run again.
+#[test]
+fn a_task_that_can_never_run_again() {
+    play(async |stage: Stage| {
+        let (tx, mut rx) = bounded("writes", 4);
+        stage.spawn("writer", async move {
+            rx.recv().await;
+            pending::<()>().await;
+        });
+        stage.spawn("service", async move {
+            for n in 0.. {
+                tx.send(n).await.unwrap();
+            }
+        });
+        pending::<()>().await;
+    })
+    .at_rest(|now| now.sends("writes") == 1)
+    .judge(|seen| {
+        seen.is_silent();
+        let found = seen.says(Stalled).verdict(Stuck).channels(&["writes"]);
+        let found = found.blames("writes", Some("writer")).victims(1);
+        // What is around a task that is no root may wake it.
+        does(found, seen.named(), |does| {
+            *does == if seen.roots() { Receiving::NoWaker } else { Receiving::Outside }
+        });
     });
 }
 

@@ -16,9 +16,25 @@ pub(super) fn short(name: &str) -> String {
     short
 }
 
+/// How many are named in evidence.
+pub(super) const MOST: usize = 32;
+
+impl Behind {
+    /// These as well.
+    pub(super) fn add(&mut self, other: Self) {
+        self.senders += other.senders;
+        self.receivers += other.receivers;
+        self.some.extend(other.some);
+        self.some.truncate(MOST);
+    }
+
+    pub(super) fn waits(&self) -> u64 {
+        self.senders + self.receivers
+    }
+}
+
 /// Who waits, in short.
 pub(super) fn tally(scene: &Scene<'_>, mut waits: Vec<u32>) -> Behind {
-    const MOST: usize = 32;
     waits.sort_by_key(|&w| scene.waits[w as usize].is.since_ns);
     let mut behind = Behind::default();
     let mut seen = HashSet::new();

@@ -14,8 +14,8 @@ use crate::task::TaskKind;
 
 /// Turns snapshots of one process, one after the other, into findings.
 ///
-/// It keeps what a comparison with the next snapshot needs, not the snapshots. It asks nothing of the
-/// process: snapshots that were read back from JSON or SQLite do as well.
+/// It keeps what a comparison with the next snapshot needs, not the snapshots. It asks nothing of
+/// the process: snapshots that were read back from JSON or SQLite do as well.
 ///
 /// # Examples
 /// ```

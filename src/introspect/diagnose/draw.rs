@@ -15,9 +15,9 @@ const FINDINGS: usize = 24;
 const HOPS: usize = 48;
 
 impl Diagnosis {
-    /// The findings and who takes part in them, in the language of Graphviz: boxes are channels, and
-    /// an arrow leads from whoever waits to what it waits for. Dashed: it was the last to receive, as
-    /// far as is known. Of many findings the first 24. Valid whatever the names.
+    /// The findings and who takes part in them, in the language of Graphviz: boxes are channels,
+    /// and an arrow leads from whoever waits to what it waits for. Dashed: it was the last to
+    /// receive, as far as is known. Of many findings the first 24. Valid whatever the names.
     ///
     /// # Examples
     /// ```
@@ -202,7 +202,7 @@ impl Drawing {
                 self.receiver(finding, receiver);
                 self.behind(n, behind, Some(&receiver.channel));
             }
-            Evidence::Starved { who, running, blocked } => {
+            Evidence::Starved { who, running, blocked, channels, behind } => {
                 let node = self.party(who);
                 self.mark(node, finding);
                 for running in running.iter().take(HOPS) {
@@ -210,8 +210,21 @@ impl Drawing {
                     self.edge(node, to, "runs now", false);
                 }
                 blocked.iter().take(HOPS).for_each(|hop| self.hop(finding, hop));
+                for channel in channels.iter().take(HOPS) {
+                    let from = self.channel(channel);
+                    self.edge(from, node, "", false);
+                }
+                self.behind(n, behind, channels.first());
             }
-            Evidence::HeldPermits { channel, behind, .. } => {
+            Evidence::HeldPermits { channel, grants, behind, .. } => {
+                let from = self.channel(channel);
+                for grant in grants {
+                    let text = format!("granted {} ago, not taken", finding.ago(grant.since_ns));
+                    let to = self.party(&grant.who);
+                    self.edge(from, to, &text, true);
+                    let waits = grant.waits.as_deref().map_or(&[][..], std::slice::from_ref);
+                    self.chain(finding, waits, None);
+                }
                 self.behind(n, behind, Some(channel));
             }
             Evidence::SenderKept { channel, receiver, senders, .. } => {

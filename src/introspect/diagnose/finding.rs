@@ -43,7 +43,7 @@ pub enum FindingKind {
     Stalled,
     /// A named task was woken and not polled.
     Starved,
-    /// The room is taken by permits, not by messages, and senders wait.
+    /// The room is taken by permits, or granted to waits that do not take it, and senders wait.
     HeldPermits,
     /// A receiver waits, and the senders that are left belong to its own task.
     SenderKept,
@@ -147,9 +147,9 @@ pub struct Hop {
     pub since_ns: i64,
     /// On which channel.
     pub channel: ChannelRef,
-    /// On what the step to the next hop rests: the number of the receive at which the next `who` was
-    /// noted as the receiver. None: it is certain, since the next `who` waits in that receive now,
-    /// or holds the room.
+    /// On what the step to the next hop rests: the number of the receive at which the next `who`
+    /// was noted as the receiver. None: it is certain, since the next `who` waits in that receive
+    /// now, or holds the room.
     pub last_receive: Option<u64>,
 }
 
@@ -165,6 +165,20 @@ pub struct Behind {
     pub some: Vec<Party>,
 }
 
+/// Room that was granted to a wait, which has not taken it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Grant {
+    /// Whose wait it is.
+    pub who: Party,
+    /// How many units of room.
+    pub units: u64,
+    /// When it was granted, in nanoseconds since the Unix epoch.
+    pub since_ns: i64,
+    /// What it waits for now, if it waits in this library.
+    pub waits: Option<Box<Hop>>,
+}
+
 /// What the one who should receive does instead.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -173,13 +187,17 @@ pub enum Receiving {
     Never,
     /// It waits on other channels: the chain, and at its end what the last `who` is waited for by.
     WaitsFor {
-        /// From the receiver's own wait on.
+        /// From the receiver's own wait on. If the last hop waits on the channel that the receiver
+        /// should receive from, it is all of a circle: each waits for the next, as far as is seen.
         chain: Vec<Hop>,
         /// The one at the end of it, whom the last hop waits for; none if that is not known.
         end: Option<Box<Receiver>>,
     },
     /// It is idle, and waits for something that is no channel of this library.
     Outside,
+    /// It is idle, waits in no channel, and nobody has its waker: nothing but an abort can make
+    /// it run again. Said of tasks made by [`task::spawn`](crate::task::spawn) only.
+    NoWaker,
     /// It runs, or runs now and then, and does not receive here.
     Runs {
         /// How often it was polled between the looks.
@@ -256,13 +274,22 @@ pub enum Evidence {
         running: Vec<Party>,
         /// Threads that are in blocking calls of this library now.
         blocked: Vec<Hop>,
+        /// Channels that are stalled for this reason: it should receive there, or was granted room.
+        channels: Vec<ChannelRef>,
+        /// Who hangs on these.
+        behind: Behind,
     },
     /// Of [`FindingKind::HeldPermits`].
     HeldPermits {
         /// The channel.
         channel: ChannelRef,
-        /// Permits that are out.
+        /// Units of room that no message takes: those of permits that are out, and `granted`.
         reserved: u64,
+        /// Of these, the units that were granted to waits which have not taken them.
+        granted: u64,
+        /// Such waits as far as it is known whose they are, at most 32 of them, the oldest grant
+        /// first.
+        grants: Vec<Grant>,
         /// Who waits.
         behind: Behind,
     },
@@ -295,7 +322,8 @@ pub enum Evidence {
         channel: ChannelRef,
         /// Messages received a second.
         per_second: f64,
-        /// The share of time in which the receiver's task was not waiting for a message, 0.0 to 1.0.
+        /// The share of time in which the receiver's task was not waiting for a message, 0.0 to
+        /// 1.0.
         busy: f64,
         /// The share of time in which a sender waited on average, in senders.
         waiting: f64,

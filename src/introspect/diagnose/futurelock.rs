@@ -1,5 +1,5 @@
-//! Room that was granted to a wait whose task runs and does not poll it, where it is not proven that
-//! it never will.
+//! Room that was granted to a wait whose task runs and does not poll it, where it is not proven
+//! that it never will.
 
 use super::behind::tally;
 use super::scene::{Actor, Scene, Wait};
@@ -8,8 +8,9 @@ use super::{Evidence, Finding, FindingKind, Settings, Verdict};
 use crate::task::{TaskKind, TaskState};
 
 /// How many polls of the owner of a grant began and ended after the look that first saw it; none if
-/// that was not seen. A snapshot reads tasks after channels, so those that this look counts may have
-/// come after it saw the grant; and of those that the last one counted, one may not have ended.
+/// that was not seen. A snapshot reads tasks after channels, so those that this look counts may
+/// have come after it saw the grant; and of those that the last one counted, one may not have
+/// ended.
 pub(super) fn polls_since(scene: &Scene<'_>, grant: &Wait<'_>) -> Option<u64> {
     let key = (scene.channel(grant.channel).stats.channel_id, grant.side, grant.is.id);
     let then = scene.before?.waits.get(&key)?.polls_at_grant?;
@@ -17,22 +18,22 @@ pub(super) fn polls_since(scene: &Scene<'_>, grant: &Wait<'_>) -> Option<u64> {
     last.checked_sub(then + 1).filter(|&polls| polls > 0)
 }
 
-/// Whether a thread that was to wake somebody, or to hand out room, may still be about to: a machine
-/// that is busy stops a thread for so long, between any two of its steps.
+/// Whether a thread that was to wake somebody, or to hand out room, may still be about to: a
+/// machine that is busy stops a thread for so long, between any two of its steps.
 pub(super) fn may_be_late(since_ns: i64, now_ns: i64) -> bool {
     const NS: u128 = 1_000_000_000;
     age(since_ns, now_ns) < NS
 }
 
-/// Whether all wakers of a task lie in waits that stand, or were left behind: nobody is about to wake
-/// it.
+/// Whether all wakers of a task lie in waits that stand, or were left behind: nobody is about to
+/// wake it.
 pub(super) fn all_wakers_lie(actor: &Actor<'_>) -> bool {
     let wakers = actor.is.and_then(|is| is.wakers);
     wakers == Some(actor.standing + actor.left_wakers)
 }
 
-/// Whether the task has run since the grant woke it. It has if it was polled since, or is idle since
-/// then and no wake-up is on its way: that had made it scheduled, and only a poll ends that.
+/// Whether the task has run since the grant woke it. It has if it was polled since, or is idle
+/// since then and no wake-up is on its way: that had made it scheduled, and only a poll ends that.
 fn has_run(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
     let Some(a) = grant.party else { return false };
     let actor = &scene.actors[a as usize];
@@ -47,8 +48,8 @@ fn has_run(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
     grant.same && (idle() || polls_since(scene, grant).is_some())
 }
 
-/// Whether the task has been idle since before the grant: then nobody woke it. Coarse clocks are too
-/// early by a tick at most.
+/// Whether the task has been idle since before the grant: then nobody woke it. Coarse clocks are
+/// too early by a tick at most.
 pub(super) fn slept_through(scene: &Scene<'_>, grant: &Wait<'_>) -> bool {
     const TICKS_NS: i64 = 40_000_000;
     let is = grant.party.and_then(|a| scene.actors[a as usize].is);

@@ -209,8 +209,8 @@ impl ChannelRow {
     }
 
     /// Nothing has come in or out, and the receiver's last user is the same. (Clones of senders may
-    /// come and go.) The number of its last receive need not be kept: who has not run has not polled
-    /// the receiver.
+    /// come and go.) The number of its last receive need not be kept: who has not run has not
+    /// polled the receiver.
     pub(super) fn stands_still(&self, now: &ChannelSnapshot) -> bool {
         let stats = &now.stats;
         self.sent == stats.sent_total

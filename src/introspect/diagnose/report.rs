@@ -5,10 +5,9 @@
 
 use core::fmt;
 
-use super::words::{self, count, counted, duration, exact, line, name, percent, quoted, rate};
+use super::words::{self, count, counted, duration, line, name, percent, quoted, rate};
 use super::{
-    Behind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver, Receiving,
-    Side, Verdict,
+    Behind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Side, Verdict,
 };
 
 /// How many findings are written out; the others are counted.
@@ -153,7 +152,7 @@ impl Finding {
     }
 
     /// `deadlock, unless it was moved`, or `deadlock: what`.
-    fn verdict(&self, what: &str) -> String {
+    pub(super) fn verdict(&self, what: &str) -> String {
         match &self.assumption {
             Some(unless) => {
                 format!("{}, unless {}", self.kind.in_words(), line(unless, ASSUMPTION))
@@ -171,16 +170,11 @@ impl Finding {
             Evidence::Stalled { receiver, channels, behind } => {
                 self.stalled(receiver, channels, behind)
             }
-            Evidence::Starved { who, running, blocked } => self.starved(who, running, blocked),
-            Evidence::HeldPermits { channel, reserved, behind } => {
-                let who = format!(
-                    "{}: the room is taken by {}, not by messages, {}",
-                    channel.filled(),
-                    counted(*reserved, "permit"),
-                    duration(self.age())
-                );
-                let why = self.verdict("whoever holds them neither sends nor drops them");
-                [who, why].into_iter().chain(waiting(behind)).collect()
+            Evidence::Starved { who, running, blocked, channels, behind } => {
+                self.starved(who, running, blocked, channels, behind)
+            }
+            Evidence::HeldPermits { channel, reserved, granted, grants, behind } => {
+                self.held_permits(channel, *reserved, *granted, grants, behind)
             }
             Evidence::SenderKept { channel, receiver, senders, made_at } => {
                 self.sender_kept(channel, receiver, *senders, made_at)
@@ -261,117 +255,6 @@ impl Finding {
         [head, why].into_iter().chain(now).chain(hanging(behind)).collect()
     }
 
-    fn stalled(
-        &self,
-        receiver: &Receiver,
-        channels: &[ChannelRef],
-        behind: &Behind,
-    ) -> Vec<String> {
-        let age = duration(self.age());
-        let head =
-            format!("{} is stalled, {age}: {}", receiver.channel.filled(), self.does(receiver));
-        let more: Vec<_> = channels
-            .iter()
-            .filter(|c| c.id != receiver.channel.id)
-            .map(ChannelRef::filled)
-            .collect();
-        let more = (!more.is_empty()).then(|| format!("so are, for this reason: {}", list(&more)));
-        let why = self.why(receiver);
-        [head].into_iter().chain(why).chain(more).chain(hanging(behind)).collect()
-    }
-
-    /// What the one who should receive does instead.
-    fn does(&self, receiver: &Receiver) -> String {
-        let who = receiver.who.as_ref().map_or("the last receiver".into(), Party::shown);
-        match self.activity(&receiver.does) {
-            Ok(does) => format!("{who} received last; it {does}"),
-            Err(nobody) => nobody.into(),
-        }
-    }
-
-    /// What follows the name of the one who should receive; or that there is nobody.
-    fn activity(&self, does: &Receiving) -> Result<String, &'static str> {
-        Ok(match does {
-            Receiving::Never => return Err("nobody has ever received from it"),
-            Receiving::Gone => return Err("nobody is left who has received from it"),
-            Receiving::WaitsFor { chain, .. } => match chain.first() {
-                Some(hop) => format!("waits {}", hop.waits()),
-                None => "waits in another channel".into(),
-            },
-            Receiving::Outside => "waits for something outside parshall".into(),
-            Receiving::Runs { .. } => "runs, and does not receive".into(),
-            Receiving::Woken { since_ns } => {
-                format!("was woken {} ago and has not run since", self.ago(*since_ns))
-            }
-            Receiving::Receives => "waits for a message there".into(),
-            Receiving::Unknown => "may do anything now: it cannot be seen".into(),
-        })
-    }
-
-    /// What follows what [`does`](Self::does) says: the rest of a chain, what to do.
-    fn why(&self, receiver: &Receiver) -> Option<String> {
-        let last = receiver.last_receive;
-        let location = line(&receiver.channel.location, words::WIDTH / 2);
-        Some(match &receiver.does {
-            Receiving::Never => {
-                format!(
-                    "its receiver is kept and not polled; the channel was created at {location}"
-                )
-            }
-            // The line before has said it.
-            Receiving::WaitsFor { chain, end: None } if chain.len() < 2 => return None,
-            Receiving::WaitsFor { chain: hops, end } => {
-                let end = end.as_deref().map(|end| {
-                    let who = end.who.as_ref().map_or("the last receiver".into(), Party::shown);
-                    match self.activity(&end.does) {
-                        Ok(does) => format!(" -> {who}, which {does}"),
-                        Err(nobody) => format!("; {nobody}"),
-                    }
-                });
-                format!("{}{}", chain(hops), end.unwrap_or_default())
-            }
-            Receiving::Outside => {
-                "that may be a timer, a socket, a lock, a task or another kind of channel".into()
-            }
-            Receiving::Runs { polls } => format!(
-                "it was polled {} between the two looks; its last receive is number {}",
-                if *polls == 1 { "once".into() } else { format!("{} times", count(*polls)) },
-                exact(last)
-            ),
-            Receiving::Woken { .. } => {
-                "its runtime has no thread for it: is one in a blocking call, or in a long loop?"
-                    .into()
-            }
-            Receiving::Receives => return None,
-            Receiving::Unknown => format!(
-                "its last receive is number {}; made by `parshall::task::spawn` it would say more",
-                exact(last)
-            ),
-            Receiving::Gone => format!(
-                "its receiver is kept and not polled since receive number {}; created at {location}",
-                exact(last)
-            ),
-        })
-    }
-
-    fn starved(&self, who: &Party, running: &[Party], blocked: &[Hop]) -> Vec<String> {
-        let age = duration(self.age());
-        let running: Vec<_> = running.iter().map(Party::shown).collect();
-        let blocked: Vec<_> = blocked
-            .iter()
-            .map(|hop| format!("{} blocks, and waits {}", hop.who.shown(), hop.waits()))
-            .collect();
-        let why = match (&running[..], &blocked[..]) {
-            ([], []) => "no thread of its runtime polls it".into(),
-            ([], blocked) => list(blocked),
-            ([one], _) => format!("{one} runs all that time"),
-            (several, _) => format!("these run now: {}", list(several)),
-        };
-        let also = (!running.is_empty() && !blocked.is_empty()).then(|| list(&blocked));
-        let head = format!("{} was woken {age} ago and has not run since", who.shown());
-        [head, self.verdict(&why)].into_iter().chain(also).collect()
-    }
-
     fn sender_kept(
         &self,
         channel: &ChannelRef,
@@ -448,7 +331,7 @@ impl Party {
 }
 
 impl ChannelRef {
-    fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         name(&self.name)
     }
 
@@ -464,7 +347,7 @@ impl ChannelRef {
 
 impl Hop {
     /// What follows `waits`.
-    fn waits(&self) -> String {
+    pub(super) fn waits(&self) -> String {
         waits_for(self.side, &self.channel)
     }
 }
@@ -479,7 +362,7 @@ pub(super) fn waits_for(side: Side, channel: &ChannelRef) -> String {
 }
 
 /// `writer -> wal 8/8 -> flusher -> acks 4/4`.
-fn chain(hops: &[Hop]) -> String {
+pub(super) fn chain(hops: &[Hop]) -> String {
     let hop = |hop: &Hop| {
         let call = match hop.side {
             Side::Send => "",
@@ -497,7 +380,7 @@ fn chain(hops: &[Hop]) -> String {
 }
 
 /// `a, b, c and 4 more`.
-fn list(items: &[String]) -> String {
+pub(super) fn list(items: &[String]) -> String {
     let (shown, left) = items.split_at(items.len().min(NAMES));
     let more = match left.len() {
         0 => String::new(),
@@ -507,13 +390,13 @@ fn list(items: &[String]) -> String {
 }
 
 /// `behind it: 37 senders, 2 receivers`.
-fn hanging(behind: &Behind) -> Option<String> {
+pub(super) fn hanging(behind: &Behind) -> Option<String> {
     let who = crowd(behind)?;
     Some(format!("behind it: {who}"))
 }
 
 /// `waiting: 3 senders`.
-fn waiting(behind: &Behind) -> Option<String> {
+pub(super) fn waiting(behind: &Behind) -> Option<String> {
     let who = crowd(behind)?;
     Some(format!("waiting: {who}"))
 }
@@ -538,7 +421,7 @@ mod tests {
     use super::super::samples::{
         self, ago, behind, channel, deadlock, diagnosis, each_kind, finding, hop, party, receiver,
     };
-    use super::super::{Blind, Evidence};
+    use super::super::{Blind, Evidence, Receiving};
     use super::*;
 
     /// Each with its kind and verdict above it.

@@ -1,19 +1,24 @@
-//! Facts about one task or one channel: starved, room in permits, senders that are kept, and our own
-//! faults.
+//! Facts about one task or one channel: starved, room in permits, senders that are kept, and our
+//! own faults.
 
-use super::behind::{short, tally};
+use std::collections::{HashMap, HashSet};
+
+use super::behind::{MOST, short, tally};
 use super::futurelock::{all_wakers_lie, may_be_late, slept_through};
 use super::liveness::is_accounted_for;
 use super::scene::{Scene, Wait};
 use super::trend::age;
-use super::{Evidence, Finding, FindingKind, Party, Settings, Side, Verdict};
-use crate::task::{TaskKind, TaskState};
+use super::{
+    Behind, ChannelRef, Evidence, Finding, FindingKind, Grant, Receiving, Settings, Side, Verdict,
+};
+use crate::task::{TaskKind, TaskRef, TaskState};
 
 /// What is the same of all.
 fn finding(scene: &Scene<'_>, kind: FindingKind, since_ns: i64, evidence: Evidence) -> Finding {
     let (channels, tasks, victims) = match &evidence {
-        Evidence::HeldPermits { channel, behind, .. } => {
-            (vec![channel.clone()], Vec::new(), behind.senders + behind.receivers)
+        Evidence::HeldPermits { channel, grants, behind, .. } => {
+            let tasks = grants.iter().map(|grant| grant.who.clone()).collect();
+            (vec![channel.clone()], tasks, behind.waits())
         }
         Evidence::SenderKept { channel, receiver, .. } => {
             (vec![channel.clone()], vec![receiver.clone()], 0)
@@ -21,7 +26,9 @@ fn finding(scene: &Scene<'_>, kind: FindingKind, since_ns: i64, evidence: Eviden
         Evidence::LostWakeup { channel, who, .. } => {
             (vec![channel.clone()], who.iter().cloned().collect(), 0)
         }
-        Evidence::Starved { who, .. } => (Vec::new(), vec![who.clone()], 0),
+        Evidence::Starved { who, channels, behind, .. } => {
+            (channels.clone(), vec![who.clone()], behind.waits())
+        }
         _ => (Vec::new(), Vec::new(), 0),
     };
     let verdict = Verdict::Stuck;
@@ -29,43 +36,76 @@ fn finding(scene: &Scene<'_>, kind: FindingKind, since_ns: i64, evidence: Eviden
     Finding { kind, verdict, since_ns, seen_ns, channels, tasks, victims, assumption, evidence }
 }
 
-/// Named tasks that were woken and not polled for long. One that was never polled was not woken: but
-/// for a root, whose runtime has had it since it was made.
+/// Named tasks that were woken and not polled for long. What is stalled for this reason alone is no
+/// finding of its own.
 pub(super) fn starved(scene: &Scene<'_>, settings: &Settings, findings: &mut Vec<Finding>) {
-    let state = |a: u32| scene.actors[a as usize].is.and_then(|is| is.state);
     let actors = 0..scene.actors.len() as u32;
-    let mut around: Option<(Vec<Party>, Vec<_>)> = None;
-    for a in actors.clone().filter(|&a| state(a) == Some(TaskState::Scheduled)) {
-        let actor = &scene.actors[a as usize];
-        let (Some(is), Some(before)) = (actor.is, actor.before) else { continue };
-        let Some(since) = is.state_since_ns else { continue };
-        let same = before.polls == is.polls && before.state == is.state;
-        let woken = is.root || is.polls.is_some_and(|polls| polls > 0);
-        if !same || !woken || age(since, scene.now()) < settings.stuck_after.as_nanos() {
-            continue;
-        }
-        // The same for all, and a person reads the first few.
-        let (running, blocked) = around.get_or_insert_with(|| {
-            const MOST: usize = 32;
-            let running = actors.clone().filter(|&a| state(a) == Some(TaskState::Running));
-            let blocked = scene.waits.iter().enumerate().filter(|(_, wait)| {
-                let thread = |a: u32| scene.actors[a as usize].task.kind() == TaskKind::Thread;
-                wait.is.own_waker && !wait.is_granted() && wait.party.is_some_and(thread)
-            });
-            (
-                running.take(MOST).map(|a| scene.party(a)).collect(),
-                blocked.take(MOST).filter_map(|(w, _)| scene.hop(w as u32, None)).collect(),
-            )
-        });
+    let left = actors.clone().filter(|&a| scene.actors[a as usize].is_left_woken());
+    let starved: Vec<(u32, i64)> = left
+        .filter_map(|a| Some((a, scene.actors[a as usize].is?.state_since_ns?)))
+        .filter(|&(_, since)| age(since, scene.now()) >= settings.stuck_after.as_nanos())
+        .collect();
+    if starved.is_empty() {
+        return;
+    }
+    let mut stalls = stalls_of(scene, &starved, findings);
+    // The same for all, and a person reads the first few.
+    let running = actors.filter(|&a| {
+        let is = scene.actors[a as usize].is;
+        is.is_some_and(|is| is.state == Some(TaskState::Running))
+    });
+    let running: Vec<_> = running.take(MOST).map(|a| scene.party(a)).collect();
+    let blocked = scene.waits.iter().enumerate().filter(|(_, wait)| {
+        let thread = |a: u32| scene.actors[a as usize].task.kind() == TaskKind::Thread;
+        wait.is.own_waker && !wait.is_granted() && wait.party.is_some_and(thread)
+    });
+    let blocked = blocked.take(MOST).filter_map(|(w, _)| scene.hop(w as u32, None));
+    let blocked: Vec<_> = blocked.collect();
+    for (a, since) in starved {
         let who = scene.party(a);
-        let evidence =
-            Evidence::Starved { who, running: running.clone(), blocked: blocked.clone() };
+        let (channels, behind) = stalls.remove(&who.task).unwrap_or_default();
+        let (running, blocked) = (running.clone(), blocked.clone());
+        let evidence = Evidence::Starved { who, running, blocked, channels, behind };
         findings.push(finding(scene, FindingKind::Starved, since, evidence));
     }
 }
 
-/// Room that is taken by permits while senders wait, and nothing for the receiver to take. Marks the
-/// channels.
+/// By task, what is stalled since it does not run: it should receive there, or has all the room
+/// that no message takes. Takes these findings out.
+fn stalls_of(
+    scene: &Scene<'_>,
+    starved: &[(u32, i64)],
+    findings: &mut Vec<Finding>,
+) -> HashMap<TaskRef, (Vec<ChannelRef>, Behind)> {
+    let task = |a: u32| scene.actors[a as usize].task;
+    let starved: HashSet<_> = starved.iter().map(|&(a, _)| task(a)).collect();
+    let mut stalls: HashMap<_, (Vec<ChannelRef>, Behind)> = HashMap::new();
+    findings.retain_mut(|found| {
+        let (why, behind) = match &mut found.evidence {
+            Evidence::Stalled { receiver, behind, .. } => {
+                let woken = matches!(receiver.does, Receiving::Woken { .. });
+                (receiver.who.as_ref().filter(|_| woken), behind)
+            }
+            Evidence::HeldPermits { reserved, granted, grants, behind, .. } => {
+                let all = reserved == granted
+                    && grants.iter().all(|grant| starved.contains(&grant.who.task));
+                (grants.first().map(|grant| &grant.who).filter(|_| all), behind)
+            }
+            _ => return true,
+        };
+        let Some(task) = why.map(|who| who.task).filter(|task| starved.contains(task)) else {
+            return true;
+        };
+        let (channels, all) = stalls.entry(task).or_default();
+        channels.append(&mut found.channels);
+        all.add(core::mem::take(behind));
+        false
+    });
+    stalls
+}
+
+/// Room that is taken by permits, or was granted and is not taken, while senders wait and the
+/// receiver has nothing to take. Marks the channels.
 pub(super) fn held_permits(
     scene: &Scene<'_>,
     settings: &Settings,
@@ -101,9 +141,27 @@ pub(super) fn held_permits(
         });
         let behind = tally(scene, waiting.collect());
         let channel = scene.channel_ref(c);
-        let evidence = Evidence::HeldPermits { channel, reserved: stats.reserved, behind };
+        let (granted, grants) = grants(scene, c);
+        let reserved = stats.reserved;
+        let evidence = Evidence::HeldPermits { channel, reserved, granted, grants, behind };
         findings.push(finding(scene, FindingKind::HeldPermits, since, evidence));
     }
+}
+
+/// The units of a channel's room that were granted to waits, and to whose.
+fn grants(scene: &Scene<'_>, c: u32) -> (u64, Vec<Grant>) {
+    let waits = scene.on(c).iter();
+    let granted = waits.filter_map(|wait| Some((wait, wait.is.granted_at_ns?)));
+    let mut granted: Vec<_> = granted.collect();
+    granted.sort_by_key(|&(_, at)| at);
+    let units = granted.iter().fold(0_u64, |sum, (wait, _)| sum.saturating_add(wait.is.need));
+    let grants = granted.iter().filter_map(|&(wait, since_ns)| {
+        let party = wait.party?;
+        let waits = scene.standing(party);
+        let waits = waits.first().and_then(|&w| scene.hop(w, None)).map(Box::new);
+        Some(Grant { who: scene.party(party), units: wait.is.need, since_ns, waits })
+    });
+    (units, grants.take(MOST).collect())
 }
 
 /// A receiver that waits for the end, which the senders that are left put off for ever.
@@ -163,8 +221,8 @@ pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut
     }
 }
 
-/// The one that made all senders that are left, and where. Without a trace that is known of the first
-/// one only, and only if others have gone.
+/// The one that made all senders that are left, and where. Without a trace that is known of the
+/// first one only, and only if others have gone.
 fn made_by_one(scene: &Scene<'_>, c: u32, receiver: u32) -> Option<(u32, Vec<String>)> {
     let channel = scene.channel(c);
     let stats = &channel.stats;
@@ -215,9 +273,9 @@ pub(super) fn lost_wakeups(
 }
 
 /// The first in line beside free room, or a receive beside a message, since looks that lie so far
-/// apart. A message that is claimed and not yet published has ended the receive, so the snapshot shows
-/// no wait. Room that a thread has given back and not yet handed out is free for moments, unless
-/// it is stopped there.
+/// apart. A message that is claimed and not yet published has ended the receive, so the snapshot
+/// shows no wait. Room that a thread has given back and not yet handed out is free for moments,
+/// unless it is stopped there.
 fn unserved<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option<&'s Wait<'a>> {
     let stats = &scene.channel(c).stats;
     let waits = scene.on(c);
@@ -236,9 +294,9 @@ fn unserved<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option
     })
 }
 
-/// A wait whose end was noted long ago, and whose task sleeps on since before that, though nobody has
-/// its waker any more: all that live lie in waits that stand, or were left behind. While one more
-/// lives, the wake-up may be on its way, behind another waker that does not return.
+/// A wait whose end was noted long ago, and whose task sleeps on since before that, though nobody
+/// has its waker any more: all that live lie in waits that stand, or were left behind. While one
+/// more lives, the wake-up may be on its way, behind another waker that does not return.
 fn unwoken<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option<&'s Wait<'a>> {
     scene.on(c).iter().find(|wait| {
         let spent = |a: u32| {

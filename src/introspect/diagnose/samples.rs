@@ -1,8 +1,8 @@
 //! Findings made by hand, for the tests: one of each kind, and what makes it read differently.
 
 use super::{
-    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Receiver,
-    Receiving, Side, Verdict,
+    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Grant, Hop, Party,
+    Receiver, Receiving, Side, Verdict,
 };
 use crate::Call;
 use crate::task::TaskRef;
@@ -64,9 +64,12 @@ pub(super) fn finding(kind: FindingKind, verdict: Verdict, evidence: Evidence) -
             receiver.who.iter().cloned().collect(),
             behind.senders + behind.receivers,
         ),
-        Evidence::Starved { who, .. } => (vec![], vec![who.clone()], 0),
-        Evidence::HeldPermits { channel, behind, .. } => {
-            (vec![channel.clone()], vec![], behind.senders + behind.receivers)
+        Evidence::Starved { who, channels, behind, .. } => {
+            (channels.clone(), vec![who.clone()], behind.waits())
+        }
+        Evidence::HeldPermits { channel, grants, behind, .. } => {
+            let tasks = grants.iter().map(|grant| grant.who.clone()).collect();
+            (vec![channel.clone()], tasks, behind.waits())
         }
         Evidence::SenderKept { channel, receiver, .. } => {
             (vec![channel.clone()], vec![receiver.clone()], 0)
@@ -136,6 +139,15 @@ pub(crate) fn each_kind() -> Vec<Finding> {
     let doing = |does: Receiving| {
         stalled(receiver(channel("queue", 4, 4), Some("worker"), does), &[], Behind::default())
     };
+    let grant =
+        |who: &str, since| Grant { who: party(who), units: 1, since_ns: ago(since), waits: None };
+    let held = |reserved, grants: Vec<Grant>| {
+        let channel = channel("log", 0, reserved);
+        let granted = if grants.is_empty() { reserved } else { grants.len() as u64 };
+        let behind = behind(1, 0, &[]);
+        let evidence = Evidence::HeldPermits { channel, reserved, granted, grants, behind };
+        finding(Kind::HeldPermits, Verdict::Stuck, evidence)
+    };
     let sender_kept = Evidence::SenderKept {
         channel: channel("done", 0, 4),
         receiver: party("collector"),
@@ -182,6 +194,22 @@ pub(crate) fn each_kind() -> Vec<Finding> {
             ],
             end: None,
         }),
+        stalled(
+            receiver(
+                channel("alice's mailbox", 2, 2),
+                Some("alice"),
+                Receiving::WaitsFor {
+                    chain: vec![
+                        hop("alice", Side::Send, channel("bob's mailbox", 2, 2), Some(3)),
+                        hop("bob", Side::Send, channel("alice's mailbox", 2, 2), Some(4)),
+                    ],
+                    end: None,
+                },
+            ),
+            &[channel("bob's mailbox", 2, 2), channel("requests", 4, 4)],
+            behind(1, 0, &[]),
+        ),
+        doing(Receiving::NoWaker),
         doing(Receiving::Runs { polls: 1204 }),
         doing(Receiving::Woken { since_ns: ago(3.0) }),
         doing(Receiving::Receives),
@@ -194,6 +222,8 @@ pub(crate) fn each_kind() -> Vec<Finding> {
                 who: party("answerer"),
                 running: vec![party("asker")],
                 blocked: vec![hop("main", Side::Receive, channel("replies", 0, 1), None)],
+                channels: vec![channel("questions", 4, 4)],
+                behind: behind(2, 0, &[]),
             },
         ),
         finding(
@@ -202,9 +232,20 @@ pub(crate) fn each_kind() -> Vec<Finding> {
             Evidence::HeldPermits {
                 channel: channel("slots", 0, 1),
                 reserved: 1,
+                granted: 0,
+                grants: vec![],
                 behind: behind(1, 0, &["second"]),
             },
         ),
+        held(
+            1,
+            vec![Grant {
+                waits: Some(Box::new(hop("task 12", Side::Send, channel("log", 0, 1), None))),
+                ..grant("task 12", 12.4)
+            }],
+        ),
+        held(3, vec![grant("task 12", 4.0), grant("task 13", 3.0)]),
+        held(2, vec![]),
         Finding {
             assumption: Some("a sender was moved to another task since it was made".into()),
             ..finding(Kind::SenderKept, Verdict::Conditional, sender_kept)
@@ -323,13 +364,19 @@ pub(super) fn rename(finding: &mut Finding, name: &str) {
             channels.iter_mut().for_each(one);
             behind.some.iter_mut().for_each(who);
         }
-        Evidence::Starved { who: woken, running, blocked } => {
+        Evidence::Starved { who: woken, running, blocked, channels, behind } => {
             who(woken);
+            channels.iter_mut().for_each(one);
+            behind.some.iter_mut().for_each(who);
             running.iter_mut().for_each(who);
             hops(blocked);
         }
-        Evidence::HeldPermits { channel, behind, .. } => {
+        Evidence::HeldPermits { channel, grants, behind, .. } => {
             one(channel);
+            for grant in grants {
+                who(&mut grant.who);
+                hops(grant.waits.as_deref_mut().map_or(&mut [], std::slice::from_mut));
+            }
             behind.some.iter_mut().for_each(who);
         }
         Evidence::SenderKept { channel, receiver, made_at, .. } => {

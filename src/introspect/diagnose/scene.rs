@@ -47,6 +47,16 @@ impl Actor<'_> {
             && now.polls.is_some()
             && now.polls == before.polls
     }
+
+    /// A named task that was woken before the last look, and has not run since. One that was never
+    /// polled was not woken: but for a root, whose runtime has had it since it was made.
+    pub(super) fn is_left_woken(&self) -> bool {
+        let (Some(now), Some(before)) = (self.is, self.before) else { return false };
+        now.state == Some(TaskState::Scheduled)
+            && before.state == now.state
+            && before.polls == now.polls
+            && (now.root || now.polls.is_some_and(|polls| polls > 0))
+    }
 }
 
 /// A snapshot beside what is kept of the last one.

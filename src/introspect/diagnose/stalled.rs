@@ -1,7 +1,7 @@
 //! Channels that nobody receives from though something waits to be received, and who is to blame:
 //! the end of the chain of waits that begins with the last receiver.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::behind::tally;
 use super::memory::is_pending;
@@ -45,13 +45,17 @@ fn stalled_since(scene: &Scene<'_>, settings: &Settings, c: u32) -> Option<i64> 
 }
 
 /// The channel that the last receiver of `c` waits for, and the wait: of several the oldest, sends
-/// first, since a receive may be awaited for long without anything being wrong.
+/// first, since a receive may be awaited for long without anything being wrong. One that was woken
+/// and does not run waits for none of them.
 fn next(scene: &Scene<'_>, c: u32) -> Option<(u32, u32)> {
     let channel = scene.channel(c);
     if channel.recv_wait.is_some() {
         return None;
     }
     let receiver = scene.find(channel.last_receiver?)?;
+    if scene.actors[receiver as usize].is_left_woken() {
+        return None;
+    }
     let waits = scene.standing(receiver);
     let is_send = |&&w: &&u32| scene.waits[w as usize].side != Side::Receive;
     let w = *waits.iter().find(is_send).or(waits.first())?;
@@ -90,8 +94,24 @@ fn ends(scene: &Scene<'_>) -> Vec<u32> {
     ends
 }
 
-/// What the one who should receive from `c` does.
-pub(super) fn receiver(scene: &Scene<'_>, c: u32) -> Receiver {
+/// The waits that lead from the receiver of `c` back to `c`; none if they lead elsewhere.
+fn circle(scene: &Scene<'_>, c: u32) -> Vec<u32> {
+    let (mut waits, mut seen, mut at) = (Vec::new(), HashSet::new(), c);
+    while let Some((w, to)) = next(scene, at).filter(|&(_, to)| seen.insert(to)) {
+        if scene.waits[w as usize].side == Side::Receive {
+            break;
+        }
+        waits.push(w);
+        if to == c {
+            return waits;
+        }
+        at = to;
+    }
+    Vec::new()
+}
+
+/// What the one who should receive from `c` does; `circle`: of this channel.
+fn receiver(scene: &Scene<'_>, c: u32, circle: &[u32]) -> Receiver {
     let channel = scene.channel(c);
     let (who, does) = match (&channel.recv_wait, channel.last_receiver) {
         (Some(wait), _) => (wait.task.and_then(|task| scene.find(task)), Receiving::Receives),
@@ -99,7 +119,7 @@ pub(super) fn receiver(scene: &Scene<'_>, c: u32) -> Receiver {
         (None, None) => (None, Receiving::Gone),
         (None, Some(task)) => {
             let who = scene.find(task);
-            (who, who.map_or(Receiving::Gone, |who| doing(scene, c, who)))
+            (who, who.map_or(Receiving::Gone, |who| doing(scene, c, who, circle)))
         }
     };
     Receiver {
@@ -110,9 +130,16 @@ pub(super) fn receiver(scene: &Scene<'_>, c: u32) -> Receiver {
     }
 }
 
-fn doing(scene: &Scene<'_>, c: u32, who: u32) -> Receiving {
+fn doing(scene: &Scene<'_>, c: u32, who: u32, circle: &[u32]) -> Receiving {
+    if !circle.is_empty() {
+        let hop = |&w: &u32| {
+            let to = scene.waits[w as usize].channel;
+            scene.hop(w, Some(scene.channel(to).last_receive))
+        };
+        return Receiving::WaitsFor { chain: circle.iter().filter_map(hop).collect(), end: None };
+    }
     if let Some((w, _)) = next(scene, c) {
-        // A circle, or a receive: nobody is known to be at the end of it.
+        // A receive: nobody is known to be at the end of it.
         let chain = scene.hop(w, None).into_iter().collect();
         return Receiving::WaitsFor { chain, end: None };
     }
@@ -123,12 +150,23 @@ fn doing(scene: &Scene<'_>, c: u32, who: u32) -> Receiving {
     match is.state.filter(|_| actor.task.kind() == TaskKind::Named) {
         Some(TaskState::Running) => Receiving::Runs { polls },
         _ if polls > 0 => Receiving::Runs { polls },
+        Some(TaskState::Idle) if has_no_waker(scene, who) => Receiving::NoWaker,
         Some(TaskState::Idle) => Receiving::Outside,
         Some(TaskState::Scheduled) => {
             Receiving::Woken { since_ns: is.state_since_ns.unwrap_or(scene.now()) }
         }
         None => Receiving::Unknown,
     }
+}
+
+/// Whether a root sleeps, and slept at the look before, without a waker that could end that: a
+/// waker is had from a poll, or from another waker.
+fn has_no_waker(scene: &Scene<'_>, a: u32) -> bool {
+    let actor = &scene.actors[a as usize];
+    actor.is.is_some_and(|is| is.root && is.wakers == Some(0))
+        && actor.before.is_some_and(|before| before.wakers == Some(0))
+        && actor.is_still()
+        && scene.waits_by(a).is_empty()
 }
 
 /// What hangs on one end.
@@ -161,17 +199,26 @@ pub(super) fn find(
             .map_or(scene.now(), |(since, _)| since);
         let others = group.channels.iter().map(|&(_, c)| c).filter(|&c| c != end);
         let members: Vec<u32> = core::iter::once(end).chain(others).collect();
+        let mut circle = circle(scene, end);
+        let receiver = receiver(scene, end, &circle);
+        circle.sort_unstable();
         let waiting = members.iter().flat_map(|&c| scene.waits_on(c));
         let behind = tally(
             scene,
             waiting
                 .filter(|&w| {
                     let wait = &scene.waits[w as usize];
-                    wait.side != Side::Receive && !wait.is_granted()
+                    let is_part = circle.binary_search(&w).is_ok();
+                    wait.side != Side::Receive && !wait.is_granted() && !is_part
                 })
                 .collect(),
         );
-        let receiver = receiver(scene, end);
+        let tasks = match &receiver.does {
+            Receiving::WaitsFor { chain, .. } if !circle.is_empty() => {
+                chain.iter().map(|hop| hop.who.clone()).collect()
+            }
+            _ => receiver.who.iter().cloned().collect(),
+        };
         let channels: Vec<_> = members.iter().map(|&c| scene.channel_ref(c)).collect();
         findings.push(Finding {
             kind: FindingKind::Stalled,
@@ -179,8 +226,8 @@ pub(super) fn find(
             since_ns,
             seen_ns: scene.now(),
             channels: channels.clone(),
-            tasks: receiver.who.iter().cloned().collect(),
-            victims: behind.senders + behind.receivers,
+            tasks,
+            victims: behind.waits(),
             assumption: None,
             evidence: Evidence::Stalled { receiver, channels, behind },
         });

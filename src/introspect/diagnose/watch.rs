@@ -80,7 +80,8 @@ impl Looks {
         loop {
             match self.diagnoser.look(snapshot) {
                 Ok(diagnosis) => return diagnosis,
-                // The time of day was set back. All begins anew: any snapshot is right as the first.
+                // The time of day was set back. All begins anew: any snapshot is right as the
+                // first.
                 Err(_) => self.diagnoser = Diagnoser::new(self.settings.clone()),
             }
         }
@@ -96,16 +97,16 @@ impl Looks {
 /// gives none; when all is well again, there is one without findings. Nothing is queued: whoever
 /// comes late gets the latest, and what came and went in between is not told.
 ///
-/// It uses no channel of this library, and is seen in no snapshot. The stream has no end, but in two
-/// cases: the thread has panicked, which is a fault of this library, or this is the child of a
+/// It uses no channel of this library, and is seen in no snapshot. The stream has no end, but in
+/// two cases: the thread has panicked, which is a fault of this library, or this is the child of a
 /// `fork`, where the thread is not. `latest` then keeps what was seen last, or in the child says
 /// nothing.
 ///
 /// Dropped, it ends the thread before the next look, and does not wait for it.
 ///
 /// # Cancel safety
-/// A poll that is pending takes nothing: an item that is not fetched is told by the next poll, if the
-/// findings are still others than before.
+/// A poll that is pending takes nothing: an item that is not fetched is told by the next poll, if
+/// the findings are still others than before.
 ///
 /// # Examples
 /// ```no_run

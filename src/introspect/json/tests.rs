@@ -190,8 +190,8 @@ fn written(snapshot: &Snapshot) -> Vec<u8> {
     json
 }
 
-/// Changes the value at a path, which is the numbers of members; by `how`, removes a member, doubles
-/// an item, or puts something else in its place.
+/// Changes the value at a path, which is the numbers of members; by `how`, removes a member,
+/// doubles an item, or puts something else in its place.
 fn spoil(value: &mut Value, path: &[u8], how: u8) {
     let (number, rest) = path.split_first().map_or((0, None), |(n, rest)| (*n, Some(rest)));
     let last = rest.is_some_and(<[u8]>::is_empty) && how == 0;

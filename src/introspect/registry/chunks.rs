@@ -38,7 +38,8 @@ impl<T> Chunks<T> {
         (0..(FIRST as usize) << level).map(|_| T::default()).collect()
     }
 
-    /// Whether there is memory for this item, now that `spare` is put in if it is the chunk that lacks.
+    /// Whether there is memory for this item, now that `spare` is put in if it is the chunk that
+    /// lacks.
     pub(super) fn grow(&mut self, index: u32, spare: Option<&mut Option<Box<[T]>>>) -> bool {
         let level = place(index).0;
         if let (Some(lacking @ None), Some(spare)) = (self.levels.get_mut(level), spare) {

@@ -1,8 +1,8 @@
 //! The names that channels have had: how many channels of each, and the sums of the dead ones.
 //!
-//! A hash table that never grows, so that no lookup waits for one: chains of [`MAX_NAMES`] names at most
-//! hang in a fixed number of buckets. A nameless channel has the text of its place of creation for a
-//! name, which takes long to write down; a cache finds the name by the place.
+//! A hash table that never grows, so that no lookup waits for one: chains of [`MAX_NAMES`] names at
+//! most hang in a fixed number of buckets. A nameless channel has the text of its place of creation
+//! for a name, which takes long to write down; a cache finds the name by the place.
 
 use core::hash::BuildHasher;
 use core::panic::Location;
@@ -24,8 +24,8 @@ const PLACES: usize = 1024;
 /// How many entries of the cache are looked at for a place.
 const PROBES: usize = 8;
 
-/// The hash of a name. Its keys are random: names may come from elsewhere, and must not be chosen to
-/// share a bucket.
+/// The hash of a name. Its keys are random: names may come from elsewhere, and must not be chosen
+/// to share a bucket.
 pub(super) fn hash(text: &str) -> u64 {
     static KEYS: OnceLock<RandomState> = OnceLock::new();
     let keys = KEYS.get().unwrap_or_else(|| {
@@ -87,7 +87,8 @@ impl Place {
     }
 }
 
-/// An entry of the cache. No entry is all zeros, so that the cache takes no room in the program's file.
+/// An entry of the cache. No entry is all zeros, so that the cache takes no room in the program's
+/// file.
 #[derive(Clone, Copy)]
 struct Known {
     place: Place,

@@ -254,7 +254,8 @@ impl Program {
         diagnoser.look(&program.snapshot()).unwrap()
     }
 
-    /// Looks each 100 ms, between which nothing happens: of so many, the first that finds something.
+    /// Looks each 100 ms, between which nothing happens: of so many, the first that finds
+    /// something.
     pub(super) fn first_found(&self, looks: i64) -> Option<(i64, Diagnosis)> {
         let (mut program, mut diagnoser) = (self.clone(), Diagnoser::new(Settings::default()));
         (0..looks).find_map(|look| {

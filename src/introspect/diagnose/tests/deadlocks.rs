@@ -278,8 +278,8 @@ fn a_futurelock_that_may_end_is_not_proven() {
     let (mut p, [reporter, _]) = futurelock();
     p.task(reporter).state = Some(TaskState::Running);
     assert!(p.diagnose().findings.iter().all(|found| found.kind != Futurelock));
-    // It was polled since that was first seen. A look sees tasks after channels, so the polls that it
-    // is the first to see may have taken the room.
+    // It was polled since that was first seen. A look sees tasks after channels, so the polls that
+    // it is the first to see may have taken the room.
     let mut diagnoser = Diagnoser::new(Settings::default());
     for polls in [3, 5, 7] {
         p.now += SECOND / 10;
@@ -296,6 +296,8 @@ fn a_futurelock_that_may_end_is_not_proven() {
 }
 
 /// Whether a plain task has run since is not known: the room is held.
+///
+/// Seen to fail when the room that was granted was counted as a permit of nobody.
 #[test]
 fn a_grant_of_a_plain_task_is_room_that_is_held() {
     let mut p = Program::new();
@@ -305,9 +307,24 @@ fn a_grant_of_a_plain_task_is_room_that_is_held() {
     p.is_granted(reporter, c);
     p.sends(reporter, c);
     p.receives(collector, c);
-    is(&p.diagnose(), &[(HeldPermits, Stuck, &["log"], &[], 1)]);
+    let found = p.diagnose();
+    is(&found, &[(HeldPermits, Stuck, &["log"], &["task 1"], 1)]);
+    let text = "\
+log 0/1: the room was granted to `task 1` 4.1 s ago, and is not taken
+held permits: its task does not run, or does not poll that future (`select!` by `&mut`?)
+`task 1` itself waits for room in log 0/1
+waiting: 1 sender";
+    assert_eq!(found.findings[0].text(), text);
+    // One of two is a permit's.
+    p.channels[c].stats.capacity = Some(2);
+    p.channels[c].stats.reserved = 2;
+    let text = p.diagnose().findings[0].text();
+    let head =
+        "log 0/2: the room is taken by 1 permit, not by messages, 5.1 s; the rest was granted";
+    assert!(text.starts_with(head), "{text}");
 }
 
+/// Seen to fail when the chain ended at its first hop, and its members were their own victims.
 #[test]
 fn plain_tasks_that_wait_for_each_other_are_stalled_and_no_deadlock() {
     let mut p = Program::new();
@@ -315,5 +332,20 @@ fn plain_tasks_that_wait_for_each_other_are_stalled_and_no_deadlock() {
     let (to_a, to_b) = (p.full("to a", 2, a), p.full("to b", 2, b));
     p.sends(a, to_b);
     p.sends(b, to_a);
-    is(&p.diagnose(), &[(Stalled, Stuck, &["to a", "to b"], &["task 1"], 2)]);
+    let found = p.diagnose();
+    let both = ["task 1", "task 2"];
+    is(&found, &[(Stalled, Stuck, &["to a", "to b"], &both, 0)]);
+    let text = "\
+`to a` 2/2 is stalled, 5.1 s: each of these waits for the next
+`task 1` -> `to b` 2/2 -> `task 2` -> `to a` 2/2 -> `task 1`
+what cannot be seen may still end one of these waits";
+    assert_eq!(found.findings[0].text(), text);
+    // Another waits for the circle, and one for that one.
+    let (third, fourth) = (p.plain(), p.plain());
+    let to_third = p.full("to c", 1, third);
+    p.sends(third, to_a);
+    p.sends(fourth, to_third);
+    let found = p.diagnose();
+    is(&found, &[(Stalled, Stuck, &["to a", "to b", "to c"], &both, 2)]);
+    assert!(found.findings[0].text().contains("\nso are, for this reason: `to c` 1/1\n"));
 }

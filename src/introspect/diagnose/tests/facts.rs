@@ -126,6 +126,69 @@ fn a_task_that_was_woken_and_does_not_run_is_starved() {
     is(&p.diagnose(), &[]);
 }
 
+/// Seen to fail when the stall was a finding of its own, before the one that causes it; and when a
+/// wait that stands beside the wake-up was blamed.
+#[test]
+fn what_is_stalled_by_a_starved_task_is_part_of_that_finding() {
+    let mut p = Program::new();
+    let (reader, blocker) = (p.named("reader"), p.root("blocker"));
+    p.task(blocker).state = Some(TaskState::Running);
+    p.task(reader).state = Some(TaskState::Scheduled);
+    let (answers, control) = (p.full("answers", 1, reader), p.channel("control", 1));
+    p.receives(reader, control);
+    for _ in 0..3 {
+        let sender = p.plain();
+        p.sends(sender, answers);
+    }
+    // Its room was granted to the same task.
+    let log = p.channel("log", 1);
+    p.is_granted(reader, log);
+    let other = p.plain();
+    p.sends(other, log);
+    p.task(reader).state_since_ns = Some(p.now - 2 * SECOND);
+    let found = p.diagnose();
+    is(&found, &[(Starved, Stuck, &["log", "answers"], &["reader"], 4)]);
+    let text = "\
+reader was woken 2.1 s ago and has not run since
+starved: blocker runs all that time
+stalled for this reason: log 0/1, answers 1/1
+behind it: 4 senders";
+    assert_eq!(found.findings[0].text(), text);
+    // It is not starved yet, or another stalls.
+    let mut young = p.clone();
+    young.task(reader).state_since_ns = Some(p.now - SECOND / 2);
+    let kinds = |found: &[super::super::Finding]| found.iter().map(|f| f.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(&young.diagnose().findings), [Stalled, HeldPermits]);
+    p.channels[answers].last_receiver = Some(blocker);
+    assert_eq!(kinds(&p.diagnose().findings), [Stalled, Starved]);
+}
+
+/// Seen to fail when such a task was said to wait for something outside.
+#[test]
+fn a_task_of_whom_nobody_has_a_waker() {
+    let mut p = Program::new();
+    let worker = p.root("worker");
+    let queue = p.full("queue", 1, worker);
+    let sender = p.plain();
+    p.sends(sender, queue);
+    assert_eq!(*does(&p.diagnose()), Receiving::NoWaker);
+    // Somebody has one, or had one a moment ago; it ran; it is no root; a send of its is granted.
+    let outside = |p: &Program, change: fn(&mut crate::TaskSnapshot)| {
+        let found = p.diagnose_after(|p| change(p.task(worker)));
+        assert_eq!(*does(&found), Receiving::Outside);
+    };
+    outside(&p, |worker| worker.wakers = Some(1));
+    let mut had = p.clone();
+    had.task(worker).wakers = Some(1);
+    outside(&had, |worker| worker.wakers = Some(0));
+    outside(&p, |worker| worker.root = false);
+    let runs = p.diagnose_after(|p| p.task(worker).polls = Some(4));
+    assert_eq!(*does(&runs), Receiving::Runs { polls: 1 });
+    let other = p.channel("other", 1);
+    p.is_granted(worker, other);
+    outside(&p, |_| {});
+}
+
 #[test]
 fn room_that_is_held_by_permits() {
     let mut p = Program::new();
@@ -238,8 +301,8 @@ fn a_lost_wake_up_is_found() {
     is(&p.diagnose(), &[]);
 }
 
-/// Of another process, an older one, the same again: an error that names both, after which all is as
-/// before. A clock that was set is none.
+/// Of another process, an older one, the same again: an error that names both, after which all is
+/// as before. A clock that was set is none.
 #[test]
 fn looks_that_do_not_follow_each_other_are_refused() {
     let mut p = Program::new();

@@ -46,7 +46,8 @@ fn growing_begins_and_ends_after_several_looks() {
             if look < 10 { 100 + 100 * look as u64 } else { 2000 - 100 * look as u64 };
     };
     let found = looks(0, 18, rises_then_falls);
-    // Five rises from the first look on; at look 10 it is as long as at 9, and at 15 it has fallen five times.
+    // Five rises from the first look on; at look 10 it is as long as at 9, and at 15 it has fallen
+    // five times.
     assert_eq!(seen(&found, Growing), (5..=14).collect::<Vec<_>>());
     // Up and down, whatever the size.
     let saw = |look: usize, stats: &mut ChannelStats| {
