@@ -102,6 +102,7 @@ fn set(snapshot: &mut Snapshot) {
         }
         channel.line_since_ns = channel.line_since_ns.map(|_| NOW - 11_400_000_000);
         channel.last_receive = channel.last_receive.min(812);
+        channel.line_since_ns = channel.line_since_ns.map(|_| NOW - 11_400_000_000);
     }
     for task in &mut snapshot.tasks {
         task.state_since_ns = Some(NOW - 11_400_000_000);
