@@ -25,6 +25,7 @@ async fn drain(mut rx: mpsc::Receiver<u32>, batch: usize, stop: Arc<AtomicBool>)
 }
 
 /// Starts all of them; they end when `stop` is set.
+#[allow(clippy::too_many_lines)] // one kind of traffic after the other
 fn start(stop: &Arc<AtomicBool>) {
     let is_on = {
         let stop = stop.clone();

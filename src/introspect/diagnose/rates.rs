@@ -104,8 +104,8 @@ impl Seen<'_, '_> {
         // Half of the mark: a queue that goes up and down below what it once held does not grow.
         let rises = len > was && len >= settings.growing_from && len >= stats.high_watermark / 2;
         // Where the receiver waits, if it does so elsewhere.
-        let waits = self.receiver().map(|a| scene.standing(a)).unwrap_or_default();
-        let elsewhere = waits.iter().copied().find(|&w| {
+        let foremost = self.receiver().and_then(|a| scene.actors[a as usize].foremost);
+        let elsewhere = foremost.filter(|&w| {
             let wait = &scene.waits[w as usize];
             wait.channel != *c && wait.side == Side::Send
         });

@@ -34,6 +34,9 @@ pub(super) struct Actor<'a> {
     pub(super) before: Option<TaskRow>,
     /// Its waits that were not granted.
     pub(super) standing: u64,
+    /// Of those the one that says most of what it does: the oldest, sends first, since a receive may
+    /// be awaited for long without anything being wrong.
+    pub(super) foremost: Option<u32>,
     /// Wakers that it has left behind in channels.
     pub(super) left_wakers: u64,
 }
@@ -112,6 +115,7 @@ impl<'a> Scene<'a> {
                 let same = row.is_some();
                 if let Some(party) = party.filter(|_| is.granted_at_ns.is_none()) {
                     scene.actors[party as usize].standing += 1;
+                    scene.put_foremost(party, (side, is.since_ns));
                 }
                 scene.waits.push(Wait { is, party, channel: c, side, same, still_since_ns });
             }
@@ -132,12 +136,33 @@ impl<'a> Scene<'a> {
         scene
     }
 
+    /// The next wait is one of `party`.
+    fn put_foremost(&mut self, party: u32, (side, since_ns): (Side, i64)) {
+        let next = self.waits.len() as u32;
+        let rank = |side, since_ns| (side == Side::Receive, since_ns);
+        let foremost = &mut self.actors[party as usize].foremost;
+        let is_before = |&known: &u32| {
+            let known = &self.waits[known as usize];
+            rank(known.side, known.is.since_ns) <= rank(side, since_ns)
+        };
+        if !foremost.as_ref().is_some_and(is_before) {
+            *foremost = Some(next);
+        }
+    }
+
     fn actor(&mut self, task: TaskRef) -> u32 {
         let next = self.actors.len() as u32;
         let place = *self.places.entry(task).or_insert(next);
         if place == next {
             let before = self.before.and_then(|before| before.tasks.get(&task).copied());
-            self.actors.push(Actor { task, is: None, before, standing: 0, left_wakers: 0 });
+            self.actors.push(Actor {
+                task,
+                is: None,
+                before,
+                standing: 0,
+                foremost: None,
+                left_wakers: 0,
+            });
         }
         place
     }

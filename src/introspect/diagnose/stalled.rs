@@ -56,9 +56,7 @@ fn next(scene: &Scene<'_>, c: u32) -> Option<(u32, u32)> {
     if scene.actors[receiver as usize].is_left_woken() {
         return None;
     }
-    let waits = scene.standing(receiver);
-    let is_send = |&&w: &&u32| scene.waits[w as usize].side != Side::Receive;
-    let w = *waits.iter().find(is_send).or(waits.first())?;
+    let w = scene.actors[receiver as usize].foremost?;
     Some((w, scene.waits[w as usize].channel))
 }
 
