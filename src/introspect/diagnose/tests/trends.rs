@@ -147,7 +147,7 @@ fn the_end_of_a_chain_of_full_channels_is_saturated() {
     }
 }
 
-/// Seen to fail with: a look without a receive speaks against it.
+/// Seen to fail with: a look without a receive speaks against it; and, `0/s pass`.
 #[test]
 fn a_receiver_that_is_slower_than_the_looks_is_a_bottleneck() {
     let mut p = Program::new();
@@ -160,6 +160,10 @@ fn a_receiver_that_is_slower_than_the_looks_is_a_bottleneck() {
         p.received(c, received);
         p.channels[c].stats.send_wait_total_ns += SECOND as u64 / 4;
         let found = diagnoser.look(&p.snapshot()).unwrap().findings;
+        for found in found.iter().filter(|found| found.kind == Saturated) {
+            let none = found.text().contains("none passed just now");
+            assert_eq!(none, received == 0, "{}", found.text());
+        }
         found.iter().map(|found| found.kind).collect::<Vec<_>>()
     };
     // Each third look sees a receive: the fifth that does is look 15.
