@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use parshall::introspect::Evidence;
-use parshall::introspect::FindingKind::{GivenUp, Growing, Lockstep, Refused, Stalled};
+use parshall::introspect::FindingKind::{GivenUp, Growing, Lockstep, Refused, Saturated, Stalled};
 use parshall::introspect::Verdict::{Signal, Stuck};
 use parshall::mpsc::Builder;
 use tokio::time::{interval, sleep, timeout};
@@ -169,5 +169,39 @@ fn a_capacity_of_one_in_lockstep() {
             panic!("{:?}", found.finding.evidence);
         };
         assert!(send_waits > 0.7 && recv_waits > 0.7, "{send_waits} {recv_waits}");
+    });
+}
+
+/// All channels before a slow stage are full, and it alone is the bottleneck. Seen to fail with:
+/// every channel whose senders wait.
+#[test]
+fn a_pipeline_with_a_slow_last_stage() {
+    play(async |stage: Stage| {
+        let (tx, mut lines) = bounded("lines", 4);
+        let (to_sink, mut words) = bounded("words", 4);
+        stage.spawn("source", async move {
+            for n in 0.. {
+                tx.send(n).await.unwrap();
+            }
+        });
+        stage.spawn("parser", async move {
+            while let Some(line) = lines.recv().await {
+                to_sink.send(line).await.unwrap();
+            }
+        });
+        stage.spawn("sink", async move {
+            while words.recv().await.is_some() {
+                sleep(Duration::from_millis(60)).await;
+            }
+        });
+    })
+    .looks_until(|said| says(said, &[Saturated]))
+    .judge(|seen| {
+        seen.is_silent();
+        let found = seen.says(Saturated).verdict(Signal).channels(&["words"]).tasks(&["sink"]);
+        let Evidence::Saturated { busy, waiting, .. } = found.finding.evidence else {
+            panic!("{:?}", found.finding.evidence);
+        };
+        assert!(busy > 0.9 && waiting > 0.5, "{busy} {waiting}");
     });
 }

@@ -49,7 +49,7 @@ pub enum FindingKind {
     SenderKept,
     /// An unbounded channel becomes longer and longer.
     Growing,
-    /// Full most of the time: the bottleneck.
+    /// Full most of the time, and its receiver does not wait to send elsewhere: the bottleneck.
     Saturated,
     /// `try_send` is refused.
     Refused,

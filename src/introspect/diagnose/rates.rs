@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::memory::Sums;
 use super::scene::Scene;
-use super::trend::Trends;
+use super::trend::{Trends, age};
 use super::{Evidence, Finding, FindingKind, Settings, Side, Verdict};
 
 /// A receive that many is not yet a traffic of which the share that waits tells.
@@ -20,6 +20,8 @@ struct Between {
     received: u64,
     /// Messages in it then.
     was: u64,
+    /// Something was there to be received for long, and was not.
+    stalled: bool,
 }
 
 /// Brings the trends of all channels up to this look. Those that are all quiet are not kept.
@@ -42,6 +44,7 @@ pub(super) fn find(
             sent: stats.sent_total.saturating_sub(before.sent),
             received: stats.recv_total.saturating_sub(before.received),
             was: before.sent.saturating_sub(before.received),
+            stalled: age(before.pending_since_ns, scene.now()) >= settings.stuck_after.as_nanos(),
         };
         let seen = Seen { scene, settings, c, between };
         let mut row = trends.get(&stats.channel_id).copied().unwrap_or_default();
@@ -90,6 +93,15 @@ impl Seen<'_, '_> {
         self.scene.find(waiting.or(channel.last_receiver)?)
     }
 
+    /// Where the receiver waits to send, if it does so elsewhere.
+    fn elsewhere(&self) -> Option<u32> {
+        let foremost = self.scene.actors[self.receiver()? as usize].foremost;
+        foremost.filter(|&w| {
+            let wait = &self.scene.waits[w as usize];
+            wait.channel != self.c && wait.side == Side::Send
+        })
+    }
+
     fn per_second(&self, n: u64) -> f64 {
         n as f64 / self.between.seconds
     }
@@ -103,12 +115,7 @@ impl Seen<'_, '_> {
         let (len, was) = (stats.queue_len, between.was);
         // Half of the mark: a queue that goes up and down below what it once held does not grow.
         let rises = len > was && len >= settings.growing_from && len >= stats.high_watermark / 2;
-        // Where the receiver waits, if it does so elsewhere.
-        let foremost = self.receiver().and_then(|a| scene.actors[a as usize].foremost);
-        let elsewhere = foremost.filter(|&w| {
-            let wait = &scene.waits[w as usize];
-            wait.channel != *c && wait.side == Side::Send
-        });
+        let elsewhere = self.elsewhere();
         // A length that stays what it is neither rises nor falls.
         let seen = if len == was { row.growing.is_on() } else { rises };
         let since = row.growing.look(seen, between.from_ns, between.to_ns, settings);
@@ -137,12 +144,20 @@ impl Seen<'_, '_> {
         let time = between.seconds * 1e3;
         let waiting = f64::from(between.sums.send_wait_ms) / time;
         let busy = 1.0 - (f64::from(between.sums.recv_wait_ms) / time).min(1.0);
-        // If the receiver waits as much as it works, it is not the bottleneck.
+        // If the receiver waits as much as it works, it is not the bottleneck. Nor is it if it waits
+        // to send: the one at the end of that chain is.
         let seen = stats.bounded
-            && between.received > 0
             && waiting >= settings.saturated_from
-            && busy >= 0.5;
-        let since = row.saturated.look(seen, between.from_ns, between.to_ns, settings);
+            && busy >= 0.5
+            && self.elsewhere().is_none();
+        let trend = &mut row.saturated;
+        let since = if seen && between.received == 0 && !between.stalled {
+            // It takes longer for a message than from look to look: not known yet.
+            trend.since()
+        } else {
+            let seen = seen && between.received > 0;
+            trend.look(seen, between.from_ns, between.to_ns, settings)
+        };
         if let Some(since) = since {
             let evidence = Evidence::Saturated {
                 channel: scene.channel_ref(*c),

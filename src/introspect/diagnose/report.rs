@@ -187,11 +187,14 @@ impl Finding {
                     Some(who) => format!("{} is busy {}", who.shown(), percent(*busy)),
                     None => format!("the receiver is busy {}", percent(*busy)),
                 };
+                let pass = match per_second {
+                    0.0 => "none passed just now".into(),
+                    _ => format!("{} pass", rate(*per_second)),
+                };
                 vec![format!(
-                    "{} is saturated, the bottleneck: {} pass, senders wait ({waiting:.1} on \
+                    "{} is saturated, the bottleneck: {pass}, senders wait ({waiting:.1} on \
                      average); {busy} of the time",
                     channel.filled(),
-                    rate(*per_second),
                 )]
             }
             Evidence::Turned { channel, count, per_second, share } => {

@@ -15,7 +15,7 @@ pub(super) struct Trend {
 
 impl Trend {
     /// One more look, which `seen` it or did not; it covers the time from `from_ns` to `to_ns`.
-    /// Since when it is reported, if it is.
+    /// Then [`since`](Self::since).
     pub(super) fn look(
         &mut self,
         seen: bool,
@@ -35,6 +35,11 @@ impl Trend {
                 *self = Self { on: seen, run: 0, since_ns: self.since_ns };
             }
         }
+        self.since()
+    }
+
+    /// Since when it is reported, if it is.
+    pub(super) fn since(&self) -> Option<i64> {
         self.on.then_some(self.since_ns)
     }
 

@@ -9,8 +9,8 @@
 //!
 //! A channel has one receiver, so a stage of several workers has a channel for each, and whoever
 //! feeds the stage gives to the one that has room (see `spread.rs`). One sampler takes snapshots of
-//! all channels; each goes into the database and to the live table. At the end the database is asked which
-//! channel held the others up, and who should have drained it.
+//! all channels; each goes into the database, with what a diagnosis says of it, and to the live table.
+//! At the end the database is asked what was found most often: which stage held the others up.
 //!
 //! Run it with `--help` for the options.
 
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
 
 /// One sampler for both: the database and the live table see the same snapshots.
 fn start_sampler(args: &Args, run: &Arc<Run>) -> io::Result<(Sampler, table::Live)> {
-    let recorder = SqliteRecorder::new(&args.db).keep(args.keep);
+    let recorder = SqliteRecorder::new(&args.db).keep(args.keep).settings(verdict::settings(args));
     let live = table::Live::new(run.clone(), args.plain);
     let sampler = Sampler::every(Duration::from_secs(1) / args.hz)
         .record(recorder)

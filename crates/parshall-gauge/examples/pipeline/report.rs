@@ -95,7 +95,7 @@ pub(crate) struct Recorded {
     edges: Vec<(String, String)>,
     busy: u64,
     channels: Vec<verdict::Channel>,
-    sentence: String,
+    verdict: String,
 }
 
 impl Recorded {
@@ -116,7 +116,7 @@ impl Recorded {
             lengths: lengths.collect::<Result<_, _>>()?,
             edges: edges.collect::<Result<_, _>>()?,
             busy: recording.busy()?,
-            sentence: recording.sentence(&channels)?,
+            verdict: recording.verdict(&channels)?,
             channels,
         }))
     }
@@ -149,7 +149,7 @@ impl Recorded {
                 100.0 * channel.starved,
             )?;
         }
-        writeln!(out, "\n{}", self.sentence)
+        writeln!(out, "\n{}", self.verdict)
     }
 }
 

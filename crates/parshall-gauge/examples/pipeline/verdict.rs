@@ -1,22 +1,17 @@
-//! Which stage held the others up, from the recorded data alone.
+//! What the recording says of the run: the channels, and what the recorder's diagnosis found.
 //!
-//! A slow stage fills its channel, then the stage before it waits and its channel fills too, and so
-//! on up to the source. So the fullest channel need not be the one to blame. In a snapshot, a full
-//! channel is to blame if whoever drains it, at the end of the edge `rx -> task`, is not itself waiting to
-//! send (an edge from that task to another channel's `tx`).
-//!
-//! 1. The bottleneck is the channel most often to blame, if it is so more than now and then.
-//! 2. Else nobody was held up for long. If messages lay in a channel most of the time, its receiver
-//!    always had work: that is the slowest part. Of several the one with most messages.
-//! 3. Else, if the receiver of the first channel mostly waited, the source is slow.
+//! The recorder diagnoses each snapshot and writes the findings down beside it. So what is left to
+//! do is to count: the finding that stood in most of the busy snapshots is the one to tell.
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension};
+use parshall::introspect::Settings;
+use rusqlite::{Connection, OptionalExtension, Row};
 
+use crate::cli::Args;
 use crate::report::{count, seconds};
 
-/// Full in less of the time than this, a channel holds up nobody much.
+/// What is found in less of the time than this holds up nobody much.
 const NOTABLE: f64 = 0.1;
 
 /// Fewer snapshots than this prove little.
@@ -25,13 +20,7 @@ const MANY: u64 = 5;
 /// The channels in all snapshots of one run.
 const SEEN: &str = "
 CREATE TEMP TABLE seen AS
-SELECT c.*, c.q = c.cap OR c.send_waiters > 0 AS full,
-    EXISTS (
-        SELECT 1 FROM edges AS drain JOIN edges AS wait
-            ON wait.snapshot_id = drain.snapshot_id AND wait.src_id = drain.dst_id
-        WHERE drain.snapshot_id = c.snapshot_id AND drain.src_id = c.id || ':rx'
-            AND wait.dst_id LIKE 'mpsc:%:tx'
-    ) AS passed_on
+SELECT c.*, c.q = c.cap OR c.send_waiters > 0 AS full
 FROM channels AS c JOIN snapshot_processes AS p USING (snapshot_id)
 WHERE p.proc_key = :proc_key AND c.snapshot_id >= :first
 ";
@@ -44,20 +33,44 @@ HAVING max(sent_total) > 0 AND max(q) + max(send_waiters) + max(recv_waiters) > 
 ";
 
 const CHANNELS: &str = "
-SELECT id, name, cap, max(high_watermark), max(sent_total), max(recv_total), max(send_wait_total_ns),
-    sum(full), sum(full AND NOT passed_on), sum(seen.q > 0), sum(seen.q), sum(recv_waiters > 0)
+SELECT name, cap, max(high_watermark), max(sent_total), max(send_wait_total_ns), sum(full),
+    sum(recv_waiters > 0)
 FROM seen JOIN busy USING (snapshot_id)
 GROUP BY id ORDER BY number;
 ";
 
-/// The last known name, else the id, of whoever polled the receiver.
-const DRAIN: &str = "
-SELECT coalesce(json_extract(n.attrs_json, '$.name'), n.id)
-FROM busy JOIN edges AS e USING (snapshot_id)
-    JOIN nodes AS n ON n.snapshot_id = e.snapshot_id AND n.id = e.dst_id
-WHERE e.src_id = ?1 || ':rx'
-ORDER BY json_extract(n.attrs_json, '$.name') IS NULL, e.snapshot_id DESC LIMIT 1;
+/// Of each kind, by stage and channel, in how many snapshots it was found of the stage and of the
+/// channel, and the text from when most waited. A stage is the channels that differ in a number at
+/// the end of the name; a finding names the channel that is to blame first. What was found most
+/// often comes first.
+const FINDINGS: &str = "
+WITH found AS (
+    SELECT snapshot_id, kind, json_extract(channels, '$[0].name') AS channel,
+        coalesce(json_extract(tasks, '$[0].name'), '?') AS receiver, victims, text
+    FROM findings JOIN busy USING (snapshot_id)
+), stages AS (
+    SELECT *, rtrim(channel, '-0123456789') AS stage FROM found
+), often AS (
+    SELECT kind, stage, count(DISTINCT snapshot_id) AS stood FROM stages GROUP BY kind, stage
+)
+-- The text and the receiver are those of the row with the maximum: SQLite says so.
+SELECT kind, stage, stood, channel, receiver, text, max(victims)
+FROM stages JOIN often USING (kind, stage)
+GROUP BY kind, stage, channel ORDER BY stood DESC, kind, stage, count(*) DESC, channel;
 ";
+
+/// A run may be over in a second, so each look counts for itself, and the share of looks says how
+/// long it lasted.
+pub(crate) fn settings(args: &Args) -> Settings {
+    let mut settings = Settings::default();
+    settings.looks = 1;
+    settings.trend_after = Duration::ZERO;
+    // A sender that waits all the time waits for each worker of the next stage in turn.
+    settings.saturated_from /= f64::from(args.readers.max(args.tokenisers));
+    // A refusal is how `Spread` looks for a worker that has room.
+    settings.refused_per_second = f64::INFINITY;
+    settings
+}
 
 pub(crate) struct Recording<'a> {
     db: &'a Connection,
@@ -65,22 +78,39 @@ pub(crate) struct Recording<'a> {
 
 /// A channel, over all busy snapshots.
 pub(crate) struct Channel {
-    id: String,
     pub(crate) name: String,
     pub(crate) capacity: u64,
     pub(crate) high: u64,
     pub(crate) sent: u64,
-    received: u64,
     pub(crate) send_waited: Duration,
     /// The part of the snapshots in which it was full or somebody waited to send.
     pub(crate) full: f64,
-    /// The part in which it was full, and its receiver did not wait to send elsewhere.
-    to_blame: f64,
-    /// The part in which there was a message in it, and how many on average.
-    pub(crate) backlog: f64,
-    mean: f64,
     /// The part in which its receiver waited for a message.
     pub(crate) starved: f64,
+}
+
+/// What was found of one channel.
+struct Found {
+    kind: String,
+    stage: String,
+    /// In how many snapshots it was found of any channel of the stage.
+    stood: u64,
+    channel: String,
+    receiver: String,
+    text: String,
+}
+
+impl Found {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            kind: row.get(0)?,
+            stage: row.get(1)?,
+            stood: row.get::<_, i64>(2)? as u64,
+            channel: row.get(3)?,
+            receiver: row.get(4)?,
+            text: row.get(5)?,
+        })
+    }
 }
 
 impl<'a> Recording<'a> {
@@ -111,91 +141,62 @@ impl<'a> Recording<'a> {
         let rows = statement.query_map((), |row| {
             let number = |i: usize| row.get::<_, i64>(i).map(|n| n as u64);
             Ok(Channel {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                capacity: number(2)?,
-                high: number(3)?,
-                sent: number(4)?,
-                received: number(5)?,
-                send_waited: Duration::from_nanos(number(6)?),
-                full: number(7)? as f64 / busy,
-                to_blame: number(8)? as f64 / busy,
-                backlog: number(9)? as f64 / busy,
-                mean: number(10)? as f64 / busy,
-                starved: number(11)? as f64 / busy,
+                name: row.get(0)?,
+                capacity: number(1)?,
+                high: number(2)?,
+                sent: number(3)?,
+                send_waited: Duration::from_nanos(number(4)?),
+                full: number(5)? as f64 / busy,
+                starved: number(6)? as f64 / busy,
             })
         })?;
         rows.collect()
     }
 
-    /// Names the bottleneck, or says that there is none.
-    pub(crate) fn sentence(&self, channels: &[Channel]) -> rusqlite::Result<String> {
-        let sentence = self.verdict(channels)?;
-        Ok(if self.busy()? < MANY {
-            format!("{sentence} (So few snapshots are a hint at most; --hz takes more.)")
-        } else {
-            sentence
-        })
-    }
-
-    fn verdict(&self, channels: &[Channel]) -> rusqlite::Result<String> {
-        let busy = snapshots(self.busy()?);
-        let blame = |channel: &&Channel| (channel.to_blame, channel.send_waited);
-        let blamed = channels.iter().filter(|channel| channel.to_blame > 0.0);
-        let worst = blamed.max_by(|a, b| blame(a).partial_cmp(&blame(b)).expect("no part is NaN"));
-        if let Some(worst) = worst.filter(|worst| worst.to_blame >= NOTABLE) {
-            let drain = self.drain(worst)?.map_or_else(
-                || "who should have drained it is not known".to_owned(),
-                |drain| format!("`{drain}` should have drained it"),
-            );
-            return Ok(format!(
-                "Bottleneck: `{}` was full in {:.0} % of {busy}, and its senders waited {} \
-                 in total; {drain}.",
-                worst.name,
-                100.0 * worst.full,
-                seconds(worst.send_waited),
-            ));
-        }
-        let seldom = worst.map_or_else(
-            || format!("No channel was full in {busy}"),
-            |worst| {
-                let part = 100.0 * worst.full;
+    /// What the diagnosis found most often, or that it found nothing.
+    pub(crate) fn verdict(&self, channels: &[Channel]) -> rusqlite::Result<String> {
+        let busy = self.busy()?;
+        let mut statement = self.db.prepare(FINDINGS)?;
+        let found: Vec<Found> = statement.query_map((), Found::read)?.collect::<Result<_, _>>()?;
+        let share = |found: &&Found| found.stood as f64 / busy.max(1) as f64;
+        let mut verdict = match found.first().filter(|first| share(first) >= NOTABLE) {
+            Some(worst) => {
+                let same = |other: &&Found| other.kind == worst.kind && other.stage == worst.stage;
+                let also: Vec<_> = (found[1..].iter().filter(same))
+                    .map(|other| format!("{} ({})", other.channel, other.receiver))
+                    .collect();
+                let also = match &also[..] {
+                    [] => String::new(),
+                    also => format!("\n  likewise {}", also.join(", ")),
+                };
                 format!(
-                    "No channel was full for long: most often `{}`, in {part:.0} % of {busy}",
-                    worst.name
+                    "The diagnosis, in {:.0} % of {}:\n  {}{also}",
+                    100.0 * share(&worst),
+                    snapshots(busy),
+                    worst.text.replace('\n', "\n  "),
                 )
-            },
-        );
-        let waited = seconds(channels.iter().map(|channel| channel.send_waited).sum());
-        let seldom = format!("{seldom}, and all senders together waited {waited}");
-        // What nobody has begun to receive from says nothing about its receiver.
-        let piled = channels.iter().filter(|channel| channel.backlog > 0.5 && channel.received > 0);
-        if let Some(piled) = piled.max_by(|a, b| a.mean.total_cmp(&b.mean)) {
-            let drain = self.drain(piled)?;
-            return Ok(format!(
-                "{seldom}. But messages lay in `{}` in {:.0} % of them, {:.1} on average: {} is the slowest \
-                 part.",
-                piled.name,
-                100.0 * piled.backlog,
-                piled.mean,
-                drain.map_or_else(|| "its receiver".to_owned(), |drain| format!("`{drain}`")),
-            ));
+            }
+            None => idle(busy, channels),
+        };
+        if busy < MANY {
+            verdict += "\n(So few snapshots are a hint at most; --hz takes more.)";
         }
-        // Channels are made from the first stage to the last: the source feeds the first.
-        Ok(match channels.first().filter(|first| first.starved > 0.5) {
-            Some(source) => format!(
-                "{seldom}. Receivers waited instead, that of `{}` in {:.0} % of them: the source is the \
-                 slowest part, the walk.",
-                source.name,
-                100.0 * source.starved,
-            ),
-            None => format!("{seldom}: no stage held up the others."),
-        })
+        Ok(verdict)
     }
+}
 
-    fn drain(&self, channel: &Channel) -> rusqlite::Result<Option<String>> {
-        self.db.query_row(DRAIN, [&channel.id], |row| row.get(0)).optional()
-    }
+/// No finding, and the numbers that are known.
+fn idle(busy: u64, channels: &[Channel]) -> String {
+    let waited = seconds(channels.iter().map(|channel| channel.send_waited).sum());
+    // The channels are made from the first stage to the last: the source feeds the first.
+    let first = channels.first().map_or_else(String::new, |first| {
+        let share = 100.0 * first.starved;
+        format!(", and the receiver of {} for messages in {share:.0} % of them", first.name)
+    });
+    format!(
+        "No stage held up the others in {}:\n  all senders together waited {waited}{first}.",
+        snapshots(busy)
+    )
 }
 
 pub(crate) fn snapshots(n: u64) -> String {

@@ -1,8 +1,8 @@
 //! Rates and trends over many looks, with their hysteresis.
 
-use super::super::FindingKind::{GivenUp, Growing, Lockstep, Refused, Saturated};
-use super::super::{Diagnoser, Evidence, FindingKind, Settings};
-use super::build::{Program, SECOND};
+use super::super::FindingKind::{GivenUp, Growing, Lockstep, Refused, Saturated, Stalled};
+use super::super::{Diagnoser, Evidence, FindingKind, Settings, Verdict};
+use super::build::{Known, Program, SECOND, is};
 use crate::ChannelStats;
 
 /// For each look, a second after the last one, what was found of the one channel.
@@ -119,6 +119,60 @@ fn a_bottleneck_is_saturated_and_a_small_channel_in_lockstep() {
         stats.recv_wait_total_ns += second / 2;
     };
     assert!(looks(64, 30, healthy).iter().all(Vec::is_empty));
+}
+
+/// Its receiver works, those of the others wait to send. Seen to fail with: every channel whose
+/// senders wait.
+#[test]
+fn the_end_of_a_chain_of_full_channels_is_saturated() {
+    let mut p = Program::new();
+    let (source, middle, sink) = (p.named("source"), p.named("middle"), p.named("sink"));
+    let (a, b) = (p.full("a", 4, middle), p.full("b", 4, sink));
+    p.sends(source, a);
+    p.sends(middle, b);
+    let mut diagnoser = Diagnoser::new(Settings::default());
+    for look in 0..12 {
+        p.now += SECOND;
+        for c in [a, b] {
+            p.received(c, 100);
+            p.channels[c].stats.send_wait_total_ns += SECOND as u64;
+        }
+        // Every fourth look meets the middle at work.
+        let mut seen = p.snapshot();
+        if look % 4 == 3 {
+            seen.channels[b].send_waits.clear();
+        }
+        let found = diagnoser.look(&seen).unwrap();
+        let all: &[Known<'_>] = &[(Saturated, Verdict::Signal, &["b"], &["sink"], 1)];
+        is(&found, if look < 5 { &[] } else { all });
+    }
+}
+
+/// Seen to fail with: a look without a receive speaks against it; and, `0/s pass`.
+#[test]
+fn a_receiver_that_is_slower_than_the_looks_is_a_bottleneck() {
+    let mut p = Program::new();
+    let (source, sink) = (p.named("source"), p.named("sink"));
+    let c = p.full("c", 4, sink);
+    p.sends(source, c);
+    let mut diagnoser = Diagnoser::new(Settings::default());
+    let mut look = |received| {
+        p.now += SECOND / 4;
+        p.received(c, received);
+        p.channels[c].stats.send_wait_total_ns += SECOND as u64 / 4;
+        let found = diagnoser.look(&p.snapshot()).unwrap().findings;
+        for found in found.iter().filter(|found| found.kind == Saturated) {
+            let none = found.text().contains("none passed just now");
+            assert_eq!(none, received == 0, "{}", found.text());
+        }
+        found.iter().map(|found| found.kind).collect::<Vec<_>>()
+    };
+    // Each third look sees a receive: the fifth that does is look 15.
+    let found: Vec<_> = (1..30).map(|n| look(u64::from(n % 3 == 0))).collect();
+    assert_eq!(seen(&found, Saturated), (14..29).collect::<Vec<_>>());
+    // It stops: that is no bottleneck, but stalled.
+    let found: Vec<_> = (0..20).map(|_| look(0)).collect();
+    assert!(found.last().is_some_and(|kinds| kinds[..] == [Stalled]), "{found:?}");
 }
 
 /// Of looks that follow each other at once nothing is said.
