@@ -24,6 +24,8 @@ fn a_lost_wakeup_is_found_and_named() {
         pending::<()>().await;
     })
     .at_rest(|now| now.sends("jobs") == 1 && now.senders("jobs") == 2)
+    // It must stand for a second: a thread may be stopped for long between room and wake-up.
+    .looks_until(|said| said.iter().any(|said| said.findings.iter().any(|f| f.kind == LostWakeup)))
     .judge(|seen| {
         let found = seen.says(LostWakeup).channels(&["jobs"]);
         let Evidence::LostWakeup { side, who, .. } = &found.finding.evidence else {

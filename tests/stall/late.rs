@@ -133,13 +133,14 @@ fn a_server_late_with_its_look_at_the_head_passes_nobody_for_nothing() {
 /// Seen to fail with: `view` under a lock.
 #[test]
 fn a_snapshot_that_is_stopped_holds_up_nobody() {
-    const STEP: &str = "stats: wait read";
-    let (tx, rx) = mpsc::channel(CAPACITY as usize);
-    let own = tx.clone();
-    let victim = Victim::stop_at(&[STEP], move |arm| {
-        arm.now();
-        own.stats().capacity
-    });
-    with_receiver(STEP, &tx, rx, 0);
-    assert_eq!(victim.release(), Some(CAPACITY));
+    for step in ["stats: wait read", "stats: waker read"] {
+        let (tx, rx) = mpsc::channel(CAPACITY as usize);
+        let own = tx.clone();
+        let victim = Victim::stop_at(&[step], move |arm| {
+            arm.now();
+            own.stats().capacity
+        });
+        with_receiver(step, &tx, rx, 0);
+        assert_eq!(victim.release(), Some(CAPACITY));
+    }
 }

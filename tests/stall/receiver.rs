@@ -60,6 +60,7 @@ pub(crate) fn steps() -> Vec<&'static str> {
         "close: failed",
         "close: senders gone",
         "stats: wait read",
+        "stats: waker read",
     ];
     SCENES.iter().map(|scene| scene.step).chain(own).collect()
 }
