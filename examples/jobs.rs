@@ -1,4 +1,5 @@
-//! A job queue with room for four, and who waits for whom while it is full: `cargo run --example jobs`.
+//! A job queue with room for four, and who waits for whom while it is full: `cargo run --example
+//! jobs`.
 
 use std::time::Duration;
 

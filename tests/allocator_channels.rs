@@ -1,8 +1,8 @@
-//! An allocator that looks at a snapshot whenever it is asked: heap profilers do that. So nothing may
-//! be allocated or freed under the registry's lock, nor where a snapshot waits for a channel.
+//! An allocator that looks at a snapshot whenever it is asked: heap profilers do that. So nothing
+//! may be allocated or freed under the registry's lock, nor where a snapshot waits for a channel.
 //!
-//! Seen to fail, each of them, by hanging until the deadline: with tables that grow under the lock, and
-//! a last count of waiters that makes a list.
+//! Seen to fail, each of them, by hanging until the deadline: with tables that grow under the lock,
+//! and a last count of waiters that makes a list.
 #![cfg(feature = "introspect")]
 
 mod support;
@@ -61,8 +61,8 @@ unsafe impl GlobalAlloc for Looking {
     }
 }
 
-/// Runs `f` on a thread of its own, with snapshots. Returns how many there were in allocations, frees and
-/// reallocations. If it hangs, the process ends.
+/// Runs `f` on a thread of its own, with snapshots. Returns how many there were in allocations,
+/// frees and reallocations. If it hangs, the process ends.
 fn looking(f: impl FnOnce() + Send + 'static) -> [usize; 3] {
     // The name of the process is made once, and not by us.
     drop(parshall::snapshot());
@@ -124,7 +124,8 @@ fn names_new_and_known() {
     assert!(allocated > 120 && freed > 120, "{allocated} {freed}");
 }
 
-/// A grant whose future was forgotten still stands in the row when the channel ends, and is counted.
+/// A grant whose future was forgotten still stands in the row when the channel ends, and is
+/// counted.
 #[test]
 fn a_channel_ends_and_a_grant_is_left() {
     let [_, freed, _] = looking(|| {

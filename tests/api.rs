@@ -1,5 +1,5 @@
-//! The interface is Tokio's: the same source compiles against both, prints the same texts, and panics at
-//! the same place.
+//! The interface is Tokio's: the same source compiles against both, prints the same texts, and
+//! panics at the same place.
 
 mod support;
 mod twice;

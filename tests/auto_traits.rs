@@ -1,9 +1,9 @@
-//! Bounds and auto traits, bug class B20: `Send` and `Sync` if and only if messages are `Send`, no bound where
-//! tokio asks for none. The tables come from one source compiled against both channels, so that tokio
-//! judges; what it cannot judge, for every `T`, is asserted below, both ways.
+//! Bounds and auto traits, bug class B20: `Send` and `Sync` if and only if messages are `Send`, no
+//! bound where tokio asks for none. The tables come from one source compiled against both channels,
+//! so that tokio judges; what it cannot judge, for every `T`, is asserted below, both ways.
 //!
-//! That something does not compile is shown a second time by doctests, each beside a twin that compiles:
-//! `src/mpsc/bounds.rs`.
+//! That something does not compile is shown a second time by doctests, each beside a twin that
+//! compiles: `src/mpsc/bounds.rs`.
 
 mod twice;
 
@@ -19,7 +19,8 @@ use parshall::mpsc::{
 };
 use twice::{ours, theirs};
 
-/// No difference is intended: our futures are `!Unpin` as tokio's are, though those that borrow need not be.
+/// No difference is intended: our futures are `!Unpin` as tokio's are, though those that borrow
+/// need not be.
 ///
 /// Seen to fail with: `Chan` that holds a `PhantomData<fn(T) -> T>` instead of a mutex.
 #[test]
@@ -39,8 +40,8 @@ fn b20_every_type_and_future_has_the_auto_traits_of_tokios() {
 
 /// The futures' rows in words, in case tokio's should change: TOKIO.md 2.7.
 ///
-/// Seen to fail with: `Chan` that holds a `PhantomData<fn(T) -> T>` instead of a mutex; and, a `send` that boxes
-/// its wait.
+/// Seen to fail with: `Chan` that holds a `PhantomData<fn(T) -> T>` instead of a mutex; and, a
+/// `send` that boxes its wait.
 #[test]
 fn b20_futures_are_send_if_messages_are_and_never_unpin() {
     const FUTURES: [&str; 7] =
@@ -102,7 +103,8 @@ never!(PartialEq: SendError<Unable>, TrySendError<Unable>);
 /// Has no trait at all, auto traits but for `Unpin` aside.
 struct Unable(#[allow(dead_code)] *mut u8);
 
-/// The positive side for every `T: Send`, not only for examples; `T: Sync` and `T: 'static` are never asked for.
+/// The positive side for every `T: Send`, not only for examples; `T: Sync` and `T: 'static` are
+/// never asked for.
 const fn always<'a, T: Send + 'a>() {
     const fn all<X: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
     all::<Sender<T>>();

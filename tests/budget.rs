@@ -17,7 +17,8 @@ use tokio::task::coop;
 use twice::{ours, theirs};
 
 /// Seen to fail with: no unit spent by a receive, by a send, by a reserve; a unit a message in
-/// `recv_many`; no unit for a limit of 0; a unit spent by a send that finds the channel closed, by `closed`.
+/// `recv_many`; no unit for a limit of 0; a unit spent by a send that finds the channel closed, by
+/// `closed`.
 #[test]
 fn b31_loops_make_way_in_the_same_rounds_as_tokios() {
     let (ours, theirs) = (ours::budget::loops(), theirs::budget::loops());
@@ -35,8 +36,8 @@ fn b31_loops_make_way_in_the_same_rounds_as_tokios() {
     }
 }
 
-/// Seen to fail with: the unit asked before the permit or the place in line is taken; permits not given
-/// back by a drop; no look for closure while permits are held; a wake-up without need.
+/// Seen to fail with: the unit asked before the permit or the place in line is taken; permits not
+/// given back by a drop; no look for closure while permits are held; a wake-up without need.
 #[test]
 fn operations_without_a_budget_keep_wake_and_return_what_tokios_do() {
     let (ours, theirs) = (ours::budget::exhausted(), theirs::budget::exhausted());
@@ -48,8 +49,9 @@ fn operations_without_a_budget_keep_wake_and_return_what_tokios_do() {
     assert_eq!(theirs[0], first);
 }
 
-/// Seen to fail with: no check in one of the calls; the check behind a function that is not `track_caller`;
-/// `Handle::try_current` for a check; the message put into the channel before the check.
+/// Seen to fail with: no check in one of the calls; the check behind a function that is not
+/// `track_caller`; `Handle::try_current` for a check; the message put into the channel before the
+/// check.
 #[test]
 fn blocking_calls_panic_inside_a_runtime_as_tokios_do() {
     let (tx, mut rx) = mpsc::channel(8);
@@ -132,13 +134,14 @@ impl Wake for BlocksInWake {
     }
 }
 
-/// A blocking call has nobody to make way for. Seen to fail without `unlimited`: it is polled over and
-/// over with the same empty budget.
+/// A blocking call has nobody to make way for. Seen to fail without `unlimited`: it is polled over
+/// and over with the same empty budget.
 #[test]
 fn blocking_calls_need_no_budget() {
     let (woken, received) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        // The one place with a budget where blocking is allowed: inside a blocking call of Tokio's own.
+        // The one place with a budget where blocking is allowed: inside a blocking call of Tokio's
+        // own.
         let (tx, mut rx) = tokio::sync::mpsc::channel(1);
         let waker = Waker::from(Arc::new(BlocksInWake(woken)));
         assert!(rx.poll_recv(&mut Context::from_waker(&waker)).is_pending());
@@ -148,7 +151,8 @@ fn blocking_calls_need_no_budget() {
 }
 
 /// The waker of the poll sends, and spends what is left of the budget, after the receive has looked
-/// for a unit. The message stays for the next poll; and a stream that has not said so has not ended.
+/// for a unit. The message stays for the next poll; and a stream that has not said so has not
+/// ended.
 ///
 /// Seen to fail with: a receive that takes the message and then asks for the unit; an end that is
 /// noted before the unit is there.

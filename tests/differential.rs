@@ -1,8 +1,9 @@
-//! The same random script of calls on Tokio's channel and on ours, of either flavour: every result, text,
-//! wake-up, drop and gauge is compared after every call. And the same on the model that the fuzz target
-//! uses, telemetry included.
+//! The same random script of calls on Tokio's channel and on ours, of either flavour: every result,
+//! text, wake-up, drop and gauge is compared after every call. And the same on the model that the
+//! fuzz target uses, telemetry included.
 //!
-//! Not in the scripts: calls that need a timer or a second thread (`tests/sending.rs`, `tests/receiving.rs`).
+//! Not in the scripts: calls that need a timer or a second thread (`tests/sending.rs`,
+//! `tests/receiving.rs`).
 
 mod script;
 
@@ -18,26 +19,26 @@ use script::oracle::Oracle;
 use script::step::{Out, Step};
 use script::{ours, theirs};
 
-/// The differences that are intended, all of them, each as narrow as it can be said. Beside these: what a
-/// printed handle says of its channel's inside, see [`without_inside`].
+/// The differences that are intended, all of them, each as narrow as it can be said. Beside these:
+/// what a printed handle says of its channel's inside, see [`without_inside`].
 #[derive(Default)]
 struct Differences {
-    /// Messages sent through a permit after the receiver was dropped. Ours drops them at once and the
-    /// room comes back; Tokio keeps them until the last handle goes (tokio #7714).
+    /// Messages sent through a permit after the receiver was dropped. Ours drops them at once and
+    /// the room comes back; Tokio keeps them until the last handle goes (tokio #7714).
     late: Vec<u32>,
     receiver_dropped: bool,
-    /// The waker of a receive that said that nothing will ever come. Tokio keeps it and wakes it once
-    /// more, when the last sender goes or a send fails; ours wakes nobody who has his answer.
+    /// The waker of a receive that said that nothing will ever come. Tokio keeps it and wakes it
+    /// once more, when the last sender goes or a send fails; ours wakes nobody who has his answer.
     answered: Option<u8>,
-    /// The waker of a receive that waits. If the receiver closes an idle channel while it waits (it has
-    /// to poll again by itself, neither channel wakes it for that), then Tokio wakes it at the next
-    /// send that fails, ours, as ever, when the last sender goes.
+    /// The waker of a receive that waits. If the receiver closes an idle channel while it waits (it
+    /// has to poll again by itself, neither channel wakes it for that), then Tokio wakes it at the
+    /// next send that fails, ours, as ever, when the last sender goes.
     waiting: Option<u8>,
     /// Woken by Tokio already, and by ours not yet.
     early: Option<u8>,
-    /// The waker of a receive that waits while a `blocking_recv` learns that nothing will ever come. Tokio
-    /// forgets it for the thread's; ours, where a call that need not wait changes nothing, as `try_recv`,
-    /// wakes it when the last sender goes.
+    /// The waker of a receive that waits while a `blocking_recv` learns that nothing will ever
+    /// come. Tokio forgets it for the thread's; ours, where a call that need not wait changes
+    /// nothing, as `try_recv`, wakes it when the last sender goes.
     kept: Option<u8>,
     /// The receive in progress has limit 0: its answer says nothing.
     asks_for_none: bool,
@@ -109,7 +110,8 @@ impl Differences {
     }
 }
 
-/// A printed handle without what is in its channel: of that, Tokio prints its own words, ours nothing.
+/// A printed handle without what is in its channel: of that, Tokio prints its own words, ours
+/// nothing.
 fn without_inside(text: &str) -> String {
     let Some((before, inside)) = text.split_once("chan: ") else { return text.to_owned() };
     let mut depth = 0;
@@ -133,7 +135,8 @@ fn last(out: &Out) -> &Out {
     }
 }
 
-/// The fuzz target's kept inputs, here from position 0 and in the storage that the capacity asks for.
+/// The fuzz target's kept inputs, here from position 0 and in the storage that the capacity asks
+/// for.
 #[test]
 fn the_kept_corpus_does_what_tokios_does_and_the_model_predicts() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/ops");
@@ -163,8 +166,8 @@ fn scripts() -> impl Strategy<Value = Vec<Op>> {
     prop::collection::vec(any::<[u8; 3]>().prop_map(Op::decode), 1..120)
 }
 
-/// None: unbounded. Small ones are full soon; then those on either side of one block and two; from 129
-/// on ours uses blocks.
+/// None: unbounded. Small ones are full soon; then those on either side of one block and two; from
+/// 129 on ours uses blocks.
 fn capacities() -> impl Strategy<Value = Option<usize>> {
     let bounded = prop_oneof![
         3 => 1usize..4,

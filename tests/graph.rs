@@ -1,5 +1,5 @@
-//! The graph of a snapshot: nodes that both ends of every edge have, ids that never collide, and edges only
-//! while somebody waits.
+//! The graph of a snapshot: nodes that both ends of every edge have, ids that never collide, and
+//! edges only while somebody waits.
 #![cfg(feature = "introspect")]
 
 mod support;

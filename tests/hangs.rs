@@ -28,8 +28,8 @@ fn select() {
     hang_select::main();
 }
 
-/// The lines of a report without what differs from run to run: the name of the process, numbers, and
-/// who of those that hang behind it is named.
+/// The lines of a report without what differs from run to run: the name of the process, numbers,
+/// and who of those that hang behind it is named.
 fn lines(report: &str) -> Vec<String> {
     let lines = report.lines().skip_while(|line| !line.starts_with("parshall: ")).skip(1);
     let mut out = Vec::new();

@@ -157,8 +157,8 @@ impl Drop for Odd {
     }
 }
 
-/// Fails if `Drain`'s drop is `self.for_each(drop)`. Without the guard in `FirstPanic::resume` the second half
-/// aborts.
+/// Fails if `Drain`'s drop is `self.for_each(drop)`. Without the guard in `FirstPanic::resume` the
+/// second half aborts.
 #[test]
 #[cfg_attr(
     miri,

@@ -1,4 +1,5 @@
-//! The architecture as rules: who may import whom, who may be unsafe, and what each atomic must say.
+//! The architecture as rules: who may import whom, who may be unsafe, and what each atomic must
+//! say.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -345,7 +346,8 @@ fn every_atomic_operation_names_its_pair() {
     assert!(uses.len() > 8, "the tags are not where this test looks");
     for (tag, count) in uses {
         assert!(map.contains(&tag), "tag {tag} is not in the ordering map of ring/mod.rs");
-        // Both ends of K1 are the one swap on T. M2 is the receiver looking on beside P1, M6 a maximum.
+        // Both ends of K1 are the one swap on T. M2 is the receiver looking on beside P1, M6 a
+        // maximum.
         let one_place = ["K1", "M2", "M6"].contains(&tag.as_str());
         assert!(count > 1 || one_place, "tag {tag} has one end only");
     }

@@ -1,5 +1,6 @@
-//! Memory: the same at creation whatever the capacity, nothing of a dead channel stays, a burst is given back, and a
-//! steady flow allocates nothing. That waits leave nothing is shown by `bugs`, under B23.
+//! Memory: the same at creation whatever the capacity, nothing of a dead channel stays, a burst is
+//! given back, and a steady flow allocates nothing. That waits leave nothing is shown by `bugs`,
+//! under B23.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! What the documents say of a move. The example in its two versions is one `use` line apart; that both print
-//! the same is checked by `.ci/run`.
+//! What the documents say of a move. The example in its two versions is one `use` line apart; that
+//! both print the same is checked by `.ci/run`.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Channels that move, on a busy machine, looked at very often: nothing is said of them that is not so.
+//! Channels that move, on a busy machine, looked at very often: nothing is said of them that is not
+//! so.
 
 #![cfg(all(feature = "tokio", feature = "introspect"))]
 
@@ -133,8 +134,8 @@ fn start(stop: &Arc<AtomicBool>) {
 /// Channels of several kinds, all of which move, and a diagnosis every 5 ms that takes 50 ms for
 /// long: whatever is said must have been so. `PARSHALL_STRESS_SECONDS` makes it longer.
 ///
-/// Seen to fail, on a machine that was busy, when a torn look was taken for polls, a thread that was
-/// stopped for one that had forgotten, and a line for the receives that it may miss.
+/// Seen to fail, on a machine that was busy, when a torn look was taken for polls, a thread that
+/// was stopped for one that had forgotten, and a line for the receives that it may miss.
 #[test]
 fn what_is_said_of_channels_that_move_is_so() {
     let runtime =

@@ -1,4 +1,5 @@
-//! Receiving: one, many, by poll, as a stream, by blocking; wake-ups and the emptiness of the channel.
+//! Receiving: one, many, by poll, as a stream, by blocking; wake-ups and the emptiness of the
+//! channel.
 
 mod support;
 

@@ -58,8 +58,8 @@ fn any_capacity_is_exact_up_to_tokios_limit() {
     }
 }
 
-/// The words count 16,777,215 permits. More are refused, or waited for, though the channel has room: the one
-/// limit that Tokio's does not have.
+/// The words count 16,777,215 permits. More are refused, or waited for, though the channel has
+/// room: the one limit that Tokio's does not have.
 #[test]
 fn as_many_permits_as_the_word_counts() {
     const MOST: usize = 16_777_215;

@@ -223,7 +223,8 @@ fn b27_a_wait_that_is_closed_aborted_or_dropped_gives_its_place_and_its_room_to_
     }
 }
 
-/// Fails, by an overflow in the count of permits, if the sender goes before its place or its room does.
+/// Fails, by an overflow in the count of permits, if the sender goes before its place or its room
+/// does.
 #[test]
 fn the_last_sender_may_go_while_it_waits_or_has_room() {
     for granted in 0..3 {
@@ -272,8 +273,8 @@ fn an_aborted_wait_starts_at_the_end_of_the_line() {
     assert_eq!((behind.count(), anew.count()), (1, 0));
 }
 
-/// Fails if a refusal drops the message or is not counted, and if `is_closed` looks at the channel only, or
-/// at `close` only.
+/// Fails if a refusal drops the message or is not counted, and if `is_closed` looks at the channel
+/// only, or at `close` only.
 #[test]
 fn b28_a_closed_receiver_refuses_and_the_same_message_comes_back() {
     for end in [Receiver::close as fn(&mut _), |rx| drop(std::mem::replace(rx, polled(1).1))] {
@@ -401,7 +402,8 @@ fn any_message_will_do() {
     assert!(error.source().is_none());
 }
 
-/// Fails if `abort_send` forgets the place instead of dropping it, or keeps the room: the line stops.
+/// Fails if `abort_send` forgets the place instead of dropping it, or keeps the room: the line
+/// stops.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tasks_send_and_abort_and_nothing_is_lost() {
     const EACH: u32 = if cfg!(miri) { 20 } else { 5_000 };
@@ -459,8 +461,8 @@ fn b27_an_unbounded_sink_is_always_ready_until_the_receiver_goes() {
     assert_eq!(Sink::start_send(sink.as_mut(), 3).unwrap_err().into_inner(), Some(3));
 }
 
-/// `SinkExt::send` in scope must not go before the sender's own `send`. Fails to compile, or leaves the channel
-/// empty, if `UnboundedSender` is a sink itself.
+/// `SinkExt::send` in scope must not go before the sender's own `send`. Fails to compile, or leaves
+/// the channel empty, if `UnboundedSender` is a sink itself.
 #[test]
 fn an_unbounded_sender_sends_though_a_sinks_send_is_in_scope() {
     trait SinkLike<Item>: Sink<Item> {

@@ -1,7 +1,8 @@
 //! Receivers as streams: when they have ended, and how many messages they say will come.
 //!
-//! The shapes are those of the tests of tokio-stream's wrappers, `ReceiverStream` and `UnboundedReceiverStream`, on the receiver
-//! itself, and more. Each test names the planted bugs that it was seen to fail with.
+//! The shapes are those of the tests of tokio-stream's wrappers, `ReceiverStream` and
+//! `UnboundedReceiverStream`, on the receiver itself, and more. Each test names the planted bugs
+//! that it was seen to fail with.
 
 mod support;
 
@@ -128,7 +129,8 @@ fn an_open_stream_has_no_upper_bound_and_has_not_ended() {
     }
 }
 
-/// Fails with a hint that knows no closure, as it was; and with `is_terminated` that is drained, as it was.
+/// Fails with a hint that knows no closure, as it was; and with `is_terminated` that is drained, as
+/// it was.
 #[test]
 fn a_stream_that_is_closed_counts_down_to_its_end() {
     let counts = [(2, Some(2)), (1, Some(1)), (0, Some(0))];
@@ -222,7 +224,8 @@ fn permits_of_each_kind_are_bounds_while_they_are_out() {
     ends("forgotten", &mut rx);
 }
 
-/// Whatever happens meanwhile, as many come as the hint said. What a hint counts the tests before this show.
+/// Whatever happens meanwhile, as many come as the hint said. What a hint counts the tests before
+/// this show.
 ///
 /// Fails with a hint that knows no closure.
 #[test]
@@ -253,7 +256,8 @@ fn a_hint_is_true_beside_senders() {
     }
 }
 
-/// Fails with a flag that `poll_next` alone sets; with one that `recv_many` sets; and with one that `try_recv` does.
+/// Fails with a flag that `poll_next` alone sets; with one that `recv_many` sets; and with one that
+/// `try_recv` does.
 #[test]
 fn each_call_that_gives_none_for_the_end_ends_the_stream_and_no_other() {
     type Call = fn(&mut dyn End) -> bool;

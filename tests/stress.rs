@@ -1,5 +1,5 @@
-//! Real threads: nothing lost, nothing doubled, per-sender order. A watchdog prints who waits for whom
-//! and aborts if nothing moves.
+//! Real threads: nothing lost, nothing doubled, per-sender order. A watchdog prints who waits for
+//! whom and aborts if nothing moves.
 
 mod support;
 
@@ -16,7 +16,8 @@ use parshall::task;
 use support::rounds;
 use support::watchdog::{Watchdog, Watched};
 
-/// A message: its sender and its number there; a count of live messages finds leaks and double drops.
+/// A message: its sender and its number there; a count of live messages finds leaks and double
+/// drops.
 struct Message {
     from: usize,
     number: usize,

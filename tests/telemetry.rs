@@ -1,5 +1,5 @@
-//! What `stats` and snapshots say of a channel: exact numbers when nothing moves, and numbers that hold at
-//! every instant when everything does.
+//! What `stats` and snapshots say of a channel: exact numbers when nothing moves, and numbers that
+//! hold at every instant when everything does.
 #![cfg(feature = "introspect")]
 
 mod support;

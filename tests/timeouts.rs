@@ -77,7 +77,8 @@ fn closing_ends_a_wait_with_a_deadline_at_once() {
     });
 }
 
-/// `Instant + Duration::MAX` overflows. Seen to fail with: `Instant::now() + timeout`; no time for an overflow.
+/// `Instant + Duration::MAX` overflows. Seen to fail with: `Instant::now() + timeout`; no time for
+/// an overflow.
 #[test]
 fn b25_a_time_too_long_to_be_told_never_ends() {
     watched(|| {
@@ -99,8 +100,8 @@ fn b25_a_time_too_long_to_be_told_never_ends() {
     });
 }
 
-/// Messages that arrive around the deadline are received by this call or the next. Seen to fail with: a message
-/// taken by the last poll and thrown away.
+/// Messages that arrive around the deadline are received by this call or the next. Seen to fail
+/// with: a message taken by the last poll and thrown away.
 #[test]
 fn no_message_is_lost_at_the_deadline() {
     watched(|| {
@@ -132,8 +133,8 @@ fn no_message_is_lost_at_the_deadline() {
     });
 }
 
-/// The same for sends: what timed out was not sent, what did not was. Seen to fail with: a granted send that
-/// reports a timeout and keeps its permit.
+/// The same for sends: what timed out was not sent, what did not was. Seen to fail with: a granted
+/// send that reports a timeout and keeps its permit.
 #[test]
 fn a_send_is_either_in_or_given_back() {
     watched(|| {
@@ -326,7 +327,8 @@ mod on_tokio {
         assert_eq!((rx.try_recv(), send.ready(), rx.try_recv()), (Ok(0), Ok(()), Ok(1)));
     }
 
-    /// What both channels do where there is no timer. Seen to fail with: a timer made only when there is no room.
+    /// What both channels do where there is no timer. Seen to fail with: a timer made only when
+    /// there is no room.
     #[test]
     fn without_a_runtime_or_its_timers_a_duration_panics_as_tokios() {
         fn text(poll: impl FnOnce() + std::panic::UnwindSafe) -> String {

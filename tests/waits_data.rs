@@ -1,5 +1,5 @@
-//! What is told of each wait: its number, its call, its deadline, by whose waker; what receives have
-//! waited, who gave up, who receives, and the waker that a receive has left behind.
+//! What is told of each wait: its number, its call, its deadline, by whose waker; what receives
+//! have waited, who gave up, who receives, and the waker that a receive has left behind.
 #![cfg(feature = "introspect")]
 
 mod support;
@@ -30,7 +30,8 @@ fn receives(stats: &ChannelStats) -> (u64, u64) {
     (stats.recv_waits_total, stats.recv_given_up_total)
 }
 
-/// The sums of a channel whose last handle has gone. While a snapshot is taken elsewhere it may live.
+/// The sums of a channel whose last handle has gone. While a snapshot is taken elsewhere it may
+/// live.
 fn dead(name: &str) -> Retired {
     let mut sums = None;
     eventually(name, || {
@@ -128,8 +129,8 @@ fn who_awaits_closure_is_listed_in_line_and_no_longer_than_it_waits() {
     assert_eq!(the("closure, unbounded").close_waits[0].call, Call::Closed);
 }
 
-/// Seen to fail with: a wait that begins anew at each poll, and one that goes on although it was given
-/// up, or whoever polls.
+/// Seen to fail with: a wait that begins anew at each poll, and one that goes on although it was
+/// given up, or whoever polls.
 #[test]
 fn a_wait_to_receive_has_a_number_that_lasts_as_long_as_the_wait() {
     let (tx, mut rx) = Builder::new().name("numbers").capacity(2).build();
@@ -808,8 +809,8 @@ impl Wake for Unpark {
     }
 }
 
-/// A wait is polled by another task, with a waker that cannot be cloned: it stays that of who has its
-/// waker there.
+/// A wait is polled by another task, with a waker that cannot be cloned: it stays that of who has
+/// its waker there.
 ///
 /// Seen to fail with: a task that is noted before its waker is there.
 #[test]

@@ -98,7 +98,8 @@ macro_rules! shapes {
 shapes!(theirs, tokio::sync::mpsc, tokio_stream::wrappers);
 shapes!(ours, parshall::mpsc, parshall::wrappers);
 
-/// What a wrapper says of itself is what the receiver in it says. Seen to fail with the trait's own answers.
+/// What a wrapper says of itself is what the receiver in it says. Seen to fail with the trait's own
+/// answers.
 fn bounds<S: FusedStream + AsRef<R>, R: FusedStream>(stream: &S) -> bool {
     let receiver = stream.as_ref();
     assert_eq!(stream.size_hint(), receiver.size_hint());

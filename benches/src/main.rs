@@ -84,9 +84,9 @@ fn measure(row: &Row, rounds: u16, units: u32) -> f64 {
     ratio
 }
 
-/// Runs one subject. What an allocation costs depends on the state of the heap: so a new thread, which glibc
-/// gives a heap of its own, and a heap that ends elsewhere in each round, so that 8 rounds have met
-/// each place of 16 bytes in a pair of cache lines.
+/// Runs one subject. What an allocation costs depends on the state of the heap: so a new thread,
+/// which glibc gives a heap of its own, and a heap that ends elsewhere in each round, so that 8
+/// rounds have met each place of 16 bytes in a pair of cache lines.
 fn alone(run: Run, rounds: u16, units: u32) -> f64 {
     let round = move |_| {
         std::mem::forget(black_box(vec![0_u8; 4096 + 8]));

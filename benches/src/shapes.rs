@@ -206,7 +206,8 @@ macro_rules! subject {
                 })
             }
 
-            /// A channel made, one message through it by `try_send` and `try_recv`, dropped; in a task.
+            /// A channel made, one message through it by `try_send` and `try_recv`, dropped; in a
+            /// task.
             pub(crate) fn one_shot<const CAP: usize>(units: u32) -> f64 {
                 let runtime = current_thread();
                 per_unit(units, || {
@@ -284,7 +285,8 @@ macro_rules! subject {
                 })
             }
 
-            /// `P` tasks that send, and yield after each 64, to one `recv().await` task, without a capacity.
+            /// `P` tasks that send, and yield after each 64, to one `recv().await` task, without a
+            /// capacity.
             fn unbounded_tasks<M: From<u32> + Send + 'static, const P: u32>(
                 runtime: &Runtime,
                 units: u32,

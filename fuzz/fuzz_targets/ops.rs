@@ -1,8 +1,8 @@
-//! Arbitrary calls on a channel of either flavour, each compared with the model's prediction: result, texts,
-//! wake-ups in order, drops, what every handle says, and all of telemetry.
+//! Arbitrary calls on a channel of either flavour, each compared with the model's prediction:
+//! result, texts, wake-ups in order, drops, what every handle says, and all of telemetry.
 //!
-//! Input: one byte of flavour, storage and capacity, one of start position (on either side of each wrap of
-//! the channel's words), then three bytes a call: see `op::shape` and `Op::decode`.
+//! Input: one byte of flavour, storage and capacity, one of start position (on either side of each
+//! wrap of the channel's words), then three bytes a call: see `op::shape` and `Op::decode`.
 
 #![no_main]
 
@@ -16,7 +16,8 @@ use script::op::{self, Op};
 use script::oracle::Oracle;
 use script::ours::driver;
 
-/// The numbers after which something wraps: a slot's stamp, a position, and (far on) the stamp again.
+/// The numbers after which something wraps: a slot's stamp, a position, and (far on) the stamp
+/// again.
 const WRAPS: [u64; 4] = [0, 1 << 32, 1 << 36, (1 << 62) + (5 << 36)];
 
 fn run(input: &[u8]) -> Corpus {

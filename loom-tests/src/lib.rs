@@ -1,22 +1,25 @@
-//! What the loom models of parshall share: the runner, messages that are accounted for, wakers that count.
+//! What the loom models of parshall share: the runner, messages that are accounted for, wakers that
+//! count.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" cargo test -p loom-tests --profile loom
 //! ```
 //!
-//! With `--cfg parshall_loom` alone they run in the build of a user's models, where an operation is one step
-//! (`src/sync/order.rs`): in seconds, and for `tests/users.rs`, which says what such a model sees.
+//! With `--cfg parshall_loom` alone they run in the build of a user's models, where an operation is
+//! one step (`src/sync/order.rs`): in seconds, and for `tests/users.rs`, which says what such a
+//! model sees.
 //!
-//! With `--cfg parshall_fence_behind` beside both, a step that is not SeqCst shows: see `LoadSeqCst` in `src/sync.rs`.
+//! With `--cfg parshall_fence_behind` beside both, a step that is not SeqCst shows: see
+//! `LoadSeqCst` in `src/sync.rs`.
 //!
-//! Every model prints `model <name>: <n> executions` on standard error, even when it passes, and fails
-//! if loom found only one execution to explore from each end: such a model checks nothing. `LOOM_MAX_PREEMPTIONS`
-//! replaces the bounds of all models. To follow one failing execution, name a checkpoint file:
-//! `LOOM_CHECKPOINT_FILE=/tmp/l9.json LOOM_CHECKPOINT_INTERVAL=1`, run the one test until it fails, then
-//! run it again with `LOOM_LOG=trace LOOM_LOCATION=1` added.
+//! Every model prints `model <name>: <n> executions` on standard error, even when it passes, and
+//! fails if loom found only one execution to explore from each end: such a model checks nothing.
+//! `LOOM_MAX_PREEMPTIONS` replaces the bounds of all models. To follow one failing execution, name
+//! a checkpoint file: `LOOM_CHECKPOINT_FILE=/tmp/l9.json LOOM_CHECKPOINT_INTERVAL=1`, run the one
+//! test until it fails, then run it again with `LOOM_LOG=trace LOOM_LOCATION=1` added.
 //!
-//! `mutants.sh` beside this package weakens the orderings and breaks the protocol, one place at a time,
-//! and `ORDERINGS.md` keeps which model noticed.
+//! `mutants.sh` beside this package weakens the orderings and breaks the protocol, one place at a
+//! time, and `ORDERINGS.md` keeps which model noticed.
 
 #![cfg(parshall_loom)]
 
@@ -50,11 +53,11 @@ pub enum Bound {
 
 /// Explores `model` and prints how many executions there were.
 ///
-/// It is explored twice, from two first executions: with the main thread ahead, then with the spawned
-/// ones ahead. Loom (0.7) remembers one last access per atomic. A thread that loads a word and then
-/// swaps it hides an earlier load of another thread behind its own, and loom never tries the swap
-/// before that load. It does try the reverse: a load that comes after a swap is also explored before
-/// it. So each pair of threads must be seen from both ends.
+/// It is explored twice, from two first executions: with the main thread ahead, then with the
+/// spawned ones ahead. Loom (0.7) remembers one last access per atomic. A thread that loads a word
+/// and then swaps it hides an earlier load of another thread behind its own, and loom never tries
+/// the swap before that load. It does try the reverse: a load that comes after a swap is also
+/// explored before it. So each pair of threads must be seen from both ends.
 ///
 /// # Panics
 /// If an execution fails, or if there was only one from each end.
@@ -219,8 +222,8 @@ pub fn poll<T>(future: &mut Boxed<T>, waker: &Waker) -> Poll<T> {
     future.as_mut().poll(&mut Context::from_waker(waker))
 }
 
-/// Loom's `block_on`, which also explores one spurious wake-up; and a poll that woke itself yields, or
-/// loom would follow the circle for ever.
+/// Loom's `block_on`, which also explores one spurious wake-up; and a poll that woke itself yields,
+/// or loom would follow the circle for ever.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut own: Option<(Arc<Counting>, Waker)> = None;

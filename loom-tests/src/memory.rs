@@ -2,9 +2,9 @@
 //!
 //! The list of blocks takes its memory from the global allocator, where loom looks for no leak and
 //! sees no access after a free. So this one counts the allocations that are aligned as [`Wide`] is,
-//! which are blocks of such messages and nothing else, and overwrites them when they are freed: the index of
-//! a loom object in such a block leads nowhere, and loom panics. They are kept back for a while, lest the
-//! next block lie in the same place.
+//! which are blocks of such messages and nothing else, and overwrites them when they are freed: the
+//! index of a loom object in such a block leads nowhere, and loom panics. They are kept back for a
+//! while, lest the next block lie in the same place.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
@@ -15,7 +15,8 @@ use crate::Msg;
 
 const ALIGN: usize = 256;
 
-/// A message whose blocks are counted. Nothing else on the heap may hold one: make it where it is sent.
+/// A message whose blocks are counted. Nothing else on the heap may hold one: make it where it is
+/// sent.
 #[derive(Debug)]
 #[repr(align(256))]
 pub struct Wide(pub Msg);

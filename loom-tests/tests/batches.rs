@@ -1,4 +1,5 @@
-//! Batches: several messages claimed in one step, on arrays, on blocks of two slots, and without a capacity.
+//! Batches: several messages claimed in one step, on arrays, on blocks of two slots, and without a
+//! capacity.
 
 #![cfg(parshall_loom)]
 
@@ -25,8 +26,8 @@ fn waiter(tx: &Sender<Wide>, message: Wide) -> Boxed<bool> {
     loom_tests::begin(async move { tx.send(message).await.is_ok() })
 }
 
-/// A batch against a receiver that makes room and goes: what was accepted is dropped with it, once; what was not is
-/// still in the deque; nothing is claimed once the channel is closed. Tags D1, C1.
+/// A batch against a receiver that makes room and goes: what was accepted is dropped with it, once;
+/// what was not is still in the deque; nothing is claimed once the channel is closed. Tags D1, C1.
 fn against_drop(name: &str, make: fn() -> (Sender<Wide>, Receiver<Wide>)) {
     check(name, Bound::Preemptions(3), move || {
         let ledger = Ledger::default();
@@ -84,7 +85,8 @@ fn l8_no_batch_after_the_end() {
     });
 }
 
-/// A pop leaves room to one who waits, and a batch comes meanwhile: it overtakes nobody. Tags W1, W2.
+/// A pop leaves room to one who waits, and a batch comes meanwhile: it overtakes nobody. Tags W1,
+/// W2.
 #[test]
 fn a_batch_overtakes_nobody() {
     check("batch behind a waiter", Bound::Preemptions(2), || {
@@ -108,7 +110,8 @@ fn a_batch_overtakes_nobody() {
     });
 }
 
-/// Likewise a single message, where the room was a permit's: then a claim need not look at the head. Tag W2.
+/// Likewise a single message, where the room was a permit's: then a claim need not look at the
+/// head. Tag W2.
 #[test]
 fn a_plain_claim_overtakes_nobody() {
     check("claim behind a waiter", Bound::Preemptions(2), || {
@@ -128,8 +131,8 @@ fn a_plain_claim_overtakes_nobody() {
     });
 }
 
-/// A batch over several blocks beside a single send: both whole and in order, the batch with nothing in between,
-/// and no block is reused under either. Tags P1, E1, E2, E3, E5.
+/// A batch over several blocks beside a single send: both whole and in order, the batch with
+/// nothing in between, and no block is reused under either. Tags P1, E1, E2, E3, E5.
 #[test]
 fn l21_batch_beside_a_send() {
     check("L21 batch, stamps wrap", Bound::Preemptions(1), || {
@@ -167,8 +170,8 @@ fn l21_batch_beside_a_send() {
     });
 }
 
-/// A receiver that waits for a batch over several blocks gets all of it, and the end: one wake-up for the batch.
-/// Tags K1, P1, E1.
+/// A receiver that waits for a batch over several blocks gets all of it, and the end: one wake-up
+/// for the batch. Tags K1, P1, E1.
 #[test]
 fn l21_batch_against_park() {
     check("L21 batch, park, positions wrap", Bound::Preemptions(2), || {

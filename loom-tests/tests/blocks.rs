@@ -1,5 +1,6 @@
-//! Bounded channels in blocks of two slots: what capacity, waiting senders and permits add to `unbounded.rs`. The
-//! protocol on the words is that of the other models; here it runs on the other memory.
+//! Bounded channels in blocks of two slots: what capacity, waiting senders and permits add to
+//! `unbounded.rs`. The protocol on the words is that of the other models; here it runs on the other
+//! memory.
 
 #![cfg(parshall_loom)]
 
@@ -78,7 +79,8 @@ fn l1(name: &str, bound: Bound, capacity: usize, start: u64) {
     });
 }
 
-/// Two producers against `try_recv`: exactly once, in each producer's order, never above the capacity; capacity
+/// Two producers against `try_recv`: exactly once, in each producer's order, never above the
+/// capacity; capacity
 /// 1. Tags P1, C1, E1, E2, E3, E5.
 #[test]
 fn l1_capacity_1() {
@@ -91,8 +93,8 @@ fn l1_capacity_3() {
     l1("L1 blocks, capacity 3, stamps wrap", Bound::Preemptions(1), 3, STAMP_WRAP - 1);
 }
 
-/// The holder of a permit claims late: it sees `recent` beyond a block that was passed, or the receiver
-/// does not reuse that block. Tags E3, E5, P1.
+/// The holder of a permit claims late: it sees `recent` beyond a block that was passed, or the
+/// receiver does not reuse that block. Tags E3, E5, P1.
 #[test]
 fn a_permit_finds_no_block_that_is_reused() {
     check("L5 permit", Bound::Preemptions(2), || {
@@ -118,8 +120,8 @@ fn a_permit_finds_no_block_that_is_reused() {
     });
 }
 
-/// A full channel, its next slot in the next block: of the registration and the pop, the later sees the earlier. Tags
-/// W1, C1, E1.
+/// A full channel, its next slot in the next block: of the registration and the pop, the later sees
+/// the earlier. Tags W1, C1, E1.
 fn l9(name: &str, capacity: usize, start: u64) {
     check(name, Bound::Preemptions(3), move || {
         let ledger = Ledger::default();
@@ -149,7 +151,8 @@ fn l9_capacity_3() {
     l9("L9 blocks, capacity 3", 3, POS_WRAP);
 }
 
-/// Both sides asleep in turn: three messages through a channel of one, over three blocks. Tags W1, K1, K2, P1, C1, E3.
+/// Both sides asleep in turn: three messages through a channel of one, over three blocks. Tags W1,
+/// K1, K2, P1, C1, E3.
 #[test]
 fn l9_ping_pong() {
     check("L9 blocks, ping-pong", Bound::Preemptions(1), || {
@@ -169,7 +172,8 @@ fn l9_ping_pong() {
     });
 }
 
-/// A permit is given back while a sender registers: of the two steps on T, the later sees the earlier. Tag W2.
+/// A permit is given back while a sender registers: of the two steps on T, the later sees the
+/// earlier. Tag W2.
 #[test]
 fn l13_permit_drop_against_registration() {
     check("L13 blocks", Bound::Preemptions(3), || {
@@ -184,8 +188,8 @@ fn l13_permit_drop_against_registration() {
     });
 }
 
-/// The receiver parks, its receive is dropped, it closes and waits again, while a permit is settled: the
-/// message, if one is sent, then `None`.
+/// The receiver parks, its receive is dropped, it closes and waits again, while a permit is
+/// settled: the message, if one is sent, then `None`.
 fn l14(
     name: &str,
     end: impl Fn(OwnedPermit<Wide>, &Ledger) + Copy + Send + Sync + 'static,
@@ -219,14 +223,15 @@ fn l14_permit_dropped() {
     l14("L14 blocks, drop", |permit, _| drop(permit), &[]);
 }
 
-/// ... with a permit that is sent into the next block: the message, then `None`. Tags K1, K2, P1, E1.
+/// ... with a permit that is sent into the next block: the message, then `None`. Tags K1, K2, P1,
+/// E1.
 #[test]
 fn l14_permit_sent() {
     l14("L14 blocks, send", |permit, ledger| drop(permit.send(ledger.wide(5))), &[5]);
 }
 
-/// A permit is used for the next block while the receiver is dropped: the message is dropped promptly and
-/// once, by the drain or by the sender, and all blocks are freed. Tags D1, P1, E1, E4.
+/// A permit is used for the next block while the receiver is dropped: the message is dropped
+/// promptly and once, by the drain or by the sender, and all blocks are freed. Tags D1, P1, E1, E4.
 #[test]
 fn l19_permit_sent_against_receiver_drop() {
     check("L19 blocks", Bound::Preemptions(4), || {
@@ -267,8 +272,8 @@ impl Ghost {
     }
 }
 
-/// The watermark is never above the true peak, though the probe runs ahead into blocks that are there
-/// already or not yet; and no lower than what lay there before a pop. Tags P1, M1, M2, E1.
+/// The watermark is never above the true peak, though the probe runs ahead into blocks that are
+/// there already or not yet; and no lower than what lay there before a pop. Tags P1, M1, M2, E1.
 #[test]
 fn l17_watermark_against_the_true_peak() {
     check("L17 blocks", Bound::Preemptions(1), || {

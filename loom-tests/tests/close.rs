@@ -58,7 +58,8 @@ fn l7_last_sender_against_park() {
     });
 }
 
-/// Two senders go at once: `None` comes, and whoever gets it sees what both did before. Tags N1, D1, K1.
+/// Two senders go at once: `None` comes, and whoever gets it sees what both did before. Tags N1,
+/// D1, K1.
 #[test]
 fn l7_two_senders_go() {
     check("L7 two senders", Bound::Preemptions(2), || {
@@ -101,7 +102,8 @@ fn l7_disconnected_shows_what_was_done_before() {
     });
 }
 
-/// The receiver closes: a producer that is refused, or sees it closed, sees what was done before. Tag D1.
+/// The receiver closes: a producer that is refused, or sees it closed, sees what was done before.
+/// Tag D1.
 #[test]
 fn d1_closed_shows_what_was_done_before() {
     check("D1 receiver", Bound::Exhaustive, || {
@@ -235,10 +237,11 @@ fn close_against_registration() {
     });
 }
 
-/// One waits, and another one comes behind it while the receiver closes: both are refused. Tags W2, Q2.
+/// One waits, and another one comes behind it while the receiver closes: both are refused. Tags W2,
+/// Q2.
 ///
-/// Seen to fail with: a `close` that reads `arrivals` once, and nobody who looks for closure behind others. One of the
-/// two looks is enough.
+/// Seen to fail with: a `close` that reads `arrivals` once, and nobody who looks for closure behind
+/// others. One of the two looks is enough.
 #[test]
 fn close_against_one_who_comes_behind() {
     check("close against one behind", Bound::Preemptions(1), || {
@@ -258,8 +261,8 @@ fn close_against_one_who_comes_behind() {
 }
 
 /// A waiting send is granted by a pop, and the receiver closes before the grant is polled: the send
-/// fails and its unit goes back, or it came first and its message arrives. The receiver gets `None` in the
-/// end. Tags D1, K1, W1.
+/// fails and its unit goes back, or it came first and its message arrives. The receiver gets `None`
+/// in the end. Tags D1, K1, W1.
 #[test]
 fn close_overtakes_a_grant() {
     check("close overtakes a grant", Bound::Preemptions(3), || {
@@ -282,8 +285,8 @@ fn close_overtakes_a_grant() {
     });
 }
 
-/// The receiver parks, its receive is dropped, it closes, and waits again, while `end` settles what is
-/// out. It gets the message, if one is sent, and then `None`: it never hangs.
+/// The receiver parks, its receive is dropped, it closes, and waits again, while `end` settles what
+/// is out. It gets the message, if one is sent, and then `None`: it never hangs.
 fn l14(
     name: &str,
     end: impl Fn(OwnedPermit<Msg>, Msg) + Copy + Send + Sync + 'static,
@@ -362,8 +365,8 @@ fn l14_reserve_many_dropped() {
     l14_many("L14 cancelled reserve_many", drop);
 }
 
-/// The last permit goes, with its sender elsewhere, while the receiver of a closed channel parks for the
-/// first time: the release ends the park. Tags K1, D1.
+/// The last permit goes, with its sender elsewhere, while the receiver of a closed channel parks
+/// for the first time: the release ends the park. Tags K1, D1.
 #[test]
 fn l14_release_against_fresh_park() {
     check("L14 fresh park", Bound::Exhaustive, || {
@@ -376,8 +379,9 @@ fn l14_release_against_fresh_park() {
     });
 }
 
-/// The last permit goes while the receiver takes a message, whose room it holds for one who has left, closes, and parks:
-/// the release goes by the head of the moment, and ends the park. Tags K1, C1.
+/// The last permit goes while the receiver takes a message, whose room it holds for one who has
+/// left, closes, and parks: the release goes by the head of the moment, and ends the park. Tags K1,
+/// C1.
 ///
 /// Seen to fail with: `release` reads the head before the tail.
 #[test]
@@ -401,7 +405,8 @@ fn l14_release_against_a_pop_that_holds() {
     });
 }
 
-/// A permit was forgotten, and the last sender goes while the receiver parks: it gets `None`. Tags K1, D1.
+/// A permit was forgotten, and the last sender goes while the receiver parks: it gets `None`. Tags
+/// K1, D1.
 ///
 /// Seen to fail with: a receiver that still waits for the permit.
 #[test]
@@ -415,8 +420,9 @@ fn l14_permit_forgotten() {
     });
 }
 
-/// The receiver is dropped with messages in the channel while one sender sends and another waits: every
-/// message is dropped once, by the time both senders have ended though a sender lives. Tags D1, P1, W1.
+/// The receiver is dropped with messages in the channel while one sender sends and another waits:
+/// every message is dropped once, by the time both senders have ended though a sender lives. Tags
+/// D1, P1, W1.
 #[test]
 fn l18_receiver_dropped_against_sends() {
     check("L18", Bound::Preemptions(1), || {
@@ -457,8 +463,8 @@ fn l18_both_ends_go() {
     });
 }
 
-/// A parked receiver is dropped while a sender ends its park: its waker goes once, with one of the two, and
-/// the message is dropped. Tags K1, K2, P1.
+/// A parked receiver is dropped while a sender ends its park: its waker goes once, with one of the
+/// two, and the message is dropped. Tags K1, K2, P1.
 #[test]
 fn l18_parked_receiver_dropped() {
     check("L18 parked", Bound::Preemptions(3), || {

@@ -1,6 +1,8 @@
-//! What of waiting for room must be SeqCst: of one who comes and one who gives back, each steps and then looks.
+//! What of waiting for room must be SeqCst: of one who comes and one who gives back, each steps and
+//! then looks.
 //!
-//! Most of these models fail only in the other way in which loom sees SeqCst (`LoadSeqCst` in `src/sync.rs`):
+//! Most of these models fail only in the other way in which loom sees SeqCst (`LoadSeqCst` in
+//! `src/sync.rs`):
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside --cfg parshall_fence_behind" cargo test -p loom-tests --profile loom --test order
@@ -36,8 +38,9 @@ async fn hold(tx: Sender<Msg>, n: usize) {
     drop(tx.reserve_many(n).await.expect("nobody closed"));
 }
 
-/// TX_WAITING stands from a wait that is over. One pop finds nobody, clears it, and looks once more; somebody who comes for
-/// two units, and finds it standing, finds one; the next pop brings the other. Tag W1.
+/// TX_WAITING stands from a wait that is over. One pop finds nobody, clears it, and looks once
+/// more; somebody who comes for two units, and finds it standing, finds one; the next pop brings
+/// the other. Tag W1.
 ///
 /// Seen to fail with, AcqRel instead of SeqCst: the clearing; the arrival.
 #[test]
@@ -60,8 +63,8 @@ fn who_finds_the_bit_standing_is_found_by_who_clears_it() {
     });
 }
 
-/// A pop frees room by the step that finds TX_WAITING, which stands from a wait that is over: it sees one who came before,
-/// by its first look or by that after it has cleared the bit. Tag W1.
+/// A pop frees room by the step that finds TX_WAITING, which stands from a wait that is over: it
+/// sees one who came before, by its first look or by that after it has cleared the bit. Tag W1.
 ///
 /// Seen to fail with: a step that is AcqRel, where who is found by the second look is not served.
 #[test]
@@ -85,7 +88,8 @@ fn a_pop_that_frees_sees_who_came() {
     });
 }
 
-/// Two units come back, and one waits for one; who comes meanwhile sees him wait, or has been seen. Tags W2, Q2.
+/// Two units come back, and one waits for one; who comes meanwhile sees him wait, or has been seen.
+/// Tags W2, Q2.
 ///
 /// Seen to fail with, AcqRel instead of SeqCst: the grant.
 #[test]
@@ -102,8 +106,8 @@ fn who_sees_somebody_wait_is_seen_by_who_serves_him() {
     });
 }
 
-/// The only one who waits leaves while a permit is given back; who comes meanwhile sees him wait, or is seen by who found
-/// that he has left. Tags W2, Q2.
+/// The only one who waits leaves while a permit is given back; who comes meanwhile sees him wait,
+/// or is seen by who found that he has left. Tags W2, Q2.
 ///
 /// Seen to fail with: a look at the place that is Acquire, which takes two preemptions.
 #[test]

@@ -117,8 +117,8 @@ fn l20_cell_is_handed_back_before_it_is_reused() {
     });
 }
 
-/// The receiver polls with waker A, then with waker B, while a sender sends: B is woken, or the poll
-/// with B is ready. Tags K1, K2.
+/// The receiver polls with waker A, then with waker B, while a sender sends: B is woken, or the
+/// poll with B is ready. Tags K1, K2.
 #[test]
 fn l5_the_last_waker_counts() {
     check("L5", Bound::Exhaustive, || {
@@ -178,8 +178,8 @@ impl Wake for Panicking {
     }
 }
 
-/// A waker that panics costs the sender whose step woke it nothing: the message is there, the permit is used up, its sender
-/// comes back, and the channel goes on. Tags K1, K2.
+/// A waker that panics costs the sender whose step woke it nothing: the message is there, the
+/// permit is used up, its sender comes back, and the channel goes on. Tags K1, K2.
 #[test]
 fn panicking_waker_leaves_the_channel_whole() {
     std::panic::set_hook(Box::new(|info| {

@@ -10,8 +10,9 @@ use loom_tests::{Bound, Ledger, Msg, POS_WRAP, STAMP_WRAP, channel, check, spawn
 use parshall::mpsc::Receiver;
 use parshall::mpsc::error::{TryRecvError, TrySendError};
 
-/// Two producers of two messages each against `try_recv`: each accepted message arrives once, in its
-/// producer's order, no slot is touched by two at once, and the length stays within the capacity.
+/// Two producers of two messages each against `try_recv`: each accepted message arrives once, in
+/// its producer's order, no slot is touched by two at once, and the length stays within the
+/// capacity.
 fn l1(name: &str, bound: Bound, capacity: usize, start: u64, looks: usize) {
     check(name, bound, move || {
         let ledger = Ledger::default();
@@ -58,7 +59,8 @@ fn rest(rx: &mut Receiver<Msg>) -> Vec<u32> {
     rest
 }
 
-/// Exactly once, per-producer FIFO, no race on slots, `0 <= len <= capacity`; capacity 1. Tags P1, C1.
+/// Exactly once, per-producer FIFO, no race on slots, `0 <= len <= capacity`; capacity 1. Tags P1,
+/// C1.
 #[test]
 fn l1_two_producers_capacity_1() {
     l1("L1 capacity 1", Bound::Preemptions(2), 1, 0, 2);
@@ -109,8 +111,8 @@ fn l4_a_completed_send_is_never_missed() {
     });
 }
 
-/// A permit is sent into a slot that its holder never saw freed: the claims of others on T carry the
-/// receiver's release over to it. Also `try_reserve` counts against the capacity. Tag C1.
+/// A permit is sent into a slot that its holder never saw freed: the claims of others on T carry
+/// the receiver's release over to it. Also `try_reserve` counts against the capacity. Tag C1.
 #[test]
 fn permit_reuses_a_slot_it_never_saw_freed() {
     check("C1 permit", Bound::Preemptions(2), || {
@@ -141,8 +143,8 @@ fn permit_reuses_a_slot_it_never_saw_freed() {
     });
 }
 
-/// The head cache is a second road from the receiver's release to a claim: one producer learns of the
-/// room from the other, without looking at H itself. Tag C1.
+/// The head cache is a second road from the receiver's release to a claim: one producer learns of
+/// the room from the other, without looking at H itself. Tag C1.
 #[test]
 fn room_is_learnt_from_another_producer() {
     check("C1 head cache", Bound::Preemptions(2), || {
@@ -163,8 +165,8 @@ fn room_is_learnt_from_another_producer() {
     });
 }
 
-/// Full is never said on the ground of an old tail: here the channel is never full, while three messages
-/// pass beside a producer that may have read the tail before all of them. Tag C1.
+/// Full is never said on the ground of an old tail: here the channel is never full, while three
+/// messages pass beside a producer that may have read the tail before all of them. Tag C1.
 #[test]
 fn full_is_not_said_from_an_old_tail() {
     check("old tail", Bound::Preemptions(3), || {

@@ -19,8 +19,9 @@ async fn send(tx: Sender<Msg>, msg: Msg) {
     tx.send(msg).await.expect("nobody closed");
 }
 
-/// A full channel of one, a sender that finds it full, a receiver that empties it: of the registration and
-/// the pop, the later sees the earlier, and nobody sleeps beside a free slot. Tags W1, C1.
+/// A full channel of one, a sender that finds it full, a receiver that empties it: of the
+/// registration and the pop, the later sees the earlier, and nobody sleeps beside a free slot. Tags
+/// W1, C1.
 #[test]
 fn l9_registration_against_pop() {
     check("L9", Bound::Preemptions(4), || {
@@ -38,8 +39,8 @@ fn l9_registration_against_pop() {
     });
 }
 
-/// The same with both sides asleep in turn: three messages through a channel of one, across the wrap of the
-/// positions. Tags W1, K1, K2, P1, C1.
+/// The same with both sides asleep in turn: three messages through a channel of one, across the
+/// wrap of the positions. Tags W1, K1, K2, P1, C1.
 #[test]
 fn l9_ping_pong() {
     check("L9 ping-pong, positions wrap", Bound::Preemptions(1), || {
@@ -58,8 +59,8 @@ fn l9_ping_pong() {
     });
 }
 
-/// TX_WAITING stands from an earlier wait, and the receiver clears it while a sender comes that finds it
-/// standing: the receiver looks once more. Tag W1.
+/// TX_WAITING stands from an earlier wait, and the receiver clears it while a sender comes that
+/// finds it standing: the receiver looks once more. Tag W1.
 #[test]
 fn l9_registration_against_clearing() {
     check("L9 clearing", Bound::Preemptions(1), || {
@@ -133,8 +134,8 @@ fn l24_two_registrations_against_pops() {
     });
 }
 
-/// The first in line is dropped while the receiver makes room: the room goes to the second, whether it was
-/// granted to the first or not. Tags W1, W2.
+/// The first in line is dropped while the receiver makes room: the room goes to the second, whether
+/// it was granted to the first or not. Tags W1, W2.
 #[test]
 fn l11_first_in_line_leaves() {
     check("L11", Bound::Preemptions(1), || {
@@ -154,8 +155,8 @@ fn l11_first_in_line_leaves() {
     });
 }
 
-/// The first in line is granted and dropped before it is polled, while the second polls: the grant is
-/// handed on. Tag W2.
+/// The first in line is granted and dropped before it is polled, while the second polls: the grant
+/// is handed on. Tag W2.
 #[test]
 fn l12_grant_is_handed_on() {
     check("L12", Bound::Exhaustive, || {
@@ -174,7 +175,8 @@ fn l12_grant_is_handed_on() {
     });
 }
 
-/// A permit is given back while a sender registers: of the two steps on T, the later sees the earlier. Tag W2.
+/// A permit is given back while a sender registers: of the two steps on T, the later sees the
+/// earlier. Tag W2.
 #[test]
 fn l13_permit_drop_against_registration() {
     check("L13", Bound::Preemptions(3), || {
@@ -190,8 +192,8 @@ fn l13_permit_drop_against_registration() {
     });
 }
 
-/// A permit is given back while somebody registers for two, one of which is free: who has taken a part and is told to
-/// look again loses nothing. Tag W2.
+/// A permit is given back while somebody registers for two, one of which is free: who has taken a
+/// part and is told to look again loses nothing. Tag W2.
 #[test]
 fn l13_permit_drop_against_half_a_registration() {
     check("L13 half", Bound::Preemptions(2), || {
@@ -205,8 +207,8 @@ fn l13_permit_drop_against_half_a_registration() {
     });
 }
 
-/// Two come at once for two units each, of which one is free and one comes back: never do both hold one and wait for the
-/// other's. Tag W2.
+/// Two come at once for two units each, of which one is free and one comes back: never do both hold
+/// one and wait for the other's. Tag W2.
 #[test]
 fn l24_two_halves() {
     check("L24 halves", Bound::Preemptions(1), || {
@@ -229,7 +231,8 @@ fn l24_two_halves() {
     });
 }
 
-/// One waits for two units, which come by one pop each: the first of them ends no wait. Tags W1, C1.
+/// One waits for two units, which come by one pop each: the first of them ends no wait. Tags W1,
+/// C1.
 #[test]
 fn l15_two_pops_serve_one() {
     check("L15 one for two", Bound::Preemptions(2), || {
@@ -279,8 +282,8 @@ fn l15_one_batch_serves_two() {
     });
 }
 
-/// Three wait and three slots become free at once, more than one critical section wakes (2 here): the
-/// server looks again, and a sender that registers meanwhile is served too. Tags W1, C1.
+/// Three wait and three slots become free at once, more than one critical section wakes (2 here):
+/// the server looks again, and a sender that registers meanwhile is served too. Tags W1, C1.
 #[test]
 fn more_waiters_than_one_batch_wakes() {
     check("wake batches", Bound::Preemptions(1), || {
@@ -310,8 +313,8 @@ fn more_waiters_than_one_batch_wakes() {
     });
 }
 
-/// Three wait for one unit each and four slots become free at once: the last unit is given back before the first wakers
-/// are called, and is there for one that comes meanwhile. Tags W1, W2.
+/// Three wait for one unit each and four slots become free at once: the last unit is given back
+/// before the first wakers are called, and is there for one that comes meanwhile. Tags W1, W2.
 ///
 /// Seen to fail with: what is in hand before wakers are called is not given back.
 #[test]
@@ -364,8 +367,8 @@ fn l26_half_served_wait_leaves() {
     });
 }
 
-/// The last in line leaves while another one comes: the two bits are set if and only if somebody waits,
-/// so the newcomer is served and a later claim is not refused for nothing. Tags W1, W2.
+/// The last in line leaves while another one comes: the two bits are set if and only if somebody
+/// waits, so the newcomer is served and a later claim is not refused for nothing. Tags W1, W2.
 #[test]
 fn bits_follow_the_line() {
     check("bits", Bound::Preemptions(1), || {
@@ -388,8 +391,8 @@ fn bits_follow_the_line() {
     });
 }
 
-/// The only one in line leaves while the receiver makes room: afterwards nobody waits, and a claim is not
-/// refused for one who has gone. Tags W1, W2.
+/// The only one in line leaves while the receiver makes room: afterwards nobody waits, and a claim
+/// is not refused for one who has gone. Tags W1, W2.
 #[test]
 fn bits_are_clear_when_the_line_is_empty() {
     check("bits clear", Bound::Preemptions(3), || {
@@ -441,12 +444,12 @@ fn l22_waker_re_enters() {
     });
 }
 
-/// One comes and the first in line leaves, while a permit is given back: who gives it back must not take the end of the
-/// line from before the newcomer and the settled part from after the leaver for an empty line, nor go by the end that it
-/// saw first. Tags W2, Q8.
+/// One comes and the first in line leaves, while a permit is given back: who gives it back must not
+/// take the end of the line from before the newcomer and the settled part from after the leaver for
+/// an empty line, nor go by the end that it saw first. Tags W2, Q8.
 ///
-/// Two threads, for with a third no single preemption shows it. Seen to fail with, at one: `arrivals` read before
-/// `settled`; a server that reads `arrivals` once.
+/// Two threads, for with a third no single preemption shows it. Seen to fail with, at one:
+/// `arrivals` read before `settled`; a server that reads `arrivals` once.
 #[test]
 fn l11_first_leaves_while_a_permit_returns() {
     check("L11 permit", Bound::Preemptions(2), || {
@@ -469,8 +472,9 @@ fn l11_first_leaves_while_a_permit_returns() {
     });
 }
 
-/// One has arrived and not looked; another one comes behind it, and leaves. What the leaver has seen to be over ends
-/// before the one that is still coming, so the next pop serves that one. Tag Q8.
+/// One has arrived and not looked; another one comes behind it, and leaves. What the leaver has
+/// seen to be over ends before the one that is still coming, so the next pop serves that one. Tag
+/// Q8.
 ///
 /// Seen to fail with: a walk that settles what lies behind an Empty place.
 #[test]
@@ -495,8 +499,8 @@ fn a_later_one_leaves_while_one_comes() {
     });
 }
 
-/// Two each need both units, and come at the same time: neither keeps a part that the other waits for.
-/// Tags W2, Q1.
+/// Two each need both units, and come at the same time: neither keeps a part that the other waits
+/// for. Tags W2, Q1.
 #[test]
 fn two_who_need_all_do_not_wait_for_each_others_parts() {
     check("parts", Bound::Preemptions(2), || {

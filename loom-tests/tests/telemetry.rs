@@ -18,8 +18,8 @@ fn consistent(stats: &ChannelStats, capacity: u64) {
     assert_eq!(stats.oldest_send_wait_ns.is_some(), stats.send_waiters > 0);
 }
 
-/// A snapshot beside a sender that waits and a receiver: the gauges lie within their limits and agree
-/// with each other, and no total ever falls. Tags C1, W1, M1.
+/// A snapshot beside a sender that waits and a receiver: the gauges lie within their limits and
+/// agree with each other, and no total ever falls. Tags C1, W1, M1.
 #[test]
 fn l16_snapshot_beside_send_and_receive() {
     check("L16", Bound::Preemptions(1), || {
@@ -70,8 +70,8 @@ impl Ghost {
     }
 }
 
-/// G1: the high watermark is never above the true peak. G2: it is no lower than what was completely sent,
-/// in the receiver's eyes, before a pop. Tags P1, M1.
+/// G1: the high watermark is never above the true peak. G2: it is no lower than what was completely
+/// sent, in the receiver's eyes, before a pop. Tags P1, M1.
 #[test]
 fn l17_watermark_against_the_true_peak() {
     check("L17", Bound::Preemptions(2), || {
@@ -112,8 +112,8 @@ fn l17_watermark_against_the_true_peak() {
     });
 }
 
-/// A batch reads what is published while it is being read: the high watermark is never below the batch, and the
-/// next batch still raises it. Tags P1, M2.
+/// A batch reads what is published while it is being read: the high watermark is never below the
+/// batch, and the next batch still raises it. Tags P1, M2.
 #[test]
 fn a_batch_is_never_larger_than_the_watermark() {
     check("batch watermark", Bound::Preemptions(2), || {
@@ -130,7 +130,8 @@ fn a_batch_is_never_larger_than_the_watermark() {
             let _ = rx.poll_recv_many(&mut cx, &mut received, 2);
             let batch = (received.len() - before) as u64;
             let stats = rx.stats();
-            // What is reported now raises the mark by itself: only an empty channel tests the batch.
+            // What is reported now raises the mark by itself: only an empty channel tests the
+            // batch.
             assert!(stats.high_watermark >= batch, "a batch of {batch}: {stats:?}");
         }
         let sent = producer.join().unwrap();

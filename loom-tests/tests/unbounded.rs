@@ -1,5 +1,5 @@
-//! Channels without a capacity: their list of blocks, and the promises of `ring.rs`, `receiver.rs`, `close.rs` and
-//! `telemetry.rs` once more on it. A block has two slots here.
+//! Channels without a capacity: their list of blocks, and the promises of `ring.rs`, `receiver.rs`,
+//! `close.rs` and `telemetry.rs` once more on it. A block has two slots here.
 
 #![cfg(parshall_loom)]
 
@@ -54,8 +54,8 @@ fn rest(rx: &mut UnboundedReceiver<Wide>) -> Vec<u32> {
     rest
 }
 
-/// Each message once, those of one producer (whose number is `id / 10`) in order; then nothing of the
-/// channel is left.
+/// Each message once, those of one producer (whose number is `id / 10`) in order; then nothing of
+/// the channel is left.
 fn account(rx: UnboundedReceiver<Wide>, ledger: &Ledger, got: &[u32], sent: &[u32]) {
     for producer in 0..10 {
         let of = |ids: &[u32]| {
@@ -70,9 +70,10 @@ fn account(rx: UnboundedReceiver<Wide>, ledger: &Ledger, got: &[u32], sent: &[u3
 
 // ---------------------------------------------------------------- hand-overs of the list
 
-/// A full block, and two more messages: one of the two producers moves `recent`, the other may stand on the
-/// old block for as long as it likes, and the receiver drains it and would reuse it. It is not reused
-/// under anybody; who claims after the move never sees it where it was; a new block is seen set up. Tags E2, E3, E5, P1.
+/// A full block, and two more messages: one of the two producers moves `recent`, the other may
+/// stand on the old block for as long as it likes, and the receiver drains it and would reuse it.
+/// It is not reused under anybody; who claims after the move never sees it where it was; a new
+/// block is seen set up. Tags E2, E3, E5, P1.
 fn old_block(name: &str, bound: Bound, start: u64, looks: usize) {
     check(name, bound, move || {
         let ledger = Ledger::default();
@@ -105,8 +106,8 @@ fn l21_nobody_stands_on_a_block_that_is_reused_positions_wrap() {
     old_block("L21 old block, positions wrap", Bound::Preemptions(2), POS_WRAP - 1, 3);
 }
 
-/// Two producers link a block behind the same one, as claimer of the last slot and of the one after it:
-/// one wins, the other goes on with the winner's and frees its own. Tag E1.
+/// Two producers link a block behind the same one, as claimer of the last slot and of the one after
+/// it: one wins, the other goes on with the winner's and frees its own. Tag E1.
 #[test]
 fn l21_two_producers_link() {
     check("L21 two link", Bound::Preemptions(2), || {
@@ -139,8 +140,8 @@ fn l21_reuse_against_link() {
     });
 }
 
-/// A reused block is followed by the next: one producer fills it while the receiver, which put it there,
-/// goes on. What its last life left in it counts no more. Tags E1, E2, E3, E5.
+/// A reused block is followed by the next: one producer fills it while the receiver, which put it
+/// there, goes on. What its last life left in it counts no more. Tags E1, E2, E3, E5.
 #[test]
 fn l21_a_block_has_a_second_life() {
     check("L21 second life", Bound::Preemptions(2), || {
@@ -168,8 +169,8 @@ fn l21_a_block_has_a_second_life() {
     });
 }
 
-/// `recent` stands on a block in its second life, while the receiver goes past it: that the block was passed in
-/// its first life counts no more. Tags E1, E2, E3, E5.
+/// `recent` stands on a block in its second life, while the receiver goes past it: that the block
+/// was passed in its first life counts no more. Tags E1, E2, E3, E5.
 #[test]
 fn l21_a_second_life_is_not_passed_yet() {
     check("L21 second life, recent behind", Bound::Preemptions(2), || {
@@ -226,8 +227,8 @@ fn l21(name: &str, start: u64, by: By) {
     });
 }
 
-/// Two producers of two messages each against `try_recv`, blocks of two: each message arrives once, in its
-/// producer's order, no block is used by two at once, none is left. Tags P1, E1, E2, E3, E5.
+/// Two producers of two messages each against `try_recv`, blocks of two: each message arrives once,
+/// in its producer's order, no block is used by two at once, none is left. Tags P1, E1, E2, E3, E5.
 #[test]
 fn l21_try_recv() {
     l21("L21 try_recv, stamps wrap", STAMP_WRAP - 1, By::TryRecv);
@@ -251,7 +252,8 @@ fn l21_recv_inside_a_block() {
     l21("L21 recv, inside a block, stamps wrap", STAMP_WRAP, By::Recv);
 }
 
-/// As above with one `recv_many` that waits, whose batch may end in another block. Tags P1, K1, K2, E1, E2, E3, E5.
+/// As above with one `recv_many` that waits, whose batch may end in another block. Tags P1, K1, K2,
+/// E1, E2, E3, E5.
 #[test]
 fn l21_recv_many() {
     l21("L21 recv_many, stamps wrap", STAMP_WRAP - 1, By::RecvMany);
@@ -265,8 +267,8 @@ fn l21_recv_many_inside_a_block() {
 
 // ---------------------------------------------------------------- the receiver
 
-/// A send that has returned is never missed, though its block is not linked where the receiver stands
-/// and a producer before it is in flight. Tags P1, E1.
+/// A send that has returned is never missed, though its block is not linked where the receiver
+/// stands and a producer before it is in flight. Tags P1, E1.
 #[test]
 fn l4_a_completed_send_is_never_missed() {
     check("L4 unbounded", Bound::Preemptions(3), || {
@@ -327,8 +329,9 @@ fn l4_in_flight_never_sleeps() {
 
 // ---------------------------------------------------------------- closing
 
-/// The receiver parks, its receive is dropped, it closes and waits again, while a producer sends into the
-/// next block: what was accepted arrives, then `None`; nothing is accepted after a refusal. Tags D1, P1, K1, K2.
+/// The receiver parks, its receive is dropped, it closes and waits again, while a producer sends
+/// into the next block: what was accepted arrives, then `None`; nothing is accepted after a
+/// refusal. Tags D1, P1, K1, K2.
 #[test]
 fn l14_close_against_send() {
     check("L14 unbounded", Bound::Preemptions(3), || {
@@ -354,8 +357,8 @@ fn l14_close_against_send() {
     });
 }
 
-/// The last sender sends into the next block and goes, while the receiver waits: the message, then `None`.
-/// Tags D1, K1, K2, P1, E1.
+/// The last sender sends into the next block and goes, while the receiver waits: the message, then
+/// `None`. Tags D1, K1, K2, P1, E1.
 #[test]
 fn l14_last_sender_against_recv() {
     check("L14 unbounded, last sender", Bound::Preemptions(3), || {
@@ -372,8 +375,9 @@ fn l14_last_sender_against_recv() {
     });
 }
 
-/// The receiver is dropped while a producer sends across blocks: every message is dropped once, and by the time
-/// the producer has ended though a sender lives, and so are the blocks. Tags D1, P1, E1, E4.
+/// The receiver is dropped while a producer sends across blocks: every message is dropped once, and
+/// by the time the producer has ended though a sender lives, and so are the blocks. Tags D1, P1,
+/// E1, E4.
 #[test]
 fn l19_receiver_dropped_against_sends() {
     check("L19 unbounded", Bound::Preemptions(3), || {
@@ -417,8 +421,8 @@ fn l19_both_ends_go() {
 
 // ---------------------------------------------------------------- what it reports
 
-/// The head is a plain store here. One who reads it sees the claims that the receiver had seen: a channel that
-/// is never empty is never said to be. Tag C1.
+/// The head is a plain store here. One who reads it sees the claims that the receiver had seen: a
+/// channel that is never empty is never said to be. Tag C1.
 #[test]
 fn c1_a_channel_that_is_never_empty_is_not_said_to_be() {
     check("C1 unbounded", Bound::Exhaustive, || {
@@ -442,8 +446,9 @@ fn c1_a_channel_that_is_never_empty_is_not_said_to_be() {
     });
 }
 
-/// Lengths and watermarks beside two producers and the receiver: never above what was claimed, never negative,
-/// never falling where they must not; the watermark is no lower than what lay there before a pop. Tags P1, C1, M1, M2, E1.
+/// Lengths and watermarks beside two producers and the receiver: never above what was claimed,
+/// never negative, never falling where they must not; the watermark is no lower than what lay there
+/// before a pop. Tags P1, C1, M1, M2, E1.
 fn gauges(name: &str, bound: Bound, start: u64) {
     check(name, bound, move || {
         let ledger = Ledger::default();
@@ -483,8 +488,8 @@ fn l17_gauges_inside_a_block() {
     gauges("L17 unbounded, inside a block", Bound::Preemptions(2), STAMP_WRAP);
 }
 
-/// A snapshot from a third thread: what was sent is what was received and what lies there, no total falls, and
-/// no length is above what was sent. Tags C1, M1.
+/// A snapshot from a third thread: what was sent is what was received and what lies there, no total
+/// falls, and no length is above what was sent. Tags C1, M1.
 #[test]
 fn l16_snapshot_beside_send_and_receive() {
     check("L16 unbounded", Bound::Preemptions(2), || {

@@ -1,11 +1,12 @@
-//! What a user's model sees of a channel: each edge that is promised, and no other; and how much there is to explore.
+//! What a user's model sees of a channel: each edge that is promised, and no other; and how much
+//! there is to explore.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg parshall_loom" cargo test -p loom-tests --profile loom
 //! ```
 //!
-//! All other models run in this build too (`docs/model-checking.md`), where an operation is one step: the edges and the wake-ups that they rest on
-//! must be there.
+//! All other models run in this build too (`docs/model-checking.md`), where an operation is one
+//! step: the edges and the wake-ups that they rest on must be there.
 
 #![cfg(all(parshall_loom, not(parshall_loom_inside)))]
 
@@ -56,7 +57,8 @@ impl Shared {
     }
 }
 
-/// The receiver writes and receives the first of the messages `0..n`; who has sent all of them reads.
+/// The receiver writes and receives the first of the messages `0..n`; who has sent all of them
+/// reads.
 fn receive_before_send(capacity: usize, n: u32) {
     executions(2, move || {
         let (tx, mut rx) = mpsc::channel(capacity);
@@ -87,8 +89,8 @@ fn a_send_comes_after_no_receive_that_it_did_not_need() {
     receive_before_send(3, 3);
 }
 
-/// One sends; another one writes and sends behind it. The receiver knows by `len` alone that both have, takes the first
-/// message, and then reads.
+/// One sends; another one writes and sends behind it. The receiver knows by `len` alone that both
+/// have, takes the first message, and then reads.
 fn read_after(receives: usize) {
     executions(2, move || {
         let (tx, mut rx) = mpsc::channel(2);
@@ -235,8 +237,8 @@ fn all_orders_are_explored() {
     assert_eq!(seen.len(), 6, "{seen:?}");
 }
 
-/// Two senders and a receiver are within reach: at one preemption here, which are some thousand executions; on the
-/// inside of the channel it was not done after five minutes.
+/// Two senders and a receiver are within reach: at one preemption here, which are some thousand
+/// executions; on the inside of the channel it was not done after five minutes.
 #[test]
 fn two_senders_and_a_receiver_are_affordable() {
     let n = executions(1, || {

@@ -40,8 +40,8 @@ fn closing_gives_back_the_part_of_who_is_about_to_wait() {
 
 /// A server that has passed a newcomer's place made room for it: that was no wait.
 ///
-/// Seen to fail with: `register` that leaves its ticket in a place that was passed, which is
-/// counted when the place is taken out.
+/// Seen to fail with: `register` that leaves its note of who waits in a place that was passed,
+/// which is counted when the place is taken out.
 #[test]
 fn a_place_that_was_passed_counts_as_no_wait() {
     const WAITS: u64 = 200;

@@ -33,8 +33,8 @@ pub(crate) struct WaitTotals {
     pub(crate) granted: u64,
     /// Since when the first in line waits.
     pub(crate) oldest: Option<u64>,
-    /// Since when nobody was granted room while it waits: since it came, or the one before it was let
-    /// in. None also if that is not known: who came before is in no segment any more.
+    /// Since when nobody was granted room while it waits: since it came, or the one before it was
+    /// let in. None also if that is not known: who came before is in no segment any more.
     pub(crate) line_since: Option<u64>,
     /// Waits that ever began.
     pub(crate) waits: u64,

@@ -1,7 +1,8 @@
 //! What a call owes its caller it gives, though the waker of another panics in it. B7.
 //!
-//! A call that owes nothing, `()` or the `Ok(())` of a send that is not polled, goes on with the panic; any other returns what
-//! it owes: a message in an error, a sender, a permit, a number, or that a poll is ready. The rule is `src/unwind.rs`.
+//! A call that owes nothing, `()` or the `Ok(())` of a send that is not polled, goes on with the
+//! panic; any other returns what it owes: a message in an error, a sender, a permit, a number, or
+//! that a poll is ready. The rule is `src/unwind.rs`.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -34,8 +35,8 @@ fn never() -> Timer<std::future::Pending<()>> {
 /// The call to be made, which checks what it is given.
 type Act = Box<dyn FnOnce()>;
 
-/// The receiver sleeps under a waker that panics, and the call wakes it. Whether the panic goes on; the message that is left, 7,
-/// or none; and the call.
+/// The receiver sleeps under a waker that panics, and the call wakes it. Whether the panic goes on;
+/// the message that is left, 7, or none; and the call.
 type Wakes = (&'static str, bool, Option<u32>, fn(Sender<u32>) -> Act);
 
 const WAKES: &[Wakes] = &[
@@ -114,7 +115,8 @@ fn ready<E: Debug>(poll: Poll<Result<(), E>>) {
     result.unwrap();
 }
 
-/// Seen to fail with: all calls that go on with the panic, as they did: those that owe a value lost it.
+/// Seen to fail with: all calls that go on with the panic, as they did: those that owe a value lost
+/// it.
 #[test]
 fn b07_panicking_wake_of_the_receiver_leaves_each_call_what_it_owes() {
     for &(name, goes_on, message, act) in WAKES {
@@ -134,7 +136,8 @@ fn b07_panicking_wake_of_the_receiver_leaves_each_call_what_it_owes() {
     }
 }
 
-/// Another waits for the room that the call gives back, under a waker that panics. Whether the panic goes on, and the call.
+/// Another waits for the room that the call gives back, under a waker that panics. Whether the
+/// panic goes on, and the call.
 type GivesBack = (&'static str, bool, fn(&'static Sender<u32>, &mut Receiver<u32>) -> Act);
 
 /// A wait that was granted the only room.
@@ -218,7 +221,8 @@ const GIVES_BACK: &[GivesBack] = &[
     }),
 ];
 
-/// Seen to fail with: `OwnedPermit::release`, `abort_send` and `poll_close` that go on with the panic, as they did.
+/// Seen to fail with: `OwnedPermit::release`, `abort_send` and `poll_close` that go on with the
+/// panic, as they did.
 #[test]
 fn b07_panicking_wake_of_the_next_in_line_leaves_each_call_what_it_owes() {
     for &(name, goes_on, act) in GIVES_BACK {
@@ -266,8 +270,8 @@ fn b07_panicking_wake_of_the_next_in_line_leaves_a_late_send_its_message() {
     assert_eq!(rx.borrow_mut().try_recv().as_deref(), Ok("next"));
 }
 
-/// A wait that was granted room, all or half of it, before the channel was closed; its poll gives that back, which wakes
-/// the receiver, whose waker panics. What the poll says.
+/// A wait that was granted room, all or half of it, before the channel was closed; its poll gives
+/// that back, which wakes the receiver, whose waker panics. What the poll says.
 fn closed_with<F: Future<Output: Debug>>(
     name: &str,
     begin: impl FnOnce(&'static Sender<&'static str>) -> F,
@@ -348,8 +352,8 @@ fn b07_the_payload_of_a_panic_that_ends_here_is_dropped() {
     hook.disarm();
 }
 
-/// Wakes a thread in `blocking`, which was granted the only room and finds the channel closed; giving the room back it wakes
-/// the receiver, whose waker panics. What the call returns.
+/// Wakes a thread in `blocking`, which was granted the only room and finds the channel closed;
+/// giving the room back it wakes the receiver, whose waker panics. What the call returns.
 fn blocked<R: Send + 'static>(
     blocking: impl FnOnce(&Sender<u32>) -> R + Send + 'static,
 ) -> thread::Result<R> {

@@ -1,5 +1,5 @@
-//! The line of senders that wait for room: dropped, forgotten, woken too often, too large. B14, B16, B18,
-//! B22, B23, B28, B32. The bounded channel's alone.
+//! The line of senders that wait for room: dropped, forgotten, woken too often, too large. B14,
+//! B16, B18, B22, B23, B28, B32. The bounded channel's alone.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,8 @@ fn full(capacity: usize) -> (Sender<usize>, Receiver<usize>) {
     (tx, rx)
 }
 
-/// Drops a wait that `begin` begins, at three moments: nothing of it stays, and who is behind goes on.
+/// Drops a wait that `begin` begins, at three moments: nothing of it stays, and who is behind goes
+/// on.
 fn dropped_at_every_moment<F: Future<Output: Debug>>(
     name: &str,
     begin: impl Fn(&'static Sender<usize>) -> F,
@@ -143,8 +144,8 @@ fn b14_the_line_is_clear_again_when_all_who_waited_are_gone() {
     assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Ok(2)));
 }
 
-/// Forgets a wait that `begin` begins. What that costs, as with tokio: its turn comes, and the room it is
-/// granted is never used, so that one unit of two is lost until all senders are gone. Nobody
+/// Forgets a wait that `begin` begins. What that costs, as with tokio: its turn comes, and the room
+/// it is granted is never used, so that one unit of two is lost until all senders are gone. Nobody
 /// behind it is passed over, and nothing is freed that somebody still points to.
 fn forgotten<F: Future<Output: Debug>>(name: &str, begin: impl Fn(&'static Sender<usize>) -> F) {
     let (tx, mut rx) = full(2);
@@ -197,7 +198,8 @@ fn b16_forgotten_waits_and_permits_do_not_keep_the_end_from_the_receiver() {
     assert_eq!(now(rx.recv()), None);
 }
 
-/// Wakers are user code, and one may not return for long: what the server could still hand out lies in the channel meanwhile.
+/// Wakers are user code, and one may not return for long: what the server could still hand out lies
+/// in the channel meanwhile.
 ///
 /// Seen to fail with: `serve_line` that keeps units in its hand while it wakes.
 #[test]
@@ -244,8 +246,8 @@ fn b18_sends_of_one_sender_that_wait_keep_their_order() {
     }
 }
 
-/// Seen to fail with: `release` that clears CLOSED; and, a grant that closure overtook and that keeps its
-/// room.
+/// Seen to fail with: `release` that clears CLOSED; and, a grant that closure overtook and that
+/// keeps its room.
 #[test]
 fn b22_a_closed_channel_stays_closed_and_its_room_whole_whatever_comes_back() {
     type Ends = fn(&'static Sender<usize>, &mut Receiver<usize>) -> Box<dyn FnOnce()>;
@@ -314,7 +316,8 @@ fn b22_a_closed_channel_stays_closed_and_its_room_whole_whatever_comes_back() {
 
 /// The memory of the largest crowd stays with the channel, and serves the next one.
 ///
-/// Seen to fail with: a sweep that takes nothing out; and, `fresh` that never takes a spare segment.
+/// Seen to fail with: a sweep that takes nothing out; and, `fresh` that never takes a spare
+/// segment.
 #[test]
 fn b23_a_million_sends_that_are_given_up_leave_nothing() {
     let (tx, _rx) = mpsc::channel(1);
@@ -338,8 +341,8 @@ fn b23_a_million_sends_that_are_given_up_leave_nothing() {
     assert!(left < 20_000 * 140, "{left} bytes are left of 30 crowds");
 }
 
-/// One waits all the time, and more threads than there are processors come and leave, so that each is
-/// preempted now and then, wherever it is. At most `THREADS` + 1 wait at once.
+/// One waits all the time, and more threads than there are processors come and leave, so that each
+/// is preempted now and then, wherever it is. At most `THREADS` + 1 wait at once.
 ///
 /// Seen to fail with: the row in which one thread took out for all others (a thousand segments).
 #[test]
@@ -371,8 +374,8 @@ fn b23_a_row_is_bounded_though_threads_are_preempted() {
     let threads: Vec<_> = threads.collect();
     let bytes: isize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     drop(stays);
-    // A place of each may lie in a segment of its own, and the last one is needed beside those. Twice
-    // that and one, and four for each thread.
+    // A place of each may lie in a segment of its own, and the last one is needed beside those.
+    // Twice that and one, and four for each thread.
     let (segments, most) = (bytes / segment, 2 * (THREADS + 2) + 1 + 4 * THREADS);
     assert!(segments <= most, "{segments} segments for {} who wait", THREADS + 1);
 }

@@ -1,8 +1,10 @@
-//! One regression test for each class of bug that channels of this kind have had, named by the class.
+//! One regression test for each class of bug that channels of this kind have had, named by the
+//! class.
 //!
-//! Each was seen to fail once, with the bug planted that its comment names. What `both/` holds runs on each
-//! flavour of the channel: `bounded.rs` and `unbounded.rs` say what that is, as `tests/twice` does for the
-//! interface. A model is in `loom-tests/tests`; it explores what a test on real threads only tries.
+//! Each was seen to fail once, with the bug planted that its comment names. What `both/` holds runs
+//! on each flavour of the channel: `bounded.rs` and `unbounded.rs` say what that is, as
+//! `tests/twice` does for the interface. A model is in `loom-tests/tests`; it explores what a test
+//! on real threads only tries.
 //!
 //! | class | tests here | models, and tests elsewhere |
 //! |---|---|---|
@@ -42,8 +44,8 @@
 //! | B34 the caller's number as an allocation | `states`, `permits` | an empty select: there is none |
 //!
 //! B10, one for each word that counts, and the channel over all: unit tests in `src/ring` and
-//! `src/mpsc/builder.rs`, since only they can begin near a wrap; in models `l3_across_the_wrap` and those that
-//! begin at `STAMP_WRAP` or `POS_WRAP`.
+//! `src/mpsc/builder.rs`, since only they can begin near a wrap; in models `l3_across_the_wrap` and
+//! those that begin at `STAMP_WRAP` or `POS_WRAP`.
 //!
 //! # Every place that calls a waker, and who shows that it may panic (B7) and call back (B8)
 //!

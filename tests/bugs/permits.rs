@@ -1,4 +1,5 @@
-//! Permits, and what comes back after the end. B2, B3, B6, B7, B13, B17, B34. The bounded channel's alone.
+//! Permits, and what comes back after the end. B2, B3, B6, B7, B13, B17, B34. The bounded channel's
+//! alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use crate::support::{Drops, Wakes, now, pending, rounds};
 /// Seen to fail with: a closed channel that calls itself full; and one that asks for room first.
 #[test]
 fn b02_try_calls_tell_full_from_closed_in_every_state() {
-    // What try_send, try_reserve, try_reserve_many(2) and try_reserve_owned say, and of 0 and of 4 permits.
+    // What try_send, try_reserve, try_reserve_many(2) and try_reserve_owned say, and of 0 and of 4
+    // permits.
     let said = |tx: &Sender<u8>| {
         let of =
             |full: Option<bool>| full.map_or("ok", |full| if full { "full" } else { "closed" });
@@ -260,7 +262,8 @@ fn b07_panicking_wake_of_the_receiver_by_the_last_permit_after_close() {
 
 /// tokio #7714: there such a message lives until the last handle goes.
 ///
-/// Seen to fail with: `send_reserved` that puts a late message into the ring; and one that keeps its room.
+/// Seen to fail with: `send_reserved` that puts a late message into the ring; and one that keeps
+/// its room.
 #[test]
 fn b13_a_message_sent_by_permit_after_the_receiver_went_is_dropped_at_once() {
     let (tx, rx) = mpsc::channel(4);
@@ -277,10 +280,12 @@ fn b13_a_message_sent_by_permit_after_the_receiver_went_is_dropped_at_once() {
     assert_eq!((count.get(), tx.capacity(), stats.discarded, stats.sent_total), (3, 4, 3, 3));
 }
 
-/// Room for one, and one or three who want it all the time; waits are begun and given up on the way.
+/// Room for one, and one or three who want it all the time; waits are begun and given up on the
+/// way.
 ///
-/// Seen to fail with: `pop` that serves nobody, which the watchdog ended. That `register` looks for room once
-/// more is `b07_b08_drop_of_a_senders_waker_that_was_not_needed`'s, which makes room at that very moment.
+/// Seen to fail with: `pop` that serves nobody, which the watchdog ended. That `register` looks for
+/// room once more is `b07_b08_drop_of_a_senders_waker_that_was_not_needed`'s, which makes room at
+/// that very moment.
 #[test]
 fn b17_no_wake_up_of_a_sender_is_lost() {
     const EACH: usize = rounds(1500);

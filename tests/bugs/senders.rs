@@ -1,5 +1,5 @@
-//! Senders that wait for room, and their wakers, at every place that wakes, clones or drops one, or drops a
-//! message: B6, B7, B8, B9, B14, B16, B22, B23, B32. The bounded channel's alone.
+//! Senders that wait for room, and their wakers, at every place that wakes, clones or drops one, or
+//! drops a message: B6, B7, B8, B9, B14, B16, B22, B23, B32. The bounded channel's alone.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -204,8 +204,8 @@ fn b07_panicking_drop_of_the_receivers_waker_as_it_goes_forgets_no_permit() {
 
 /// A waker that is not needed after all: its own clone made room, or closed, before it was in line.
 ///
-/// Seen to fail with: `register` and `poll` that drop an unused waker unguarded; and under the lock; and,
-/// `register` that does not look for room once more.
+/// Seen to fail with: `register` and `poll` that drop an unused waker unguarded; and under the
+/// lock; and, `register` that does not look for room once more.
 #[test]
 fn b07_b08_drop_of_a_senders_waker_that_was_not_needed() {
     let _watched = Watched::new();
@@ -247,8 +247,8 @@ fn reenters(op: Op, tx: &Sender<u32>) -> (Arc<Hooked>, Waker) {
     })
 }
 
-/// Seen to fail with: `serve` and `close` that wake, `poll` that clones, and `poll` and `cancel` that drop, under
-/// the lock.
+/// Seen to fail with: `serve` and `close` that wake, `poll` that clones, and `poll` and `cancel`
+/// that drop, under the lock.
 #[test]
 fn b08_a_senders_waker_may_use_its_channel_whenever_it_is_called() {
     let _watched = Watched::new();
@@ -333,7 +333,8 @@ impl Drop for Bad {
     }
 }
 
-/// The message goes with its future, and so does the wait's place, whatever the message's drop does.
+/// The message goes with its future, and so does the wait's place, whatever the message's drop
+/// does.
 ///
 /// Seen to fail with: `Acquire::drop` that does nothing.
 #[test]

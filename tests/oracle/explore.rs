@@ -11,7 +11,8 @@ const MOST: usize = 30_000;
 /// Which tasks never get on, whatever happens. None: there are too many states to say.
 ///
 /// Whoever is scheduled may be polled next, a foreign event may fire at any time or never, and what
-/// is around a task may drop it. A task gets on if a strand of it comes to the next step, or it ends.
+/// is around a task may drop it. A task gets on if a strand of it comes to the next step, or it
+/// ends.
 pub(crate) fn stuck(program: &Program, from: &State) -> Option<Vec<bool>> {
     let mut stuck: Vec<_> = from.tasks.iter().map(|task| !task.ended).collect();
     let mut seen = HashSet::from([from.clone()]);

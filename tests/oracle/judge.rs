@@ -159,7 +159,8 @@ fn fact(finding: &Finding, looks: &Looks) -> TestCaseResult {
     Ok(())
 }
 
-/// Roots that are stuck, each in a send to the next, who has the receiver. `known`: and has used it.
+/// Roots that are stuck, each in a send to the next, who has the receiver. `known`: and has used
+/// it.
 fn circle(program: &Program, state: &State, stuck: &[bool], known: bool) -> Vec<usize> {
     let sends = |task: usize| -> Option<C> {
         let plan = &program.tasks[task];

@@ -1,8 +1,8 @@
 //! Tasks and threads that wait for each other.
 //!
 //! Said of tasks that are roots, and of threads in blocking calls: what each waits for is all that
-//! could wake it, and only the receiver of a full channel may be with somebody else by now. Of other
-//! tasks it is a stall: a timeout around them could end it.
+//! could wake it, and only the receiver of a full channel may be with somebody else by now. Of
+//! other tasks it is a stall: a timeout around them could end it.
 
 use std::future::pending;
 
@@ -66,7 +66,8 @@ fn two_mailboxes() {
     });
 }
 
-/// As `two_mailboxes`, but they send before they receive: nobody is known as the receiver of either.
+/// As `two_mailboxes`, but they send before they receive: nobody is known as the receiver of
+/// either.
 #[test]
 fn two_mailboxes_that_nobody_has_received_from() {
     async fn send_then_receive(mut mailbox: Receiver<u32>, other: Sender<u32>) {
@@ -203,7 +204,8 @@ fn a_ring_of_three_one_of_them_a_thread() {
     });
 }
 
-/// Two actors whose loops choose between two channels: the receive that lost leaves its waker behind.
+/// Two actors whose loops choose between two channels: the receive that lost leaves its waker
+/// behind.
 #[test]
 fn two_actors_that_select() {
     async fn actor(mut mailbox: Receiver<u32>, mut control: Receiver<u32>, other: Sender<u32>) {

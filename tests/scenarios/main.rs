@@ -1,14 +1,14 @@
-//! One small program for each shape in which programs with channels hang, starve or lose, taken from
-//! public reports, and one for each that only looks like it. Each is run for real, looked at, and
-//! what is said of it compared with what is true.
+//! One small program for each shape in which programs with channels hang, starve or lose, taken
+//! from public reports, and one for each that only looks like it. Each is run for real, looked at,
+//! and what is said of it compared with what is true.
 //!
 //! Every program runs in a process of its own, on each kind of runtime that makes sense, and three
-//! times on each: its tasks are made by [`parshall::task::spawn_named`], then by `tokio::spawn` of a
-//! [`parshall::task::named`] future, then by plain `tokio::spawn`. What is known of a task becomes
-//! less from one to the next, and so does what may be said.
+//! times on each: its tasks are made by [`parshall::task::spawn_named`], then by `tokio::spawn` of
+//! a [`parshall::task::named`] future, then by plain `tokio::spawn`. What is known of a task
+//! becomes less from one to the next, and so does what may be said.
 //!
-//! Seen to fail: with a diagnosis that finds nothing, all that must be reported; and what `silent` and
-//! `unknown` say of themselves.
+//! Seen to fail: with a diagnosis that finds nothing, all that must be reported; and what `silent`
+//! and `unknown` say of themselves.
 //!
 //! | file | |
 //! |---|---|

@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use crate::seen::{Seen, has_said, says};
 use crate::stage::{Stage, bounded, play, until};
 
-/// omicron#9272. The room is granted to a send that its task does not poll, since it waits behind it.
+/// omicron#9272. The room is granted to a send that its task does not poll, since it waits behind
+/// it.
 ///
 /// Of a task that is no root it is not proven: a timeout around it may drop the send. Of a plain
 /// task it is not known that it has run since.
@@ -165,7 +166,8 @@ fn a_receiver_that_keeps_the_sender_it_made() {
     });
 }
 
-/// taskbroker#618. Main holds it while it joins the receiver's task. Nobody sees what main waits for.
+/// taskbroker#618. Main holds it while it joins the receiver's task. Nobody sees what main waits
+/// for.
 #[test]
 fn a_main_that_keeps_a_sender_and_joins_the_receiver() {
     play(async |stage: Stage| {

@@ -18,8 +18,8 @@ const CHANNELS: usize = 100_000;
 /// So many named tasks that wait on one of them.
 const WAITS: usize = 10_000;
 
-/// Two looks at what others measured in seconds: linear time, and little memory. The bound of time is
-/// generous, since tests run on busy machines; it fails for what is quadratic.
+/// Two looks at what others measured in seconds: linear time, and little memory. The bound of time
+/// is generous, since tests run on busy machines; it fails for what is quadratic.
 #[test]
 fn two_looks_at_many_channels() {
     let channel = |n| bounded(format!("channel {n}"), 1);

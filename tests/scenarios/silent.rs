@@ -1,8 +1,8 @@
-//! What looks like a deadlock and gets on by itself, by a timer, a deadline or a socket. Each program
-//! does get on, after it has been looked at.
+//! What looks like a deadlock and gets on by itself, by a timer, a deadline or a socket. Each
+//! program does get on, after it has been looked at.
 //!
-//! Seen to fail with an analysis to which one thing does not matter: how many wakers of a task live,
-//! deadlines, whose waker a wait has, whether a task is a root, room that permits hold.
+//! Seen to fail with an analysis to which one thing does not matter: how many wakers of a task
+//! live, deadlines, whose waker a wait has, whether a task is a root, room that permits hold.
 
 use std::future::Future;
 use std::net;

@@ -28,7 +28,8 @@ pub(crate) enum On {
 pub(crate) enum Tasks {
     /// By `task::spawn_named`: all that could wake them can be counted.
     Roots,
-    /// By `tokio::spawn(task::named(..))`: something around them may wake them or stop polling them.
+    /// By `tokio::spawn(task::named(..))`: something around them may wake them or stop polling
+    /// them.
     Named,
     /// By `tokio::spawn`: a number, and nothing else.
     Plain,
@@ -255,8 +256,8 @@ where
     }
 }
 
-/// Plays a test in a child, and fails if that fails. What is said of the program is shown to who runs
-/// the tests with `--nocapture`.
+/// Plays a test in a child, and fails if that fails. What is said of the program is shown to who
+/// runs the tests with `--nocapture`.
 fn in_child(name: &str, variant: &str) {
     for attempt in 0..ATTEMPTS {
         let child = Command::new(env::current_exe().unwrap())

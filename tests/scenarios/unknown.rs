@@ -71,8 +71,9 @@ fn a_receiver_moved_to_a_task_that_was_not_polled() {
     });
 }
 
-/// As above, but the task was polled, and keeps the receiver behind a timer. Nothing tells this from a
-/// task that fills its own channel, so that it is a deadlock *unless* just this has happened.
+/// As above, but the task was polled, and keeps the receiver behind a timer. Nothing tells this
+/// from a task that fills its own channel, so that it is a deadlock *unless* just this has
+/// happened.
 #[test]
 fn a_receiver_moved_to_a_task_that_sleeps() {
     play(async |stage: Stage| {

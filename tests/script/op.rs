@@ -3,8 +3,8 @@
 /// How many different wakers a script polls with.
 pub(crate) const WAKERS: u8 = 4;
 
-/// One call. `u8`s choose among the handles that are there, modulo their number; with none to choose
-/// from, or none to call it on, or a channel whose flavour has no such call, it is skipped.
+/// One call. `u8`s choose among the handles that are there, modulo their number; with none to
+/// choose from, or none to call it on, or a channel whose flavour has no such call, it is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     /// `try_send`; on an unbounded channel `send`.
@@ -50,7 +50,8 @@ pub(crate) enum Op {
     Burst(u8, u8),
     /// So many times `TryRecv`, until nothing is there.
     Drain(u8),
-    /// A burst, and at once a drain (or a `blocking_recv_many`) of as much: nobody asks for gauges in between.
+    /// A burst, and at once a drain (or a `blocking_recv_many`) of as much: nobody asks for gauges
+    /// in between.
     Rush(u8, u8),
     /// The blocking calls, skipped if they would block.
     BlockingSend(u8),
@@ -64,8 +65,8 @@ pub(crate) enum Op {
     Print(u8),
 }
 
-/// What the first byte of a fuzz input means: the capacity (none: unbounded), and whether slots lie in blocks
-/// although the capacity is small.
+/// What the first byte of a fuzz input means: the capacity (none: unbounded), and whether slots lie
+/// in blocks although the capacity is small.
 pub(crate) fn shape(byte: u8) -> (Option<usize>, bool) {
     let low = usize::from(byte & 15);
     let border = [31, 32, 33, 63, 64, 65, 95, 96][low % 8];

@@ -133,7 +133,8 @@ impl Drop for Running {
     }
 }
 
-/// Ends the process, with a word, if `call` blocks: it must not, and a test that hangs tells nothing.
+/// Ends the process, with a word, if `call` blocks: it must not, and a test that hangs tells
+/// nothing.
 pub(crate) fn at_once<R>(op: Op, call: impl FnOnce() -> R) -> R {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| drop(thread::spawn(watch)));

@@ -40,7 +40,8 @@ fn one_sender_is_never_two_who_wait() {
     assert_eq!(tx.stats().send_waiters, 1, "it waits, and nobody disturbs the look");
 }
 
-/// One waits all the time, and others come and leave after each look: it is shown, and the walk ends.
+/// One waits all the time, and others come and leave after each look: it is shown, and the walk
+/// ends.
 ///
 /// Seen to fail with: a walk that goes on to those who came since, as it did (it never ends).
 #[test]

@@ -1,5 +1,5 @@
-//! Two that get on, each of them, and for ever: livelocks. What happens between two steps is played here in the order that is
-//! the worst, as often as it would happen; nobody is stopped for long.
+//! Two that get on, each of them, and for ever: livelocks. What happens between two steps is played
+//! here in the order that is the worst, as often as it would happen; nobody is stopped for long.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,8 +13,8 @@ use crate::support::{Task, task};
 /// More than anything here may take.
 const FOR_EVER: usize = 100;
 
-/// Sends to a channel that is full. At its steps `step` a unit is given back, and taken by somebody else before
-/// the line is served, again and again. Returns how often the sender came.
+/// Sends to a channel that is full. At its steps `step` a unit is given back, and taken by somebody
+/// else before the line is served, again and again. Returns how often the sender came.
 fn unserved(step: &'static str, give_back: impl Fn() + 'static, tx: &Sender<u64>) -> usize {
     let came = Rc::new(Cell::new(0));
     let mut waiter = task(tx.send(0));
@@ -37,11 +37,13 @@ fn unserved(step: &'static str, give_back: impl Fn() + 'static, tx: &Sender<u64>
 
 const FINDS_NO_ROOM: [&str; 2] = ["register: arrived", "register: looked"];
 
-/// Whoever serves and finds the unit taken that it brought passes nobody: who has just arrived would come again, to be
-/// passed by the next, for as long as units come and others take them.
-/// (A unit that is taken after that look still costs a newcomer a round, and another sender has got on by it.)
+/// Whoever serves and finds the unit taken that it brought passes nobody: who has just arrived
+/// would come again, to be passed by the next, for as long as units come and others take them. (A
+/// unit that is taken after that look still costs a newcomer a round, and another sender has got on
+/// by it.)
 ///
-/// Seen to fail with: `serve_line` passing an empty place whether there is room or not (it comes a hundred times).
+/// Seen to fail with: `serve_line` passing an empty place whether there is room or not (it comes a
+/// hundred times).
 #[test]
 fn a_server_without_a_unit_passes_nobody() {
     for step in FINDS_NO_ROOM {
@@ -53,7 +55,8 @@ fn a_server_without_a_unit_passes_nobody() {
     }
 }
 
-/// What a pop makes room for while somebody may wait is his: nobody else can take it before the line is served.
+/// What a pop makes room for while somebody may wait is his: nobody else can take it before the
+/// line is served.
 ///
 /// Seen to fail with: `hold_room` always by a step that frees.
 #[test]
@@ -78,8 +81,8 @@ fn room_that_a_pop_holds_is_taken_by_nobody() {
     assert_eq!(rx.try_recv(), Ok(1));
 }
 
-/// A receiver that has popped while nobody waited frees the room of its first pop for one who does, and holds that of the
-/// next: nobody can take either.
+/// A receiver that has popped while nobody waited frees the room of its first pop for one who does,
+/// and holds that of the next: nobody can take either.
 ///
 /// Seen to fail with: `plain_until` never 0 again.
 #[test]
@@ -194,7 +197,8 @@ fn come_for_both(
     polled.is_pending().then_some(wait)
 }
 
-/// Two come for two units, of which there is one when the first comes. Returns how often each came to each step.
+/// Two come for two units, of which there is one when the first comes. Returns how often each came
+/// to each step.
 fn meet(order: usize) -> [[usize; STEPS.len()]; 2] {
     let (tx, _rx) = mpsc::channel::<u64>(2);
     let held = [(); 2].map(|()| tx.clone().try_reserve_owned().unwrap());
@@ -214,12 +218,12 @@ fn meet(order: usize) -> [[usize; STEPS.len()]; 2] {
     turns.now.lock().unwrap().came
 }
 
-/// Whoever is passed comes again with the part that it has, and whoever passes takes over what lies in the place: so each
-/// comes again twice at most, once for the unit that the other gives back, and once for the other itself, who then has
-/// both. All orders of [`PERIOD`] turns, each for ever.
+/// Whoever is passed comes again with the part that it has, and whoever passes takes over what lies
+/// in the place: so each comes again twice at most, once for the unit that the other gives back,
+/// and once for the other itself, who then has both. All orders of [`PERIOD`] turns, each for ever.
 ///
-/// Seen to fail with: a part given back by who is passed (three orders; one of them never ends); `pass` taking nothing
-/// over; `keep_part` without a look at who was before.
+/// Seen to fail with: a part given back by who is passed (three orders; one of them never ends);
+/// `pass` taking nothing over; `keep_part` without a look at who was before.
 #[test]
 fn of_two_who_meet_one_has_more_than_before() {
     for order in 0..1 << PERIOD {

@@ -67,8 +67,8 @@ fn hook(name: &'static str) {
 /// Until this is dropped, something happens at each step of the thread.
 pub(crate) struct Acting(PhantomData<Rc<()>>);
 
-/// Calls `act` at each step of this thread, at those within `act` too. What is done there others do while the thread
-/// is stopped: it is the thread itself that plays them.
+/// Calls `act` at each step of this thread, at those within `act` too. What is done there others do
+/// while the thread is stopped: it is the thread itself that plays them.
 pub(crate) fn at_each_step(act: impl Fn(&'static str) + 'static) -> Acting {
     parshall::STEP_HOOK.get_or_init(|| hook);
     ACT.set(Some(Rc::new(act)));
@@ -134,8 +134,8 @@ pub(crate) fn scene(step: &str, play: impl FnOnce() + Send + 'static) {
     start(format!("{step}: the scene"), play).finish_within(PATIENCE * 2);
 }
 
-/// A thread that stands at a step, or will. When this is dropped it goes on, so that a failure here is not
-/// followed by a hang.
+/// A thread that stands at a step, or will. When this is dropped it goes on, so that a failure here
+/// is not followed by a hang.
 pub(crate) struct Victim<R> {
     gates: Gates,
     run: Option<Running<R>>,

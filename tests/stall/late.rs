@@ -10,8 +10,9 @@ use crate::meet::newcomer;
 use crate::others::{CAPACITY, with_receiver};
 use crate::support::{pending, task};
 
-/// Many permits are given back; between the look at T and that at H two pops hold, and the first unit is used.
-/// T: pos 1, res MAX - 1; H: pos 2, held 2, so that `res + held` is 0 and says nothing.
+/// Many permits are given back; between the look at T and that at H two pops hold, and the first
+/// unit is used. T: pos 1, res MAX - 1; H: pos 2, held 2, so that `res + held` is 0 and says
+/// nothing.
 ///
 /// Seen to fail with: the assertion in `Ring::release` taking that for too few.
 #[test]
@@ -46,8 +47,9 @@ fn who_gives_many_permits_back_may_be_late_with_its_look_at_the_head() {
     assert_eq!(tx.capacity(), MAX);
 }
 
-/// Two permits of a channel for MAX are given back; between the look at T and that at H two pops hold. T: pos 0,
-/// res MAX - 2; H: pos 2, held 2: the tail lies behind the head, and `res + held` is MAX, though one unit was free all the time.
+/// Two permits of a channel for MAX are given back; between the look at T and that at H two pops
+/// hold. T: pos 0, res MAX - 2; H: pos 2, held 2: the tail lies behind the head, and `res + held`
+/// is MAX, though one unit was free all the time.
 ///
 /// Seen to fail with: `has_room_for_one` asking for permits to be had of an old tail.
 #[test]
@@ -86,8 +88,9 @@ fn a_server_late_with_its_look_at_the_head_forgets_nobody() {
     drop(permit);
 }
 
-/// A permit is given back, and taken before the line is served; between the server's two looks it is used, and a pop
-/// holds the room. T: pos 0, res 1; H: pos 1, held 1: the tail lies behind the head, and yet no unit was free.
+/// A permit is given back, and taken before the line is served; between the server's two looks it
+/// is used, and a pop holds the room. T: pos 0, res 1; H: pos 1, held 1: the tail lies behind the
+/// head, and yet no unit was free.
 ///
 /// Seen to fail with: `has_room_for_one` taking a tail behind the head for room.
 #[test]

@@ -1,9 +1,10 @@
-//! Non-blocking, shown by stopping threads: one *victim* is stopped at a numbered step of the algorithm, and stays there until
-//! all others have finished a bounded amount of work.
+//! Non-blocking, shown by stopping threads: one *victim* is stopped at a numbered step of the
+//! algorithm, and stays there until all others have finished a bounded amount of work.
 //!
-//! What a victim may withhold is its own permits, the units that it has just given back, its own message, and the
-//! wake-up of the sleepers whose wait it has just ended; they are futures polled by hand here. One thing more
-//! is withheld by the channel's order: what lies behind a message that is claimed and not yet published.
+//! What a victim may withhold is its own permits, the units that it has just given back, its own
+//! message, and the wake-up of the sleepers whose wait it has just ended; they are futures polled
+//! by hand here. One thing more is withheld by the channel's order: what lies behind a message that
+//! is claimed and not yet published.
 //!
 //! It runs with `RUSTFLAGS='--cfg parshall_stall'` only.
 

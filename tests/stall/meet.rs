@@ -1,4 +1,5 @@
-//! A receiver and a newcomer who meet, again and again: each must come to its end, whoever is faster.
+//! A receiver and a newcomer who meet, again and again: each must come to its end, whoever is
+//! faster.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,7 +16,8 @@ const FOR_EVER: usize = 100;
 /// What a server does beside a place that is not filled.
 pub(crate) const STEPS: [&str; 2] = ["room: looked at T", "serve: passed"];
 
-/// A sender of message 1 that has found no room, and does not wait yet. Its end tells whether it has come through.
+/// A sender of message 1 that has found no room, and does not wait yet. Its end tells whether it
+/// has come through.
 pub(crate) fn newcomer(tx: &Sender<u64>) -> Victim<(Task<impl Future<Output = ()> + use<>>, bool)> {
     let own = tx.clone();
     Victim::stop_at(&["register: looked"], move |arm| {
@@ -26,8 +28,8 @@ pub(crate) fn newcomer(tx: &Sender<u64>) -> Victim<(Task<impl Future<Output = ()
     })
 }
 
-/// A server is stopped before it passes a newcomer, or after that: he gets on with what others bring, or with what the server
-/// has given back.
+/// A server is stopped before it passes a newcomer, or after that: he gets on with what others
+/// bring, or with what the server has given back.
 ///
 /// Seen to fail with: `serve_line` taking what there is before it passes ("serve: passed").
 #[test]
@@ -96,10 +98,11 @@ fn receiver(turns: &Arc<Turns>, mut rx: Receiver<u64>) -> Running<(usize, Receiv
     })
 }
 
-/// A receiver that holds one unit, and a sender who comes for it: what he is passed for he must find in the channel.
+/// A receiver that holds one unit, and a sender who comes for it: what he is passed for he must
+/// find in the channel.
 ///
-/// Seen to fail with: `serve_line` passing an empty place and keeping what it has in its hand (the sender comes a hundred
-/// times).
+/// Seen to fail with: `serve_line` passing an empty place and keeping what it has in its hand (the
+/// sender comes a hundred times).
 #[test]
 fn a_receiver_with_a_unit_in_its_hand_and_a_newcomer_do_not_chase_each_other() {
     let (tx, rx) = mpsc::channel::<u64>(1);
@@ -180,8 +183,8 @@ fn a_receiver_and_one_who_comes_for_two_do_not_chase_each_other() {
     chase_for_two("register: arrived");
 }
 
-/// Seen to fail with: room left in the channel while a part is taken over, so that the newcomer finds one half, and then
-/// the other.
+/// Seen to fail with: room left in the channel while a part is taken over, so that the newcomer
+/// finds one half, and then the other.
 #[test]
 fn a_receiver_and_one_who_keeps_a_part_do_not_chase_each_other() {
     chase_for_two("register: part kept");

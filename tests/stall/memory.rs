@@ -62,8 +62,8 @@ fn most(threads: u64) -> isize {
     (2 * (threads + 1) + 1 + 4 * threads) as isize
 }
 
-/// Threads are stopped in the row one after the other, and stay there, while two more come and leave
-/// thousands of times.
+/// Threads are stopped in the row one after the other, and stay there, while two more come and
+/// leave thousands of times.
 ///
 /// Seen to fail with: a row in which one thread takes out for all others (no second thread comes to
 /// "sweep: begun").
@@ -98,7 +98,8 @@ fn a_row_is_bounded_whoever_is_stopped() {
 /// Each is interrupted where it takes memory or gives some back, by others who are interrupted
 /// likewise.
 ///
-/// Seen to fail with: a loser's segment that is not put back; the row of before f665147 (247 segments).
+/// Seen to fail with: a loser's segment that is not put back; the row of before f665147 (247
+/// segments).
 #[test]
 fn a_row_is_not_longer_for_who_is_interrupted() {
     /// Threads under way at once, all but one of them interrupted.

@@ -55,8 +55,8 @@ pub(crate) fn crowd(step: &str, tx: &Sender<u64>, n: u64) {
     }
 }
 
-/// Senders of every kind, and the receiver, which takes `there` messages more than they send. Returns it and all that
-/// it took.
+/// Senders of every kind, and the receiver, which takes `there` messages more than they send.
+/// Returns it and all that it took.
 pub(crate) fn with_receiver(
     step: &str,
     tx: &Sender<u64>,
@@ -139,7 +139,8 @@ pub(crate) fn check_all(step: &str, seen: &[u64], mut expected: Vec<u64>) {
     assert!(seen == expected, "{step}: {} received, {} sent", seen.len(), expected.len());
 }
 
-/// What others can do without a receiver: nothing that waits, and all of it returns. Returns what was sent.
+/// What others can do without a receiver: nothing that waits, and all of it returns. Returns what
+/// was sent.
 pub(crate) fn without_receiver(step: &str, tx: &Sender<u64>) -> Vec<u64> {
     const TRIES: u64 = 200;
     let threads: Vec<_> = (1..=3)

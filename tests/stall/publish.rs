@@ -1,5 +1,5 @@
-//! The one documented exception: the receiver waits for a message that is claimed and not yet published, and
-//! what was sent behind it with it. That, and nothing more.
+//! The one documented exception: the receiver waits for a message that is claimed and not yet
+//! published, and what was sent behind it with it. That, and nothing more.
 
 use parshall::mpsc::{self, Receiver, Sender};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,8 @@ fn sender(step: &'static str, tx: &Sender<u64>) -> Victim<()> {
     })
 }
 
-/// Seen to fail with: a `park` that spins until the message is published, or returns without waking itself.
+/// Seen to fail with: a `park` that spins until the message is published, or returns without waking
+/// itself.
 #[test]
 fn a_claimed_message_delays_what_is_behind_it_and_no_executor() {
     scene("publish: claimed", || {
@@ -109,8 +110,8 @@ fn a_claim_that_ended_a_park_delays_likewise() {
     });
 }
 
-/// What is no poll waits on its thread, with yields, for the message that comes before all others: `try_recv`, which must
-/// not say Empty after a send that was completed, and the receiver's drop.
+/// What is no poll waits on its thread, with yields, for the message that comes before all others:
+/// `try_recv`, which must not say Empty after a send that was completed, and the receiver's drop.
 #[test]
 fn a_claimed_message_delays_try_recv_and_the_receivers_drop() {
     scene("publish: claimed", || {
@@ -132,8 +133,8 @@ fn a_claimed_message_delays_try_recv_and_the_receivers_drop() {
     });
 }
 
-/// In the list of blocks, stopped with the next block appended and the last one not marked as left: producers go on
-/// through many blocks.
+/// In the list of blocks, stopped with the next block appended and the last one not marked as left:
+/// producers go on through many blocks.
 #[test]
 fn a_sender_stopped_between_blocks_delays_what_is_behind_it() {
     scene("publish: block left", || {

@@ -1,5 +1,5 @@
-//! The victim is the receiver, or the last sender at its drop: nothing is received or closed meanwhile, and whatever
-//! needs neither goes on.
+//! The victim is the receiver, or the last sender at its drop: nothing is received or closed
+//! meanwhile, and whatever needs neither goes on.
 
 use parshall::mpsc::error::SendError;
 use parshall::mpsc::{self, Receiver, Sender};
@@ -123,8 +123,8 @@ fn play(scene: &Scene) {
     finish(step, &tx, victim, waiter, expected);
 }
 
-/// Who comes to wait when the receiver has found nobody, and relies on the bit that it is about to clear, is not
-/// forgotten; nor is who comes after that.
+/// Who comes to wait when the receiver has found nobody, and relies on the bit that it is about to
+/// clear, is not forgotten; nor is who comes after that.
 ///
 /// Seen to fail with: no second look after the bit is cleared.
 #[test]
@@ -200,8 +200,8 @@ fn a_last_sender_stopped_at_its_drop_blocks_no_poll() {
     });
 }
 
-/// The last sender goes while the receiver hands out a unit to one who was forgotten: its end is the end of all
-/// permits, of that unit among them, whoever has it by then.
+/// The last sender goes while the receiver hands out a unit to one who was forgotten: its end is
+/// the end of all permits, of that unit among them, whoever has it by then.
 ///
 /// Seen to fail with: `is_final` without `is_senders_gone`.
 #[test]
@@ -220,7 +220,8 @@ fn a_unit_in_the_receivers_hand_is_written_off_once() {
     }
 }
 
-/// The only one in line leaves while the receiver holds the room for him: it is the receiver's until it gives it back.
+/// The only one in line leaves while the receiver holds the room for him: it is the receiver's
+/// until it gives it back.
 ///
 /// Seen to fail with: `serve` that returns at once if nobody waits.
 #[test]

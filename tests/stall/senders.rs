@@ -1,4 +1,5 @@
-//! The victim is a sender; the others, a receiver among them, send and receive hundreds of messages.
+//! The victim is a sender; the others, a receiver among them, send and receive hundreds of
+//! messages.
 
 #![allow(clippy::unnecessary_wraps)] // what victims do has one type
 
@@ -171,8 +172,8 @@ fn play(scene: &Scene, crowds: u64) {
     assert_eq!(left, (0, 0, 0), "{step}: reserved, waiting, granted");
 }
 
-/// Seen to fail with: `serve_line` waiting until an empty place is filled (at "register: arrived"), or until an Updating
-/// place is Waiting again ("update: begun").
+/// Seen to fail with: `serve_line` waiting until an empty place is filled (at "register: arrived"),
+/// or until an Updating place is Waiting again ("update: begun").
 #[test]
 fn a_stopped_sender_holds_up_nobody() {
     for scene in SCENES.iter().filter(|scene| !is_of_row(scene)) {
@@ -182,8 +183,8 @@ fn a_stopped_sender_holds_up_nobody() {
 
 /// Thousands come and leave, so that the row must grow, and does not end with the stopped thread.
 ///
-/// Seen to fail with: a walk that does not go back from a frozen segment whose next one was taken out
-/// ("sweep: unlinked"); waiting until a linked segment is FRESH no more ("append: number").
+/// Seen to fail with: a walk that does not go back from a frozen segment whose next one was taken
+/// out ("sweep: unlinked"); waiting until a linked segment is FRESH no more ("append: number").
 #[test]
 fn a_thread_stopped_in_the_row_holds_up_nobody() {
     for scene in SCENES.iter().filter(|scene| is_of_row(scene)) {
@@ -247,7 +248,8 @@ fn is_of_row(scene: &Scene) -> bool {
     ["append", "sweep", "spare"].iter().any(|part| scene.step.starts_with(part))
 }
 
-/// The wait that a unit was taken for is cancelled meanwhile: the unit is the victim's until it is given back.
+/// The wait that a unit was taken for is cancelled meanwhile: the unit is the victim's until it is
+/// given back.
 ///
 /// Seen to fail with: `serve_line` forgetting to give it back.
 #[test]
@@ -277,8 +279,8 @@ fn a_server_stopped_with_a_unit_left_over_holds_up_nobody() {
     assert!(task(tx.reserve_many(4)).poll().is_ready());
 }
 
-/// Two give one back each, and the waiter needs more. The second takes one only, or a stopped thread would withhold what
-/// others brought.
+/// Two give one back each, and the waiter needs more. The second takes one only, or a stopped
+/// thread would withhold what others brought.
 ///
 /// Seen to fail with: `serve_line` taking without regard to its budget.
 #[test]
@@ -319,8 +321,8 @@ fn an_arrival_that_is_stopped_leaves_the_room_to_others() {
     assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Ok(message(VICTIM, 0))));
 }
 
-/// Who has arrived and is stopped is overtaken for good by who takes a part of its need behind him: or each would wait
-/// for the other's part.
+/// Who has arrived and is stopped is overtaken for good by who takes a part of its need behind him:
+/// or each would wait for the other's part.
 ///
 /// Seen to fail with: a part kept without a look at who arrived before.
 #[test]

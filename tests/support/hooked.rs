@@ -64,7 +64,8 @@ impl Hooked {
         self.armed.store(false, Ordering::SeqCst);
     }
 
-    /// Runs `f` armed. True: the trap was sprung in it and its panic came through. No other panic may.
+    /// Runs `f` armed. True: the trap was sprung in it and its panic came through. No other panic
+    /// may.
     pub(crate) fn springs(&self, f: impl FnOnce()) -> bool {
         self.arm();
         let result = catch_unwind(AssertUnwindSafe(f));

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// How long nothing may move.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Aborts the process with the wait-for state if [`Watchdog::moved`] is not called for [`PATIENCE`].
+/// Aborts the process with the wait-for state if [`Watchdog::moved`] is not called for
+/// [`PATIENCE`].
 #[derive(Clone)]
 pub(crate) struct Watchdog(Arc<(AtomicUsize, AtomicBool)>);
 

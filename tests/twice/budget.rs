@@ -1,5 +1,6 @@
 //! The budget of a task: after how many rounds a loop that never has to wait makes way, and what an
-//! operation without a budget holds. Only counts and texts come out, so that both channels' can be compared.
+//! operation without a budget holds. Only counts and texts come out, so that both channels' can be
+//! compared.
 
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -158,8 +159,8 @@ impl<F: Future<Output: Debug>> ByHand<F> {
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
-    /// A poll in a task that has spent its budget; then other tasks' turn, and the budget is new. How often the
-    /// future was woken: at once, and by then.
+    /// A poll in a task that has spent its budget; then other tasks' turn, and the budget is new.
+    /// How often the future was woken: at once, and by then.
     async fn exhausted(&mut self) -> String {
         let before = self.wakes.0.load(SeqCst);
         let (poll, at_once) = poll_fn(|cx| {

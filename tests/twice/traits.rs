@@ -11,7 +11,8 @@ use super::mpsc::{
     WeakSender, WeakUnboundedSender, channel, unbounded_channel,
 };
 
-/// Whether a concrete type has a trait: an inherent method, if its bound holds, goes before a trait's.
+/// Whether a concrete type has a trait: an inherent method, if its bound holds, goes before a
+/// trait's.
 macro_rules! has {
     ($probe:expr, $($bound:tt)+) => {{
         struct Probe<T>(PhantomData<T>);

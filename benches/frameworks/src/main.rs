@@ -1,7 +1,8 @@
-//! Published frameworks under load, one workload in one process: `run.py` beside this package builds it
-//! on tokio's channels and on parshall's, and compares the processor time of the two.
+//! Published frameworks under load, one workload in one process: `run.py` beside this package
+//! builds it on tokio's channels and on parshall's, and compares the processor time of the two.
 //!
-//! `parshall-frameworks WORKLOAD current|multi`; without arguments it prints the names of the workloads.
+//! `parshall-frameworks WORKLOAD current|multi`; without arguments it prints the names of the
+//! workloads.
 
 mod kameo;
 mod ractor;

@@ -1,4 +1,5 @@
-//! parshall beside tokio and eight others, one process, one Markdown table: see README.md beside this package.
+//! parshall beside tokio and eight others, one process, one Markdown table: see README.md beside
+//! this package.
 
 mod channels;
 mod rows;
@@ -32,8 +33,8 @@ fn measure(columns: &[Column], row: &str) -> Vec<Vec<f64>> {
     }
     let mut times = vec![Vec::new(); columns.len()];
     for round in 0..ROUNDS {
-        // Another one first in each round, and every second round backwards, so that neither a drift
-        // of the machine nor what a neighbour left behind always meets the same one.
+        // Another one first in each round, and every second round backwards, so that neither a
+        // drift of the machine nor what a neighbour left behind always meets the same one.
         let mut order = runs.clone();
         order.rotate_left(round % runs.len());
         if round % 2 == 1 {

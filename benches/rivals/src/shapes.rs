@@ -97,7 +97,8 @@ pub(crate) fn threads_unbounded<C: Unbounded, const P: u64>() -> f64 {
     between_threads::<C, P>(C::unbounded())
 }
 
-/// Made and dropped, as often as fits in some milliseconds: between crates it differs by orders of magnitude.
+/// Made and dropped, as often as fits in some milliseconds: between crates it differs by orders of
+/// magnitude.
 fn made_and_dropped<T>(new: impl Fn() -> T) -> f64 {
     const LONG_ENOUGH: Duration = Duration::from_millis(10);
     let start = Instant::now();
@@ -217,8 +218,8 @@ pub(crate) fn ping_pong_multi<C: Bounded + Wait>() -> f64 {
     ping_pong::<C>(&multi_thread())
 }
 
-/// 13 tasks pass what they get on to a random one; `BALLS` messages are under way. All of them fit into
-/// each channel, so that no circle of tasks waits for room.
+/// 13 tasks pass what they get on to a random one; `BALLS` messages are under way. All of them fit
+/// into each channel, so that no circle of tasks waits for room.
 pub(crate) fn pinball<C: Bounded + Wait, const BALLS: u64>() -> f64 {
     const TASKS: u64 = 13;
     const N: u64 = 200_000;

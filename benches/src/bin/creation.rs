@@ -1,7 +1,8 @@
-//! What a channel's creation and end cost: `creation.py` counts the instructions of `measured`, and asks
-//! for the bytes.
+//! What a channel's creation and end cost: `creation.py` counts the instructions of `measured`, and
+//! asks for the bytes.
 //!
-//! One channel is made, carries one message, and is dropped, inside a task; twice of that for `two`.
+//! One channel is made, carries one message, and is dropped, inside a task; twice of that for
+//! `two`.
 
 use std::hint::black_box;
 

@@ -1,8 +1,9 @@
 //! What looking at many channels costs: time, and the most memory that was taken at once beyond
 //! what was there before and what the step gives back.
 //!
-//! `cargo run --release -p parshall-benches --bin snapshots [CHANNELS]`. Times are the
-//! thread's own on its processor, and each figure is the best of several rounds; of delays, the quantiles over all of them.
+//! `cargo run --release -p parshall-benches --bin snapshots [CHANNELS]`. Times are the thread's own
+//! on its processor, and each figure is the best of several rounds; of delays, the quantiles over
+//! all of them.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Write};

@@ -1,8 +1,9 @@
-//! How long single sends take on a busy machine: 16 producers, capacity 16, two workers, and beside them four
-//! threads that do nothing but keep the processors busy. And how many wake-ups a message costs.
+//! How long single sends take on a busy machine: 16 producers, capacity 16, two workers, and beside
+//! them four threads that do nothing but keep the processors busy. And how many wake-ups a message
+//! costs.
 //!
-//! `cargo run --release -p parshall-benches --bin tail`. Rounds are interleaved; the figures are medians over
-//! them. A send is timed from its call to its return, waiting included.
+//! `cargo run --release -p parshall-benches --bin tail`. Rounds are interleaved; the figures are
+//! medians over them. A send is timed from its call to its return, waiting included.
 
 use std::future::{Future, poll_fn};
 use std::hint::black_box;

@@ -11,8 +11,8 @@ use crate::failure::Exit;
 
 /// Shows what is wrong in running programs with parshall channels.
 ///
-/// A program that has `let _gauge = parshall_gauge::init();` in `main` is found by itself. Without a
-/// command: the running programs, and the worst finding of each.
+/// A program that has `let _gauge = parshall_gauge::init();` in `main` is found by itself. Without
+/// a command: the running programs, and the worst finding of each.
 #[derive(Debug, Parser)]
 #[command(name = "parshall", version, after_help = Exit::HELP)]
 pub(crate) struct Args {

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use parshall::introspect::text::{self, GLUE};
 use unicode_width::UnicodeWidthStr;
 
-/// `text` on one line of at most `columns` columns, the middle cut out of what is longer. What cannot
-/// be seen is shown by its code.
+/// `text` on one line of at most `columns` columns, the middle cut out of what is longer. What
+/// cannot be seen is shown by its code.
 pub(crate) fn line(text: &str, columns: usize) -> String {
     // A character is one column wide, or two, or none: so this comes down to what fits.
     let mut limit = columns;
@@ -65,8 +65,8 @@ pub(crate) fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
     out
 }
 
-/// Writes to standard output, coloured only if that is a terminal. That who reads has seen enough is no
-/// error.
+/// Writes to standard output, coloured only if that is a terminal. That who reads has seen enough
+/// is no error.
 pub(crate) fn print(text: &[u8]) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {

@@ -16,9 +16,9 @@
 //! HTTP/1.1 on a Unix socket of mode 0600, in `$XDG_RUNTIME_DIR/parshall/` or, if that variable is
 //! not set or leads to another user's folder, in `/tmp/parshall-{uid}/`. Its name is that of the
 //! process and `.sock`. If that is taken, or too long, `-` and the first eight characters of
-//! [`parshall::proc_key`] stand in front of `.sock`; a `/` is written as `%2F`. Sockets that programs
-//! have left behind are removed by the next one that starts. On Windows there is no socket: there it
-//! answers on TCP only, if that is asked for, and prints no report on a signal.
+//! [`parshall::proc_key`] stand in front of `.sock`; a `/` is written as `%2F`. Sockets that
+//! programs have left behind are removed by the next one that starts. On Windows there is no
+//! socket: there it answers on TCP only, if that is asked for, and prints no report on a signal.
 //!
 //! | `GET` | answers |
 //! |---|---|
@@ -28,10 +28,11 @@
 //! | `/v1/report` | the same in words |
 //! | `/v1/graph.dot`, `/v1/graph.mermaid` | the same as a picture |
 //!
-//! The answer to all but the snapshot rests on a look that is at most a second old. Any other path is
-//! answered by 404, any other method by 405, with one line of text. A connection is for one request;
-//! it is closed after the answer, after 5 s without a whole request, and after 60 s in any case. Of
-//! more than 16 connections the oldest is cut. An answer that breaks off ends without its last chunk.
+//! The answer to all but the snapshot rests on a look that is at most a second old. Any other path
+//! is answered by 404, any other method by 405, with one line of text. A connection is for one
+//! request; it is closed after the answer, after 5 s without a whole request, and after 60 s in any
+//! case. Of more than 16 connections the oldest is cut. An answer that breaks off ends without its
+//! last chunk.
 //!
 //! Nothing can be changed by it. On TCP, everybody who reaches the port may ask, unencrypted; the
 //! host that a request names must be a number, `localhost`, or allowed by [`GaugeBuilder::host`],

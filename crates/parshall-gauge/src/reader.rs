@@ -14,7 +14,8 @@ use crate::recording::Reading;
 /// the sums of dead channels are not kept, so that `retired` is empty. The file is only read, and
 /// may be recorded into meanwhile.
 ///
-/// A [`Diagnoser`](parshall::introspect::Diagnoser) says of snapshots that were read back what it says of the snapshots themselves.
+/// A [`Diagnoser`](parshall::introspect::Diagnoser) says of snapshots that were read back what it
+/// says of the snapshots themselves.
 ///
 /// # Errors
 /// The file cannot be read, is no recording, or has no such snapshot; or that is from before schema

@@ -15,11 +15,12 @@ use crate::{RecordError, SqliteRecorder};
 /// Snapshots that may wait for the sampler's thread; see [`Sampler::submit`].
 const MAX_SUBMITTED: usize = 64;
 
-/// Takes a [`parshall::snapshot`] at an interval, on a thread of its own, to record it and to show it.
+/// Takes a [`parshall::snapshot`] at an interval, on a thread of its own, to record it and to show
+/// it.
 ///
 /// From [`Sampler::every`]. An error of the recorder is counted and kept for
-/// [`status`](Sampler::status); sampling goes on, and so does the program. Dropping the sampler stops
-/// it, without a last snapshot, and waits for a record that is under way.
+/// [`status`](Sampler::status); sampling goes on, and so does the program. Dropping the sampler
+/// stops it, without a last snapshot, and waits for a record that is under way.
 ///
 /// # Falling behind
 /// Taking and recording a snapshot takes time, most of it for the rows: with thousands of channels
@@ -138,8 +139,8 @@ impl Sampler {
     }
 
     /// Has a snapshot recorded and shown that the caller took at a moment of its own choice. Does
-    /// not wait for it. `false`: too many wait already, because recording is slow or blocked, and this
-    /// one was dropped.
+    /// not wait for it. `false`: too many wait already, because recording is slow or blocked, and
+    /// this one was dropped.
     pub fn submit(&self, snapshot: Snapshot) -> bool {
         if self.is_inherited() {
             return false;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use support::{get, list, only, until};
 use tempfile::TempDir;
 
-/// The program: does what it is told, a word a line, until it is told no more. Run as a test, it does
-/// nothing.
+/// The program: does what it is told, a word a line, until it is told no more. Run as a test, it
+/// does nothing.
 #[test]
 fn program() {
     if std::env::var_os("GAUGE_TEST_PROGRAM").is_none() {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// Builds the example if it is not up to date, and says where it is. `cargo test --test pipeline` alone
-/// would not build it.
+/// Builds the example if it is not up to date, and says where it is. `cargo test --test pipeline`
+/// alone would not build it.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

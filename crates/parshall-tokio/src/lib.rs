@@ -87,7 +87,8 @@
 //! [tokio]: https://docs.rs/tokio
 //! [parshall]: https://docs.rs/parshall
 //! [`tokio_stream::wrappers`]: https://docs.rs/tokio-stream/0.1/tokio_stream/wrappers/
-//! [`tokio_util::sync::PollSender`]: https://docs.rs/tokio-util/0.7/tokio_util/sync/struct.PollSender.html
+//! [`tokio_util::sync::PollSender`]:
+//! https://docs.rs/tokio-util/0.7/tokio_util/sync/struct.PollSender.html
 
 #![forbid(unsafe_code)]
 

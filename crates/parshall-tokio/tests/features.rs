@@ -70,8 +70,8 @@ fn each_switches_on_tokios_own_and_the_channel_where_tokios_would() {
     assert!(ours["sync"].contains("dep:parshall"));
 }
 
-/// Cargo's features are the whole program's: another crate may have switched tokio's `sync` on. Seen to fail
-/// with nothing in the place of `sync`: the source compiled, on tokio's channel.
+/// Cargo's features are the whole program's: another crate may have switched tokio's `sync` on.
+/// Seen to fail with nothing in the place of `sync`: the source compiled, on tokio's channel.
 #[test]
 fn without_the_feature_sync_there_is_no_channel_instead_of_tokios() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -144,8 +144,8 @@ impl Seen<'_, '_> {
         let time = between.seconds * 1e3;
         let waiting = f64::from(between.sums.send_wait_ms) / time;
         let busy = 1.0 - (f64::from(between.sums.recv_wait_ms) / time).min(1.0);
-        // If the receiver waits as much as it works, it is not the bottleneck. Nor is it if it waits
-        // to send: the one at the end of that chain is.
+        // If the receiver waits as much as it works, it is not the bottleneck. Nor is it if it
+        // waits to send: the one at the end of that chain is.
         let seen = stats.bounded
             && waiting >= settings.saturated_from
             && busy >= 0.5

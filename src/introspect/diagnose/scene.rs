@@ -34,8 +34,8 @@ pub(super) struct Actor<'a> {
     pub(super) before: Option<TaskRow>,
     /// Its waits that were not granted.
     pub(super) standing: u64,
-    /// Of those the one that says most of what it does: the oldest, sends first, since a receive may
-    /// be awaited for long without anything being wrong.
+    /// Of those the one that says most of what it does: the oldest, sends first, since a receive
+    /// may be awaited for long without anything being wrong.
     pub(super) foremost: Option<u32>,
     /// Wakers that it has left behind in channels.
     pub(super) left_wakers: u64,

@@ -13,8 +13,8 @@
 //! | it ends | Rewoken | Scheduled | now |
 //!
 //! So a task that was woken, and again while it waited to be polled, is Scheduled since the first
-//! wake-up. One that runs says when it was woken, and one that is idle has been so since then: it may
-//! have waited long for its poll, and that may have taken long.
+//! wake-up. One that runs says when it was woken, and one that is idle has been so since then: it
+//! may have waited long for its poll, and that may have taken long.
 //!
 //! # Idle is true
 //!
@@ -159,8 +159,8 @@ impl Drop for Polling<'_> {
 mod tests {
     use super::*;
 
-    /// Seen to fail with: a time that each wake-up moves forward; an end of a poll that loses one; and
-    /// one that leaves the time of the wake-up.
+    /// Seen to fail with: a time that each wake-up moves forward; an end of a poll that loses one;
+    /// and one that leaves the time of the wake-up.
     #[test]
     fn each_step_leads_where_the_table_says() {
         let past = |what| State(AtomicU64::new(7 << 2 | what));

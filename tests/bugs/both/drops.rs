@@ -1,4 +1,5 @@
-//! Every message is dropped once, in time, whatever its type and whatever panics. B6, B13, B24, B26.
+//! Every message is dropped once, in time, whatever its type and whatever panics. B6, B13, B24,
+//! B26.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +23,8 @@ impl Drop for Odd {
 /// Numbers 0 to 7, dropped once each.
 const EACH_ONCE: u64 = 0x0101_0101_0101_0101;
 
-/// Seen to fail with: a drain that calls `drop` unguarded; and one that reads a message without moving
-/// the head before it is dropped.
+/// Seen to fail with: a drain that calls `drop` unguarded; and one that reads a message without
+/// moving the head before it is dropped.
 #[test]
 fn b06_panicking_drops_do_not_stop_the_drain_and_the_first_panic_goes_on() {
     let (tx, rx) = channel(8);
@@ -120,8 +121,8 @@ fn huge(byte: u8) -> Huge {
     [byte; 1 << 20]
 }
 
-/// Seen to fail with: `Chan::create` with an array of one message on its stack. A stack that overflows ends
-/// the process.
+/// Seen to fail with: `Chan::create` with an array of one message on its stack. A stack that
+/// overflows ends the process.
 #[test]
 fn b24_a_channel_of_huge_messages_needs_no_stack_at_creation() {
     let (tx, rx) = on_a_small_stack(|| channel::<Huge>(32));
@@ -189,7 +190,8 @@ impl Drop for Page {
 
 /// Also those that the receiver's drop may drop where they lie.
 ///
-/// Seen to fail with: a ring allocated for alignment 8; and, a slot that is read as its bytes in reverse.
+/// Seen to fail with: a ring allocated for alignment 8; and, a slot that is read as its bytes in
+/// reverse.
 #[test]
 fn b26_over_aligned_messages_arrive_whole_and_lie_right() {
     let (tx, mut rx) = channel(3);

@@ -60,7 +60,8 @@ fn b23_a_batch_is_given_back_when_the_receiver_finds_nothing_more() {
 
 /// The memory of the largest crowd stays with the channel, and serves the next one.
 ///
-/// Seen to fail with: a sweep that takes nothing out; and, `fresh` that never takes a spare segment.
+/// Seen to fail with: a sweep that takes nothing out; and, `fresh` that never takes a spare
+/// segment.
 #[test]
 fn b23_a_million_waits_for_closure_that_are_given_up_leave_nothing() {
     let (tx, rx) = channel::<u8>(1);

@@ -1,5 +1,5 @@
-//! Real threads, under a watchdog and within a second: what the loom models of the same names explore
-//! in full. B1, B11, B12, B13, B17, B18, B19, B21, B29.
+//! Real threads, under a watchdog and within a second: what the loom models of the same names
+//! explore in full. B1, B11, B12, B13, B17, B18, B19, B21, B29.
 //!
 //! A race may pass by luck: a pass here says less than the model, a failure says all.
 
@@ -39,8 +39,8 @@ fn spin(times: usize) {
     (0..times).for_each(|_| std::hint::spin_loop());
 }
 
-/// Runs `mine` so many times, and beside it `theirs` on another thread; both begin a round together. A
-/// panic of either ends the race.
+/// Runs `mine` so many times, and beside it `theirs` on another thread; both begin a round
+/// together. A panic of either ends the race.
 fn race<A: Send, B>(
     number: usize,
     mut make: impl FnMut(usize) -> (A, B),
@@ -106,7 +106,8 @@ fn b01_try_recv_never_says_empty_after_a_completed_send() {
 /// A message that takes long to write, and one count of it.
 type Counted = (Large, Arc<()>);
 
-/// The first messages ever, and the receiver's end, at once. crossbeam's RUSTSEC-2025-0024 was here.
+/// The first messages ever, and the receiver's end, at once. crossbeam's RUSTSEC-2025-0024 was
+/// here.
 ///
 /// Seen to fail with: `Consumer::drop` that goes though a claim is on its way.
 #[test]
@@ -151,8 +152,9 @@ fn b13_a_message_that_meets_the_receivers_drop_is_dropped_while_senders_live() {
     kept.iter().for_each(whole);
 }
 
-/// What each sender did before it went is visible after `None`, whoever was last. On x86 no ordering is
-/// weak enough to show in hardware: that part is `n1_no_sender_left_shows_what_was_done_before`'s.
+/// What each sender did before it went is visible after `None`, whoever was last. On x86 no
+/// ordering is weak enough to show in hardware: that part is
+/// `n1_no_sender_left_shows_what_was_done_before`'s.
 ///
 /// Seen to fail with: closing at the last sender but one.
 #[test]
@@ -224,8 +226,8 @@ fn while_full<T>(tx: &Tx<T>, mut message: T) {
     }
 }
 
-/// The receiver's waker changes at every poll while senders take it out of its cell: what two had in
-/// hand at once would be freed twice, or not at all.
+/// The receiver's waker changes at every poll while senders take it out of its cell: what two had
+/// in hand at once would be freed twice, or not at all.
 ///
 /// Seen to fail with: `publish` that takes and wakes though no park has ended.
 #[test]
@@ -256,7 +258,8 @@ fn b19_the_receivers_waker_has_one_owner_at_a_time() {
     }
 }
 
-/// Either the upgrade comes first, and what is sent through it arrives, or the drop does, and it is final.
+/// Either the upgrade comes first, and what is sent through it arrives, or the drop does, and it is
+/// final.
 ///
 /// Seen to fail with: an upgrade from 0 that succeeds.
 #[test]
@@ -287,8 +290,8 @@ fn b21_an_upgrade_races_with_the_last_sender() {
 
 /// A sender goes right after its send: the end must not overtake the message.
 ///
-/// Seen to fail with: a last sender that goes without closing, which hangs; for the window between a
-/// look for messages and one for the end, see
+/// Seen to fail with: a last sender that goes without closing, which hangs; for the window between
+/// a look for messages and one for the end, see
 /// [`b29_the_end_does_not_overtake_a_message`](super::reentry).
 #[test]
 fn b29_a_message_sent_just_before_the_last_sender_goes_arrives() {

@@ -36,7 +36,8 @@ fn reenters(op: Op, tx: &Tx<u32>) -> (Arc<Hooked>, Waker) {
     Hooked::new(op, move || use_everything(&weak))
 }
 
-/// Seen to fail with: `poll` that clones the waker, and `poll` and `cancel` that drop it, under the lock.
+/// Seen to fail with: `poll` that clones the waker, and `poll` and `cancel` that drop it, under the
+/// lock.
 #[test]
 fn b08_a_waker_may_use_its_channel_whenever_it_is_called() {
     let _watched = Watched::new();
@@ -46,8 +47,8 @@ fn b08_a_waker_may_use_its_channel_whenever_it_is_called() {
         let (_, other) = Wakes::new();
         let poll = |rx: &mut Rx<u32>, waker: &Waker| rx.poll_recv(&mut Context::from_waker(waker));
         hook.arm();
-        // As the receiver: first poll, second, replaced, back, woken. A clone that sends is followed by
-        // no wait at all.
+        // As the receiver: first poll, second, replaced, back, woken. A clone that sends is
+        // followed by no wait at all.
         for waker in [&waker, &waker, &other, &waker] {
             (0..3).for_each(|_| _ = poll(&mut rx, waker));
         }
@@ -129,8 +130,8 @@ fn b08_a_clone_that_sends_or_closes_is_not_missed_by_the_poll_that_cloned() {
     }
 }
 
-/// The last sender sends and goes between the receiver's look for messages and its look for the end: the
-/// clone of the waker is in that window.
+/// The last sender sends and goes between the receiver's look for messages and its look for the
+/// end: the clone of the waker is in that window.
 ///
 /// Seen to fail with: `park` that asks whether all senders are gone before it asks for messages.
 #[test]
@@ -184,8 +185,8 @@ fn b08_a_message_may_use_its_channel_when_it_is_dropped_with_the_receiver() {
     assert_eq!((weak.strong_count(), dropped.load(Ordering::SeqCst)), (0, 4));
 }
 
-/// Telemetry calls nobody, so that what it could re-enter is the code that calls it: hooks of wakers and
-/// drops, as above, and hooks that run between, as those of `tracing` do.
+/// Telemetry calls nobody, so that what it could re-enter is the code that calls it: hooks of
+/// wakers and drops, as above, and hooks that run between, as those of `tracing` do.
 ///
 /// Seen to fail with: `wake_receiver` that wakes under the senders' lock.
 #[test]

@@ -46,7 +46,8 @@ fn b02_try_calls_alone_never_wedge_the_channel() {
     }
 }
 
-/// Seen to fail with: `occupancy` says 0 at the very capacity; and, its length one too high once closed.
+/// Seen to fail with: `occupancy` says 0 at the very capacity; and, its length one too high once
+/// closed.
 #[test]
 fn b04_len_and_emptiness_are_exact_on_both_sides_of_a_block_and_at_close() {
     for n in [1, 31, 32, 33, 63, 64, 65] {

@@ -1,5 +1,5 @@
-//! Waits for a message, or for closure, that are dropped, forgotten, or polled from elsewhere. B14, B15,
-//! B16, B18, B32.
+//! Waits for a message, or for closure, that are dropped, forgotten, or polled from elsewhere. B14,
+//! B15, B16, B18, B32.
 
 use std::task::{Context, Poll};
 

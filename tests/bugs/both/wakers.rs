@@ -1,5 +1,5 @@
-//! Wakers of the receiver and of those who wait for closure, at every place that wakes, clones or drops
-//! one. B7, B9. The senders' wakers are `senders.rs`'s.
+//! Wakers of the receiver and of those who wait for closure, at every place that wakes, clones or
+//! drops one. B7, B9. The senders' wakers are `senders.rs`'s.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
@@ -144,8 +144,8 @@ fn b07_panicking_drop_of_a_waker_of_one_who_waits_for_closure() {
 
 /// The wrapper owns a clone of the executor's waker, and calls it in all three ways.
 ///
-/// Seen to fail with: `Hook::wake_by_ref` that wakes nobody; and, `Named::poll` that leaves its task current
-/// when the poll panics.
+/// Seen to fail with: `Hook::wake_by_ref` that wakes nobody; and, `Named::poll` that leaves its
+/// task current when the poll panics.
 #[test]
 fn b07_panicking_waker_under_a_named_task() {
     use parshall::task::named;
@@ -212,7 +212,8 @@ fn b09_dropping_the_receiver_lets_go_of_its_waker() {
     }
 }
 
-/// As [`b09_dropping_the_receiver_lets_go_of_its_waker`], of a receiver that was told that all is over.
+/// As [`b09_dropping_the_receiver_lets_go_of_its_waker`], of a receiver that was told that all is
+/// over.
 ///
 /// Seen to fail with: `Consumer::drop` that takes the waker out of a standing park only.
 #[test]

@@ -50,7 +50,8 @@ pub(crate) trait Receive: Debug + Tell + 'static {
     fn counts(&self) -> (usize, usize);
 }
 
-/// The flavour of the given handles. The braces hold what the two do differently, of sender and receiver.
+/// The flavour of the given handles. The braces hold what the two do differently, of sender and
+/// receiver.
 macro_rules! flavour {
     ($sender:ident { $($of_sender:tt)* } $weak:ident $receiver:ident { $($of_receiver:tt)* }) => {
         impl Flavour for mpsc::$sender<Message> {

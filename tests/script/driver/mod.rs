@@ -1,4 +1,5 @@
-//! Runs a script on a channel of `super::mpsc`: the same source for Tokio's and for ours, and for both flavours.
+//! Runs a script on a channel of `super::mpsc`: the same source for Tokio's and for ours, and for
+//! both flavours.
 
 #[allow(clippy::duplicate_mod)] // the same source on two channels is the point
 mod bounded;

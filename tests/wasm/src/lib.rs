@@ -1,5 +1,6 @@
 //! What must hold where there is no clock, no process id, no executable, no environment and one
-//! thread. `run.mjs` calls every export: a name that begins with `trap_` must panic, any other must return.
+//! thread. `run.mjs` calls every export: a name that begins with `trap_` must panic, any other must
+//! return.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

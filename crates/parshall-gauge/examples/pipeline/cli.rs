@@ -12,9 +12,9 @@ pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 /// watched and recorded while it runs.
 ///
 /// One task walks DIR, a few tasks read the files, threads tokenise them, and one task adds up.
-/// Symbolic links are not followed. Files with a NUL byte in their first 8 KiB count as binary: they
-/// are hashed, and have no lines and words. Text that is not UTF-8 is read with its wrong bytes replaced.
-/// Large files are read in pieces of about 64 KiB.
+/// Symbolic links are not followed. Files with a NUL byte in their first 8 KiB count as binary:
+/// they are hashed, and have no lines and words. Text that is not UTF-8 is read with its wrong
+/// bytes replaced. Large files are read in pieces of about 64 KiB.
 ///
 /// The live table and warnings go to standard error, the result to standard output.
 #[derive(Debug, Parser)]
@@ -51,7 +51,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "STAGE", value_enum)]
     pub(crate) slow: Option<Stage>,
 
-    /// How slow: milliseconds for each path walked, file read, or piece of text tokenised or added up
+    /// How slow: milliseconds for each path walked, file read, or piece of text tokenised or added
+    /// up
     #[arg(long, value_name = "MS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=60_000))]
     pub(crate) delay_ms: u64,
 

@@ -9,8 +9,9 @@
 //!
 //! A channel has one receiver, so a stage of several workers has a channel for each, and whoever
 //! feeds the stage gives to the one that has room (see `spread.rs`). One sampler takes snapshots of
-//! all channels; each goes into the database, with what a diagnosis says of it, and to the live table.
-//! At the end the database is asked what was found most often: which stage held the others up.
+//! all channels; each goes into the database, with what a diagnosis says of it, and to the live
+//! table. At the end the database is asked what was found most often: which stage held the others
+//! up.
 //!
 //! Run it with `--help` for the options.
 
@@ -119,9 +120,9 @@ async fn stages(args: &Args, run: &Arc<Run>, sampler: &Sampler) -> aggregate::To
     let walker = walk::walker(run.clone(), args.dir.clone(), walk::own_files(args), to_readers);
     tasks.push(tokio::spawn(parshall::task::named("walker", walker)));
 
-    // A small tree may be done before the sampler's first tick. So the first result waits in `counts`
-    // until a snapshot has seen it there; then the aggregator begins. That is over in microseconds:
-    // recording it is the sampler's business.
+    // A small tree may be done before the sampler's first tick. So the first result waits in
+    // `counts` until a snapshot has seen it there; then the aggregator begins. That is over in
+    // microseconds: recording it is the sampler's business.
     while counted.is_empty() && !counted.is_closed() {
         run.counts_changed.notified().await;
     }

@@ -13,8 +13,8 @@ use crate::cli::Stage;
 use crate::run::Run;
 use crate::spread::Spread;
 
-/// A file is read, and sent on, in pieces of about this size: a large one costs no more memory than a
-/// small one.
+/// A file is read, and sent on, in pieces of about this size: a large one costs no more memory than
+/// a small one.
 const PIECE: usize = 64 << 10;
 
 /// A NUL byte in so many first bytes makes a file binary.

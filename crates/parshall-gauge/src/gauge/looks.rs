@@ -85,7 +85,8 @@ impl Looks {
         let diagnosis = loop {
             match state.diagnoser.look(&snapshot) {
                 Ok(diagnosis) => break Arc::new(diagnosis),
-                // The time of day was set back. All begins anew: any snapshot is right as the first.
+                // The time of day was set back. All begins anew: any snapshot is right as the
+                // first.
                 Err(_) => state.diagnoser = Diagnoser::new(self.settings.clone()),
             }
         };

@@ -42,7 +42,8 @@ use crate::sampler::Sampler;
 #[cfg(feature = "serve")]
 use crate::serve::Server;
 
-/// The process that has a gauge, by its number; 0 if none has. A child of `fork` finds its parent's.
+/// The process that has a gauge, by its number; 0 if none has. A child of `fork` finds its
+/// parent's.
 static ACTIVE: AtomicU32 = AtomicU32::new(0);
 
 /// Makes this program one that can be looked at: `let _gauge = parshall_gauge::init();` at the
@@ -56,8 +57,8 @@ static ACTIVE: AtomicU32 = AtomicU32::new(0);
 ///   `tracing`) if the program has a subscriber.
 ///
 /// # The environment
-/// It has the last word, over [`Gauge::builder`] too. A value that cannot be understood is told, and
-/// changes nothing; an empty one is as none.
+/// It has the last word, over [`Gauge::builder`] too. A value that cannot be understood is told,
+/// and changes nothing; an empty one is as none.
 ///
 /// | variable | |
 /// |---|---|
@@ -84,9 +85,9 @@ pub fn init() -> Gauge {
 /// Dropped, it answers no more, and its socket is gone when `drop` returns.
 ///
 /// # After a `fork`
-/// The gauge is the parent's. In the child it does nothing, and dropping it there leaves the parent's
-/// as it is; the child may have one of its own, by [`init`]. As long as a child lives that has
-/// executed no other program, the parent's socket accepts connections, if the parent has died
+/// The gauge is the parent's. In the child it does nothing, and dropping it there leaves the
+/// parent's as it is; the child may have one of its own, by [`init`]. As long as a child lives that
+/// has executed no other program, the parent's socket accepts connections, if the parent has died
 /// without dropping its gauge, and nobody answers.
 ///
 /// # Examples

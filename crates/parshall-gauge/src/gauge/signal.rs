@@ -30,8 +30,8 @@ impl OnSignal {
         let handle = signals.handle();
         // Signals that come while a report is printed are one more report.
         //
-        // A child of `fork` that is sent the signal wakes this thread, for they share the pipe; which
-        // signal has come is in the child's memory, so this thread finds none and goes on.
+        // A child of `fork` that is sent the signal wakes this thread, for they share the pipe;
+        // which signal has come is in the child's memory, so this thread finds none and goes on.
         let age = looks.apart();
         let print = move || signals.forever().for_each(|_| say::report(&looks.fresh(age)));
         spawn("parshall-signal", print).map(|_| Self(handle))

@@ -1,8 +1,8 @@
 //! For which host a request on TCP may be.
 //!
 //! A page of another site, open in a browser on this host, can have its own name lead to the
-//! loopback, and then reads what it likes as if it were of its site. The name in the request is that
-//! of the site, so it gives such a page away. A number does not lead anywhere else.
+//! loopback, and then reads what it likes as if it were of its site. The name in the request is
+//! that of the site, so it gives such a page away. A number does not lead anywhere else.
 
 use std::net::IpAddr;
 

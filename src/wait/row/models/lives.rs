@@ -165,7 +165,7 @@ fn beside_its_next_life(name: &str, again: fn(&Row), look: fn(&Cell)) {
 ///
 /// Seen to fail with: Relaxed for any store or load of the waiter or the end.
 #[test]
-fn a_place_is_shown_with_its_own_ticket() {
+fn a_place_is_shown_with_its_own_waiter() {
     let again = |row: &Row| {
         if let Ok(segment) = row.get(2, &Hint::new()) {
             set_up(segment.cell(2), 2);

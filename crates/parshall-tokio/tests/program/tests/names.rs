@@ -1,6 +1,6 @@
-//! No public name of tokio is missing. The lists below compile, so the facade has them; and each name that
-//! tokio's sources export stands in them. What lies in a module of tokio is not listed: the facade
-//! passes the module itself on. The exceptions are the root, `sync` and `sync::mpsc`.
+//! No public name of tokio is missing. The lists below compile, so the facade has them; and each
+//! name that tokio's sources export stands in them. What lies in a module of tokio is not listed:
+//! the facade passes the module itself on. The exceptions are the root, `sync` and `sync::mpsc`.
 
 #![allow(unused_imports, deprecated)]
 

@@ -1,5 +1,5 @@
-//! Whose types the facade's are: the channel is parshall's, everything else is tokio's own, so that it goes
-//! to and from crates that know nothing of the facade.
+//! Whose types the facade's are: the channel is parshall's, everything else is tokio's own, so that
+//! it goes to and from crates that know nothing of the facade.
 
 /// Compiles if both are one type.
 macro_rules! one_type {

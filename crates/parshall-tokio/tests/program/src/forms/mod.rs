@@ -1,5 +1,5 @@
-//! Every form in which source names tokio. It compiles only if `tokio` is in the `Cargo.toml`, whatever
-//! that stands for; so nothing in here names parshall.
+//! Every form in which source names tokio. It compiles only if `tokio` is in the `Cargo.toml`,
+//! whatever that stands for; so nothing in here names parshall.
 
 mod attributes;
 mod errors;
