@@ -7,7 +7,7 @@
 mod counts;
 mod info;
 mod receive;
-mod receiving;
+mod receive_waits;
 mod send;
 mod stats;
 mod trace;
@@ -23,7 +23,7 @@ use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
-use receiving::Receiving;
+use receive_waits::ReceiveWaits;
 
 pub(crate) use crate::ring::{Origin, Shape};
 pub use info::CloseCause;
@@ -41,7 +41,7 @@ pub use crate::wait::Call;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use crate::wait::{Waiter, Waiting};
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
-pub(crate) use receiving::ReceiveWait;
+pub(crate) use receive_waits::ReceiveWait;
 pub use stats::ChannelStats;
 pub(crate) use stats::Sums;
 pub(crate) use trace::Trace;
@@ -58,7 +58,7 @@ pub(crate) struct Shared {
     /// well.
     receiver: RxWaker,
     /// Likewise.
-    receiving: Receiving,
+    receive_waits: ReceiveWaits,
     /// Callers of `Sender::closed`. It is never served, only closed.
     on_close: WaitQueue,
     ring: Ring<Info>,
@@ -149,7 +149,7 @@ impl Shared {
             unsafe {
                 (&raw mut (*at).counts).write(Counts::new());
                 (&raw mut (*at).receiver).write(RxWaker::new());
-                (&raw mut (*at).receiving).write(Receiving::default());
+                (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
                 (&raw mut (*at).senders).write(WaitQueue::new());
                 (&raw mut (*at).on_close).write(WaitQueue::new());
                 (&raw mut (*at).order).write(Order::new());
@@ -203,8 +203,8 @@ impl Shared {
     /// Wakes the receiver. The caller's step on the tail ended its park.
     #[cold]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
-        self.receiving.is_over();
-        self.receiving.waker_goes();
+        self.receive_waits.is_over();
+        self.receive_waits.waker_goes();
         // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
         if let Some(waker) = unsafe { self.receiver.take() } {
             step("wake: taken");
@@ -332,7 +332,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(on_drop) = self.info().on_drop {
             let waits = self.senders.final_totals();
-            let receives = self.receiving.final_totals();
+            let receives = self.receive_waits.final_totals();
             let last = self.ring.final_occupancy();
             on_drop(self, self.sums_at(last, waits, receives));
         }

@@ -5,7 +5,7 @@ use core::marker::{PhantomData, PhantomPinned};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 
-use super::receiving::Receiving as ReceiveWaits;
+use super::receive_waits::ReceiveWaits;
 use super::{Chan, CloseCause, Info, Shared};
 use crate::ring::{Any, Kind, Park, Popped, Reader, Receiving, Room};
 use crate::runtime;
@@ -235,11 +235,12 @@ impl<T> Consumer<T> {
 
     /// The future that last returned `Pending` is dropped: nobody waits, though the park may stand.
     pub(crate) fn abandon_wait(&self) {
-        self.chan.receiving.is_given_up();
+        self.chan.receive_waits.is_given_up();
     }
 
     /// Drops the next published message where it lies. False: there is none.
     fn discard_next(&mut self, panic: &mut FirstPanic) -> bool {
+        // A model is told before the message is dropped, which may look at what its sender did.
         if !self.receiving::<Any>().has_next() {
             return false;
         }
@@ -406,18 +407,18 @@ impl Shared {
         // Before anything changes: a clone that panics leaves an earlier park as it stands.
         let lent = waker.clone();
         let waiter = task::waiter(waker);
-        let receiving = &self.receiving;
+        let waits = &self.receive_waits;
         let mut goes_on = false;
         if *parked {
             // A poll that was not woken takes its own park back and parks anew: so that each
             // Pending rests on one swap that saw the newest tail, with this waker in the cell.
             if self.ring.unpark() {
                 self.receiver.reclaim();
-                goes_on = receiving.goes_on(waiter, want);
+                goes_on = waits.goes_on(waiter, want);
                 if !goes_on {
-                    receiving.is_over();
+                    waits.is_over();
                 }
-                receiving.waker_goes();
+                waits.waker_goes();
             } else {
                 let backoff = Backoff::new();
                 while !self.receiver.is_returned() {
@@ -431,15 +432,15 @@ impl Shared {
             *parked = false;
         } else {
             // A park that failed may have left it.
-            receiving.waker_goes();
+            waits.waker_goes();
         }
         self.info().note_receiver(TaskRef::from_word(waiter), reader.head());
         if !goes_on {
-            receiving.begins(want);
+            waits.begins(want);
         }
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
         let old = unsafe { self.receiver.lend(lent) };
-        receiving.waker_lies(waiter);
+        waits.waker_lies(waiter);
         step("park: lent");
         let result = match self.ring.park(reader) {
             Park::Parked => {
@@ -455,9 +456,9 @@ impl Shared {
         if !*parked {
             self.receiver.reclaim();
             if goes_on {
-                receiving.is_over();
+                waits.is_over();
             } else {
-                receiving.never_began();
+                waits.never_began();
             }
         }
         // Last: dropping a waker may run user code.
@@ -483,11 +484,11 @@ impl<T> Drop for Consumer<T> {
             let taken_back = self.parked && shared.ring.unpark();
             if taken_back {
                 // Somebody may have waited by `poll_recv`.
-                shared.receiving.is_given_up();
-                shared.receiving.is_over();
+                shared.receive_waits.is_given_up();
+                shared.receive_waits.is_over();
             }
             if !self.parked || taken_back {
-                shared.receiving.waker_goes();
+                shared.receive_waits.waker_goes();
                 // SAFETY: not parked, or taken back: the receiver owns the cell.
                 let waker = unsafe { shared.receiver.take() };
                 panic.discard(waker);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::receiving::{ReceiveTotals, ReceiveView, ReceiveWait};
+use super::receive_waits::{ReceiveTotals, ReceiveView, ReceiveWait};
 use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
 use crate::telemetry::clock::{self, Anchor};
@@ -204,7 +204,7 @@ impl Shared {
         let (_, close_waits) = self.on_close.visit();
         let (last_receiver, last_receive) = info.last_receiver();
         let ReceiveView { occupancy, totals: receives, wait: recv_wait, left: left_waker } =
-            self.receiving.look(|| ring.occupancy());
+            self.receive_waits.look(|| ring.occupancy());
         let now = clock::exact();
         let last_receiver = last_receiver.filter(|_| !occupancy.tail.is_receiver_gone());
         let sums = self.sums_at(occupancy, waits, receives);

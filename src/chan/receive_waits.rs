@@ -53,7 +53,7 @@ use crate::wait::{Call, Want};
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Receiving {
+pub(super) struct ReceiveWaits {
     id: AtomicU64,
     since: AtomicU64,
     given_up_at: AtomicU64,
@@ -95,7 +95,7 @@ pub(crate) struct ReceiveWait {
     pub(crate) want: Want,
 }
 
-/// What [`Receiving::look`] saw.
+/// What [`ReceiveWaits::look`] saw.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiveView {
     pub(crate) occupancy: Occupancy,
@@ -125,7 +125,7 @@ fn own(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
 
-impl Receiving {
+impl ReceiveWaits {
     /// What a receive waits for.
     pub(super) const RECV: Want = Want::new(Call::Recv, 1);
 
