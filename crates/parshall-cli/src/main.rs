@@ -1,54 +1,9 @@
-//! `parshall`: what is wrong in running programs with parshall channels.
-//!
-//! | file | |
-//! |---|---|
-//! | `args` | the command line |
-//! | `address`, `discovery` | where programs answer |
-//! | `client` | asks them, over HTTP |
-//! | `programs` | all that run, and the one that is meant |
-//! | `list`, `report`, `graph`, `run`, `manual` | a command each |
-//! | `top` | the screen that is alive |
-//! | `terminal` | text from elsewhere, made harmless and cut |
-//! | `failure` | what went wrong, and the exit code of it |
+//! The program `parshall`; all of it is in the library.
 
 #![forbid(unsafe_code)]
 
-mod address;
-mod args;
-mod client;
-mod discovery;
-mod failure;
-mod graph;
-mod list;
-mod manual;
-mod programs;
-mod report;
-mod run;
-mod terminal;
-mod top;
-
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Args, Command};
-
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let done = match args.command {
-        None => list::run(&args.ask, args.all),
-        Some(Command::Top(top)) => top::run(&args.ask, &top),
-        Some(Command::Report { process }) => report::run(&args.ask, process.as_deref()),
-        Some(Command::Graph(graph)) => graph::run(&args.ask, &graph),
-        Some(Command::Run(run)) => run::run(&run),
-        Some(Command::Completions { shell }) => manual::completions(shell),
-        Some(Command::Man) => manual::man(),
-    };
-    match done {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            terminal::complain(&failure.to_string());
-            failure.exit().into()
-        }
-    }
+    parshall_cli::main()
 }

@@ -3,8 +3,8 @@
 use parshall::task::TaskRef;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::model::{Model, Sort};
 use super::page;
+use crate::model::{Model, Sort};
 
 /// What fills the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,13 +3,11 @@
 //! | file | |
 //! |---|---|
 //! | `feed` | asks for snapshots |
-//! | `model` | what they say, and what has changed |
 //! | `input` | what is looked at, and what keys do |
 //! | `view`, `table`, `page` | what it looks like |
 
 mod feed;
 mod input;
-mod model;
 mod page;
 mod table;
 #[cfg(test)]
@@ -28,10 +26,10 @@ use ratatui::crossterm::event::{self, Event};
 use crate::args::{Ask, Top};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
+use crate::model::Model;
 use crate::programs::{Program, Programs};
 use feed::Feed;
 use input::{App, Asked};
-use model::Model;
 use view::Theme;
 
 /// How long a key or a snapshot may have to wait to be seen.

@@ -7,7 +7,7 @@ use parshall::task::TaskRef;
 use parshall::{Call, ChannelSnapshot, WaitSnapshot};
 
 use super::input::View;
-use super::model::{Model, Row};
+use crate::model::{Model, Row};
 use crate::terminal::{duration, line, lines as shown_lines, padded, plain};
 
 /// How much of a name is shown in a sentence.

@@ -5,8 +5,8 @@ use parshall::TaskSnapshot;
 use parshall::introspect::text::rate;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::model::{Crowd, Model, Row};
 use super::page;
+use crate::model::{Crowd, Model, Row};
 use crate::terminal::{duration, line, padded, plain};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,9 +15,9 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Color, Modifier};
 
 use super::input::{App, Asked, View};
-use super::model::{Model, Sort};
 use super::view::{self, Theme};
 use crate::failure::AskError;
+use crate::model::{Model, Sort};
 
 const NOW: i64 = 1_900_000_000_000_000_000;
 const SEC: i64 = 1_000_000_000;

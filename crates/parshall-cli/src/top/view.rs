@@ -168,7 +168,7 @@ fn body(app: &mut App, area: Rect, theme: Theme) -> Vec<Line<'static>> {
             let shown = &all[first.min(all.len())..(first + rows).min(all.len())];
             let table = table::Channels::new(model, &all, width);
             let style =
-                |row: &super::model::Row<'_>| theme.of(row.mark.map(|(verdict, _)| verdict));
+                |row: &crate::model::Row<'_>| theme.of(row.mark.map(|(verdict, _)| verdict));
             (Some(table.head()), shown.iter().map(|row| (table.row(row), style(row))).collect())
         }
         View::Tasks => {
