@@ -114,6 +114,27 @@ fn a_signal_ends_it_and_the_terminal_is_as_before() {
     assert_eq!(screen.end(), (Some(0), true));
 }
 
+/// Seen to fail while SIGHUP was handled: it went on, and took a whole core.
+#[test]
+fn it_ends_with_its_terminal() {
+    let runtime = runtime();
+    let Some(mut screen) = Screen::new(runtime.path(), "ingest-2") else { return };
+    screen.expect("LEN/CAP");
+    let pid = fs::read_to_string(runtime.path().join("pid")).unwrap();
+    let process = Path::new("/proc").join(pid.trim());
+    assert!(process.exists());
+    screen.child.kill().unwrap();
+    screen.child.wait().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while process.exists() {
+        if Instant::now() > end {
+            Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap();
+            panic!("it goes on without a terminal");
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn without_a_terminal_it_says_what_to_do() {
     let runtime = runtime();

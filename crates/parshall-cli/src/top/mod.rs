@@ -95,13 +95,12 @@ fn watch(
     Ok((App::new(model, of), feed))
 }
 
-/// Becomes true when the process should end, so that the terminal is restored first.
+/// Becomes true when the process should end, so that the terminal is restored first. SIGHUP is left to
+/// end the process at once: the terminal is gone then, and `event::poll` would read its end for ever.
 fn signals() -> io::Result<Arc<AtomicBool>> {
     let ended = Arc::new(AtomicBool::new(false));
     #[cfg(unix)]
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        signal_hook::flag::register(signal, ended.clone())?;
-    }
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, ended.clone())?;
     Ok(ended)
 }
 
