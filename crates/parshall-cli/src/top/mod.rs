@@ -95,13 +95,38 @@ fn watch(
     Ok((App::new(model, of), feed))
 }
 
-/// Becomes true when the process should end, so that the terminal is restored first. SIGHUP is left to
-/// end the process at once: the terminal is gone then, and `event::poll` would read its end for ever.
+/// Becomes true when the process should end, so that the terminal is restored first. SIGHUP ends it at
+/// once: then there is none to restore.
 fn signals() -> io::Result<Arc<AtomicBool>> {
     let ended = Arc::new(AtomicBool::new(false));
     #[cfg(unix)]
     signal_hook::flag::register(signal_hook::consts::SIGTERM, ended.clone())?;
     Ok(ended)
+}
+
+/// Waits for a key, or a new size of the terminal, for a [`TICK`].
+///
+/// # Errors
+/// The terminal is gone. `event::poll` would read its end again and again, and never return.
+fn there_is_input() -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdin = io::stdin();
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+        let tick = Timespec::try_from(TICK).expect("a tick is short");
+        match poll(&mut fds, Some(&tick)) {
+            // A new size is told by a signal.
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        event::poll(Duration::ZERO)
+    }
+    #[cfg(not(unix))]
+    event::poll(TICK)
 }
 
 /// Until a key asks for something else.
@@ -120,7 +145,7 @@ fn show(
         if std::mem::take(&mut is_new) {
             terminal.draw(|frame| view::draw(frame, app, theme)).map_err(terminal_failed)?;
         }
-        if !event::poll(TICK).map_err(terminal_failed)? {
+        if !there_is_input().map_err(terminal_failed)? {
             continue;
         }
         is_new = true;
