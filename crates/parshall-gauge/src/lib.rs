@@ -132,6 +132,15 @@ mod schema;
 #[cfg(feature = "serve")]
 mod serve;
 
+/// How guests on HTTP are answered. For `parshall-cli`, which answers them in the same way; may
+/// change with every version.
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod http {
+    pub use crate::serve::guests::{Guests, Limits};
+    pub use crate::serve::host::Hosts;
+}
+
 #[cfg(feature = "record")]
 pub use error::{RecordError, RecordErrorKind};
 pub use gauge::{Gauge, GaugeBuilder, init};

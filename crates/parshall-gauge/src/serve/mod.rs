@@ -10,8 +10,8 @@
 //! | `socket` | where the socket lies, and those that the dead have left |
 
 mod body;
-mod guests;
-mod host;
+pub(crate) mod guests;
+pub(crate) mod host;
 mod routes;
 #[cfg(unix)]
 mod socket;
@@ -32,10 +32,12 @@ use tokio::sync::oneshot;
 
 use crate::gauge::looks::Looks;
 use crate::gauge::{Plan, say, spawn};
-use guests::Guests;
+use guests::{Guests, Limits};
 use host::Hosts;
 #[cfg(unix)]
 use socket::Socket;
+
+const LIMITS: Limits = Limits { at_once: 16, connection: Duration::from_secs(60) };
 
 /// How long the listeners may take to be there.
 const START: Duration = Duration::from_secs(5);
@@ -113,7 +115,7 @@ fn runtime() -> io::Result<Runtime> {
         .thread_name("parshall-answer")
         // One for each guest, so that one who does not read holds up nobody else. They are made
         // when they are needed, and go when they have had nothing to do for a while.
-        .max_blocking_threads(guests::AT_ONCE)
+        .max_blocking_threads(LIMITS.at_once)
         .build()
 }
 
@@ -125,7 +127,7 @@ fn serve(
     tell: mpsc::SyncSender<Bound>,
 ) {
     runtime.block_on(async {
-        let guests = Guests::default();
+        let guests = Guests::new(LIMITS);
         let mut bound = Bound::default();
         #[cfg(unix)]
         if let Some((listener, socket)) = socket::bind(&plan.socket).await {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -41,11 +40,8 @@ pub(super) fn router(looks: Arc<Looks>, hosts: Option<Hosts>) -> Router {
 
 /// Lets through what may be answered.
 async fn check(hosts: Arc<Option<Hosts>>, request: Request, next: Next) -> Response {
-    let for_us = hosts.as_ref().as_ref().is_none_or(|hosts| {
-        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        // A request line may name a host, too; then that one counts.
-        request.uri().authority().map(Authority::as_str).or(named).is_some_and(|at| hosts.allow(at))
-    });
+    let hosts = hosts.as_ref().as_ref();
+    let for_us = hosts.is_none_or(|hosts| hosts.allow_request(request.uri(), request.headers()));
     let mut response = if !for_us {
         let text = "this host answers to numbers, to localhost, and to names set by \
                     GaugeBuilder::host\n";
