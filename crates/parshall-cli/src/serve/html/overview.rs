@@ -199,7 +199,7 @@ fn card(how: How, program: &Program, is_one: bool) -> Markup {
                 a href=(href(program, "")) { (name(program, &state)) }
                 " " (badge(class(how), word(how)))
             }
-            @if !is_one || how == How::Lost { p.sentence { (first_upper(&sentence(program, &state))) } }
+            @if !is_one || how == How::Ended { p.sentence { (first_upper(&sentence(program, &state))) } }
             (notes(&state))
             (findings(program, &state, if is_one { FINDINGS } else { WORST }))
             (links(program, &state, channels))
