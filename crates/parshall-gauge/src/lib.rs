@@ -119,6 +119,8 @@ mod error;
 #[cfg(any(feature = "record", all(unix, feature = "serve")))]
 mod folder_lock;
 mod gauge;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "record")]
 mod reader;
 #[cfg(feature = "record")]
