@@ -65,7 +65,7 @@ fn by_side(value: impl Fn(usize) -> Value) -> Vec<Series> {
     by("side", std::array::from_fn::<_, 3, _>(|side| (SIDES[side], value(side))))
 }
 
-/// Those of channels that live.
+/// Those of channels that live. A name of which none lives has only the first.
 const GAUGES: [Family; 11] = [
     family("parshall_channels", "Channels that live", |it| one(Gauge(it.channels))),
     family("parshall_channel_queue_length", "Messages in the channels", |it| {
@@ -148,11 +148,12 @@ const COUNTERS: [Family; 12] = [
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for family in &GAUGES {
-            self.encode_family(family, MetricType::Gauge, &mut encoder)?;
+        for (i, family) in GAUGES.iter().enumerate() {
+            let has = |it: &Sums| i == 0 || it.channels > 0;
+            self.encode_family(family, MetricType::Gauge, has, &mut encoder)?;
         }
         for family in &COUNTERS {
-            self.encode_family(family, MetricType::Counter, &mut encoder)?;
+            self.encode_family(family, MetricType::Counter, |_| true, &mut encoder)?;
         }
         self.encode_info(&mut encoder)?;
         self.encode_programs(&mut encoder)
@@ -164,12 +165,13 @@ impl Scrape {
         &self,
         family: &Family,
         kind: MetricType,
+        has: impl Fn(&Sums) -> bool,
         encoder: &mut DescriptorEncoder<'_>,
     ) -> fmt::Result {
         let unit = family.unit.as_ref();
         let mut metric = encoder.encode_descriptor(family.name, family.help, unit, kind)?;
         for process in &self.0 {
-            for (name, sums) in &process.names {
+            for (name, sums) in process.names.iter().filter(|(_, sums)| has(sums)) {
                 for (more, value) in (family.series)(sums) {
                     let labels = [("process", &*process.label), ("channel", name)];
                     write(&mut metric, &labels, more, &value)?;

@@ -90,20 +90,44 @@ mod families;
 mod process;
 mod sums;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use parshall::Snapshot;
 use parshall::introspect::{Diagnoser, Diagnosis, Settings};
-use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
 
 use families::Scrape;
 use process::Known;
 use sums::Process;
 
-/// What [`Exporter::write`] writes, as HTTP names it.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How a scrape is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Format {
+    /// OpenMetrics 1.0, for which Prometheus asks.
+    OpenMetrics,
+    /// The older format, which everything reads: a browser and `promtool check metrics`, too.
+    Text,
+}
+
+impl Format {
+    /// What a client may be answered that sends this header `Accept`, if any.
+    pub fn accepted(accept: Option<&str>) -> Self {
+        let accepts = accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
+        if accepts { Self::OpenMetrics } else { Self::Text }
+    }
+
+    /// The header `Content-Type` of the answer.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+}
 
 /// A program, as it was at one look.
 #[derive(Clone, Copy, Debug)]
@@ -129,12 +153,13 @@ pub struct Program<'a> {
 ///
 /// # Examples
 /// ```
-/// use parshall_gauge::metrics::{Exporter, Program};
+/// use parshall_gauge::metrics::{Exporter, Format, Program};
 ///
 /// let mut exporter = Exporter::default();
 /// let snapshot = parshall::snapshot();
 /// let mut text = String::new();
-/// exporter.write(&[Program { snapshot: &snapshot, diagnosis: None }], &mut text)?;
+/// let program = Program { snapshot: &snapshot, diagnosis: None };
+/// exporter.write(&[program], Format::OpenMetrics, &mut text)?;
 /// assert!(text.ends_with("# EOF\n"));
 /// # Ok::<(), std::fmt::Error>(())
 /// ```
@@ -147,19 +172,29 @@ impl Exporter {
         Self::default()
     }
 
-    /// Writes a scrape of these programs in OpenMetrics' text format.
+    /// Writes a scrape of these programs. One that is there twice is written once.
     ///
     /// # Errors
     /// Those of `out`.
-    pub fn write(&mut self, programs: &[Program<'_>], out: &mut impl fmt::Write) -> fmt::Result {
+    pub fn write(
+        &mut self,
+        programs: &[Program<'_>],
+        format: Format,
+        out: &mut impl fmt::Write,
+    ) -> fmt::Result {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self.scrape(programs)));
-        text::encode(out, &registry)
+        match format {
+            Format::OpenMetrics => text::encode(out, &registry),
+            Format::Text => prometheus_text::encode(out, &registry),
+        }
     }
 
     fn scrape(&mut self, programs: &[Program<'_>]) -> Scrape {
         self.0.meet(programs);
-        Scrape(programs.iter().map(|program| Process::sum(program, self.0.get(program))).collect())
+        let mut there = HashSet::new();
+        let programs = programs.iter().filter(|program| there.insert(&program.snapshot.proc_key));
+        Scrape(programs.map(|program| Process::sum(program, self.0.get(program))).collect())
     }
 }
 

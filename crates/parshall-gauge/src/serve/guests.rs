@@ -11,10 +11,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How long a request may take to be there, its headers included.
 const REQUEST: Duration = Duration::from_secs(5);
+
+/// How long those who are being answered may take to leave, when the gauge stops.
+const LEAVE: Duration = Duration::from_millis(250);
 
 /// How many bytes the head of a request may have, and how many headers.
 const HEAD: usize = 16 * 1024;
@@ -66,5 +69,19 @@ impl Guests {
             oldest.abort();
         }
         guests.push_back(task.abort_handle());
+    }
+    /// Nobody comes any more: waits until those who are there have left, and no longer than a
+    /// moment.
+    pub async fn leave(&self) {
+        let all_have = || {
+            let guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
+            guests.iter().all(AbortHandle::is_finished)
+        };
+        let leave = async {
+            while !all_have() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let _ = timeout(LEAVE, leave).await;
     }
 }

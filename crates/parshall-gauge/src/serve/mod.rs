@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::runtime::{self, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::gauge::looks::Looks;
 use crate::gauge::{Plan, say, spawn};
@@ -128,19 +128,24 @@ fn serve(
 ) {
     runtime.block_on(async {
         let guests = Guests::new(LIMITS);
+        let (stop, stopping) = watch::channel(false);
         let mut bound = Bound::default();
         #[cfg(unix)]
         if let Some((listener, socket)) = socket::bind(&plan.socket).await {
-            tokio::spawn(on_socket(listener, routes::router(looks.clone(), None), guests.clone()));
+            let router = routes::router(looks.clone(), None, stopping.clone());
+            tokio::spawn(on_socket(listener, router, guests.clone()));
             bound.socket = Some(socket);
         }
         if let Some((listener, address)) = tcp(&plan).await {
             let hosts = Hosts::new(plan.hosts);
-            tokio::spawn(on_tcp(listener, routes::router(looks, Some(hosts)), guests));
+            let router = routes::router(looks, Some(hosts), stopping);
+            tokio::spawn(on_tcp(listener, router, guests.clone()));
             bound.address = Some(address);
         }
         if tell.send(bound).is_ok() {
             let _ = stopped.await;
+            stop.send_replace(true);
+            guests.leave().await;
         }
     });
     // Whoever still writes an answer finds that nobody takes it.
