@@ -112,8 +112,7 @@ fn a_scrape_word_by_word() {
 
 /// 1,500 names, of which some end, some come, and some had ended before the first scrape.
 ///
-/// Seen to fail with: the names with the most messages chosen at each scrape, and retired sums that
-/// are left out.
+/// Seen to fail with: names that are chosen anew at each scrape, and retired sums that are left out.
 #[test]
 fn a_thousand_names_have_series_and_no_counter_falls() {
     let new = |range: std::ops::Range<u64>| -> Vec<_> {
@@ -178,9 +177,9 @@ fn a_name_that_was_set_later_moves_no_counter() {
     assert_eq!(channels_of(&text), ["renamed.a"]);
 }
 
-/// Names that would break a line, a terminal or a server; and one that is called as all others are.
+/// Names that would break a line, a terminal or a server.
 ///
-/// Seen to fail with: control characters passed on, names of any length, and `__other__` as a name.
+/// Seen to fail with: control characters passed on, and names of any length.
 #[test]
 fn hostile_names_stay_labels() {
     let long = "hostile.".to_owned() + &"\u{e9}".repeat(10_000);

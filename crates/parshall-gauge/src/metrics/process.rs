@@ -83,8 +83,7 @@ impl Identity {
         if self.names.contains(&*name) {
             return name;
         }
-        // A name that is called as all others are is one of them.
-        if self.names.len() == NAMES || name == OTHER {
+        if self.names.len() == NAMES {
             return OTHER.into();
         }
         self.names.insert(name.as_ref().into());
