@@ -11,7 +11,7 @@
 //! ```
 //!
 //! `parshall serve` answers it for all programs of a user at once. Whoever has a
-//! [`Registry`](prometheus_client::registry::Registry) of her own registers a [`Collector`] with it:
+//! [`Registry`] of her own registers a [`Collector`] with it:
 //!
 //! ```
 //! use parshall_gauge::metrics::Collector;
