@@ -32,6 +32,11 @@ pub use json::{ReadError, SCHEMA};
 /// write them in the same way; may change with every version.
 #[doc(hidden)]
 pub mod text {
-    pub use super::diagnose::draw::{dot_text, mermaid_text};
+    pub use super::diagnose::draw::{Drawing, Edge, Mark, Node, Shape, dot_text, mermaid_text};
     pub use super::diagnose::words::{GLUE, count, counted, duration, exact, line, percent, rate};
+
+    /// The first line of a report.
+    pub fn headline(diagnosis: &super::Diagnosis) -> String {
+        diagnosis.headline()
+    }
 }

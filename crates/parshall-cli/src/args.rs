@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::address::Address;
+use crate::address::{Address, Bind};
 use crate::failure::Exit;
 
 /// Shows what is wrong in running programs with parshall channels.
@@ -48,6 +48,8 @@ pub(crate) enum Command {
     },
     /// Draw who waits for which channel, and who received there last
     Graph(Graph),
+    /// Serve a page for a browser, which shows all programs and changes as they do
+    Serve(Serve),
     /// Run a program, or its tests, with small channels
     Run(Run),
     /// Print completions for a shell
@@ -74,7 +76,7 @@ pub(crate) struct Top {
 pub(crate) struct Graph {
     /// The name or the process id of the program; not needed if only one runs
     pub(crate) process: Option<String>,
-    /// The language of the graph; svg needs `dot`, of Graphviz
+    /// The language of the graph
     #[arg(long, value_enum, default_value_t = Format::Dot)]
     pub(crate) format: Format,
     /// Only what is near the channel, task or thread of this name
@@ -91,6 +93,18 @@ pub(crate) enum Format {
     Mermaid,
     Json,
     Svg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Serve {
+    /// Where to listen; with `expose:` in front, as in expose:0.0.0.0:7272, others than this host
+    /// may ask, too
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7272")]
+    pub(crate) bind: Bind,
+    /// A name that browsers know this host by, beside numbers and localhost; more than once for
+    /// several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -109,19 +109,7 @@ impl Client {
     /// The snapshot, and the JSON that it was read from.
     pub(crate) fn snapshot(&self, address: &Address) -> Result<(Snapshot, Bytes), AskError> {
         let json = self.ask(address, "/v1/snapshot", SNAPSHOT)?;
-        match Snapshot::from_json(&json) {
-            Ok(snapshot) => Ok((snapshot, json)),
-            Err(error) => Err(match other_schema(&json) {
-                Some(schema) => AskError::Version(format!(
-                    "its snapshot has schema {}, and this `parshall` ({}) reads {}: use the \
-                     `parshall` of the version that the program was built with",
-                    line(&schema, 60),
-                    env!("CARGO_PKG_VERSION"),
-                    parshall::introspect::SCHEMA,
-                )),
-                None => AskError::Stranger(line(&error.to_string(), 200)),
-            }),
-        }
+        Ok((snapshot(&json)?, json))
     }
 
     fn ask(&self, address: &Address, path: &'static str, most: usize) -> Result<Bytes, AskError> {
@@ -171,6 +159,29 @@ fn hello(json: &[u8]) -> Result<Hello, AskError> {
         ))),
         None => Err(AskError::Stranger("the answer names no protocol".into())),
     }
+}
+
+/// Asks a program who it is, on the runtime that is there.
+pub(crate) async fn ask_hello(address: &Address, wait: Duration) -> Result<Hello, AskError> {
+    hello(&ask(address.clone(), "/v1/hello", SHORT, wait).await?)
+}
+
+/// Asks a program for a snapshot, on the runtime that is there; [`snapshot`] reads it.
+pub(crate) async fn ask_snapshot(address: &Address, wait: Duration) -> Result<Bytes, AskError> {
+    ask(address.clone(), "/v1/snapshot", SNAPSHOT, wait).await
+}
+
+pub(crate) fn snapshot(json: &[u8]) -> Result<Snapshot, AskError> {
+    Snapshot::from_json(json).map_err(|error| match other_schema(json) {
+        Some(schema) => AskError::Version(format!(
+            "its snapshot has schema {}, and this `parshall` ({}) reads {}: use the `parshall` of \
+             the version that the program was built with",
+            line(&schema, 60),
+            env!("CARGO_PKG_VERSION"),
+            parshall::introspect::SCHEMA,
+        )),
+        None => AskError::Stranger(line(&error.to_string(), 200)),
+    })
 }
 
 /// The schema that a text of JSON names, if it is not ours.

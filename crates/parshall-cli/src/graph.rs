@@ -2,16 +2,15 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Write};
-use std::process::{Command, Stdio};
 
-use parshall::introspect::text::{counted, dot_text, exact, mermaid_text};
+use parshall::introspect::text::{self, counted, dot_text, exact, mermaid_text};
 use parshall::introspect::{Graph, Node, NodeKind, Subject, Why};
 use parshall::{Snapshot, TaskSnapshot};
 
 use crate::args::{self, Ask, Format};
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
+use crate::picture::{self, Picture};
 use crate::programs::Programs;
 use crate::terminal::{duration, line, plain, print};
 
@@ -32,7 +31,7 @@ pub(crate) fn run(ask: &Ask, args: &args::Graph) -> Result<Exit, Failure> {
     let text = match args.format {
         Format::Dot => Drawing::of(&snapshot).dot().into_bytes(),
         Format::Mermaid => Drawing::of(&snapshot).mermaid().into_bytes(),
-        Format::Svg => svg(&Drawing::of(&snapshot).dot())?,
+        Format::Svg => Drawing::of(&snapshot).picture().svg(true).into_bytes(),
         // As it came: what a newer version adds is not lost.
         Format::Json if args.around.is_none() => json.to_vec(),
         Format::Json => {
@@ -200,6 +199,25 @@ impl Drawing {
         out + "}\n"
     }
 
+    fn picture(self) -> Picture {
+        let node = |(shape, lines)| {
+            let (shape, mark) = match shape {
+                Shape::Channel { is_full: true } => {
+                    (text::Shape::Channel, Some(text::Mark::Signal))
+                }
+                Shape::Channel { is_full: false } => (text::Shape::Channel, None),
+                Shape::Task => (text::Shape::Party, None),
+            };
+            picture::Node { lines, shape, mark }
+        };
+        let edge = |(from, to, text, line)| {
+            let is_sure = line != Line::ReceivedLast;
+            picture::Edge { from, to, text, is_sure }
+        };
+        let nodes = self.nodes.into_iter().map(node).collect();
+        Picture::new(self.title, nodes, self.edges.into_iter().map(edge).collect())
+    }
+
     fn mermaid(&self) -> String {
         let mut out = String::from("flowchart LR\n");
         let mut full = Vec::new();
@@ -242,30 +260,4 @@ fn describe(subject: Subject<'_>) -> (Shape, Vec<String>) {
         Subject::Task(task) => (Shape::Task, vec![line(&task_name(task), NAME)]),
         _ => (Shape::Task, Vec::new()),
     }
-}
-
-/// Graphviz makes the picture.
-fn svg(dot: &str) -> Result<Vec<u8>, Failure> {
-    let system = |error| Failure::System("cannot run `dot`", error);
-    let child = Command::new("dot")
-        .arg("-Tsvg")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn();
-    let mut child = child.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => Failure::Usage(
-            "svg needs `dot`, which is not in PATH: install Graphviz, or use --format dot".into(),
-        ),
-        _ => system(error),
-    })?;
-    if let Some(mut input) = child.stdin.take() {
-        // It reads all before it writes.
-        input.write_all(dot.as_bytes()).map_err(system)?;
-    }
-    let output = child.wait_with_output().map_err(system)?;
-    if !output.status.success() {
-        return Err(Failure::Usage(format!("`dot` has failed: {}", output.status)));
-    }
-    Ok(output.stdout)
 }

@@ -7,8 +7,11 @@
 //! | `client` | asks them, over HTTP |
 //! | `programs` | all that run, and the one that is meant |
 //! | `model` | what a program's last snapshot says, and what has changed |
+//! | `words` | how `top` and the page say what a model knows |
+//! | `picture` | nodes and arrows, laid out and drawn |
 //! | `list`, `report`, `graph`, `run`, `manual` | a command each |
 //! | `top` | the screen that is alive |
+//! | `serve` | the page |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
 
@@ -23,11 +26,14 @@ mod graph;
 mod list;
 mod manual;
 mod model;
+mod picture;
 mod programs;
 mod report;
 mod run;
+mod serve;
 mod terminal;
 mod top;
+mod words;
 
 use std::process::ExitCode;
 
@@ -43,6 +49,7 @@ pub fn main() -> ExitCode {
         Some(Command::Top(top)) => top::run(&args.ask, &top),
         Some(Command::Report { process }) => report::run(&args.ask, process.as_deref()),
         Some(Command::Graph(graph)) => graph::run(&args.ask, &graph),
+        Some(Command::Serve(serve)) => serve::run(&args.ask, &serve),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::man(),

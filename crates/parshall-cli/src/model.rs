@@ -95,8 +95,11 @@ impl Row<'_> {
         waits.map(|wait| now.saturating_sub(wait.since_ns)).max().unwrap_or(0)
     }
 
-    /// The first has the most trouble.
-    fn hurts(&self, now: i64) -> (u8, Reverse<i64>, Reverse<usize>, Reverse<u64>, Reverse<u64>) {
+    /// The first has the most trouble, of one program or of several.
+    pub(crate) fn hurts(
+        &self,
+        now: i64,
+    ) -> (u8, Reverse<i64>, Reverse<usize>, Reverse<u64>, Reverse<u64>) {
         let rank = match self.mark.map(|(verdict, _)| verdict) {
             Some(Verdict::Proven) => 0,
             Some(Verdict::Conditional) => 1,
@@ -207,6 +210,11 @@ impl Model {
             rates: self.rates.get(&channel.stats.channel_id).copied(),
             mark: self.marks.get(&channel.id).copied(),
         }
+    }
+
+    /// Every channel, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Row<'_>> {
+        self.channels().iter().map(|channel| self.row(channel))
     }
 
     fn channels(&self) -> &[ChannelSnapshot] {

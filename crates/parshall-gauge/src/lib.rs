@@ -27,8 +27,10 @@
 //! | `/v1/diagnosis` | what is wrong, as [`parshall::introspect::DIAGNOSIS_SCHEMA`] says |
 //! | `/v1/report` | the same in words |
 //! | `/v1/graph.dot`, `/v1/graph.mermaid` | the same as a picture |
+//! | `/metrics` | all channels for Prometheus, of one snapshot a scrape (feature `metrics`) |
 //!
-//! The answer to all but the snapshot rests on a look that is at most a second old. Any other path
+//! The answer to all but the snapshot and the metrics rests on a look that is at most a second old,
+//! the metrics on a look of their own. Any other path
 //! is answered by 404, any other method by 405, with one line of text. A connection is for one
 //! request; it is closed after the answer, after 5 s without a whole request, and after 60 s in any
 //! case. Of more than 16 connections the oldest is cut. An answer that breaks off ends without its
@@ -60,6 +62,7 @@
 //! | `serve` (default) | the protocol; Tokio and axum |
 //! | `signal` (default) | the report on a signal |
 //! | `record` (default) | all that follows, and `PARSHALL_RECORD`; SQLite |
+//! | `metrics` | `metrics`, and with `serve` also `/metrics`; prometheus-client |
 //! | `tracing` | what is told goes through `tracing` |
 //!
 //! # Recordings
@@ -119,6 +122,8 @@ mod error;
 #[cfg(any(feature = "record", all(unix, feature = "serve")))]
 mod folder_lock;
 mod gauge;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "record")]
 mod reader;
 #[cfg(feature = "record")]
@@ -131,6 +136,15 @@ mod sampler;
 mod schema;
 #[cfg(feature = "serve")]
 mod serve;
+
+/// How guests on HTTP are answered. For `parshall-cli`, which answers them in the same way; may
+/// change with every version.
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod http {
+    pub use crate::serve::guests::{Guests, Limits};
+    pub use crate::serve::host::Hosts;
+}
 
 #[cfg(feature = "record")]
 pub use error::{RecordError, RecordErrorKind};

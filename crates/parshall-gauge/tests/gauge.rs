@@ -136,6 +136,56 @@ fn it_answers_what_the_protocol_says() {
     assert_eq!(hello["worst"], "ok", "{hello}");
 }
 
+/// A scrape is a look of its own, and is in the format that the client asks for.
+///
+/// Seen to fail with: the last look of another who asked, and one format for all.
+#[cfg(feature = "metrics")]
+#[test]
+fn a_scrape_is_of_this_moment() {
+    let _alone = alone();
+    let folder = folder();
+    let gauge = builder(&folder).stuck_after(Duration::from_millis(1)).start();
+    let socket = socket(&gauge);
+    let (tx, _rx) = parshall::mpsc::Builder::new().name("scraped").capacity(4).build();
+    let labels = format!(r#"process="{}",channel="scraped""#, parshall::process());
+    for n in 1..=4_u8 {
+        tx.try_send(n).unwrap();
+        let text = get(socket, "/metrics");
+        assert_eq!(text.status, 200);
+        assert!(text.head.contains("content-type: text/plain; version=0.0.4"), "{}", text.head);
+        let line = format!("\nparshall_channel_queue_length{{{labels}}} {n}\n");
+        assert!(text.body.contains(&line), "{line} is not in {}", text.body);
+        thread::sleep(Duration::from_millis(20));
+    }
+    let accept = "Accept: application/openmetrics-text; version=1.0.0,text/plain;q=0.5";
+    let open = ask(connect(socket), &format!("GET /metrics HTTP/1.1\r\n{accept}\r\n\r\n"));
+    assert!(open.head.contains("content-type: application/openmetrics-text; version=1.0.0"));
+    assert!(open.body.ends_with("\n# EOF\n"));
+    let line = format!("\nparshall_channel_stalled{{{labels},reason=\"stalled\"}} 1\n");
+    assert!(open.body.contains(&line), "{}", open.body);
+}
+
+/// Seen to fail with: a runtime that is shut down at once, where the connection was cut.
+#[cfg(feature = "metrics")]
+#[test]
+fn who_asks_as_the_gauge_stops_is_told_so() {
+    let _alone = alone();
+    let folder = folder();
+    // A scrape of them takes a while.
+    let _channels: Vec<_> = (0..50_000).map(|_| parshall::mpsc::channel::<u8>(1)).collect();
+    let gauge = builder(&folder).start();
+    let (asked, idle) = (connect(socket(&gauge)), connect(socket(&gauge)));
+    let answer = thread::spawn(move || ask(asked, "GET /metrics HTTP/1.1\r\n\r\n"));
+    thread::sleep(Duration::from_millis(30));
+    let begun = Instant::now();
+    drop(gauge);
+    assert!(begun.elapsed() < Duration::from_secs(2), "one who asks nothing held it up");
+    let answer = answer.join().unwrap();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.body.starts_with("this program's gauge stops"), "{}", answer.body);
+    drop(idle);
+}
+
 /// Seen to fail with: no limit of how many are answered at once, where nobody was cut; and two
 /// threads for all who do not read.
 #[test]

@@ -25,7 +25,7 @@ impl Diagnosis {
     /// assert!(diagnosis.dot().starts_with("digraph"));
     /// ```
     pub fn dot(&self) -> String {
-        let drawing = Drawing::of(self);
+        let drawing = Drawing::of(&self.findings);
         let mut out = String::from("digraph parshall {\n  rankdir=LR;\n  labelloc=t;\n");
         let _ = writeln!(out, "  label=\"{}\";", dot_text(&[plain(&self.headline())]));
         for (n, node) in drawing.nodes.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Diagnosis {
     /// assert!(diagnosis.mermaid().starts_with("flowchart"));
     /// ```
     pub fn mermaid(&self) -> String {
-        let drawing = Drawing::of(self);
+        let drawing = Drawing::of(&self.findings);
         let mut out = String::from("flowchart LR\n");
         let mut marked = [Vec::new(), Vec::new()];
         for (n, node) in drawing.nodes.iter().enumerate() {
@@ -130,50 +130,69 @@ pub fn mermaid_text(lines: &[String]) -> String {
 
 /// What is drawn, before it is written in a language.
 #[derive(Debug, Default)]
-struct Drawing {
-    nodes: Vec<Node>,
-    edges: Vec<Edge>,
-    /// The place of each node, by what it stands for.
+pub struct Drawing {
+    /// Each once.
+    pub nodes: Vec<Node>,
+    /// In the order in which they were said.
+    pub edges: Vec<Edge>,
+    /// The place of each node, by its key.
     places: HashMap<String, usize>,
 }
 
+/// A channel, a party, or several.
 #[derive(Debug)]
-struct Node {
-    lines: Vec<String>,
-    shape: Shape,
-    mark: Option<Mark>,
+pub struct Node {
+    /// What it stands for: `channel ` or `party ` and its id, else `crowd ` and a number.
+    pub key: String,
+    /// Its name, and in which findings it is.
+    pub lines: Vec<String>,
+    /// What it is.
+    pub shape: Shape,
+    /// The worst finding that it is in; none if in none.
+    pub mark: Option<Mark>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Shape {
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A channel.
     Channel,
+    /// A task or a thread.
     Party,
     /// Several, who are not drawn one by one.
     Crowd,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Mark {
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// More than a signal.
     Stuck,
+    /// A signal.
     Signal,
 }
 
+/// Who waits, or is waited for.
 #[derive(Debug, PartialEq)]
-struct Edge {
-    from: usize,
-    to: usize,
-    text: String,
-    is_sure: bool,
+pub struct Edge {
+    /// A place in [`Drawing::nodes`].
+    pub from: usize,
+    /// Likewise.
+    pub to: usize,
+    /// Why, since when; may be empty.
+    pub text: String,
+    /// Dashed if not: it was the last to receive, as far as is known.
+    pub is_sure: bool,
 }
 
 impl Drawing {
-    fn of(diagnosis: &Diagnosis) -> Self {
+    /// Of many findings the first.
+    pub fn of(findings: &[Finding]) -> Self {
         let mut drawing = Self::default();
-        for (n, finding) in diagnosis.findings.iter().take(FINDINGS).enumerate() {
+        for (n, finding) in findings.iter().take(FINDINGS).enumerate() {
             drawing.add(n, finding);
         }
-        if let Some(left) = diagnosis.findings.len().checked_sub(FINDINGS).filter(|left| *left > 0)
-        {
+        if let Some(left) = findings.len().checked_sub(FINDINGS).filter(|left| *left > 0) {
             let text = format!("and {} more findings", exact(left as u64));
             drawing.node(String::from("left"), Shape::Crowd, text);
         }
@@ -313,8 +332,8 @@ impl Drawing {
 
     fn node(&mut self, key: String, shape: Shape, text: String) -> usize {
         let nodes = &mut self.nodes;
-        *self.places.entry(key).or_insert_with(|| {
-            nodes.push(Node { lines: vec![plain(&text)], shape, mark: None });
+        *self.places.entry(key.clone()).or_insert_with(|| {
+            nodes.push(Node { key, lines: vec![plain(&text)], shape, mark: None });
             nodes.len() - 1
         })
     }

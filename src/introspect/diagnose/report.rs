@@ -55,7 +55,7 @@ impl Diagnosis {
         self.findings.first().is_some_and(|worst| worst.verdict != Verdict::Signal)
     }
 
-    pub(super) fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let process = name(&self.process);
         match self.findings.first() {
             Some(worst) if self.is_stuck() => {

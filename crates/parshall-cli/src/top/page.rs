@@ -4,14 +4,12 @@ use std::fmt::Write as _;
 
 use parshall::introspect::text::{counted, exact, rate};
 use parshall::task::TaskRef;
-use parshall::{Call, ChannelSnapshot, WaitSnapshot};
+use parshall::{ChannelSnapshot, WaitSnapshot};
 
 use super::input::View;
 use crate::model::{Model, Row};
 use crate::terminal::{duration, line, lines as shown_lines, padded, plain};
-
-/// How much of a name is shown in a sentence.
-const NAME: usize = 40;
+use crate::words::{self, NAME, filled};
 
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -44,15 +42,6 @@ pub(crate) fn lines(model: &Model, view: View) -> Vec<Line> {
             Some(diagnosis) => shown_lines(&diagnosis.to_string()).map(plain_line).collect(),
             None => vec![plain_line("Nothing was seen yet.")],
         },
-    }
-}
-
-/// `wal 8/8`, or `mixer 12` if unbounded.
-pub(crate) fn filled(channel: &ChannelSnapshot) -> String {
-    let (name, stats) = (line(&channel.stats.label, NAME), &channel.stats);
-    match stats.capacity {
-        Some(capacity) => format!("{name} {}/{capacity}", stats.queue_len),
-        None => format!("{name} {}", stats.queue_len),
     }
 }
 
@@ -95,7 +84,7 @@ fn channel(model: &Model, row: Row<'_>) -> Vec<Line> {
     lines.push(field("held by", format!("{senders}, {} weak{closed}", stats.weak_sender_count)));
 
     lines.push(head("Should drain it"));
-    lines.extend(drains(model, channel));
+    lines.push(drains(model, channel));
     lines.push(head(format!("Waits to receive: {}", usize::from(channel.recv_wait.is_some()))));
     lines.extend(channel.recv_wait.iter().map(|wait| waits(model, None, wait)));
     lines.push(head(format!("Waits to send, in line: {}", channel.send_waits.len())));
@@ -125,55 +114,19 @@ fn channel(model: &Model, row: Row<'_>) -> Vec<Line> {
 }
 
 fn waits(model: &Model, n: Option<usize>, wait: &WaitSnapshot) -> Line {
-    let now = model.now_ns();
-    let ago = |ns: i64| duration(now.saturating_sub(ns));
+    let age = duration(model.now_ns().saturating_sub(wait.since_ns));
     let n = n.map_or(String::new(), |n| n.to_string());
     let name = padded(&model.name(wait.task), 24);
-    let mut text = format!("{n:>4} {name} {:<12} {:>8}", wait.call.as_str(), ago(wait.since_ns));
-    if wait.need > 1 {
-        let _ = write!(text, ", for {}", counted(wait.need, "message"));
-    }
-    if let Some(at) = wait.granted_at_ns {
-        let _ = write!(text, ", granted {} ago and not polled since", ago(at));
-    }
-    if let Some(at) = wait.deadline_ns {
-        let _ = write!(text, ", gives up in {}", duration(at.saturating_sub(now)));
+    let mut text = format!("{n:>4} {name} {:<12} {age:>8}", wait.call.as_str());
+    for more in words::of_wait(model, wait) {
+        let _ = write!(text, ", {more}");
     }
     Line { to: wait.task.map(View::Task), ..plain_line(text) }
 }
 
-fn drains(model: &Model, channel: &ChannelSnapshot) -> Vec<Line> {
-    let number = exact(channel.last_receive);
-    match channel.last_receiver {
-        Some(task) => {
-            let name = line(&model.name(Some(task)), NAME);
-            let text = format!("  {name} received last, number {number}; it {}", does(model, task));
-            vec![Line { to: Some(View::Task(task)), ..plain_line(text) }]
-        }
-        None if channel.stats.receiver_closed => vec![plain_line("  nobody: it is closed")],
-        None if channel.stats.recv_total == 0 => vec![plain_line("  nobody has ever received")],
-        None => vec![plain_line("  nobody is known who has received")],
-    }
-}
-
-/// What follows the name of a task.
-fn does(model: &Model, task: TaskRef) -> String {
-    let (waits, _) = model.of_task(task);
-    if let Some(first) = waits.iter().find(|waits| waits.wait.granted_at_ns.is_none()) {
-        let (channel, wait) = (filled(first.row.channel), first.wait);
-        let age = duration(model.now_ns().saturating_sub(wait.since_ns));
-        let more = if waits.len() > 1 { " and elsewhere" } else { "" };
-        let what = match wait.call {
-            Call::Recv | Call::RecvMany | Call::PollRecv => "a message in",
-            Call::Closed => "the end of",
-            _ => "room in",
-        };
-        return format!("waits for {what} {channel}{more}, {age}");
-    }
-    match model.task(task).and_then(|task| task.state) {
-        Some(state) => format!("is {}, and waits in no channel", state.as_str()),
-        None => "waits in no channel".into(),
-    }
+fn drains(model: &Model, channel: &ChannelSnapshot) -> Line {
+    let to = channel.last_receiver.map(View::Task);
+    Line { to, ..plain_line(format!("  {}", words::drains(model, channel))) }
 }
 
 fn task(model: &Model, task: TaskRef) -> Vec<Line> {
@@ -203,8 +156,8 @@ fn task(model: &Model, task: TaskRef) -> Vec<Line> {
         let (channel, wait) = (waits.row.channel, waits.wait);
         let mut text =
             format!("  {:<12} {:>8}  {}", wait.call.as_str(), ago(wait.since_ns), filled(channel));
-        if let Some(at) = wait.granted_at_ns {
-            let _ = write!(text, ", granted {} ago and not polled since", ago(at));
+        for more in words::of_wait(model, wait) {
+            let _ = write!(text, ", {more}");
         }
         let to = Some(View::Channel(channel.stats.channel_id));
         lines.push(Line { to, ..plain_line(text) });

@@ -5,9 +5,9 @@ use parshall::TaskSnapshot;
 use parshall::introspect::text::rate;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::page;
 use crate::model::{Crowd, Model, Row};
 use crate::terminal::{duration, line, padded, plain};
+use crate::words::filled;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
@@ -236,7 +236,7 @@ pub(crate) fn task(model: &Model, task: &TaskSnapshot, width: usize) -> String {
     let (waits, _) = model.of_task(task.task);
     let more = if waits.len() > 1 { format!(" +{}", waits.len() - 1) } else { String::new() };
     let waits = waits.first().map_or(String::new(), |first| {
-        format!("{} {}{more}", first.wait.call.as_str(), page::filled(first.row.channel))
+        format!("{} {}{more}", first.wait.call.as_str(), filled(first.row.channel))
     });
     let name = model.name(Some(task.task));
     let cells = [

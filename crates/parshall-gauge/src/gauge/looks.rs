@@ -11,6 +11,8 @@ use parshall::introspect::{Diagnoser, Diagnosis, Settings};
 
 use super::say;
 use super::told::Told;
+#[cfg(all(feature = "metrics", feature = "serve"))]
+use crate::metrics::{Exporter, Format, Program};
 
 /// How old an answer may be, and how often the gauge looks by itself.
 pub(crate) const EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +33,8 @@ struct State {
     latest: Option<Seen>,
     /// When somebody asked last.
     asked: Option<Instant>,
+    #[cfg(all(feature = "metrics", feature = "serve"))]
+    exporter: Exporter,
 }
 
 struct Seen {
@@ -43,7 +47,14 @@ struct Seen {
 impl Looks {
     pub(crate) fn new(settings: Settings) -> Self {
         let diagnoser = Diagnoser::new(settings.clone());
-        Self { settings, state: Mutex::new(State { diagnoser, latest: None, asked: None }) }
+        let state = State {
+            diagnoser,
+            latest: None,
+            asked: None,
+            #[cfg(all(feature = "metrics", feature = "serve"))]
+            exporter: Exporter::new(),
+        };
+        Self { settings, state: Mutex::new(state) }
     }
 
     /// The answer to somebody who asks: at most [`EVERY`] old.
@@ -64,7 +75,7 @@ impl Looks {
             {
                 return seen.diagnosis.clone();
             }
-            let diagnosis = self.look(&mut state);
+            let (_, diagnosis) = self.look(&mut state);
             drop(state);
             if diagnosis.first_look_ns != diagnosis.second_look_ns {
                 return diagnosis;
@@ -80,7 +91,26 @@ impl Looks {
         self.settings.apart
     }
 
-    fn look(&self, state: &mut State) -> Arc<Diagnosis> {
+    /// A scrape, of a look of its own.
+    #[cfg(all(feature = "metrics", feature = "serve"))]
+    pub(crate) fn scrape(&self, format: Format) -> String {
+        loop {
+            let mut state = self.lock();
+            state.asked = Some(Instant::now());
+            let (snapshot, diagnosis) = self.look(&mut state);
+            if diagnosis.first_look_ns != diagnosis.second_look_ns {
+                let mut text = String::new();
+                let program = Program { snapshot: &snapshot, diagnosis: Some(&diagnosis) };
+                state.exporter.write(&[program], format, &mut text).expect("a string takes all");
+                return text;
+            }
+            drop(state);
+            // One look says nothing.
+            thread::sleep(self.settings.apart);
+        }
+    }
+
+    fn look(&self, state: &mut State) -> (Snapshot, Arc<Diagnosis>) {
         let snapshot = parshall::snapshot();
         let diagnosis = loop {
             match state.diagnoser.look(&snapshot) {
@@ -92,7 +122,7 @@ impl Looks {
         };
         let calm = diagnosis.findings.is_empty() && is_calm(&snapshot);
         state.latest = Some(Seen { at: Instant::now(), diagnosis: diagnosis.clone(), calm });
-        diagnosis
+        (snapshot, diagnosis)
     }
 
     /// How long the gauge may now be without a look; `nothing` was told that is not over.

@@ -6,18 +6,29 @@
 
 use std::net::IpAddr;
 
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri, header};
+
+/// Those that a request may be for.
 #[derive(Clone, Debug)]
-pub(super) struct Hosts(Vec<String>);
+pub struct Hosts(Vec<String>);
 
 impl Hosts {
     /// Those that are always allowed, and `names`.
-    pub(super) fn new(mut names: Vec<String>) -> Self {
+    pub fn new(mut names: Vec<String>) -> Self {
         names.push("localhost".to_owned());
         Self(names)
     }
 
+    /// Whether a request is for one of them. A request line may name a host, too; then that one
+    /// counts.
+    pub fn allow_request(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let named = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        uri.authority().map(Authority::as_str).or(named).is_some_and(|at| self.allow(at))
+    }
+
     /// `authority` is what a request says: a host, and maybe a port.
-    pub(super) fn allow(&self, authority: &str) -> bool {
+    fn allow(&self, authority: &str) -> bool {
         let host = host(authority);
         let number = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         number.unwrap_or(host).parse::<IpAddr>().is_ok()

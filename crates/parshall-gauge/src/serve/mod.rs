@@ -10,8 +10,8 @@
 //! | `socket` | where the socket lies, and those that the dead have left |
 
 mod body;
-mod guests;
-mod host;
+pub(crate) mod guests;
+pub(crate) mod host;
 mod routes;
 #[cfg(unix)]
 mod socket;
@@ -28,14 +28,16 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::runtime::{self, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::gauge::looks::Looks;
 use crate::gauge::{Plan, say, spawn};
-use guests::Guests;
+use guests::{Guests, Limits};
 use host::Hosts;
 #[cfg(unix)]
 use socket::Socket;
+
+const LIMITS: Limits = Limits { at_once: 16, connection: Duration::from_secs(60) };
 
 /// How long the listeners may take to be there.
 const START: Duration = Duration::from_secs(5);
@@ -113,7 +115,7 @@ fn runtime() -> io::Result<Runtime> {
         .thread_name("parshall-answer")
         // One for each guest, so that one who does not read holds up nobody else. They are made
         // when they are needed, and go when they have had nothing to do for a while.
-        .max_blocking_threads(guests::AT_ONCE)
+        .max_blocking_threads(LIMITS.at_once)
         .build()
 }
 
@@ -125,20 +127,25 @@ fn serve(
     tell: mpsc::SyncSender<Bound>,
 ) {
     runtime.block_on(async {
-        let guests = Guests::default();
+        let guests = Guests::new(LIMITS);
+        let (stop, stopping) = watch::channel(false);
         let mut bound = Bound::default();
         #[cfg(unix)]
         if let Some((listener, socket)) = socket::bind(&plan.socket).await {
-            tokio::spawn(on_socket(listener, routes::router(looks.clone(), None), guests.clone()));
+            let router = routes::router(looks.clone(), None, stopping.clone());
+            tokio::spawn(on_socket(listener, router, guests.clone()));
             bound.socket = Some(socket);
         }
         if let Some((listener, address)) = tcp(&plan).await {
             let hosts = Hosts::new(plan.hosts);
-            tokio::spawn(on_tcp(listener, routes::router(looks, Some(hosts)), guests));
+            let router = routes::router(looks, Some(hosts), stopping);
+            tokio::spawn(on_tcp(listener, router, guests.clone()));
             bound.address = Some(address);
         }
         if tell.send(bound).is_ok() {
             let _ = stopped.await;
+            stop.send_replace(true);
+            guests.leave().await;
         }
     });
     // Whoever still writes an answer finds that nobody takes it.

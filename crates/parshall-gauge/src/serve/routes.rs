@@ -1,16 +1,19 @@
 //! What is answered. All of it is read-only: nothing here changes the program.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use parshall::introspect::Diagnosis;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::body::streamed;
@@ -24,8 +27,13 @@ const PROTOCOL: u32 = 1;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// `hosts`: those that a request may be for; none, if it need not say one.
-pub(super) fn router(looks: Arc<Looks>, hosts: Option<Hosts>) -> Router {
+/// `hosts`: those that a request may be for; none, if it need not say one. `stopping` becomes true
+/// when the gauge stops.
+pub(super) fn router(
+    looks: Arc<Looks>,
+    hosts: Option<Hosts>,
+    stopping: watch::Receiver<bool>,
+) -> Router {
     let hosts = Arc::new(hosts);
     Router::new()
         .route("/v1/hello", get(hello))
@@ -34,18 +42,35 @@ pub(super) fn router(looks: Arc<Looks>, hosts: Option<Hosts>) -> Router {
         .route("/v1/report", get(report))
         .route("/v1/graph.dot", get(dot))
         .route("/v1/graph.mermaid", get(mermaid))
+        .route("/metrics", get(metrics))
         .fallback(async || (StatusCode::NOT_FOUND, "no such path; see /v1/hello\n"))
         .with_state(looks)
-        .layer(from_fn(move |request, next| check(hosts.clone(), request, next)))
+        .layer(from_fn(move |request, next| {
+            unless(stopping.clone(), check(hosts.clone(), request, next))
+        }))
+}
+
+/// The answer or, if the gauge stops before there is one, that it does.
+async fn unless(
+    mut stopping: watch::Receiver<bool>,
+    answer: impl Future<Output = Response>,
+) -> Response {
+    let mut answer = pin!(answer);
+    let mut stops = pin!(stopping.wait_for(|&stops| stops));
+    poll_fn(|cx| {
+        if stops.as_mut().poll(cx).is_pending() {
+            return answer.as_mut().poll(cx);
+        }
+        let text = "this program's gauge stops: it is at its end, or has dropped the gauge\n";
+        Poll::Ready((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
+    })
+    .await
 }
 
 /// Lets through what may be answered.
 async fn check(hosts: Arc<Option<Hosts>>, request: Request, next: Next) -> Response {
-    let for_us = hosts.as_ref().as_ref().is_none_or(|hosts| {
-        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        // A request line may name a host, too; then that one counts.
-        request.uri().authority().map(Authority::as_str).or(named).is_some_and(|at| hosts.allow(at))
-    });
+    let hosts = hosts.as_ref().as_ref();
+    let for_us = hosts.is_none_or(|hosts| hosts.allow_request(request.uri(), request.headers()));
     let mut response = if !for_us {
         let text = "this host answers to numbers, to localhost, and to names set by \
                     GaugeBuilder::host\n";
@@ -68,7 +93,12 @@ async fn latest(
     content: &'static str,
     answer: impl FnOnce(&Diagnosis) -> String + Send + 'static,
 ) -> Response {
-    let answered = spawn_blocking(move || answer(&looks.asked())).await;
+    looked(content, move || answer(&looks.asked())).await
+}
+
+/// The answer of `look`, which may block.
+async fn looked(content: &'static str, look: impl FnOnce() -> String + Send + 'static) -> Response {
+    let answered = spawn_blocking(look).await;
     answered.map_or_else(
         |_| {
             let text = "the look has failed; the program's stderr says why\n";
@@ -121,4 +151,18 @@ async fn dot(State(looks): State<Arc<Looks>>) -> Response {
 
 async fn mermaid(State(looks): State<Arc<Looks>>) -> Response {
     latest(looks, TEXT, Diagnosis::mermaid).await
+}
+
+/// One snapshot a scrape.
+#[cfg(feature = "metrics")]
+async fn metrics(State(looks): State<Arc<Looks>>, request: Request) -> Response {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = crate::metrics::Format::accepted(accept);
+    looked(format.content_type(), move || looks.scrape(format)).await
+}
+
+#[cfg(not(feature = "metrics"))]
+async fn metrics() -> Response {
+    let text = "this program has no metrics: it needs parshall-gauge with feature `metrics`\n";
+    (StatusCode::NOT_FOUND, text).into_response()
 }

@@ -1,0 +1,70 @@
+//! Nodes and arrows as an SVG picture, for the page and for `parshall graph`: laid out in layers
+//! from left to right, as Graphviz does.
+//!
+//! | file | |
+//! |---|---|
+//! | `layout` | where everything is |
+//! | `svg` | how it is written |
+
+mod layout;
+mod svg;
+
+use parshall::introspect::text::{Drawing, Mark, Shape};
+
+use layout::Layout;
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) lines: Vec<String>,
+    pub(crate) shape: Shape,
+    pub(crate) mark: Option<Mark>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) text: String,
+    /// Drawn dashed if not.
+    pub(crate) is_sure: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Picture {
+    title: String,
+    nodes: Vec<Node>,
+    edges: Vec<Edge>,
+    layout: Layout,
+}
+
+impl Picture {
+    pub(crate) fn new(title: String, nodes: Vec<Node>, edges: Vec<Edge>) -> Self {
+        let sizes: Vec<_> = nodes.iter().map(svg::node_size).collect();
+        let arrows: Vec<_> = edges
+            .iter()
+            .map(|edge| layout::Arrow {
+                from: edge.from,
+                to: edge.to,
+                label: svg::label_size(&edge.text),
+            })
+            .collect();
+        let layout = Layout::of(&sizes, &arrows);
+        Self { title, nodes, edges, layout }
+    }
+
+    pub(crate) fn of(title: String, drawing: &Drawing) -> Self {
+        let node = |node: &parshall::introspect::text::Node| Node {
+            lines: node.lines.clone(),
+            shape: node.shape,
+            mark: node.mark,
+        };
+        let edge = |edge: &parshall::introspect::text::Edge| Edge {
+            from: edge.from,
+            to: edge.to,
+            text: edge.text.clone(),
+            is_sure: edge.is_sure,
+        };
+        let (nodes, edges) = (&drawing.nodes, &drawing.edges);
+        Self::new(title, nodes.iter().map(node).collect(), edges.iter().map(edge).collect())
+    }
+}

@@ -1,0 +1,342 @@
+//! The pages.
+//!
+//! | file | |
+//! |---|---|
+//! | `overview` | all programs, and one of them |
+//! | `channels` | the table of channels |
+//! | `channel` | one channel |
+//! | `tasks` | all tasks of a program, and one of them |
+//! | `finding` | what is wrong, in words and as a picture |
+//! | `chart` | lines over the last minutes |
+
+mod channel;
+mod channels;
+mod chart;
+mod finding;
+mod overview;
+mod tasks;
+
+use axum::extract::Query;
+use axum::http::Uri;
+use maud::{DOCTYPE, Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::Deserialize;
+
+use super::world::{Program, State, World};
+use crate::model::Sort;
+use crate::terminal::{duration, line};
+use crate::words::NAME;
+pub(super) use chart::Of;
+
+pub(super) const SVG: &str = "image/svg+xml";
+
+/// The colours of a chart that is a file. Those of the page are the same.
+const SVG_STYLE: &str = "\
+svg{background:#fff;color:#1c1e21;--line:#d5d8dc;--in:#2458a6;--out:#8a5a00;font:11px ui-sans-serif,system-ui,sans-serif}\
+@media(prefers-color-scheme:dark){svg{background:#15171a;color:#e4e6e9;--line:#33373d;--in:#7fb0ff;--out:#f0c060}}\
+text{fill:currentColor}.end{text-anchor:end}.grid{stroke:var(--line)}.axis{stroke:currentColor}\
+.in{fill:none;stroke:var(--in);stroke-width:1.5}.out{fill:none;stroke:var(--out);stroke-width:1.5;stroke-dasharray:4 2}\
+.area{fill:var(--in);opacity:.16}";
+
+/// Without scripts the page is loaded anew after so many seconds.
+const RELOAD: u32 = 5;
+
+/// What a page is about.
+#[derive(Debug, PartialEq)]
+pub(super) enum Place {
+    All,
+    Program(String),
+    Tasks(String),
+    Channel(String, u64),
+    /// By the kind and number of the task, as in [`tasks::key`].
+    Task(String, String),
+    /// By [`super::world::key`].
+    Finding(String, String),
+    Picture(String, String),
+    Chart(String, u64, Of),
+}
+
+impl Place {
+    pub(super) fn of(uri: &Uri) -> Option<Self> {
+        let decode = |part| percent_decode_str(part).decode_utf8().ok().map(String::from);
+        let parts: Option<Vec<_>> = uri.path().split('/').skip(1).map(decode).collect();
+        let parts = parts?;
+        let parts: Vec<_> = parts.iter().map(String::as_str).collect();
+        let slug = || (*parts.get(1).unwrap_or(&"")).to_owned();
+        Some(match parts[..] {
+            [""] => Self::All,
+            ["p", _] => Self::Program(slug()),
+            ["p", _, "tasks"] => Self::Tasks(slug()),
+            ["p", _, "channel", id] => Self::Channel(slug(), id.parse().ok()?),
+            ["p", _, "channel", id, "fill.svg"] => Self::Chart(slug(), id.parse().ok()?, Of::Fill),
+            ["p", _, "channel", id, "rates.svg"] => {
+                Self::Chart(slug(), id.parse().ok()?, Of::Rates)
+            }
+            ["p", _, "task", key] => Self::Task(slug(), key.to_owned()),
+            ["p", _, "finding", key] => Self::Finding(slug(), key.to_owned()),
+            ["p", _, "finding", key, "picture.svg"] => Self::Picture(slug(), key.to_owned()),
+            _ => return None,
+        })
+    }
+
+    fn slug(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Program(slug) | Self::Tasks(slug) => Some(slug),
+            Self::Channel(slug, _) | Self::Chart(slug, ..) => Some(slug),
+            Self::Task(slug, _) | Self::Finding(slug, _) | Self::Picture(slug, _) => Some(slug),
+        }
+    }
+}
+
+/// How a table is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Options {
+    /// Only what has this in its name.
+    q: String,
+    sort: String,
+    /// `all`: more rows than one wants to look through.
+    rows: String,
+}
+
+/// The orders, by the name in an address.
+const SORTS: [(&str, Sort); 6] = [
+    ("hurts", Sort::Hurts),
+    ("wait", Sort::Wait),
+    ("fill", Sort::Fill),
+    ("in", Sort::In),
+    ("out", Sort::Out),
+    ("name", Sort::Name),
+];
+
+impl Options {
+    fn of(uri: &Uri) -> Self {
+        Query::try_from_uri(uri).map(|Query(options)| options).unwrap_or_default()
+    }
+
+    fn sort(&self) -> Sort {
+        let known = SORTS.iter().find(|(name, _)| *name == self.sort);
+        known.map_or(Sort::Hurts, |(_, sort)| *sort)
+    }
+
+    /// How many rows are shown.
+    fn most(&self) -> usize {
+        if self.rows == "all" { 2_000 } else { 100 }
+    }
+}
+
+/// What a page shows: parts that are replaced, each for itself, when they have changed.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    pub(super) title: String,
+    /// What leads here from the start: text and address.
+    path: Vec<(String, String)>,
+    pub(super) parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    Block {
+        id: &'static str,
+        html: Markup,
+    },
+    /// A table whose rows come and go.
+    Rows {
+        id: &'static str,
+        head: Markup,
+        /// By id.
+        rows: Vec<(String, Markup)>,
+        /// What it is, for those who do not see it.
+        caption: &'static str,
+    },
+}
+
+impl Part {
+    pub(super) fn has(&self, wanted: &str) -> bool {
+        match self {
+            Self::Block { id, .. } => *id == wanted,
+            Self::Rows { rows, .. } => rows.iter().any(|(id, _)| id == wanted),
+        }
+    }
+
+    fn render(&self) -> Markup {
+        match self {
+            Self::Block { id, html } => html! { div id=(id) class="part" { (html) } },
+            Self::Rows { id, head, rows, caption } => html! {
+                table.cards.channels {
+                    caption.unseen { (caption) }
+                    thead { (head) }
+                    tbody id=(id) {
+                        @for (id, cells) in rows { tr id=(id) { (cells) } }
+                    }
+                }
+            },
+        }
+    }
+}
+
+/// None: there is no such page, or no such program any more.
+pub(super) fn view(world: &World, place: &Place, uri: &Uri) -> Option<View> {
+    let options = Options::of(uri);
+    let Some(slug) = place.slug() else { return Some(overview::all(world)) };
+    let program = world.program(slug)?;
+    let state = program.state();
+    let mut view = match place {
+        Place::Program(_) => overview::one(&program, &state, &options),
+        Place::Tasks(_) => tasks::all(&program, &state, &options),
+        Place::Channel(_, id) => channel::view(&program, &state, *id),
+        Place::Task(_, key) => tasks::one(&program, &state, key),
+        Place::Finding(_, key) => finding::view(&program, &state, key),
+        Place::All | Place::Picture(..) | Place::Chart(..) => return None,
+    };
+    view.path.insert(0, (name(&program, &state), href(&program, "")));
+    view.path.insert(0, ("All programs".into(), "/".into()));
+    Some(view)
+}
+
+/// Whether there is such a page, and the page.
+pub(super) fn page(world: &World, place: Option<&Place>, uri: &Uri) -> (bool, Markup) {
+    let view = place.and_then(|place| view(world, place, uri));
+    let is_there = view.is_some();
+    let view = view.unwrap_or_else(|| {
+        let html = html! {
+            h1 { "There is no such page" }
+            p { "The program may have ended while " code { "parshall serve" } " did not run, or \
+                 long ago. " a href="/" { "All programs" } }
+        };
+        View {
+            title: "no such page".into(),
+            parts: vec![Part::Block { id: "none", html }],
+            ..View::default()
+        }
+    });
+    (is_there, layout(&view, is_there))
+}
+
+fn layout(view: &View, is_live: bool) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (view.title) }
+                link rel="icon" href="/icon.svg" type=(SVG);
+                link rel="stylesheet" href="/style.css";
+                @if is_live {
+                    noscript { meta http-equiv="refresh" content=(RELOAD); }
+                    script src="/live.js" defer {}
+                }
+            }
+            body {
+                a.skip href="#main" { "To the content" }
+                header {
+                    nav aria-label="Where this is" {
+                        a.brand href="/" { "parshall" }
+                        @for (n, (text, to)) in view.path.iter().enumerate().skip(1) {
+                            span.slash aria-hidden="true" { "/" }
+                            @if n + 1 == view.path.len() {
+                                a href=(to) aria-current="page" { (text) }
+                            } @else {
+                                a href=(to) { (text) }
+                            }
+                        }
+                    }
+                    div.live {
+                        span id="link" role="status" { noscript { "reloads every " (RELOAD) " s" } }
+                        button id="pause" type="button" hidden aria-pressed="false"
+                            title="Stop what changes (key p)" { "Pause" }
+                    }
+                }
+                main id="main" tabindex="-1" {
+                    @for part in &view.parts { (part.render()) }
+                }
+                footer {
+                    p {
+                        "Keys: " kbd { "g" } " all programs, " kbd { "/" } " filter, "
+                        kbd { "p" } " pause. Times of day are UTC."
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The picture of a finding, as a file.
+pub(super) fn picture(world: &World, program: &str, key: &str) -> Option<String> {
+    let program = world.program(program)?;
+    let state = program.state();
+    Some(finding::picture(&state, key)?.svg(true))
+}
+
+/// The chart of a channel, as a file.
+pub(super) fn chart(world: &World, program: &str, channel: u64, what: Of) -> Option<String> {
+    let program = world.program(program)?;
+    let state = program.state();
+    let row = state.model.channel(channel)?;
+    Some(chart::chart(&state, &row, what, true).0)
+}
+
+/// The address of a page of a program.
+fn href(program: &Program, rest: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    format!("/p/{}{rest}", utf8_percent_encode(&program.slug, KEPT))
+}
+
+fn channel_href(program: &Program, id: u64) -> String {
+    href(program, &format!("/channel/{id}"))
+}
+
+/// What the program calls itself, else what its socket is called.
+fn name(program: &Program, state: &State) -> String {
+    let known = state.model.snapshot.as_ref().map(|snapshot| &snapshot.process);
+    let known = known.or(state.hello.as_ref().map(|hello| &hello.process));
+    line(known.unwrap_or(&program.slug), NAME)
+}
+
+/// The time of day, UTC.
+fn clock(ns: i64) -> String {
+    let secs = ns.div_euclid(1_000_000_000).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}", secs / 3600, secs / 60 % 60, secs % 60)
+}
+
+/// For how long, and on a mouse's stay since when.
+fn age(now: i64, since: i64) -> Markup {
+    html! {
+        span.age title={ "since " (clock(since)) " UTC" } { (duration(now.saturating_sub(since))) }
+    }
+}
+
+/// A sign and a word: nothing is said by colour alone.
+fn badge(class: &str, word: &str) -> Markup {
+    let sign = match class {
+        "bad" => "\u{25a0}",
+        "warn" => "\u{25b2}",
+        _ => "\u{25cb}",
+    };
+    html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (word) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_leads_to_one_page() {
+        let place = |path: &str| Place::of(&path.parse().unwrap());
+        assert_eq!(place("/"), Some(Place::All));
+        assert_eq!(place("/p/a%2Fb%3C?q=x"), Some(Place::Program("a/b<".into())));
+        assert_eq!(place("/p/a/channel/12"), Some(Place::Channel("a".into(), 12)));
+        for none in ["/p", "/p/a/channel/x", "/p/a/channel", "/x", "/p/%ff", "//", "/p/a/"] {
+            assert_eq!(place(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_day_is_utc() {
+        assert_eq!(clock(1_700_000_000_000_000_000), "22:13:20");
+        assert_eq!(clock(-1), "23:59:59");
+    }
+}

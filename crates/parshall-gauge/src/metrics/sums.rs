@@ -1,0 +1,255 @@
+//! The channels of a program, summed by the name that they were created with.
+
+use std::collections::{BTreeMap, HashSet};
+
+use parshall::introspect::{Diagnosis, FindingKind, Verdict};
+use parshall::{ChannelSnapshot, RetiredSnapshot, Snapshot};
+
+use super::Program;
+use super::process::{Identity, OTHER};
+
+/// A program.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) label: String,
+    pub(super) untracked: u64,
+    /// None: two looks are needed.
+    pub(super) found: Option<Found>,
+    pub(super) names: BTreeMap<String, Sums>,
+}
+
+/// What was found, in numbers.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) by_verdict: BTreeMap<Verdict, u64>,
+    /// Tasks in a deadlock.
+    pub(super) deadlocked: BTreeMap<Verdict, u64>,
+}
+
+/// A word for each side of a channel, on which somebody may wait.
+pub(super) const SIDES: [&str; 3] = ["send", "recv", "close"];
+
+/// The channels of a name.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    // Of those that live.
+    pub(super) channels: u64,
+    pub(super) queue_length: u64,
+    pub(super) capacity: Option<u64>,
+    pub(super) high_watermark: u64,
+    pub(super) utilization: Option<f64>,
+    pub(super) reserved: u64,
+    pub(super) senders: u64,
+    /// As [`SIDES`].
+    pub(super) waiters: [u64; 3],
+    pub(super) oldest_ns: [u64; 3],
+    pub(super) granted: u64,
+    pub(super) stalled: BTreeMap<&'static str, u64>,
+    pub(super) about: Option<About>,
+    // Of all.
+    pub(super) created: u64,
+    /// As the first two of [`SIDES`].
+    pub(super) closed: [u64; 2],
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) discarded: u64,
+    pub(super) refused_full: u64,
+    pub(super) refused_closed: u64,
+    pub(super) send_waits: u64,
+    pub(super) send_wait_ns: u64,
+    pub(super) cancelled_sends: u64,
+    pub(super) recv_waits: u64,
+    pub(super) recv_wait_ns: u64,
+    pub(super) cancelled_receives: u64,
+}
+
+/// What the channels of a name are, as far as they agree; empty where they do not.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) location: String,
+    pub(super) kind: &'static str,
+    pub(super) payload: String,
+}
+
+impl Process {
+    pub(super) fn sum(program: &Program<'_>, known: &mut Identity) -> Self {
+        let Program { snapshot, diagnosis } = *program;
+        let mut names = BTreeMap::<String, Sums>::new();
+        // By channel id: the names that came first have series of their own.
+        for channel in &snapshot.channels {
+            let place = place(snapshot, channel, known);
+            names.entry(place).or_default().add_live(channel, snapshot.taken_at_ns);
+        }
+        for retired in &snapshot.retired {
+            names.entry(known.place(&retired.name).into_owned()).or_default().add_dead(retired);
+        }
+        // Of one look nothing can be said.
+        let found = diagnosis.filter(|it| it.first_look_ns != it.second_look_ns).map(|diagnosis| {
+            stall(snapshot, diagnosis, known, &mut names);
+            Found::of(diagnosis)
+        });
+        Self { label: known.label.clone(), untracked: snapshot.untracked, found, names }
+    }
+}
+
+/// Where a channel that lives is counted.
+fn place(snapshot: &Snapshot, channel: &ChannelSnapshot, known: &mut Identity) -> String {
+    match first_name(snapshot, &channel.id) {
+        Some(name) => known.place(&name).into_owned(),
+        // When it ends, its sums are of no name.
+        None => OTHER.to_owned(),
+    }
+}
+
+/// The name that a channel was created with. None: of names too many for the program to remember.
+///
+/// An id is `mpsc:{process}:{name}` and `#n` or, for the latter, `#c` and a number; in the name `:`,
+/// `%`, `#` and control characters are percent-encoded.
+fn first_name(snapshot: &Snapshot, id: &str) -> Option<String> {
+    let rest = id.strip_prefix("mpsc:")?.strip_prefix(&snapshot.process)?.strip_prefix(':')?;
+    let (name, number) = rest.split_once('#').unwrap_or((rest, ""));
+    (!number.starts_with('c')).then(|| decode(name))
+}
+
+fn decode(name: &str) -> String {
+    let mut bytes = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let code = tail.get(..2).and_then(|code| str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        if let Some(byte) = byte.filter(|_| *first == b'%') {
+            bytes.push(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Counts the channels in which something is stuck, each once a reason.
+fn stall(
+    snapshot: &Snapshot,
+    diagnosis: &Diagnosis,
+    known: &mut Identity,
+    names: &mut BTreeMap<String, Sums>,
+) {
+    let mut counted = HashSet::new();
+    for finding in diagnosis.findings.iter().filter(|found| found.verdict != Verdict::Signal) {
+        let reason = finding.kind.as_str();
+        for channel in &finding.channels {
+            if counted.insert((reason, &channel.id)) {
+                let place = first_name(snapshot, &channel.id)
+                    .map_or(OTHER.to_owned(), |name| known.place(&name).into_owned());
+                *names.entry(place).or_default().stalled.entry(reason).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl Found {
+    fn of(diagnosis: &Diagnosis) -> Self {
+        let mut by_verdict = BTreeMap::from(
+            [Verdict::Proven, Verdict::Conditional, Verdict::Stuck, Verdict::Signal]
+                .map(|it| (it, 0)),
+        );
+        let mut deadlocked =
+            BTreeMap::from([Verdict::Proven, Verdict::Conditional].map(|it| (it, 0)));
+        let mut counted = HashSet::new();
+        // The surest is first: a task counts once.
+        for finding in &diagnosis.findings {
+            *by_verdict.entry(finding.verdict).or_default() += 1;
+            if finding.kind == FindingKind::Deadlock {
+                let new = finding.tasks.iter().filter(|task| counted.insert(&task.id)).count();
+                *deadlocked.entry(finding.verdict).or_default() += new as u64;
+            }
+        }
+        Self { by_verdict, deadlocked }
+    }
+}
+
+impl Sums {
+    fn add_live(&mut self, channel: &ChannelSnapshot, now_ns: i64) {
+        let stats = &channel.stats;
+        self.channels += 1;
+        self.queue_length += stats.queue_len;
+        if let Some(capacity) = stats.capacity {
+            *self.capacity.get_or_insert_default() += capacity;
+        }
+        self.high_watermark = self.high_watermark.max(stats.high_watermark);
+        if let Some(utilization) = stats.utilization {
+            self.utilization = Some(self.utilization.map_or(utilization, |it| it.max(utilization)));
+        }
+        self.reserved += stats.reserved;
+        self.senders += stats.sender_count;
+        let close = &channel.close_waits;
+        let close_ns = close.iter().map(|wait| now_ns.saturating_sub(wait.since_ns)).max();
+        let close_ns = close_ns.map_or(0, |age| age.max(0) as u64);
+        let waiters = [stats.send_waiters, stats.recv_waiters, close.len() as u64];
+        let oldest_ns = [
+            stats.oldest_send_wait_ns.unwrap_or(0),
+            stats.oldest_recv_wait_ns.unwrap_or(0),
+            close_ns,
+        ];
+        for side in 0..SIDES.len() {
+            self.waiters[side] += waiters[side];
+            self.oldest_ns[side] = self.oldest_ns[side].max(oldest_ns[side]);
+        }
+        self.granted += stats.granted_waiters;
+        let kind = if stats.bounded { "bounded" } else { "unbounded" };
+        match &mut self.about {
+            Some(about) => about.agree(&stats.location, kind, &stats.payload),
+            about => {
+                let (location, payload) = (stats.location.clone(), stats.payload.to_string());
+                *about = Some(About { location, kind, payload });
+            }
+        }
+        self.created += 1;
+        self.closed[0] += u64::from(stats.sender_closed);
+        self.closed[1] += u64::from(stats.receiver_closed);
+        self.sent += stats.sent_total;
+        self.received += stats.recv_total;
+        self.discarded += stats.discarded;
+        self.refused_full += stats.full_total;
+        self.refused_closed += stats.closed_total;
+        self.send_waits += stats.send_waits_total;
+        self.send_wait_ns += stats.send_wait_total_ns;
+        self.cancelled_sends += stats.send_given_up_total;
+        self.recv_waits += stats.recv_waits_total;
+        self.recv_wait_ns += stats.recv_wait_total_ns;
+        self.cancelled_receives += stats.recv_given_up_total;
+    }
+
+    fn add_dead(&mut self, retired: &RetiredSnapshot) {
+        let sums = &retired.sums;
+        self.created += sums.channels;
+        // Both sides are gone.
+        self.closed = self.closed.map(|closed| closed + sums.channels);
+        self.sent += sums.sent_total;
+        self.received += sums.recv_total;
+        self.discarded += sums.discarded;
+        self.refused_full += sums.full_total;
+        self.refused_closed += sums.closed_total;
+        self.send_waits += sums.send_waits_total;
+        self.send_wait_ns += sums.send_wait_total_ns;
+        self.cancelled_sends += sums.send_given_up_total;
+        self.recv_waits += sums.recv_waits_total;
+        self.recv_wait_ns += sums.recv_wait_total_ns;
+        self.cancelled_receives += sums.recv_given_up_total;
+    }
+}
+
+impl About {
+    fn agree(&mut self, location: &str, kind: &str, payload: &str) {
+        if self.location != location {
+            self.location.clear();
+        }
+        if self.kind != kind {
+            self.kind = "";
+        }
+        if self.payload != payload {
+            self.payload.clear();
+        }
+    }
+}
