@@ -9,6 +9,7 @@
 //! | `model` | what a program's last snapshot says, and what has changed |
 //! | `list`, `report`, `graph`, `run`, `manual` | a command each |
 //! | `top` | the screen that is alive |
+//! | `widget` | its table, for other programs: [`ChannelTable`] |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
 
@@ -28,12 +29,16 @@ mod report;
 mod run;
 mod terminal;
 mod top;
+mod widget;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command};
+
+pub use ratatui;
+pub use widget::ChannelTable;
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
