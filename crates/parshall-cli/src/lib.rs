@@ -14,6 +14,7 @@
 //! | `failure` | what went wrong, and the exit code of it |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod args;
