@@ -31,6 +31,9 @@ fn minimum_rust(manifest: &str) -> String {
 /// Seen to fail with: 1.90 in README.
 #[test]
 fn every_text_says_the_same_minimum_of_rust() {
+    if !Path::new(env!("CARGO_MANIFEST_DIR")).join("crates").is_dir() {
+        return; // the library alone, as it is published
+    }
     let library = minimum_rust("Cargo.toml");
     let gauge = minimum_rust("crates/parshall-gauge/Cargo.toml");
     let readme = read("README.md").replace('\n', " ");

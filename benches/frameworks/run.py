@@ -60,7 +60,7 @@ def moved():
         (rf'^version = "{re.escape(tokio["version"])}"$', 'version = "0.0.0"'),
         (r"\Z", "\n[workspace]\n"),
     ])
-    copy(ROOT, SCRATCH / "parshall", ["src", "MIGRATION.md", "README.md"], [
+    copy(ROOT, SCRATCH / "parshall", ["src", "docs", "examples", "MIGRATION.md", "README.md"], [
         (r"^members = \[.*?\]", 'members = [".", "crates/parshall-tokio"]'),
         (r"^tokio = \{ version = \"[^\"]*\", optional", 'tokio = { path = "../tokio", optional'),
         (r"^\[dev-dependencies\].*?(?=^\[lints\])", ""),

@@ -12,10 +12,12 @@
 //! | `list`, `report`, `graph`, `run`, `manual` | a command each |
 //! | `top` | the screen that is alive |
 //! | `serve` | the page |
+//! | `widget` | its table, for other programs: [`ChannelTable`] |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
 mod args;
@@ -33,6 +35,7 @@ mod run;
 mod serve;
 mod terminal;
 mod top;
+mod widget;
 mod words;
 
 use std::process::ExitCode;
@@ -40,6 +43,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Args, Command};
+
+pub use ratatui;
+pub use widget::ChannelTable;
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {

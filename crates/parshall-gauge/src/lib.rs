@@ -116,6 +116,7 @@
 //! recorder's, so that a query need not pick one of them.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "record")]
 mod error;

@@ -91,6 +91,38 @@ fn a_snapshot_is_valid() {
     });
 }
 
+/// Seen to fail with: `deadline_ns` and `line_since_ns` alone.
+#[test]
+fn an_age_stands_beside_each_point_in_time() {
+    fn look(value: &Value, objects: &mut usize) {
+        match value {
+            Value::Object(map) => {
+                if let Some(Value::Object(properties)) = map.get("properties") {
+                    // Others in nanoseconds are how long something lasted.
+                    let is_time = |key: &str| {
+                        key == "since"
+                            || ["since_ns", "at_ns", "deadline_ns"]
+                                .iter()
+                                .any(|end| key.ends_with(end))
+                    };
+                    let times = properties.keys().filter(|key| is_time(key)).count();
+                    let ages = properties.keys().filter(|key| key.ends_with("_ms")).count();
+                    assert_eq!(times, ages, "{properties:#?}");
+                    *objects += usize::from(times > 0);
+                }
+                map.values().for_each(|value| look(value, objects));
+            }
+            Value::Array(items) => items.iter().for_each(|value| look(value, objects)),
+            _ => {}
+        }
+    }
+    let mut objects = 0;
+    for name in ["parshall.snapshot.2.schema.json", "parshall.diagnosis.1.schema.json"] {
+        look(&file(name)["$defs"], &mut objects);
+    }
+    assert!(objects >= 7, "{objects}");
+}
+
 #[test]
 fn what_is_missing_or_not_in_the_schema_is_refused() {
     let validator = jsonschema::validator_for(&schema()).unwrap();

@@ -90,6 +90,7 @@
 //! [`tokio_util::sync::PollSender`]:
 //! https://docs.rs/tokio-util/0.7/tokio_util/sync/struct.PollSender.html
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 // Modules, functions and macros alike. What is named below hides what comes from here.

@@ -47,6 +47,7 @@ impl Finding {
             "kind": self.kind.as_str(),
             "verdict": self.verdict.as_str(),
             "since_ns": self.since_ns,
+            "age_ms": self.seen_ns.saturating_sub(self.since_ns).max(0) / 1_000_000,
             "channels": channels,
             "tasks": tasks,
             "victims": self.victims,

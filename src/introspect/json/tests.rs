@@ -280,8 +280,15 @@ fn the_schema_has_the_attributes_of_the_structs() {
         required.sort_unstable();
         assert_eq!(required, ours, "{what}, required");
     };
-    let beside =
-        ["age_ms", "last_receiver", "last_receive", "line_since_ns", "left_waker", "senders"];
+    let beside = [
+        "age_ms",
+        "last_receiver",
+        "last_receive",
+        "line_since_ns",
+        "line_ms",
+        "left_waker",
+        "senders",
+    ];
     check("channel", ChannelStats::NAMES, &beside);
     check("retired", Retired::NAMES, &["name"]);
 }

@@ -24,7 +24,8 @@ impl Graph<'_> {
     ///
     /// Integers are exact. Those above 2^53, in practice only points in time in nanoseconds, need a
     /// reader that keeps 64 bits; for others the milliseconds stand beside them: `taken_at_ms` at
-    /// the top, and how long before that it was (`age_ms`, `waiting_ms`, ..) everywhere else.
+    /// the top, how long is left until a deadline (`left_ms`), and how long before `taken_at_ms` it
+    /// was (`age_ms`, `waiting_ms`, ..) everywhere else.
     ///
     /// # Errors
     /// Those of `out`.
@@ -76,6 +77,11 @@ impl Snapshot {
     /// How long before the snapshot that was, in milliseconds.
     fn ago_ms(&self, then_ns: i64) -> u64 {
         u64::try_from(self.taken_at_ns.saturating_sub(then_ns)).unwrap_or(0) / 1_000_000
+    }
+
+    /// In how long after the snapshot that is, in milliseconds.
+    fn in_ms(&self, then_ns: i64) -> u64 {
+        u64::try_from(then_ns.saturating_sub(self.taken_at_ns)).unwrap_or(0) / 1_000_000
     }
 
     fn id(&self, task: TaskRef) -> Id<'_> {
@@ -232,6 +238,7 @@ impl Serialize for In<'_, ChannelSnapshot> {
             "last_receiver": last_receiver.map(|task| snapshot.id(task)),
             "last_receive": last_receive,
             "line_since_ns": line_since_ns,
+            "line_ms": line_since_ns.map(|since| snapshot.ago_ms(since)),
             "left_waker": left_waker.as_ref().map(|waker| In(snapshot, waker)),
             "senders": senders,
         );
@@ -347,6 +354,7 @@ impl Serialize for OfChannel<'_> {
             "granted_at_ns": granted_at_ns,
             "granted_ms": granted_at_ns.map(|at| snapshot.ago_ms(at)),
             "deadline_ns": deadline_ns,
+            "left_ms": deadline_ns.map(|at| snapshot.in_ms(at)),
         );
         object.end()
     }

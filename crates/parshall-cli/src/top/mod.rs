@@ -9,7 +9,7 @@
 mod feed;
 mod input;
 mod page;
-mod table;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -30,7 +30,7 @@ use crate::model::Model;
 use crate::programs::{Program, Programs};
 use feed::Feed;
 use input::{App, Asked};
-use view::Theme;
+pub(crate) use view::{HEAD, Theme};
 
 /// How long a key or a snapshot may have to wait to be seen.
 const TICK: Duration = Duration::from_millis(50);

@@ -37,7 +37,7 @@ impl Theme {
     }
 }
 
-const HEAD: Style = Style::new().add_modifier(Modifier::BOLD);
+pub(crate) const HEAD: Style = Style::new().add_modifier(Modifier::BOLD);
 const BAR: Style = Style::new().add_modifier(Modifier::REVERSED);
 
 /// All of it.

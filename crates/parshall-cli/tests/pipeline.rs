@@ -1,6 +1,4 @@
 //! The example `pipeline`, as a user runs it.
-#![cfg(feature = "record")]
-#![allow(clippy::disallowed_methods)] // the input and output of another program
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +15,7 @@ fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--package", "parshall-gauge", "--example", "pipeline"]);
+        cargo.args(["build", "--package", "parshall-cli", "--example", "pipeline"]);
         cargo.args(["--message-format", "json", "--quiet"]);
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
@@ -132,15 +130,38 @@ fn the_slow_stage_is_named() {
     for (stage, expected) in [
         (
             "walk",
-            [
+            &[
                 "No stage held up the others",
                 "all senders together waited 0 s",
                 "the receiver of paths-1 for messages in ",
+            ][..],
+        ),
+        (
+            "read",
+            &[
+                "At fault, in ",
+                ": the stage reader (reader-1, reader-2, reader-3)",
+                "is saturated, the bottleneck: ",
+                "In paths-",
+                "senders waited longest in sum, too",
             ],
         ),
-        ("read", [": paths-", "is saturated, the bottleneck: ", "; reader-"]),
-        ("tokenise", [": texts-", "is saturated, the bottleneck: ", "; tokenise-"]),
-        ("aggregate", [": counts ", "is saturated, the bottleneck: ", "; aggregator is"]),
+        (
+            "tokenise",
+            &[
+                ": the stage tokenise (tokenise-1, tokenise-2) texts-",
+                "is saturated, the bottleneck: ",
+                "; tokenise-",
+            ],
+        ),
+        (
+            "aggregate",
+            &[
+                ": the stage aggregator counts ",
+                "is saturated, the bottleneck: ",
+                "; aggregator is",
+            ],
+        ),
     ] {
         let args = ["many", "--slow", stage, "--delay-ms", "8", "--hz", "100", "--db", stage];
         let (out, err) = texts(&run(&dir, &args));
@@ -148,6 +169,11 @@ fn the_slow_stage_is_named() {
         // A name may stand on the next line.
         let verdict = squeezed(verdict).join(" ");
         let holds = expected.iter().all(|words| verdict.contains(words));
+        // Behind the bottleneck senders wait, too, and in sum they may wait longer.
+        if let Some((_, not)) = verdict.split_once("Not ") {
+            let why = ["who receives there waited for room in ", "it was found at fault in "];
+            assert!(why.iter().any(|why| not.contains(why)), "{stage}: {verdict}");
+        }
         assert!(holds, "{stage}: {verdict}\n{out}{err}");
     }
 }
@@ -241,4 +267,30 @@ fn ctrl_c_drains_and_reports() {
     let (out, err) = texts(&output);
     assert_eq!(output.status.code(), Some(130), "{out}{err}");
     assert!(out.contains("(ended early)") && out.contains("The last busy snapshot"), "{out}{err}");
+}
+
+/// Seen to fail without a gauge in it.
+#[cfg(unix)]
+#[test]
+fn parshall_sees_it_while_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tempfile::tempdir().unwrap();
+    for n in 0..2_000 {
+        fs::write(dir.path().join(n.to_string()), "some words\n").unwrap();
+    }
+    let mut command = command(&dir, &[".", "--slow", "aggregate", "--plain"]);
+    let command = command.env("XDG_RUNTIME_DIR", runtime.path()).stdout(Stdio::null());
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let ask = |args: &[&str]| {
+        let mut parshall = Command::new(env!("CARGO_BIN_EXE_parshall"));
+        let parshall = parshall.args(args).env("XDG_RUNTIME_DIR", runtime.path());
+        String::from_utf8(parshall.output().unwrap().stdout).unwrap()
+    };
+    let name = format!("pipeline-{}", child.id());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !(ask(&[]).contains(&name) && ask(&["report"]).contains("counts 32/32 is saturated")) {
+        assert!(Instant::now() < deadline, "{}\n{}", ask(&[]), ask(&["report"]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

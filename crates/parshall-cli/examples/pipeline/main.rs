@@ -10,18 +10,18 @@
 //! A channel has one receiver, so a stage of several workers has a channel for each, and whoever
 //! feeds the stage gives to the one that has room (see `spread.rs`). One sampler takes snapshots of
 //! all channels; each goes into the database, with what a diagnosis says of it, and to the live
-//! table. At the end the database is asked what was found most often: which stage held the others
-//! up.
+//! table, which is the one of `parshall top`. At the end the database is asked what was found most
+//! often: which stage held the others up. A gauge lets the program `parshall` see it while it runs.
 //!
 //! Run it with `--help` for the options.
 
 mod aggregate;
 mod cli;
+mod live;
 mod read;
 mod report;
 mod run;
 mod spread;
-mod table;
 mod tokenise;
 mod verdict;
 mod walk;
@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use parshall_gauge::{Sampler, SamplerStatus, SqliteRecorder};
+use parshall_gauge::{Gauge, Sampler, SamplerStatus, SqliteRecorder};
 
 use cli::Args;
 use run::Run;
@@ -43,6 +43,9 @@ fn main() -> ExitCode {
         eprintln!("pipeline: {}: {reason}", report::shown(&args.dir));
         return ExitCode::from(cli::EXIT_USAGE);
     }
+    // What it finds is in the table and in the result: two on one terminal would be in each other's
+    // way.
+    let _gauge = Gauge::builder().settings(verdict::in_this_program(&args)).quiet().start();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -84,9 +87,9 @@ fn main() -> ExitCode {
 }
 
 /// One sampler for both: the database and the live table see the same snapshots.
-fn start_sampler(args: &Args, run: &Arc<Run>) -> io::Result<(Sampler, table::Live)> {
+fn start_sampler(args: &Args, run: &Arc<Run>) -> io::Result<(Sampler, live::Live)> {
     let recorder = SqliteRecorder::new(&args.db).keep(args.keep).settings(verdict::settings(args));
-    let live = table::Live::new(run.clone(), args.plain);
+    let live = live::Live::new(run.clone(), args);
     let sampler = Sampler::every(Duration::from_secs(1) / args.hz)
         .record(recorder)
         .observe({

@@ -16,7 +16,8 @@ pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 /// they are hashed, and have no lines and words. Text that is not UTF-8 is read with its wrong
 /// bytes replaced. Large files are read in pieces of about 64 KiB.
 ///
-/// The live table and warnings go to standard error, the result to standard output.
+/// The live table and warnings go to standard error, the result to standard output. While it runs,
+/// `parshall` and `parshall top pipeline` see it, too.
 #[derive(Debug, Parser)]
 #[command(
     name = "pipeline",
@@ -72,7 +73,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(crate) min_letters: usize,
 
-    /// A line a second instead of the live table, as when standard error is not a terminal
+    /// A line a second instead of the live table, as when standard output or standard error is not
+    /// a terminal
     #[arg(long)]
     pub(crate) plain: bool,
 }

@@ -1,8 +1,10 @@
 //! What the recording says of the run: the channels, and what the recorder's diagnosis found.
 //!
 //! The recorder diagnoses each snapshot and writes the findings down beside it. So what is left to
-//! do is to count: the finding that stood in most of the busy snapshots is the one to tell.
+//! do is to count: the finding that stood in most of the busy snapshots names the stage at fault.
+//! Where senders waited longest in sum is often elsewhere, and then it is said why that is not it.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use parshall::introspect::Settings;
@@ -59,16 +61,48 @@ FROM stages JOIN often USING (kind, stage)
 GROUP BY kind, stage, channel ORDER BY stood DESC, kind, stage, count(*) DESC, channel;
 ";
 
-/// A run may be over in a second, so each look counts for itself, and the share of looks says how
-/// long it lasted.
-pub(crate) fn settings(args: &Args) -> Settings {
+/// Who received last from each channel, by name. One that is still unknown has no row.
+const WORKERS: &str = "
+SELECT DISTINCT seen.name, tasks.name
+FROM seen
+    JOIN busy USING (snapshot_id)
+    JOIN nodes ON nodes.snapshot_id = seen.snapshot_id AND nodes.id = seen.id
+    JOIN tasks ON tasks.snapshot_id = seen.snapshot_id
+        AND tasks.id = json_extract(nodes.attrs_json, '$.last_receiver')
+WHERE tasks.name IS NOT NULL
+ORDER BY seen.number, tasks.name;
+";
+
+/// For room in which stage those of another stage waited most often who receive there, and in how
+/// many snapshots.
+const BEHIND: &str = "
+SELECT rtrim(next.name, '-0123456789') AS stage, count(DISTINCT waits.snapshot_id) AS stood
+FROM seen
+    JOIN busy USING (snapshot_id)
+    JOIN nodes ON nodes.snapshot_id = seen.snapshot_id AND nodes.id = seen.id
+    JOIN waits ON waits.snapshot_id = seen.snapshot_id AND waits.side = 'send'
+        AND waits.task_id = json_extract(nodes.attrs_json, '$.last_receiver')
+    JOIN seen AS next ON next.snapshot_id = waits.snapshot_id AND next.id = waits.channel_id
+WHERE seen.name = ?1
+GROUP BY stage ORDER BY stood DESC LIMIT 1;
+";
+
+/// What is usual in this program, and no sign of trouble.
+pub(crate) fn in_this_program(args: &Args) -> Settings {
     let mut settings = Settings::default();
-    settings.looks = 1;
-    settings.trend_after = Duration::ZERO;
     // A sender that waits all the time waits for each worker of the next stage in turn.
     settings.saturated_from /= f64::from(args.readers.max(args.tokenisers));
     // A refusal is how `Spread` looks for a worker that has room.
     settings.refused_per_second = f64::INFINITY;
+    settings
+}
+
+/// A run may be over in a second, so each look counts for itself, and the share of looks says how
+/// long it lasted.
+pub(crate) fn settings(args: &Args) -> Settings {
+    let mut settings = in_this_program(args);
+    settings.looks = 1;
+    settings.trend_after = Duration::ZERO;
     settings
 }
 
@@ -158,31 +192,99 @@ impl<'a> Recording<'a> {
         let busy = self.busy()?;
         let mut statement = self.db.prepare(FINDINGS)?;
         let found: Vec<Found> = statement.query_map((), Found::read)?.collect::<Result<_, _>>()?;
-        let share = |found: &&Found| found.stood as f64 / busy.max(1) as f64;
-        let mut verdict = match found.first().filter(|first| share(first) >= NOTABLE) {
-            Some(worst) => {
-                let same = |other: &&Found| other.kind == worst.kind && other.stage == worst.stage;
-                let also: Vec<_> = (found[1..].iter().filter(same))
-                    .map(|other| format!("{} ({})", other.channel, other.receiver))
-                    .collect();
-                let also = match &also[..] {
-                    [] => String::new(),
-                    also => format!("\n  likewise {}", also.join(", ")),
-                };
-                format!(
-                    "The diagnosis, in {:.0} % of {}:\n  {}{also}",
-                    100.0 * share(&worst),
-                    snapshots(busy),
-                    worst.text.replace('\n', "\n  "),
-                )
+        let mut verdict = match found.first() {
+            Some(worst) if share(worst.stood, busy) >= NOTABLE => {
+                self.at_fault(worst, &found[1..], channels)?
             }
-            None => idle(busy, channels),
+            _ => idle(busy, channels),
         };
         if busy < MANY {
             verdict += "\n(So few snapshots are a hint at most; --hz takes more.)";
         }
         Ok(verdict)
     }
+
+    /// The stage, its workers, what was found, and where senders waited longest.
+    fn at_fault(
+        &self,
+        worst: &Found,
+        others: &[Found],
+        channels: &[Channel],
+    ) -> rusqlite::Result<String> {
+        let busy = self.busy()?;
+        let mut statement = self.db.prepare(WORKERS)?;
+        let workers = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let workers: Vec<(String, String)> = workers.collect::<Result<_, _>>()?;
+        let mut its: Vec<&str> = Vec::new();
+        for (channel, worker) in &workers {
+            if stage(channel) == worst.stage && !its.contains(&&**worker) {
+                its.push(worker);
+            }
+        }
+        let name = stage(its.first().unwrap_or(&&*worst.receiver));
+        let all = if its.len() > 1 { format!(" ({})", its.join(", ")) } else { String::new() };
+        let mut verdict = format!(
+            "At fault, in {:.0} % of {}: the stage {name}{all}\n  {}",
+            100.0 * share(worst.stood, busy),
+            snapshots(busy),
+            worst.text.replace('\n', "\n  "),
+        );
+        let same = |other: &&Found| other.kind == worst.kind && other.stage == worst.stage;
+        let also: Vec<_> = (others.iter().filter(same))
+            .map(|other| format!("{} ({})", other.channel, other.receiver))
+            .collect();
+        if !also.is_empty() {
+            let _ = write!(verdict, "\n  likewise {}", also.join(", "));
+        }
+        if let Some(why) = self.longest(worst, others, channels)? {
+            let _ = write!(verdict, "\n  {why}");
+        }
+        Ok(verdict)
+    }
+
+    /// Where senders waited longest in sum, and why that is not at fault if it is elsewhere.
+    fn longest(
+        &self,
+        worst: &Found,
+        others: &[Found],
+        channels: &[Channel],
+    ) -> rusqlite::Result<Option<String>> {
+        let longest = channels.iter().max_by_key(|channel| channel.send_waited);
+        let Some(longest) = longest.filter(|channel| !channel.send_waited.is_zero()) else {
+            return Ok(None);
+        };
+        let (name, waited) = (&longest.name, seconds(longest.send_waited));
+        if stage(name) == worst.stage {
+            return Ok(Some(format!("In {name} senders waited longest in sum, too: {waited}.")));
+        }
+        let behind = self.db.query_row(BEHIND, [name], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)? as u64))
+        });
+        let busy = self.busy()?;
+        let percent = |stood: u64| 100.0 * share(stood, busy);
+        let why = match behind.optional()? {
+            Some((next, stood)) if share(stood, busy) >= NOTABLE => {
+                let percent = percent(stood);
+                format!("who receives there waited for room in {next} in {percent:.0} % of them")
+            }
+            _ => {
+                let same = |other: &&Found| other.kind == worst.kind && other.stage == stage(name);
+                let stood = others.iter().find(same).map_or(0, |found| found.stood);
+                format!("it was found at fault in {:.0} % of them only", percent(stood))
+            }
+        };
+        Ok(Some(format!("Not {name}, where senders waited longest in sum ({waited}):\n    {why}.")))
+    }
+}
+
+/// Workers of one stage differ in a number at the end of their names, and so do their channels.
+fn stage(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c == '-' || c.is_ascii_digit())
+}
+
+/// Of so many snapshots.
+fn share(stood: u64, busy: u64) -> f64 {
+    stood as f64 / busy.max(1) as f64
 }
 
 /// No finding, and the numbers that are known.
