@@ -120,7 +120,11 @@ mod error;
 mod folder_lock;
 mod gauge;
 #[cfg(feature = "record")]
+mod query;
+#[cfg(feature = "record")]
 mod reader;
+#[cfg(feature = "record")]
+mod record;
 #[cfg(feature = "record")]
 mod recorder;
 #[cfg(feature = "record")]
@@ -136,7 +140,11 @@ mod serve;
 pub use error::{RecordError, RecordErrorKind};
 pub use gauge::{Gauge, GaugeBuilder, init};
 #[cfg(feature = "record")]
+pub use query::{Answer, Cell, Question};
+#[cfg(feature = "record")]
 pub use reader::read_snapshot;
+#[cfg(feature = "record")]
+pub use record::retention::Retention;
 #[cfg(feature = "record")]
 pub use recorder::SqliteRecorder;
 #[cfg(feature = "record")]
