@@ -109,19 +109,13 @@ impl Client {
     /// The snapshot, and the JSON that it was read from.
     pub(crate) fn snapshot(&self, address: &Address) -> Result<(Snapshot, Bytes), AskError> {
         let json = self.ask(address, "/v1/snapshot", SNAPSHOT)?;
-        match Snapshot::from_json(&json) {
-            Ok(snapshot) => Ok((snapshot, json)),
-            Err(error) => Err(match other_schema(&json) {
-                Some(schema) => AskError::Version(format!(
-                    "its snapshot has schema {}, and this `parshall` ({}) reads {}: use the \
-                     `parshall` of the version that the program was built with",
-                    line(&schema, 60),
-                    env!("CARGO_PKG_VERSION"),
-                    parshall::introspect::SCHEMA,
-                )),
-                None => AskError::Stranger(line(&error.to_string(), 200)),
-            }),
-        }
+        Ok((snapshot(&json)?, json))
+    }
+
+    /// The snapshot of each, all asked at once.
+    pub(crate) fn snapshots(&self, addresses: Vec<Address>) -> Vec<Result<Snapshot, AskError>> {
+        let answers = self.ask_all(addresses, "/v1/snapshot", SNAPSHOT);
+        answers.into_iter().map(|answer| snapshot(&answer?)).collect()
     }
 
     fn ask(&self, address: &Address, path: &'static str, most: usize) -> Result<Bytes, AskError> {
@@ -151,6 +145,19 @@ impl Client {
             answers
         })
     }
+}
+
+fn snapshot(json: &[u8]) -> Result<Snapshot, AskError> {
+    Snapshot::from_json(json).map_err(|error| match other_schema(json) {
+        Some(schema) => AskError::Version(format!(
+            "its snapshot has schema {}, and this `parshall` ({}) reads {}: use the `parshall` of \
+             the version that the program was built with",
+            line(&schema, 60),
+            env!("CARGO_PKG_VERSION"),
+            parshall::introspect::SCHEMA,
+        )),
+        None => AskError::Stranger(line(&error.to_string(), 200)),
+    })
 }
 
 fn stranger(error: serde_json::Error) -> AskError {

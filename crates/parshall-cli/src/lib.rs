@@ -7,7 +7,7 @@
 //! | `client` | asks them, over HTTP |
 //! | `programs` | all that run, and the one that is meant |
 //! | `model` | what a program's last snapshot says, and what has changed |
-//! | `list`, `report`, `graph`, `run`, `manual` | a command each |
+//! | `list`, `report`, `graph`, `record`, `query`, `run`, `manual` | a command each |
 //! | `top` | the screen that is alive |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
@@ -24,6 +24,8 @@ mod list;
 mod manual;
 mod model;
 mod programs;
+mod query;
+mod record;
 mod report;
 mod run;
 mod terminal;
@@ -43,6 +45,8 @@ pub fn main() -> ExitCode {
         Some(Command::Top(top)) => top::run(&args.ask, &top),
         Some(Command::Report { process }) => report::run(&args.ask, process.as_deref()),
         Some(Command::Graph(graph)) => graph::run(&args.ask, &graph),
+        Some(Command::Record(record)) => record::run(&args.ask, &record),
+        Some(Command::Query(query)) => query::run(&query),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::man(),
