@@ -1,4 +1,4 @@
--- What was refused in the last hour: sends into full and into closed channels, and messages lost
+-- What was refused in the last hour: sends into full or closed channels, and messages lost
 WITH ends AS (
     SELECT proc_key, process, min(snapshot_id) AS first_id, max(snapshot_id) AS last_id
     FROM moment JOIN session USING (session)

@@ -84,13 +84,16 @@ impl Memory {
         about: &About<'_>,
     ) -> rusqlite::Result<i64> {
         let Next { id, clock_ms } = next(to, snapshot.taken_at_ns)?;
+        if let Some(last) = self.last
+            && !exists(to, last.id)?
+        {
+            // Another recorder has deleted it, and maybe more.
+            *self = Self::default();
+        }
         if self.session == 0 {
             self.session = begin_session(to, &snapshot.process, snapshot.pid, &snapshot.proc_key)?;
         }
-        let last = match self.last {
-            Some(last) if exists(to, last.id)? => Some(last),
-            _ => None,
-        };
+        let last = self.last;
         let minute = last.is_none_or(|last| clock_ms - last.minute_ms >= MINUTE_MS);
         let is_long = |last: &Last| last.changes_bytes > CHANGES * last.keyframe_bytes.max(1 << 12);
         let base = last.filter(|last| !minute && !is_long(last));

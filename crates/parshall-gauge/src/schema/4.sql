@@ -352,15 +352,23 @@ SELECT snapshot_id,
     END
 FROM (
     SELECT c.snapshot_id, c.id AS channel_id, c.at_ns,
-        replace(j.value ->> 2, '::', ':' || c.process || ':') AS task_id,
-        j.value ->> 6 NOT NULL AS is_granted,
-        c.created_at_ns + j.value ->> 4 AS since_ns,
-        c.created_at_ns + j.value ->> 6 AS granted_at_ns,
-        j.value ->> 5 AS need,
-        min(j.key), count(*) AS waits
-    FROM channel_at AS c JOIN json_each(c.send_waits) AS j
-    WHERE c.send_waits NOT NULL AND j.value ->> 2 NOT NULL
-    GROUP BY c.snapshot_id, c.id, j.value ->> 2, j.value ->> 6 NOT NULL
+        replace(j.value ->> 0, '::', ':' || c.process || ':') AS task_id,
+        j.value ->> 1 AS is_granted,
+        c.created_at_ns + j.value ->> 2 AS since_ns,
+        c.created_at_ns + j.value ->> 3 AS granted_at_ns,
+        j.value ->> 4 AS need,
+        j.value ->> 5 AS waits
+    FROM channel_at AS c JOIN json_each((
+        -- In here, so that what is grouped is one channel.
+        SELECT json_group_array(json_array(task, is_granted, since, granted_at, need, waits))
+        FROM (
+            SELECT value ->> 2 AS task, value ->> 6 NOT NULL AS is_granted, value ->> 4 AS since,
+                value ->> 6 AS granted_at, value ->> 5 AS need, count(*) AS waits, min(key)
+            FROM json_each(c.send_waits) WHERE value ->> 2 NOT NULL
+            GROUP BY value ->> 2, value ->> 6 NOT NULL
+        )
+    )) AS j
+    WHERE c.send_waits NOT NULL
 )
 UNION ALL
 SELECT snapshot_id, src_id, dst_id, kind, attrs_json FROM old_edges;
