@@ -59,9 +59,10 @@ fn table(question: &Question, answer: &Answer, width: usize) -> String {
     if answer.rows.is_empty() {
         return format!("{}: nothing\n", question.about());
     }
-    let heads = answer.columns.iter().map(|name| {
-        name.strip_suffix("_ns").unwrap_or(name).replace('_', " ").to_uppercase()
-    });
+    let heads = answer
+        .columns
+        .iter()
+        .map(|name| name.strip_suffix("_ns").unwrap_or(name).replace('_', " ").to_uppercase());
     let heads: Vec<_> = heads.collect();
     let rows: Vec<Vec<String>> = (answer.rows.iter())
         .map(|row| row.iter().zip(&answer.columns).map(|(cell, name)| shown(cell, name)).collect())
@@ -78,9 +79,7 @@ fn table(question: &Question, answer: &Answer, width: usize) -> String {
             _ => break,
         }
     }
-    let is_number = |at: usize| {
-        answer.rows.iter().all(|row| !matches!(row[at], Cell::Text(_)))
-    };
+    let is_number = |at: usize| answer.rows.iter().all(|row| !matches!(row[at], Cell::Text(_)));
     let write = |cells: &[String]| {
         let cells = cells.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
             let cell = line(cell, width);

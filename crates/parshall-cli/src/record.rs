@@ -42,7 +42,8 @@ pub(crate) fn run(ask: &Ask, record: &Record) -> Result<Exit, Failure> {
     let mut due = Instant::now();
     let mut missed = 0;
     while !ended.load(Ordering::Relaxed) {
-        let addresses = if ask.at.is_empty() { discovery::find().addresses } else { ask.at.clone() };
+        let addresses =
+            if ask.at.is_empty() { discovery::find().addresses } else { ask.at.clone() };
         let answers = client.snapshots(addresses.clone());
         for (address, answer) in addresses.into_iter().zip(answers) {
             match answer {

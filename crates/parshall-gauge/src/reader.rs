@@ -41,8 +41,7 @@ pub fn read_snapshot(path: impl AsRef<Path>, snapshot_id: i64) -> Result<Snapsho
     let mut reading = Reading::open(path).map_err(error)?;
     let transaction = reading.begin().map_err(|e| error(e.into()))?;
     let json = as_json(&transaction, snapshot_id).map_err(error)?;
-    let mut snapshot =
-        Snapshot::from_json(json).map_err(|e| error(Failure::Unreadable(e)))?;
+    let mut snapshot = Snapshot::from_json(json).map_err(|e| error(Failure::Unreadable(e)))?;
     snapshot.channels.sort_by_key(|channel| channel.stats.channel_id);
     snapshot.tasks.sort_by_key(|task| task.task);
     Ok(snapshot)

@@ -284,8 +284,7 @@ impl SqliteRecorder {
         if let Some(open) = &mut self.open {
             open.memories.clear();
         }
-        let moved =
-            |open: &Open| !open.recording.is_inherited() && open.recording.has_moved();
+        let moved = |open: &Open| !open.recording.is_inherited() && open.recording.has_moved();
         if self.open.as_ref().is_some_and(moved) {
             let _ = self.leave();
         } else {

@@ -305,8 +305,9 @@ fn one_snapshot_is_found_by_an_index() {
             .map(Result::unwrap)
             .filter(|step: &String| {
                 // A subquery that is read from end to end was searched for by itself.
-                step.starts_with("SCAN ") && ["moment", "change", "m", "c", "old_nodes", "channel"]
-                    .contains(&step.split(' ').nth(1).unwrap())
+                step.starts_with("SCAN ")
+                    && ["moment", "change", "m", "c", "old_nodes", "channel"]
+                        .contains(&step.split(' ').nth(1).unwrap())
             })
             .collect();
         assert!(steps.is_empty(), "{sql}: {steps:?}");

@@ -48,7 +48,10 @@ fn churn(stop: &AtomicBool, seed: usize) -> u64 {
 fn snapshots_are_whole_while_channels_come_and_go() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("churn.db");
-    let sampler = Sampler::every(MS).record(SqliteRecorder::new(&path).retention(Retention::ALL)).start().unwrap();
+    let sampler = Sampler::every(MS)
+        .record(SqliteRecorder::new(&path).retention(Retention::ALL))
+        .start()
+        .unwrap();
     let stop = AtomicBool::new(false);
     let made: u64 = thread::scope(|scope| {
         let threads: Vec<_> = (0..4)

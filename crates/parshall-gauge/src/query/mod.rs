@@ -38,14 +38,8 @@ macro_rules! questions {
 
 impl Question {
     /// All of them.
-    pub const ALL: &[Self] = questions![
-        "longest-waits",
-        "bottlenecks",
-        "growth",
-        "refused",
-        "findings",
-        "programs",
-    ];
+    pub const ALL: &[Self] =
+        questions!["longest-waits", "bottlenecks", "growth", "refused", "findings", "programs",];
 
     /// That of this name.
     pub fn named(name: &str) -> Option<&'static Self> {

@@ -77,9 +77,9 @@ impl<'a> LongWaits<'a> {
             {
                 continue;
             }
-            let drains = channel.last_receiver.filter(|_| {
-                side == Side::Send && wait.granted_at_ns.is_none()
-            });
+            let drains = channel
+                .last_receiver
+                .filter(|_| side == Side::Send && wait.granted_at_ns.is_none());
             let (who, drains) = (self.name(wait.task), self.name(drains));
             let key = self.insert.insert(params![
                 self.session,

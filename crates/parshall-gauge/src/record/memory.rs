@@ -268,8 +268,7 @@ impl Memory {
             let channels = finding.channels.iter().map(|channel| named(&channel.id, &channel.name));
             let tasks = finding.tasks.iter().map(|task| named(&task.id, &task.name));
             let (channels, tasks) = (channels.collect::<Value>(), tasks.collect::<Value>());
-            let (channels, tasks, text) =
-                (channels.to_string(), tasks.to_string(), finding.text());
+            let (channels, tasks, text) = (channels.to_string(), tasks.to_string(), finding.text());
             bytes += channels.len() + tasks.len() + text.len();
             insert.execute(named_params! {
                 ":id": id,

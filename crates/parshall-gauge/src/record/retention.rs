@@ -217,8 +217,7 @@ impl Work<'_> {
                         "DELETE FROM {table}
                          WHERE session = ?1 AND gone_id > ?2 AND gone_id <= ?3 AND first_id > ?2"
                     );
-                    let between =
-                        (near.session, before.unwrap_or(0), after.unwrap_or(i64::MAX));
+                    let between = (near.session, before.unwrap_or(0), after.unwrap_or(i64::MAX));
                     self.to.prepare_cached(&sql)?.execute(between)?;
                 }
             }
