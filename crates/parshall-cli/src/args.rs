@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -50,6 +51,10 @@ pub(crate) enum Command {
     Graph(Graph),
     /// Serve a page for a browser, which shows all programs and changes as they do
     Serve(Serve),
+    /// Record all programs into one file, until it is interrupted
+    Record(Record),
+    /// Ask a recording one of the questions that people ask
+    Query(Query),
     /// Run a program, or its tests, with small channels
     Run(Run),
     /// Print completions for a shell
@@ -108,6 +113,41 @@ pub(crate) struct Serve {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Record {
+    /// The recording: an SQLite database, which is created, or added to
+    #[arg(long, value_name = "FILE.db")]
+    pub(crate) to: PathBuf,
+    /// The time between two snapshots
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub(crate) every: Duration,
+    /// The file has about so many MiB at most
+    #[arg(long, value_name = "MIB", default_value = "256", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) at_most: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Query {
+    /// The question; without it, all questions are listed
+    pub(crate) name: Option<String>,
+    /// The recording that is asked
+    #[arg(long, value_name = "FILE.db", requires = "name")]
+    pub(crate) from: Option<PathBuf>,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t = Rows::Table)]
+    pub(crate) format: Rows,
+    /// Print the question as SQL, and ask nobody
+    #[arg(long, requires = "name")]
+    pub(crate) sql: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rows {
+    Table,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Run {
     /// Bounded channels hold at most N messages; needs parshall's feature `testing` in the program
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -122,6 +162,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected is a number of seconds, from 0.1 to 3600".into()),
+    }
+}
+
+/// From a hundredth of a second to an hour.
+fn interval(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected is a number of seconds, from 0.01 to 3600".into()),
     }
 }
 

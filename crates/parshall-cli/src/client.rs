@@ -112,6 +112,12 @@ impl Client {
         Ok((snapshot(&json)?, json))
     }
 
+    /// The snapshot of each, all asked at once.
+    pub(crate) fn snapshots(&self, addresses: Vec<Address>) -> Vec<Result<Snapshot, AskError>> {
+        let answers = self.ask_all(addresses, "/v1/snapshot", SNAPSHOT);
+        answers.into_iter().map(|answer| snapshot(&answer?)).collect()
+    }
+
     fn ask(&self, address: &Address, path: &'static str, most: usize) -> Result<Bytes, AskError> {
         self.runtime.block_on(ask(address.clone(), path, most, self.timeout))
     }
@@ -139,6 +145,19 @@ impl Client {
             answers
         })
     }
+}
+
+fn snapshot(json: &[u8]) -> Result<Snapshot, AskError> {
+    Snapshot::from_json(json).map_err(|error| match other_schema(json) {
+        Some(schema) => AskError::Version(format!(
+            "its snapshot has schema {}, and this `parshall` ({}) reads {}: use the `parshall` of \
+             the version that the program was built with",
+            line(&schema, 60),
+            env!("CARGO_PKG_VERSION"),
+            parshall::introspect::SCHEMA,
+        )),
+        None => AskError::Stranger(line(&error.to_string(), 200)),
+    })
 }
 
 fn stranger(error: serde_json::Error) -> AskError {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use parshall_gauge::RecordError;
+
 use crate::address::Address;
 
 /// How `parshall` ends.
@@ -28,7 +30,7 @@ Exit codes:
   0  nothing is stuck
   1  something is stuck: a finding that is `stuck`, `conditional` or `proven`
   2  the command line cannot be understood, or names no running program
-  3  a program could not be asked, or none runs
+  3  a program or a recording could not be asked, or none runs
   4  a program was built with a version of parshall that this one cannot read
 Of several programs the first of 1, 4 and 3 counts. `run` ends as its command does.";
 
@@ -70,6 +72,8 @@ pub(crate) enum Failure {
     Nobody(Exit, String),
     /// A program was asked and did not answer as it should.
     Ask(Address, AskError),
+    /// A recording cannot be written or read.
+    Recording(RecordError),
     /// Standard output cannot be written.
     Output(io::Error),
     /// The terminal, the runtime or another program does not do as it should.
@@ -82,7 +86,7 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Ask(_, error) => error.exit(),
             Self::Nobody(exit, _) => *exit,
-            Self::Output(_) | Self::System(..) => Exit::NotAsked,
+            Self::Recording(_) | Self::Output(_) | Self::System(..) => Exit::NotAsked,
         }
     }
 }
@@ -93,11 +97,18 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        Self::Recording(error)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) | Self::Nobody(_, text) => f.write_str(text),
             Self::Ask(address, error) => write!(f, "{address}: {error}"),
+            Self::Recording(error) => write!(f, "{error}"),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
             Self::System(what, error) => write!(f, "{what}: {error}"),
         }

@@ -9,7 +9,7 @@
 //! | `model` | what a program's last snapshot says, and what has changed |
 //! | `words` | how `top` and the page say what a model knows |
 //! | `picture` | nodes and arrows, laid out and drawn |
-//! | `list`, `report`, `graph`, `run`, `manual` | a command each |
+//! | `list`, `report`, `graph`, `record`, `query`, `run`, `manual` | a command each |
 //! | `top` | the screen that is alive |
 //! | `serve` | the page |
 //! | `widget` | its table, for other programs: [`ChannelTable`] |
@@ -30,6 +30,8 @@ mod manual;
 mod model;
 mod picture;
 mod programs;
+mod query;
+mod record;
 mod report;
 mod run;
 mod serve;
@@ -56,6 +58,8 @@ pub fn main() -> ExitCode {
         Some(Command::Report { process }) => report::run(&args.ask, process.as_deref()),
         Some(Command::Graph(graph)) => graph::run(&args.ask, &graph),
         Some(Command::Serve(serve)) => serve::run(&args.ask, &serve),
+        Some(Command::Record(record)) => record::run(&args.ask, &record),
+        Some(Command::Query(query)) => query::run(&query),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Completions { shell }) => manual::completions(shell),
         Some(Command::Man) => manual::man(),

@@ -72,6 +72,7 @@ pub(crate) enum Doing {
     Open,
     Write,
     Read,
+    Query,
 }
 
 /// A failed step, before it is known which file it is about.
@@ -210,6 +211,7 @@ impl fmt::Display for RecordError {
             Doing::Open => "open the recording",
             Doing::Write => "record a snapshot in",
             Doing::Read => "read a snapshot from",
+            Doing::Query => "ask",
         };
         write!(f, "cannot {doing} {}: {cause}", path.display())
     }

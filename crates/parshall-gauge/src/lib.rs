@@ -93,24 +93,35 @@
 //!
 //! # The database
 //!
-//! | table | one row for |
+//! To be asked, as views:
+//!
+//! | view | one row for |
 //! |---|---|
 //! | `snapshots` | each snapshot that is kept |
-//! | `snapshot_processes` | each process in it |
+//! | `snapshot_processes` | each process in it, or why it is not: `status` and `error_text`, which also says if the clock was set |
 //! | `nodes` | each end of a channel (`mpsc_tx`, `mpsc_rx`), each channel (`mpsc`), each task, thread or waker |
 //! | `edges` | each "cannot go on before": kind `needs` |
 //! | `waits` | each send, receive or `closed` that waits, in line |
-//! | `processes` | a view: each process, with the first characters of its key, and how many snapshots it recorded and missed |
-//! | `findings` | each thing that is wrong, as far as the snapshot and those before it tell: kind, verdict, and `text` |
-//! | `channels` | a view: each `mpsc` node with its attributes as columns |
-//! | `tasks` | a view: likewise each task, thread and waker |
-//! | `longest_waits` | a view: each wait of the last hour of the recording, the longest first, and who should have drained the channel |
+//! | `findings` | each thing that is wrong, as far as the snapshot and those before it tell: kind, verdict, and `text`; the text is that of the snapshot in which it appeared, or a minute old at most |
+//! | `channels` | each `mpsc` node with its attributes as columns |
+//! | `tasks` | likewise each task, thread and waker |
+//! | `processes` | each process, with the first characters of its key, and how many snapshots it recorded and missed |
+//! | `longest_waits` | each wait of the last hour of the recording that lasted 100 ms, the longest first, and who should have drained the channel |
+//!
+//! Ask for one snapshot, `WHERE snapshot_id = ?`: that is quick however long the recording is. What
+//! spans many snapshots is asked best as [`Question`] does, of the first and the last.
+//!
+//! The tables below them hold what has changed, in a form that may be another one in the next
+//! version. A channel of which nothing is new is not written again, and what a name is, where it was
+//! made, and the like, is written once. [`Retention`] says what stays: by default the last hour in
+//! full, a day at one snapshot a minute, and 256 MiB at most.
 //!
 //! Processes are told apart by `proc_key`, see [`parshall::proc_key`]: the same program may run
 //! with the same pid, and so with the same name in ids, in two containers that record into one
-//! file. A file of an earlier schema version is upgraded to version 3 when a recorder opens it; in
-//! version 1, `proc_key` was the name. [`read_snapshot`] reads back what was recorded since
-//! version 3.
+//! file. A file of an earlier schema version is upgraded to version 4 when a recorder opens it; what
+//! was in it stays, until retention removes it. Such a file does not become shorter, but what is
+//! free in it is used again. In version 1, `proc_key` was the name. [`read_snapshot`] reads back
+//! what was recorded since version 3.
 //!
 //! The graph of a snapshot has the two ends of a channel only; the row of kind `mpsc` is the
 //! recorder's, so that a query need not pick one of them.
@@ -126,7 +137,11 @@ mod gauge;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(feature = "record")]
+mod query;
+#[cfg(feature = "record")]
 mod reader;
+#[cfg(feature = "record")]
+mod record;
 #[cfg(feature = "record")]
 mod recorder;
 #[cfg(feature = "record")]
@@ -151,7 +166,11 @@ pub mod http {
 pub use error::{RecordError, RecordErrorKind};
 pub use gauge::{Gauge, GaugeBuilder, init};
 #[cfg(feature = "record")]
+pub use query::{Answer, Cell, Question};
+#[cfg(feature = "record")]
 pub use reader::read_snapshot;
+#[cfg(feature = "record")]
+pub use record::retention::Retention;
 #[cfg(feature = "record")]
 pub use recorder::SqliteRecorder;
 #[cfg(feature = "record")]

@@ -10,9 +10,10 @@ use serde_json::json;
 use crate::error::{Doing, Failure, RecordError};
 use crate::recording::Reading;
 
-/// Reads the snapshot of this number back from the recording at `path`, as it was recorded; only
-/// the sums of dead channels are not kept, so that `retired` is empty. The file is only read, and
-/// may be recorded into meanwhile.
+/// Reads the snapshot of this number back from the recording at `path`, as it was recorded. Only
+/// the sums of dead channels are not kept, so that `retired` is empty; and the time that waits have
+/// lasted is reckoned to `taken_at_ns`, if nothing else was new of the channel: it is then less by
+/// what the snapshot took. The file is only read, and may be recorded into meanwhile.
 ///
 /// A [`Diagnoser`](parshall::introspect::Diagnoser) says of snapshots that were read back what it
 /// says of the snapshots themselves.
@@ -40,7 +41,10 @@ pub fn read_snapshot(path: impl AsRef<Path>, snapshot_id: i64) -> Result<Snapsho
     let mut reading = Reading::open(path).map_err(error)?;
     let transaction = reading.begin().map_err(|e| error(e.into()))?;
     let json = as_json(&transaction, snapshot_id).map_err(error)?;
-    Snapshot::from_json(json).map_err(|e| error(Failure::Unreadable(e)))
+    let mut snapshot = Snapshot::from_json(json).map_err(|e| error(Failure::Unreadable(e)))?;
+    snapshot.channels.sort_by_key(|channel| channel.stats.channel_id);
+    snapshot.tasks.sort_by_key(|task| task.task);
+    Ok(snapshot)
 }
 
 /// The snapshot in the form that [`Snapshot::from_json`] reads: the attributes of the nodes are
@@ -51,7 +55,7 @@ fn as_json(transaction: &Transaction<'_>, id: i64) -> Result<String, Failure> {
             "SELECT s.schema, s.requested_at_ns, s.completed_at_ns, p.process, p.proc_key, p.pid,
                  p.untracked
              FROM snapshots AS s JOIN snapshot_processes AS p USING (snapshot_id)
-             WHERE snapshot_id = ?1",
+             WHERE snapshot_id = ?1 AND status = 'ok'",
             [id],
             |row| {
                 Ok(json!({
@@ -75,7 +79,7 @@ fn as_json(transaction: &Transaction<'_>, id: i64) -> Result<String, Failure> {
     json.push_str(r#","retired":[],"nodes":["#);
     let mut statement = transaction.prepare(
         "SELECT id, kind, attrs_json FROM nodes
-         WHERE snapshot_id = ?1 AND kind NOT IN ('mpsc', 'mpsc_rx') ORDER BY rowid",
+         WHERE snapshot_id = ?1 AND kind NOT IN ('mpsc', 'mpsc_rx')",
     )?;
     let mut rows = statement.query([id])?;
     let mut comma = "";
@@ -94,7 +98,7 @@ fn as_json(transaction: &Transaction<'_>, id: i64) -> Result<String, Failure> {
     let mut statement = transaction.prepare(
         "SELECT channel_id, side, wait_id, call, task_id, own_waker, since_ns, need, granted_at_ns,
              deadline_ns
-         FROM waits WHERE snapshot_id = ?1 ORDER BY rowid",
+         FROM waits WHERE snapshot_id = ?1 ORDER BY channel_id, side, place",
     )?;
     let mut rows = statement.query([id])?;
     let mut comma = "";

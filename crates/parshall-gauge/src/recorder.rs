@@ -1,25 +1,24 @@
 //! From a snapshot to rows.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use parshall::introspect::{
-    Diagnoser, Edge, Finding, Graph, LookError, NodeKind, SCHEMA, Settings, Side, Subject,
-};
-use parshall::{Snapshot, WaitSnapshot};
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Transaction, named_params, params};
-use serde::Serialize;
-use serde_json::Value;
+use parshall::Snapshot;
+use parshall::introspect::{Diagnoser, Finding, LookError, Settings};
 
 use crate::error::{Doing, Failure, RecordError};
+use crate::record::memory::{self, About, Memory};
+use crate::record::retention::{self, Retention};
 use crate::recording::Recording;
+use rusqlite::Transaction;
 
 /// Writes snapshots into an SQLite database, each in one transaction: all of it, or nothing.
 ///
-/// The latest [500](Self::DEFAULT_KEEP) snapshots are kept; see [`keep`](Self::keep). Several
-/// processes may record into one file.
+/// Of a snapshot it writes what has changed since the one before of the same process. How long
+/// snapshots stay, and how large the file becomes, says [`retention`](Self::retention). One recorder
+/// takes the snapshots of any number of processes; and several may record into one file.
 ///
 /// After an error the file is closed, and the next [`record`](Self::record) opens it anew: it works
 /// once the cause is gone.
@@ -65,18 +64,22 @@ use crate::recording::Recording;
 /// ```
 pub struct SqliteRecorder {
     path: PathBuf,
-    keep: u64,
+    retention: Retention,
     busy_timeout: Duration,
     settings: Settings,
-    /// It has seen what was recorded before.
-    diagnoser: Diagnoser,
-    open: Option<Recording>,
+    /// Of each process, by its key. They have seen what was recorded before.
+    diagnosers: HashMap<String, Diagnoser>,
+    open: Option<Open>,
+}
+
+/// A recording that is open, and what is known of what is in it.
+struct Open {
+    recording: Recording,
+    /// Of each process, by its key.
+    memories: HashMap<String, Memory>,
 }
 
 impl SqliteRecorder {
-    /// How many snapshots are kept by default: 25 seconds at 20 a second.
-    pub const DEFAULT_KEEP: u64 = 500;
-
     /// How long a record waits by default for others who have locked the file.
     pub const DEFAULT_BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -87,10 +90,10 @@ impl SqliteRecorder {
         Self {
             // An error is told when the file is to be opened.
             path: std::path::absolute(&path).unwrap_or(path),
-            keep: Self::DEFAULT_KEEP,
+            retention: Retention::default(),
             busy_timeout: Self::DEFAULT_BUSY_TIMEOUT,
             settings: Settings::default(),
-            diagnoser: Diagnoser::new(Settings::default()),
+            diagnosers: HashMap::new(),
             open: None,
         }
     }
@@ -105,11 +108,10 @@ impl SqliteRecorder {
         Ok(recorder)
     }
 
-    /// Keeps the latest `snapshots`, of all processes together; those before are deleted with the
-    /// record that makes them too many. 0 keeps all.
+    /// What is deleted again, and when.
     #[must_use]
-    pub fn keep(mut self, snapshots: u64) -> Self {
-        self.keep = snapshots;
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 
@@ -125,7 +127,7 @@ impl SqliteRecorder {
     /// snapshot what that and those before it say is wrong.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.diagnoser = Diagnoser::new(settings.clone());
+        self.diagnosers.clear();
         self.settings = settings;
         self
     }
@@ -144,18 +146,82 @@ impl SqliteRecorder {
         self.record_after(snapshot, None)
     }
 
+    /// [`record`](Self::record), and writes down that so many snapshots of this process were due
+    /// since the last one and were not taken.
+    ///
+    /// # Errors
+    /// As [`SqliteRecorder::record`].
+    pub fn record_missed(&mut self, snapshot: &Snapshot, missed: u64) -> Result<i64, RecordError> {
+        self.record_after(snapshot, Some(missed))
+    }
+
+    /// Writes down, in `snapshot_processes`, that a process has ended, or could not be asked, and
+    /// why. `status` is a word of the caller's choice, `ended` say; that of a snapshot is `ok`.
+    ///
+    /// # Errors
+    /// As [`SqliteRecorder::record`].
+    pub fn record_absence(
+        &mut self,
+        (process, pid, proc_key): (&str, u32, &str),
+        status: &str,
+        why: &str,
+    ) -> Result<i64, RecordError> {
+        self.diagnosers.remove(proc_key);
+        self.transact(|to, memories| {
+            memories.remove(proc_key);
+            memory::write_absence(to, (process, pid, proc_key), now_ns(), status, why)
+        })
+    }
+
+    /// The programs of which another recorder has recorded into the file within the last ten
+    /// seconds: both stand in it side by side.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or not be read.
+    pub fn others(&mut self) -> Result<Vec<String>, RecordError> {
+        let path = self.path.clone();
+        let Open { recording, .. } = self.connect()?;
+        let others = recording.read(|db| {
+            let sql = "SELECT DISTINCT process FROM moment JOIN session USING (session)
+                 WHERE recorder <> ?1 AND snapshot_id > (SELECT max(snapshot_id) FROM moment) - 1000
+                     AND requested_at_ns > ?2";
+            let since = now_ns().saturating_sub(10_000_000_000);
+            let mut statement = db.prepare(sql)?;
+            let rows = statement.query_map((parshall::proc_key(), since), |row| row.get(0))?;
+            rows.collect()
+        });
+        others.map_err(|error| RecordError::new(&path, Doing::Query, Failure::Sqlite(error)))
+    }
+
     /// `missed`: how many snapshots were not taken since the last that was recorded.
     pub(crate) fn record_after(
         &mut self,
         snapshot: &Snapshot,
         missed: Option<u64>,
     ) -> Result<i64, RecordError> {
-        let graph = snapshot.graph();
         let findings = self.findings(snapshot);
-        let keep = self.keep;
+        let about = About { findings: &findings, missed };
+        let retention = self.retention;
+        self.transact(|to, memories| {
+            if !memories.contains_key(&snapshot.proc_key) {
+                memories.insert(snapshot.proc_key.clone(), Memory::default());
+            }
+            let Some(memory) = memories.get_mut(&snapshot.proc_key) else {
+                unreachable!("it was put there")
+            };
+            let id = memory.write(to, snapshot, &about)?;
+            retention::apply(to, &retention, id)?;
+            Ok(id)
+        })
+    }
+
+    fn transact(
+        &mut self,
+        write: impl Fn(&Transaction<'_>, &mut HashMap<String, Memory>) -> rusqlite::Result<i64>,
+    ) -> Result<i64, RecordError> {
         loop {
-            let open = self.connect()?;
-            match open.transact(|to| write(to, &graph, &findings, missed, keep)) {
+            let Open { recording, memories } = self.connect()?;
+            match recording.transact(|to| write(to, memories)) {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) => self.leave()?,
                 Err(error) => {
@@ -168,22 +234,36 @@ impl SqliteRecorder {
         }
     }
 
-    /// None of a first look, nor of a snapshot that was taken before one that was recorded.
+    /// None of a first look, nor of a snapshot that was taken before one that was recorded; but if
+    /// the clock was set back, all begins anew.
     fn findings(&mut self, snapshot: &Snapshot) -> Vec<Finding> {
-        let mut look = self.diagnoser.look(snapshot);
-        if let Err(LookError::OtherProcess { .. }) = look {
-            self.diagnoser = Diagnoser::new(self.settings.clone());
-            look = self.diagnoser.look(snapshot);
+        let settings = &self.settings;
+        let diagnoser = self
+            .diagnosers
+            .entry(snapshot.proc_key.clone())
+            .or_insert_with(|| Diagnoser::new(settings.clone()));
+        let mut look = diagnoser.look(snapshot);
+        if let Err(LookError::NotLater { last_ns, this_ns }) = look
+            && last_ns.saturating_sub(this_ns) > SET_BACK_NS
+        {
+            *diagnoser = Diagnoser::new(settings.clone());
+            look = diagnoser.look(snapshot);
         }
         look.map_or_else(|_| Vec::new(), |diagnosis| diagnosis.findings)
     }
 
-    fn connect(&mut self) -> Result<&mut Recording, RecordError> {
+    fn connect(&mut self) -> Result<&mut Open, RecordError> {
         let error = |failure| RecordError::new(&self.path, Doing::Open, failure);
         let open = match self.open.take() {
-            Some(open) if open.is_inherited() => return Err(error(Failure::Forked)),
+            Some(open) if open.recording.is_inherited() => {
+                self.open = Some(open);
+                return Err(error(Failure::Forked));
+            }
             Some(open) => open,
-            None => Recording::open(&self.path, self.busy_timeout).map_err(error)?,
+            None => {
+                let recording = Recording::open(&self.path, self.busy_timeout).map_err(error)?;
+                Open { recording, memories: HashMap::new() }
+            }
         };
         Ok(self.open.insert(open))
     }
@@ -191,7 +271,8 @@ impl SqliteRecorder {
     /// Closes a file that was moved. It stays open, if its last records cannot be put into it now.
     fn leave(&mut self) -> Result<(), RecordError> {
         if let Some(open) = &mut self.open {
-            open.complete()
+            open.recording
+                .complete()
                 .map_err(|failure| RecordError::new(&self.path, Doing::Write, failure))?;
             self.open = None;
         }
@@ -199,7 +280,12 @@ impl SqliteRecorder {
     }
 
     fn close(&mut self) {
-        if self.open.as_ref().is_some_and(|open| !open.is_inherited() && open.has_moved()) {
+        // What is remembered is ahead of the file.
+        if let Some(open) = &mut self.open {
+            open.memories.clear();
+        }
+        let moved = |open: &Open| !open.recording.is_inherited() && open.recording.has_moved();
+        if self.open.as_ref().is_some_and(moved) {
             let _ = self.leave();
         } else {
             self.open = None;
@@ -207,204 +293,24 @@ impl SqliteRecorder {
     }
 }
 
+fn now_ns() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Two snapshots may be submitted in the wrong order; if they are further apart, the clock was set.
+const SET_BACK_NS: i64 = 10_000_000_000;
+
 impl fmt::Debug for SqliteRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteRecorder")
             .field("path", &self.path)
-            .field("keep", &self.keep)
+            .field("retention", &self.retention)
             .field("busy_timeout", &self.busy_timeout)
             .field("settings", &self.settings)
             .field("open", &self.open.is_some())
             .finish_non_exhaustive()
     }
-}
-
-fn write(
-    transaction: &Transaction<'_>,
-    graph: &Graph<'_>,
-    findings: &[Finding],
-    missed: Option<u64>,
-    keep: u64,
-) -> rusqlite::Result<i64> {
-    let id = write_header(transaction, graph.snapshot, missed)?;
-    write_nodes(transaction, id, graph)?;
-    write_edges(transaction, id, graph)?;
-    write_waits(transaction, id, graph.snapshot)?;
-    write_findings(transaction, id, findings)?;
-    if keep > 0 {
-        forget(transaction, keep)?;
-    }
-    Ok(id)
-}
-
-fn write_header(
-    transaction: &Transaction<'_>,
-    snapshot: &Snapshot,
-    missed: Option<u64>,
-) -> rusqlite::Result<i64> {
-    // No other process was asked, so nothing could time out: 0.
-    transaction
-        .prepare_cached(
-            "INSERT INTO snapshots (requested_at_ns, completed_at_ns, timeout_ms, schema)
-             VALUES (?1, ?2, 0, ?3)",
-        )?
-        .execute((snapshot.taken_at_ns, snapshot.completed_at_ns, SCHEMA))?;
-    let id = transaction.last_insert_rowid();
-    transaction
-        .prepare_cached(
-            "INSERT INTO snapshot_processes
-                 (snapshot_id, process, pid, proc_key, status, recv_at_ns, error_text, missed,
-                  untracked)
-             VALUES (?1, ?2, ?3, ?4, 'ok', ?5, NULL, ?6, ?7)",
-        )?
-        .execute(params![
-            id,
-            snapshot.process,
-            snapshot.pid,
-            snapshot.proc_key,
-            snapshot.completed_at_ns,
-            missed.map(|missed| missed as i64),
-            snapshot.untracked as i64
-        ])?;
-    Ok(id)
-}
-
-fn write_nodes(transaction: &Transaction<'_>, id: i64, graph: &Graph<'_>) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO nodes (snapshot_id, id, kind, process, proc_key, attrs_json)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?;
-    let Snapshot { process, proc_key, .. } = graph.snapshot;
-    // Both ends of a channel, one after the other, have the same attributes.
-    let mut attrs = Vec::new();
-    for node in &graph.nodes {
-        if node.kind != NodeKind::MpscRx {
-            json(&node.attrs(), &mut attrs);
-        }
-        let attrs = text(&attrs);
-        insert.execute(params![id, &*node.id, node.kind.as_str(), process, proc_key, attrs])?;
-        // The channel itself, beside its ends.
-        if let (NodeKind::MpscTx, Subject::Channel(channel)) = (node.kind, node.subject) {
-            insert.execute(params![id, channel.id, "mpsc", process, proc_key, attrs])?;
-        }
-    }
-    Ok(())
-}
-
-fn write_edges(transaction: &Transaction<'_>, id: i64, graph: &Graph<'_>) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO edges (snapshot_id, src_id, dst_id, kind, attrs_json)
-         VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    let mut attrs = Vec::new();
-    for edge in &graph.edges {
-        json(&edge.attrs(), &mut attrs);
-        insert.execute((id, &*edge.src, &*edge.dst, Edge::KIND, text(&attrs)))?;
-    }
-    Ok(())
-}
-
-fn write_waits(
-    transaction: &Transaction<'_>,
-    id: i64,
-    snapshot: &Snapshot,
-) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO waits
-             (snapshot_id, channel_id, side, place, task_id, since_ns, need, granted_at_ns,
-              wait_id, call, own_waker, deadline_ns)
-         VALUES (:id, :channel, :side, :place, :task, :since, :need, :granted,
-              :wait, :call, :own_waker, :deadline)",
-    )?;
-    let mut row = |channel: &str, side: Side, place: usize, wait: &WaitSnapshot| {
-        insert.execute(named_params! {
-            ":id": id,
-            ":channel": channel,
-            ":side": side.as_str(),
-            ":place": place as i64,
-            ":task": wait.task.map(|task| task.node_id_in(&snapshot.process)),
-            ":since": wait.since_ns,
-            ":need": wait.need as i64,
-            ":granted": wait.granted_at_ns,
-            ":wait": wait.id as i64,
-            ":call": wait.call.as_str(),
-            ":own_waker": wait.own_waker,
-            ":deadline": wait.deadline_ns,
-        })
-    };
-    for channel in &snapshot.channels {
-        for (side, waits) in [
-            (Side::Send, &channel.send_waits[..]),
-            (Side::Receive, channel.recv_wait.as_slice()),
-            (Side::Close, &channel.close_waits[..]),
-        ] {
-            for (place, wait) in waits.iter().enumerate() {
-                row(&channel.id, side, place, wait)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn write_findings(
-    transaction: &Transaction<'_>,
-    id: i64,
-    findings: &[Finding],
-) -> rusqlite::Result<()> {
-    let mut insert = transaction.prepare_cached(
-        "INSERT INTO findings
-             (snapshot_id, place, kind, verdict, since_ns, channels, tasks, victims, assumption,
-              text)
-         VALUES (:id, :place, :kind, :verdict, :since, :channels, :tasks, :victims, :assumption,
-              :text)",
-    )?;
-    let named = |id: &str, name: &str| serde_json::json!({ "id": id, "name": name });
-    for (place, finding) in findings.iter().enumerate() {
-        let channels = finding.channels.iter().map(|channel| named(&channel.id, &channel.name));
-        let tasks = finding.tasks.iter().map(|task| named(&task.id, &task.name));
-        insert.execute(named_params! {
-            ":id": id,
-            ":place": place as i64,
-            ":kind": finding.kind.as_str(),
-            ":verdict": finding.verdict.as_str(),
-            ":since": finding.since_ns,
-            ":channels": channels.collect::<Value>().to_string(),
-            ":tasks": tasks.collect::<Value>().to_string(),
-            ":victims": finding.victims as i64,
-            ":assumption": finding.assumption,
-            ":text": finding.text(),
-        })?;
-    }
-    Ok(())
-}
-
-/// Deletes all but the latest `keep` snapshots.
-fn forget(transaction: &Transaction<'_>, keep: u64) -> rusqlite::Result<()> {
-    let oldest = transaction
-        .prepare_cached(
-            "SELECT snapshot_id FROM snapshots ORDER BY snapshot_id DESC LIMIT 1 OFFSET ?1",
-        )?
-        .query_map([i64::try_from(keep - 1).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))?
-        .next()
-        .transpose()?;
-    let Some(oldest) = oldest else { return Ok(()) };
-    for table in ["snapshots", "snapshot_processes", "nodes", "edges", "waits", "findings"] {
-        transaction
-            .prepare_cached(&format!("DELETE FROM {table} WHERE snapshot_id < ?1"))?
-            .execute([oldest])?;
-    }
-    Ok(())
-}
-
-/// Replaces `text` by the attributes.
-fn json(attrs: &impl Serialize, text: &mut Vec<u8>) {
-    text.clear();
-    serde_json::to_writer(text, attrs).expect("attributes are JSON, and there is memory");
-}
-
-/// As SQLite has it, which copies it.
-fn text(json: &[u8]) -> ToSqlOutput<'_> {
-    ToSqlOutput::Borrowed(ValueRef::Text(json))
 }
 
 #[cfg(test)]
@@ -427,7 +333,7 @@ mod tests {
             let pages: i64 = transaction.query_row("PRAGMA page_count", (), |row| row.get(0))?;
             transaction.query_row(&format!("PRAGMA max_page_count = {pages}"), (), |_| Ok(()))
         };
-        open.transact(limit).unwrap().unwrap();
+        open.recording.transact(limit).unwrap().unwrap();
         let error = recorder.record(&snapshot).unwrap_err();
         assert_eq!(error.kind(), RecordErrorKind::Full, "{error}");
         assert!(error.to_string().contains("full.db"), "{error}");

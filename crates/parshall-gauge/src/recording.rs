@@ -109,6 +109,14 @@ impl Recording {
         Ok(Some(written))
     }
 
+    /// Has `read` read, and write nothing.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        read(self.connection.as_ref().expect("it is open"))
+    }
+
     /// Whether a file was moved or deleted, as far as is known just now.
     pub(crate) fn has_moved(&self) -> bool {
         !self.names.iter().all(Name::still_leads_there)

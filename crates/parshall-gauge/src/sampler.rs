@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -62,6 +63,8 @@ pub struct Sample<'a> {
     pub snapshot: &'a Snapshot,
     /// Its id in the database, or why it is not there; none without a recorder.
     pub recorded: Option<Result<i64, &'a RecordError>>,
+    /// How many were due since the last one, and were not taken.
+    pub missed: u64,
 }
 
 /// What a sampler has done so far.
@@ -122,6 +125,7 @@ impl SamplerBuilder {
             recorder: self.recorder,
             observers: self.observers,
             unrecorded: 0,
+            unseen: 0,
             shared: shared.clone(),
         };
         let thread = thread::Builder::new()
@@ -222,6 +226,8 @@ struct Worker {
     observers: Vec<Observer>,
     /// What was missed since the last snapshot that was recorded.
     unrecorded: u64,
+    /// What was missed since the last snapshot.
+    unseen: u64,
     shared: Arc<Shared>,
 }
 
@@ -241,6 +247,7 @@ impl Worker {
                     let (next, missed) = next(due, self.interval, Instant::now());
                     due = next;
                     self.unrecorded += missed;
+                    self.unseen = missed;
                     self.shared.lock().status.missed += missed;
                 }
                 Next::Submitted(snapshot) => self.deal_with(&snapshot),
@@ -275,7 +282,11 @@ impl Worker {
         if let Some(Ok(_)) = recorded {
             self.unrecorded = 0;
         }
-        let sample = Sample { snapshot, recorded: recorded.as_ref().map(|r| r.as_ref().copied()) };
+        let sample = Sample {
+            snapshot,
+            recorded: recorded.as_ref().map(|r| r.as_ref().copied()),
+            missed: mem::take(&mut self.unseen),
+        };
         let before = self.observers.len();
         self.observers.retain_mut(|observer| {
             // It is dropped if it panics, so nobody sees what it left half-done.

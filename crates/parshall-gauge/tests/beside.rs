@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use parshall_gauge::{RecordErrorKind, SqliteRecorder};
+use parshall_gauge::{RecordErrorKind, Retention, SqliteRecorder};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -84,7 +84,9 @@ impl Drop for Second {
 fn second() {
     let Some(path) = env::var_os(SECOND) else { return };
     let path = PathBuf::from(path);
-    let new = || SqliteRecorder::new(&path).keep(0).busy_timeout(Duration::from_secs(20));
+    let new = || {
+        SqliteRecorder::new(&path).retention(Retention::ALL).busy_timeout(Duration::from_secs(20))
+    };
     let mut recorder = new();
     let mut db = None;
     for line in std::io::stdin().lines() {
@@ -300,8 +302,9 @@ fn files_moved_while_recorders_record_hold_all_together() {
         let here: Vec<_> = (0..2)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut recorder =
-                        SqliteRecorder::new(&path).keep(0).busy_timeout(Duration::from_secs(20));
+                    let mut recorder = SqliteRecorder::new(&path)
+                        .retention(Retention::ALL)
+                        .busy_timeout(Duration::from_secs(20));
                     for _ in 0..rounds * 5 {
                         record(&mut recorder);
                     }

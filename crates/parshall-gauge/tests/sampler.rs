@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use parshall::mpsc::Builder;
-use parshall_gauge::{RecordErrorKind, Sampler, SqliteRecorder};
+use parshall_gauge::{RecordErrorKind, Retention, Sampler, SqliteRecorder};
 use rusqlite::Connection;
 
 const MS: Duration = Duration::from_millis(1);
@@ -48,7 +48,10 @@ fn churn(stop: &AtomicBool, seed: usize) -> u64 {
 fn snapshots_are_whole_while_channels_come_and_go() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("churn.db");
-    let sampler = Sampler::every(MS).record(SqliteRecorder::new(&path).keep(0)).start().unwrap();
+    let sampler = Sampler::every(MS)
+        .record(SqliteRecorder::new(&path).retention(Retention::ALL))
+        .start()
+        .unwrap();
     let stop = AtomicBool::new(false);
     let made: u64 = thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
@@ -126,7 +129,7 @@ fn what_is_missed_is_counted_and_recorded() {
     let path = folder.path().join("slow.db");
     let begun = Instant::now();
     let sampler = Sampler::every(5 * MS)
-        .record(SqliteRecorder::new(&path).keep(0))
+        .record(SqliteRecorder::new(&path).retention(Retention::ALL))
         .observe(|_| thread::sleep(22 * MS))
         .start()
         .unwrap();

@@ -44,10 +44,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) hz: u32,
 
-    /// Snapshots to keep in the database, 0 for all
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    pub(crate) keep: u64,
-
     /// Make one stage slow, to see what the recording says of it
     #[arg(long, value_name = "STAGE", value_enum)]
     pub(crate) slow: Option<Stage>,

@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 
 /// One sampler for both: the database and the live table see the same snapshots.
 fn start_sampler(args: &Args, run: &Arc<Run>) -> io::Result<(Sampler, live::Live)> {
-    let recorder = SqliteRecorder::new(&args.db).keep(args.keep).settings(verdict::settings(args));
+    let recorder = SqliteRecorder::new(&args.db).settings(verdict::settings(args));
     let live = live::Live::new(run.clone(), args);
     let sampler = Sampler::every(Duration::from_secs(1) / args.hz)
         .record(recorder)

@@ -116,8 +116,9 @@ impl GaugeBuilder {
         self
     }
 
-    /// Records a snapshot a second into this database, by a [`Sampler`](crate::Sampler).
-    /// `PARSHALL_RECORD` is the same.
+    /// Records a snapshot a second into this database, by a [`Sampler`](crate::Sampler). It keeps
+    /// what [`Retention`](crate::Retention) keeps by default, and diagnoses by the settings of this
+    /// gauge. `PARSHALL_RECORD` is the same.
     #[cfg(feature = "record")]
     pub fn record(mut self, path: impl Into<PathBuf>) -> Self {
         self.0.record = Some(path.into());

@@ -65,7 +65,7 @@ static ACTIVE: AtomicU32 = AtomicU32::new(0);
 /// | `PARSHALL=off` | no gauge at all |
 /// | `PARSHALL_PROCESS=ingest` | the name of this process, see [`parshall::set_process`] |
 /// | `PARSHALL_BIND=127.0.0.1:7878` | answers on TCP, too, for this host; with `expose:` in front of the address for others, see [`GaugeBuilder::expose`] |
-/// | `PARSHALL_RECORD=FILE.db` | records a snapshot a second, see [`GaugeBuilder::record`] |
+/// | `PARSHALL_RECORD=FILE.db` | records a snapshot a second, and keeps a day within 256 MiB, see [`GaugeBuilder::record`] |
 /// | `PARSHALL_STUCK_AFTER=5s` | what is called stuck: a whole number and `ms`, `s`, `m` or `h` |
 /// | `NO_COLOR=1` | no colour in a report on a terminal |
 ///
@@ -193,7 +193,7 @@ impl Running {
             #[cfg(all(unix, feature = "signal"))]
             _signal: signal::OnSignal::start(plan.signal, looks.clone()),
             #[cfg(feature = "record")]
-            _sampler: plan.record.as_deref().and_then(record),
+            _sampler: plan.record.as_deref().and_then(|path| record(path, &plan.settings)),
             _looker: look(&plan, looks),
         }
     }
@@ -214,23 +214,32 @@ pub(crate) fn spawn(
     spawned.map_err(|error| say::warn(format_args!("no thread {name}: {error}"))).ok()
 }
 
-/// Records a snapshot a second, and tells when that begins to fail, and when it works again.
+/// Records a snapshot a second, and tells when that begins to fail, when it works again, and when
+/// the first is missed.
 #[cfg(feature = "record")]
-fn record(path: &Path) -> Option<Sampler> {
+fn record(path: &Path, settings: &parshall::introspect::Settings) -> Option<Sampler> {
     use crate::recorder::SqliteRecorder;
-    let mut failing = false;
+    let (mut failing, mut has_missed) = (false, false);
     let sampler = Sampler::every(looks::EVERY)
-        .record(SqliteRecorder::new(path))
-        .observe(move |sample| match sample.recorded {
-            Some(Err(error)) if !failing => {
-                failing = true;
-                say::warn(format_args!("{error}; it is tried again each second"));
+        .record(SqliteRecorder::new(path).settings(settings.clone()))
+        .observe(move |sample| {
+            if sample.missed > 0 && !mem::replace(&mut has_missed, true) {
+                say::warn(
+                    "a snapshot takes longer than the second between two: those that are missed \
+                     are counted in the recording, in `processes.missed`",
+                );
             }
-            Some(Ok(_)) if failing => {
-                failing = false;
-                say::warn("snapshots are recorded again");
+            match sample.recorded {
+                Some(Err(error)) if !failing => {
+                    failing = true;
+                    say::warn(format_args!("{error}; it is tried again each second"));
+                }
+                Some(Ok(_)) if failing => {
+                    failing = false;
+                    say::warn("snapshots are recorded again");
+                }
+                _ => {}
             }
-            _ => {}
         })
         .start();
     sampler.map_err(|error| say::warn(format_args!("nothing is recorded: {error}"))).ok()
