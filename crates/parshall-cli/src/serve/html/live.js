@@ -8,6 +8,7 @@
 
   // Puts `html` into `element`; what one is at, has opened or has scrolled to stays.
   const put = (element, html) => {
+    if (element.innerHTML === html) return;
     const within = element.contains(document.activeElement) ? document.activeElement : null;
     const href = within && within.getAttribute("href");
     const id = within && within.id;
@@ -46,8 +47,7 @@
     for (const [id, html] of Object.entries(parts)) {
       if (id === "title") { document.title = html; continue; }
       const element = document.getElementById(id);
-      // The announcement is for screen readers: only when its words are others.
-      if (element && element.innerHTML !== html) put(element, html);
+      if (element) put(element, html);
     }
     for (const [id, ids] of Object.entries(orders)) {
       const body = document.getElementById(id);

@@ -164,7 +164,7 @@ impl Part {
         match self {
             Self::Block { id, html } => html! { div id=(id) class="part" { (html) } },
             Self::Rows { id, head, rows, caption } => html! {
-                table.cards.channels {
+                table class={ "cards " (id) } {
                     caption.unseen { (caption) }
                     thead { (head) }
                     tbody id=(id) {
