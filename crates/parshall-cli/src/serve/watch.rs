@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parshall::introspect::Settings;
 use tokio::sync::Semaphore;
@@ -24,6 +24,22 @@ const EVERY: Duration = Duration::from_millis(750);
 /// A look at a program with very many channels takes its time; then there are fewer, so that it is
 /// at most one part of so many.
 const SHARE: u32 = 8;
+
+/// What this thread has used of the processor: on a busy machine that is less than what has passed.
+#[cfg(unix)]
+fn used() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.try_into().unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn used() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
+}
 
 /// So many programs are asked at a time.
 const AT_A_TIME: usize = 32;
@@ -103,7 +119,7 @@ impl Follower {
         }
     }
 
-    /// How long it took to read the answer.
+    /// How much of the processor it took to read the answer.
     async fn look(&self, is_known: &mut bool) -> Result<Duration, AskError> {
         let _place = self.places.acquire().await;
         if !*is_known {
@@ -115,10 +131,10 @@ impl Follower {
         let json = ask_snapshot(&self.address, self.timeout).await?;
         let program = self.world.at(&self.address, &self.settings);
         let read = spawn_blocking(move || {
-            let begun = Instant::now();
+            let begun = used();
             let snapshot = snapshot(&json)?;
             program.state().take(snapshot);
-            Ok(begun.elapsed())
+            Ok(used().saturating_sub(begun))
         });
         let panicked = |_| Err(AskError::Stranger("its snapshot cannot be read".into()));
         read.await.unwrap_or_else(panicked)

@@ -84,6 +84,12 @@ impl Lines {
     }
 }
 
+/// Nothing at all is one line, which stays as it is: so that of many idle rows none changes.
+fn or_still(points: &[Option<f32>]) -> Vec<Option<f32>> {
+    let is_still = points.iter().flatten().all(|value| *value == 0.0);
+    if is_still { vec![Some(0.0); points.len()] } else { points.to_vec() }
+}
+
 /// Both, for the row of a table; its other cells say the same in numbers.
 pub(super) fn sparks(state: &State, row: &Row<'_>) -> (Markup, Markup) {
     const WIDTH: f64 = 96.0;
@@ -99,7 +105,7 @@ pub(super) fn sparks(state: &State, row: &Row<'_>) -> (Markup, Markup) {
         }
     };
     let path = |points: &[Option<f32>], top, class: &str, is_area| {
-        let steps = steps(points, WIDTH, HEIGHT, top, is_area);
+        let steps = steps(&or_still(points), WIDTH, HEIGHT, top, is_area);
         html! { path class=(class) d=(steps) {} }
     };
     let fill = html! {

@@ -53,11 +53,24 @@
       const body = document.getElementById(id);
       if (body) order(body, ids);
     }
-    for (const [id, html] of Object.entries(rows)) {
+    for (const [id, html] of Object.entries(rows)) pending.set(id, html);
+    some();
+    say("live", "live");
+  };
+
+  // Of many rows a few at a time: between them the page answers.
+  const pending = new Map();
+  let timer = 0;
+  const some = () => {
+    timer = 0;
+    const end = performance.now() + 15;
+    for (const [id, html] of pending) {
+      pending.delete(id);
       const element = document.getElementById(id);
       if (element) put(element, html);
+      if (performance.now() > end) break;
     }
-    say("live", "live");
+    if (pending.size && !timer) timer = setTimeout(some, 15);
   };
 
   const say = (kind, text) => {

@@ -153,10 +153,11 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) fn has(&self, wanted: &str) -> bool {
+    /// Of itself, or of its rows.
+    pub(super) fn ids(&self) -> Vec<&str> {
         match self {
-            Self::Block { id, .. } => *id == wanted,
-            Self::Rows { rows, .. } => rows.iter().any(|(id, _)| id == wanted),
+            Self::Block { id, .. } => vec![id],
+            Self::Rows { rows, .. } => rows.iter().map(|(id, _)| id.as_str()).collect(),
         }
     }
 
