@@ -212,7 +212,7 @@ fn a_thousand_channels_stay_usable() {
     browser.expect("document.querySelectorAll('#channels tr').length > 1000");
     browser.expect("document.getElementById('link').dataset.kind === 'live'");
     std::thread::sleep(Duration::from_secs(2));
-    let before = server.cpu();
+    let (before, page_before) = (server.cpu(), browser.used());
     // The longest that the page did not answer, while it was kept up to date.
     browser.script(
         "window.changes = 0; new MutationObserver((all) => { window.changes += all.length; }) \
@@ -224,14 +224,16 @@ fn a_thousand_channels_stay_usable() {
          longest = Math.max(longest, now - last); last = now; \
          now < end ? setTimeout(tick, 10) : done(Math.round(longest)); })();",
     );
-    let used = server.cpu() - before;
+    let (used, page_used) = (server.cpu() - before, browser.used() - page_before);
     let changes = browser.script("window.changes");
     println!(
-        "1,000 rows, {changes} changes: the page stood still for {longest} ms, the server used \
-         {used:?} of 8 s"
+        "1,000 rows, {changes} changes in 8 s: the page used {page_used:.1} s and stood still for \
+         {longest} ms at most, the server used {used:?}"
     );
     assert!(changes.as_u64().unwrap() > 100, "{changes}");
-    assert!(longest.as_u64().unwrap() < 1_000, "{longest}");
+    // Of the processor: what passes meanwhile is also up to what else runs on this machine.
+    assert!(page_used < 4.0, "{page_used}");
+    assert!(longest.as_u64().unwrap() < 4_000, "{longest}");
     browser.shot("many");
     browser.open(&server.url("/p/shards?q=shard-0777"));
     browser.expect("document.querySelectorAll('#channels tr').length === 1");
