@@ -239,7 +239,9 @@ fn order(places: &[Place]) -> Vec<Vec<usize>> {
     let number = |layer: &[usize], at: &mut [f64]| {
         layer.iter().enumerate().for_each(|(n, &place)| at[place] = n as f64);
     };
-    order.iter().for_each(|layer| number(layer, &mut at));
+    for layer in &order {
+        number(layer, &mut at);
+    }
     for sweep in 0..SWEEPS {
         let forward = sweep % 2 == 0;
         let turn: Vec<usize> =
@@ -305,7 +307,9 @@ fn align(places: &mut [Place], order: &[Vec<usize>]) {
         }
     }
     let top = places.iter().map(|place| place.y - place.size.1 / 2.0).fold(f64::MAX, f64::min);
-    places.iter_mut().for_each(|place| place.y += MARGIN - top);
+    for place in places {
+        place.y += MARGIN - top;
+    }
 }
 
 /// Puts each place of a layer as near to where it should be as the others let it: those that would

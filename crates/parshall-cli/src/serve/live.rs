@@ -81,9 +81,10 @@ async fn follow(world: &World, place: &Place, uri: &Uri, tx: &Sender<Sent>) {
         let change = html::view(world, place, uri).map_or_else(|| json!({}), |v| page.change(&v));
         // A comment keeps the connection.
         let event = Event::default();
-        let event = match change.as_object().is_none_or(Map::is_empty) {
-            true => event.comment("nothing new"),
-            false => event.event("change").data(change.to_string()),
+        let event = if change.as_object().is_none_or(Map::is_empty) {
+            event.comment("nothing new")
+        } else {
+            event.event("change").data(change.to_string())
         };
         if tx.send(Ok(event)).await.is_err() {
             return;

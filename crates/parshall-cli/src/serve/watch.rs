@@ -57,7 +57,7 @@ pub(super) async fn programs(world: Arc<World>, ask: Ask, settings: Settings) {
         };
         followed.retain(|_, task: &mut tokio::task::JoinHandle<()>| !task.is_finished());
         for address in found.addresses {
-            if !followed.contains_key(&address) {
+            followed.entry(address).or_insert_with_key(|address| {
                 let follower = Follower {
                     world: world.clone(),
                     address: address.clone(),
@@ -66,8 +66,8 @@ pub(super) async fn programs(world: Arc<World>, ask: Ask, settings: Settings) {
                     settings: settings.clone(),
                     places: places.clone(),
                 };
-                followed.insert(address, tokio::spawn(follower.follow()));
-            }
+                tokio::spawn(follower.follow())
+            });
         }
         if world.warnings() != found.warnings {
             world.warn(found.warnings);

@@ -82,9 +82,13 @@ impl Place {
     fn slug(&self) -> Option<&str> {
         match self {
             Self::All => None,
-            Self::Program(slug) | Self::Tasks(slug) => Some(slug),
-            Self::Channel(slug, _) | Self::Chart(slug, ..) => Some(slug),
-            Self::Task(slug, _) | Self::Finding(slug, _) | Self::Picture(slug, _) => Some(slug),
+            Self::Program(slug)
+            | Self::Tasks(slug)
+            | Self::Channel(slug, _)
+            | Self::Chart(slug, ..)
+            | Self::Task(slug, _)
+            | Self::Finding(slug, _)
+            | Self::Picture(slug, _) => Some(slug),
         }
     }
 }
