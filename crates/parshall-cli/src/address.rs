@@ -64,7 +64,6 @@ impl FromStr for Bind {
 mod tests {
     use super::*;
 
-    /// Seen to fail with: an address that exposes itself.
     #[test]
     fn what_others_reach_is_asked_for_twice() {
         let bind = |text: &str| text.parse::<Bind>().map(|bind| bind.0.to_string());

@@ -26,7 +26,6 @@ fn runtime() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Seen to fail with: no check of the host, and a page that other sites may frame.
 #[test]
 fn every_answer_is_guarded() {
     let runtime = runtime();
@@ -52,11 +51,12 @@ fn every_answer_is_guarded() {
         let loads = page.replace("http://www.w3.org/2000/svg", "").contains(&format!("\"{from}"));
         assert!(!loads && !page.contains(" style="), "{from}: {page}");
     }
+    // Without scripts it reloads itself.
+    assert!(page.contains("<noscript><meta http-equiv=\"refresh\""), "{page}");
     assert!(page.contains("No running program is seen") && page.contains("init();"), "{page}");
     assert!(server.end().success());
 }
 
-/// Seen to fail with: a program that stays as it was when it has gone.
 #[test]
 fn a_program_that_ends_is_said_to_have_ended() {
     let runtime = runtime();
@@ -77,7 +77,6 @@ fn a_program_that_ends_is_said_to_have_ended() {
     server.expect("/p/ingest", "how it was when it answered last");
 }
 
-/// Seen to fail without a limit of the pages that are kept up to date.
 #[test]
 fn who_hangs_costs_nothing_that_others_need() {
     let runtime = runtime();
@@ -103,7 +102,6 @@ fn others_than_this_host_are_let_in_only_if_asked_twice() {
     assert_eq!(server.ask("GET / HTTP/1.1\r\nHost: gauges.lan\r\n\r\n").status, 200);
 }
 
-/// Seen to fail with: a look a second, after which it was there 2.3 s later.
 #[test]
 fn a_hang_appears_within_two_seconds_and_without_a_reload() {
     let Some(browser) = Browser::start() else { return };
@@ -176,8 +174,6 @@ fn a_hang_appears_within_two_seconds_and_without_a_reload() {
     browser.expect("document.querySelector('main').textContent.includes('has ended')");
 }
 
-/// Seen to fail with: names that were put into the page as they are, under a policy with
-/// `unsafe-inline`.
 #[test]
 fn a_name_is_text_and_runs_nothing() {
     let Some(browser) = Browser::start() else { return };
@@ -205,7 +201,8 @@ fn a_name_is_text_and_runs_nothing() {
     assert_ne!(browser.script("document.title"), "ran");
 }
 
-/// Seen to fail with: all rows, sent anew at each look.
+/// Seen to fail with: widths of columns that follow from all rows, and rows that are replaced by
+/// what they are.
 #[test]
 fn a_thousand_channels_stay_usable() {
     let Some(browser) = Browser::start() else { return };
@@ -217,17 +214,28 @@ fn a_thousand_channels_stay_usable() {
     browser.expect("document.querySelectorAll('#channels tr').length > 1000");
     browser.expect("document.getElementById('link').dataset.kind === 'live'");
     std::thread::sleep(Duration::from_secs(2));
-    let before = server.cpu();
+    let (before, page_before) = (server.cpu(), browser.used());
     // The longest that the page did not answer, while it was kept up to date.
+    browser.script(
+        "window.changes = 0; new MutationObserver((all) => { window.changes += all.length; }) \
+         .observe(document.getElementById('channels'), { childList: true, subtree: true });",
+    );
     let longest = browser.script_async(
         "const done = arguments[0]; let last = performance.now(), longest = 0; \
          const end = last + 8000; (function tick() { const now = performance.now(); \
          longest = Math.max(longest, now - last); last = now; \
          now < end ? setTimeout(tick, 10) : done(Math.round(longest)); })();",
     );
-    let used = server.cpu() - before;
-    println!("1,000 rows: the page stood still for {longest} ms, the server used {used:?} of 8 s");
-    assert!(longest.as_u64().unwrap() < 1_000, "{longest}");
+    let (used, page_used) = (server.cpu().saturating_sub(before), browser.used() - page_before);
+    let changes = browser.script("window.changes");
+    println!(
+        "1,000 rows, {changes} changes in 8 s: the page used {page_used:.1} s and stood still for \
+         {longest} ms at most, the server used {used:?}"
+    );
+    assert!(changes.as_u64().unwrap() > 100, "{changes}");
+    // Of the processor: what passes meanwhile is also up to what else runs on this machine.
+    assert!(page_used < 4.0, "{page_used}");
+    assert!(longest.as_u64().unwrap() < 4_000, "{longest}");
     browser.shot("many");
     browser.open(&server.url("/p/shards?q=shard-0777"));
     browser.expect("document.querySelectorAll('#channels tr').length === 1");
@@ -238,7 +246,6 @@ fn a_thousand_channels_stay_usable() {
     browser.shot("many-phone");
 }
 
-/// Seen to fail with: colours for light only; and with letters that are hard to read on theirs.
 #[test]
 fn it_is_dark_where_that_is_asked_for_and_keys_are_enough() {
     let Some(browser) = Browser::start() else { return };

@@ -11,7 +11,11 @@ mod svg;
 
 use parshall::introspect::text::{Drawing, Mark, Shape};
 
+use crate::terminal::wrapped;
 use layout::Layout;
+
+/// How wide the text of several is, in letters.
+const CROWD: usize = 22;
 
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -54,7 +58,11 @@ impl Picture {
 
     pub(crate) fn of(title: String, drawing: &Drawing) -> Self {
         let node = |node: &parshall::introspect::text::Node| Node {
-            lines: node.lines.clone(),
+            lines: match node.shape {
+                // A list of names, which may be long.
+                Shape::Crowd => node.lines.iter().flat_map(|l| wrapped(l, CROWD, "")).collect(),
+                Shape::Channel | Shape::Party => node.lines.clone(),
+            },
             shape: node.shape,
             mark: node.mark,
         };

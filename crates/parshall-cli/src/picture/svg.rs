@@ -58,7 +58,7 @@ impl Picture {
                     @if let Some(((x, y), (width, height))) = route.label.zip(label_size(&edge.text)) {
                         // The line does not go through the letters.
                         rect.back x=(At(x - width / 2.0)) y=(At(y - height / 2.0))
-                            width=(At(width)) height=(At(height));
+                            width=(At(width)) height=(At(height)) {}
                         text.label x=(At(x)) y=(At(y + 4.0)) { (edge.text) }
                     }
                 }
@@ -81,10 +81,10 @@ fn drawn(node: &Node, (x, y): (f64, f64)) -> Markup {
         g class=(class) {
             @if node.shape != Shape::Crowd {
                 rect.box x=(At(x - width / 2.0)) y=(At(y - height / 2.0)) width=(At(width))
-                    height=(At(height)) rx=(At(round));
+                    height=(At(height)) rx=(At(round)) {}
             }
             @for (n, line) in node.lines.iter().enumerate() {
-                text.more[n > 0] x=(At(x)) y=(At(first + n as f64 * LINE)) { (line) }
+                text.more[n > 0 && node.shape != Shape::Crowd] x=(At(x)) y=(At(first + n as f64 * LINE)) { (line) }
             }
         }
     }
@@ -115,7 +115,7 @@ fn arrow(route: &Route, is_sure: bool) -> Markup {
         [(tip_x, tip_y), (tip_x - side * 9.0, tip_y - 4.0), (tip_x - side * 9.0, tip_y + 4.0)];
     let tip = tip.map(|(x, y)| format!("{},{}", At(x).render().0, At(y).render().0)).join(" ");
     html! {
-        path.arrow.unsure[!is_sure] d=(path);
-        polygon.tip points=(tip);
+        path.arrow.unsure[!is_sure] d=(path) {}
+        polygon.tip points=(tip) {}
     }
 }

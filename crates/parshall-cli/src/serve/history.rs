@@ -101,7 +101,6 @@ impl Track {
 mod tests {
     use super::*;
 
-    /// Seen to fail with: points that move up when nobody has looked for a while.
     #[test]
     fn a_point_is_what_was_seen_in_its_five_seconds() {
         let mut track = Track::default();

@@ -1,7 +1,7 @@
 //! What has changed, sent to a page that is open, as server-sent events. A page gets the parts that
 //! are not as they were when it got them last.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -81,9 +81,10 @@ async fn follow(world: &World, place: &Place, uri: &Uri, tx: &Sender<Sent>) {
         let change = html::view(world, place, uri).map_or_else(|| json!({}), |v| page.change(&v));
         // A comment keeps the connection.
         let event = Event::default();
-        let event = match change.as_object().is_none_or(Map::is_empty) {
-            true => event.comment("nothing new"),
-            false => event.event("change").data(change.to_string()),
+        let event = if change.as_object().is_none_or(Map::is_empty) {
+            event.comment("nothing new")
+        } else {
+            event.event("change").data(change.to_string())
         };
         if tx.send(Ok(event)).await.is_err() {
             return;
@@ -139,8 +140,8 @@ impl Known {
         }
         // A row that has gone and comes again is sent again.
         if change.contains_key("orders") {
-            let is_row = |id: &String| view.parts.iter().any(|part| part.has(id)) || id == "title";
-            self.parts.retain(|id, _| is_row(id));
+            let here: HashSet<&str> = view.parts.iter().flat_map(Part::ids).collect();
+            self.parts.retain(|id, _| here.contains(id.as_str()) || id == "title");
         }
         change.into()
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parshall::introspect::Settings;
 use tokio::sync::Semaphore;
@@ -25,6 +25,22 @@ const EVERY: Duration = Duration::from_millis(750);
 /// at most one part of so many.
 const SHARE: u32 = 8;
 
+/// What this thread has used of the processor: on a busy machine that is less than what has passed.
+#[cfg(unix)]
+fn used() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.try_into().unwrap_or_default()
+}
+
+#[cfg(not(unix))]
+fn used() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
+}
+
 /// So many programs are asked at a time.
 const AT_A_TIME: usize = 32;
 
@@ -41,7 +57,7 @@ pub(super) async fn programs(world: Arc<World>, ask: Ask, settings: Settings) {
         };
         followed.retain(|_, task: &mut tokio::task::JoinHandle<()>| !task.is_finished());
         for address in found.addresses {
-            if !followed.contains_key(&address) {
+            followed.entry(address).or_insert_with_key(|address| {
                 let follower = Follower {
                     world: world.clone(),
                     address: address.clone(),
@@ -50,8 +66,8 @@ pub(super) async fn programs(world: Arc<World>, ask: Ask, settings: Settings) {
                     settings: settings.clone(),
                     places: places.clone(),
                 };
-                followed.insert(address, tokio::spawn(follower.follow()));
-            }
+                tokio::spawn(follower.follow())
+            });
         }
         if world.warnings() != found.warnings {
             world.warn(found.warnings);
@@ -103,7 +119,7 @@ impl Follower {
         }
     }
 
-    /// How long it took to read the answer.
+    /// How much of the processor it took to read the answer.
     async fn look(&self, is_known: &mut bool) -> Result<Duration, AskError> {
         let _place = self.places.acquire().await;
         if !*is_known {
@@ -115,10 +131,10 @@ impl Follower {
         let json = ask_snapshot(&self.address, self.timeout).await?;
         let program = self.world.at(&self.address, &self.settings);
         let read = spawn_blocking(move || {
-            let begun = Instant::now();
+            let begun = used();
             let snapshot = snapshot(&json)?;
             program.state().take(snapshot);
-            Ok(begun.elapsed())
+            Ok(used().saturating_sub(begun))
         });
         let panicked = |_| Err(AskError::Stranger("its snapshot cannot be read".into()));
         read.await.unwrap_or_else(panicked)

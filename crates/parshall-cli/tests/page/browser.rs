@@ -141,6 +141,15 @@ impl Browser {
         self.chromium("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
+    /// What the page has used of the processor, in seconds.
+    pub(crate) fn used(&self) -> f64 {
+        self.chromium("Performance.enable", json!({ "timeDomain": "threadTicks" }));
+        let metrics = self.chromium("Performance.getMetrics", json!({}));
+        let metrics = metrics["metrics"].as_array().cloned().unwrap_or_default();
+        let tasks = metrics.iter().find(|metric| metric["name"] == "TaskDuration");
+        tasks.and_then(|metric| metric["value"].as_f64()).expect("Chromium counts")
+    }
+
     /// By how many points the page is wider than the screen.
     pub(crate) fn overflow(&self) -> i64 {
         let width = "document.documentElement.scrollWidth - document.documentElement.clientWidth";

@@ -57,8 +57,7 @@ pub(crate) fn run() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.unwrap().block_on(async {
         let mut kept: Vec<Box<dyn Send>> = Vec::new();
-        let (odd, odd_rx) = Builder::new().name(ODD).capacity(4).build();
-        odd.try_send(1).unwrap();
+        let (odd, odd_rx) = Builder::new().name(ODD).capacity(4).build::<u32>();
         let (long, long_rx) = Builder::new().name("x".repeat(10_000)).capacity(4).build::<u32>();
         kept.push(Box::new((odd, odd_rx, long, long_rx)));
         if kind == "many" {

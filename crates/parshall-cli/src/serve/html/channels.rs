@@ -20,16 +20,16 @@ fn columns(with_program: bool) -> Markup {
         tr {
             th scope="col" { "Channel" }
             @if with_program { th scope="col" { "Program" } }
-            th scope="col" { "State" }
+            th.w-state scope="col" { "State" }
             th scope="col" { "Waits" }
-            th.number scope="col" { "Oldest" }
-            th scope="col" { "Fill" }
-            th.number scope="col" { "Len/cap" }
-            th.number scope="col" { "High" }
-            th scope="col" { "10 min" }
-            th.number scope="col" { "In/s" }
-            th.number scope="col" { "Out/s" }
-            th scope="col" { "10 min" }
+            th.number.w-oldest scope="col" { "Oldest" }
+            th.w-fill scope="col" { "Fill" }
+            th.number.w-len scope="col" { "Len/cap" }
+            th.number.w-high scope="col" { "High" }
+            th.w-line scope="col" { "10 min" }
+            th.number.w-rate scope="col" { "In/s" }
+            th.number.w-rate scope="col" { "Out/s" }
+            th.w-line scope="col" { "10 min" }
         }
     }
 }

@@ -84,6 +84,12 @@ impl Lines {
     }
 }
 
+/// Nothing at all is one line, which stays as it is: so that of many idle rows none changes.
+fn or_still(points: &[Option<f32>]) -> Vec<Option<f32>> {
+    let is_still = points.iter().flatten().all(|value| *value == 0.0);
+    if is_still { vec![Some(0.0); points.len()] } else { points.to_vec() }
+}
+
 /// Both, for the row of a table; its other cells say the same in numbers.
 pub(super) fn sparks(state: &State, row: &Row<'_>) -> (Markup, Markup) {
     const WIDTH: f64 = 96.0;
@@ -99,8 +105,8 @@ pub(super) fn sparks(state: &State, row: &Row<'_>) -> (Markup, Markup) {
         }
     };
     let path = |points: &[Option<f32>], top, class: &str, is_area| {
-        let steps = steps(points, WIDTH, HEIGHT, top, is_area);
-        html! { path class=(class) d=(steps); }
+        let steps = steps(&or_still(points), WIDTH, HEIGHT, top, is_area);
+        html! { path class=(class) d=(steps) {} }
     };
     let fill = html! {
         (path(&lines.len, lines.len_top, "area", true))
@@ -134,17 +140,17 @@ pub(super) fn chart(state: &State, row: &Row<'_>, what: Of, is_file: bool) -> Ma
     };
     let path = |points: &[Option<f32>], top, class: &str, is_area| {
         let steps = steps(points, WIDTH, HEIGHT, top, is_area);
-        html! { path class=(class) d=(steps); }
+        html! { path class=(class) d=(steps) {} }
     };
     html! {
         svg.chart xmlns="http://www.w3.org/2000/svg" role="img" viewBox="-2 -18 604 158" {
             title { (title) }
             @if is_file { style { (PreEscaped(SVG_STYLE)) } }
             @for n in 0..=10_u32 {
-                line.grid x1=(n * 60) x2=(n * 60) y1="0" y2="120";
+                line.grid x1=(n * 60) x2=(n * 60) y1="0" y2="120" {}
             }
-            line.axis x1="0" x2="600" y1="120" y2="120";
-            line.grid x1="0" x2="600" y1="1" y2="1";
+            line.axis x1="0" x2="600" y1="120" y2="120" {}
+            line.grid x1="0" x2="600" y1="1" y2="1" {}
             @match what {
                 Of::Fill => {
                     (path(&lines.len, lines.len_top, "area", true))
@@ -202,9 +208,9 @@ pub(super) fn bar(row: &Row<'_>) -> Markup {
     html! {
         @if let Some(fill) = row.fill() {
             svg.bar aria-hidden="true" viewBox="0 0 60 8" width="60" height="8" {
-                rect.track width="60" height="8" rx="2";
+                rect.track width="60" height="8" rx="2" {}
                 rect.taken width=(Width((fill.clamp(0.0, 1.0) * 60.0).max(if fill > 0.0 { 2.0 } else { 0.0 })))
-                    height="8" rx="2";
+                    height="8" rx="2" {}
             }
         }
     }

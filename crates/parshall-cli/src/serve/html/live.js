@@ -8,6 +8,7 @@
 
   // Puts `html` into `element`; what one is at, has opened or has scrolled to stays.
   const put = (element, html) => {
+    if (element.innerHTML === html) return;
     const within = element.contains(document.activeElement) ? document.activeElement : null;
     const href = within && within.getAttribute("href");
     const id = within && within.id;
@@ -46,18 +47,30 @@
     for (const [id, html] of Object.entries(parts)) {
       if (id === "title") { document.title = html; continue; }
       const element = document.getElementById(id);
-      // The announcement is for screen readers: only when its words are others.
-      if (element && element.innerHTML !== html) put(element, html);
+      if (element) put(element, html);
     }
     for (const [id, ids] of Object.entries(orders)) {
       const body = document.getElementById(id);
       if (body) order(body, ids);
     }
-    for (const [id, html] of Object.entries(rows)) {
+    for (const [id, html] of Object.entries(rows)) pending.set(id, html);
+    some();
+    say("live", "live");
+  };
+
+  // Of many rows a few at a time: between them the page answers.
+  const pending = new Map();
+  let timer = 0;
+  const some = () => {
+    timer = 0;
+    const end = performance.now() + 15;
+    for (const [id, html] of pending) {
+      pending.delete(id);
       const element = document.getElementById(id);
       if (element) put(element, html);
+      if (performance.now() > end) break;
     }
-    say("live", "live");
+    if (pending.size && !timer) timer = setTimeout(some, 15);
   };
 
   const say = (kind, text) => {

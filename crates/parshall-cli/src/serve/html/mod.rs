@@ -82,9 +82,13 @@ impl Place {
     fn slug(&self) -> Option<&str> {
         match self {
             Self::All => None,
-            Self::Program(slug) | Self::Tasks(slug) => Some(slug),
-            Self::Channel(slug, _) | Self::Chart(slug, ..) => Some(slug),
-            Self::Task(slug, _) | Self::Finding(slug, _) | Self::Picture(slug, _) => Some(slug),
+            Self::Program(slug)
+            | Self::Tasks(slug)
+            | Self::Channel(slug, _)
+            | Self::Chart(slug, ..)
+            | Self::Task(slug, _)
+            | Self::Finding(slug, _)
+            | Self::Picture(slug, _) => Some(slug),
         }
     }
 }
@@ -153,10 +157,11 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) fn has(&self, wanted: &str) -> bool {
+    /// Of itself, or of its rows.
+    pub(super) fn ids(&self) -> Vec<&str> {
         match self {
-            Self::Block { id, .. } => *id == wanted,
-            Self::Rows { rows, .. } => rows.iter().any(|(id, _)| id == wanted),
+            Self::Block { id, .. } => vec![id],
+            Self::Rows { rows, .. } => rows.iter().map(|(id, _)| id.as_str()).collect(),
         }
     }
 
@@ -164,7 +169,7 @@ impl Part {
         match self {
             Self::Block { id, html } => html! { div id=(id) class="part" { (html) } },
             Self::Rows { id, head, rows, caption } => html! {
-                table.cards.channels {
+                table class={ "cards " (id) } {
                     caption.unseen { (caption) }
                     thead { (head) }
                     tbody id=(id) {
