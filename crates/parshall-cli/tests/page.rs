@@ -77,6 +77,31 @@ fn a_program_that_ends_is_said_to_have_ended() {
     server.expect("/p/ingest", "how it was when it answered last");
 }
 
+/// Seen to fail with: a program that has ended and is written as it was.
+#[test]
+fn metrics_are_of_all_programs_that_answer() {
+    let runtime = runtime();
+    let server = Server::start(runtime.path(), &[]);
+    let series =
+        |process: &str| format!("parshall_channels{{process=\"{process}\",channel=\"wal\"}} 1");
+    let one = Program::start(runtime.path(), "flows", "ingest");
+    let _other = Program::start(runtime.path(), "flows", "export");
+    server.expect("/metrics", &series("ingest"));
+    server.expect("/metrics", &series("export"));
+    // A second look has found nothing.
+    server.expect("/metrics", "parshall_findings{process=\"export\",verdict=\"proven\"} 0");
+    let accept = "Accept: application/openmetrics-text";
+    let answer =
+        server.ask(&format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accept}\r\n\r\n"));
+    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(answer.body.ends_with("# EOF\n"), "{answer:?}");
+    drop(one);
+    server.expect("/", "ingest has ended: nobody listens");
+    let text = server.get("/metrics").body;
+    assert!(!text.contains("\"ingest\"") && text.contains(&series("export")), "{text}");
+}
+
+/// Seen to fail without a limit of the pages that are kept up to date.
 #[test]
 fn who_hangs_costs_nothing_that_others_need() {
     let runtime = runtime();

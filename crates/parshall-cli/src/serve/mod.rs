@@ -6,12 +6,14 @@
 //! | `world` | what is known of them |
 //! | `history` | what the channels did in the last minutes |
 //! | `routes` | what is answered, and to whom |
+//! | `metrics` | all of it for Prometheus |
 //! | `live` | what has changed, sent to a page that is open |
 //! | `html` | the pages |
 
 mod history;
 mod html;
 mod live;
+mod metrics;
 mod routes;
 mod watch;
 mod world;

@@ -12,6 +12,7 @@ use parshall_gauge::http::Hosts;
 
 use super::html::{self, Place};
 use super::live;
+use super::metrics;
 use super::world::World;
 
 /// Sent with every answer. Nothing is loaded from elsewhere, no other page may show this one in a
@@ -40,6 +41,7 @@ pub(super) fn router(world: Arc<World>, hosts: Hosts) -> Router {
         .route("/live.js", file("text/javascript; charset=utf-8", include_str!("html/live.js")))
         .route("/icon.svg", file(html::SVG, include_str!("html/icon.svg")))
         .route("/live", get(live::live))
+        .route("/metrics", get(metrics::metrics))
         .fallback(page)
         .with_state(world)
         .layer(from_fn(move |request, next| check(hosts.clone(), request, next)))

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use parshall::Snapshot;
 use parshall::introspect::{Finding, Settings};
+use parshall_gauge::metrics::Exporter;
 use tokio::sync::watch;
 
 use super::history::History;
@@ -29,6 +30,8 @@ pub(super) struct World {
     programs: Mutex<BTreeMap<String, Arc<Program>>>,
     /// What could not be looked at.
     warnings: Mutex<Vec<String>>,
+    /// What stays the same from scrape to scrape.
+    pub(super) exporter: Mutex<Exporter>,
     /// Counts what became known.
     changed: watch::Sender<u64>,
 }
