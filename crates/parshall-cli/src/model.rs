@@ -76,7 +76,8 @@ impl Row<'_> {
     /// In a word.
     pub(crate) fn state(&self) -> &'static str {
         let stats = &self.channel.stats;
-        let is_full = stats.capacity.is_some_and(|all| stats.queue_len + stats.reserved >= all);
+        let taken = stats.queue_len.saturating_add(stats.reserved);
+        let is_full = stats.capacity.is_some_and(|all| taken >= all);
         match self.mark {
             Some((_, kind)) => kind.as_str(),
             None if stats.receiver_closed => "closed",
@@ -187,7 +188,7 @@ impl Model {
             if let Some(then) = before.get(&id)
                 && now.age_ns > then.age_ns
             {
-                let secs = (now.age_ns - then.age_ns) as f64 / 1e9;
+                let secs = now.age_ns.abs_diff(then.age_ns) as f64 / 1e9;
                 let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / secs;
                 let rates = (rate(now.sent, then.sent), rate(now.received, then.received));
                 self.rates.insert(id, rates);
