@@ -26,6 +26,22 @@ const CONNECTION: Duration = Duration::from_secs(60);
 const HEAD: usize = 16 * 1024;
 const HEADERS: usize = 64;
 
+/// One request, and its answer.
+pub(super) async fn answer<S>(stream: S, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST)
+        .max_buf_size(HEAD)
+        .max_headers(HEADERS)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // An error is the guest's: it has gone, or has sent what is no request.
+    drop(timeout(CONNECTION, connection).await);
+}
+
 #[derive(Clone, Default)]
 pub(super) struct Guests(Arc<Mutex<VecDeque<AbortHandle>>>);
 
@@ -35,15 +51,7 @@ impl Guests {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(REQUEST)
-            .max_buf_size(HEAD)
-            .max_headers(HEADERS)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        // An error is the guest's: it has gone, or has sent what is no request.
-        let task = tokio::spawn(async move { drop(timeout(CONNECTION, connection).await) });
+        let task = tokio::spawn(answer(stream, router.clone()));
         let mut guests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         guests.retain(|guest| !guest.is_finished());
         if guests.len() >= AT_ONCE
