@@ -11,6 +11,7 @@
 //! | `top` | the screen that is alive |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
+//! | `fuzzing` | what programs answer, without a socket and a terminal, for `fuzz/fuzz_targets/client.rs` |
 
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,9 @@ mod args;
 mod client;
 mod discovery;
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graph;
 mod list;
 mod manual;

@@ -156,8 +156,19 @@ impl Model {
         if self.snapshot.as_ref().is_some_and(|last| last.proc_key != snapshot.proc_key) {
             *self = Self { has_restarted: true, ..Self::new(self.settings.clone()) };
         }
+        let looked = self.diagnoser.look(&snapshot).or_else(|error| {
+            let Some(last) = self.snapshot.as_ref().map(|last| last.taken_at_ns) else {
+                return Err(error);
+            };
+            // The clock was set back, and no channel is left that tells by how much: all begins
+            // anew.
+            if snapshot.taken_at_ns < last {
+                self.diagnoser = Diagnoser::new(self.settings.clone());
+            }
+            self.diagnoser.look(&snapshot)
+        });
         // One that is not later says nothing new.
-        let Ok(diagnosis) = self.diagnoser.look(&snapshot) else { return };
+        let Ok(diagnosis) = looked else { return };
         self.measure(&snapshot);
         self.marks.clear();
         // The worst is first.
