@@ -1,6 +1,7 @@
 //! The program itself, against programs that only seem to be some.
 #![cfg(unix)]
 
+#[allow(dead_code)]
 mod fake;
 
 use std::fs::{self, File, Permissions};

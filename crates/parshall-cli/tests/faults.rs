@@ -53,8 +53,7 @@ fn parshall(runtime: &Path, arguments: &[&str]) -> (i32, String, String) {
     seen(command(runtime, arguments))
 }
 
-/// Seen to fail with: a word that is not known taken for a stranger, and with a text that is no
-/// number taken for no protocol.
+/// Seen to fail with: a word that is not known taken for a stranger.
 #[test]
 fn other_versions_say_so_and_what_they_add_does_no_harm() {
     for (protocol, built_with) in [(json!(0), "0.0.9"), (json!(2), "9.9.9"), (json!(u64::MAX), "x")]
@@ -96,7 +95,7 @@ fn other_versions_say_so_and_what_they_add_does_no_harm() {
     assert!(code == 4 && err.contains("parshall.snapshot/1"), "{code} {err}");
 }
 
-/// Seen to fail with: no limit of the time, and of the length.
+/// Seen to fail with: an answer that breaks off, or is too long, taken for all of it.
 #[test]
 fn a_peer_that_answers_anything_is_told_and_ends_nothing() {
     let raw = |text: &str| Answer::Raw(text.as_bytes().to_vec());
@@ -194,6 +193,8 @@ fn a_peer_that_answers_anything_is_told_and_ends_nothing() {
 }
 
 /// It ends between what it says first and what it is asked next, or within that.
+///
+/// Seen to fail with: an answer that breaks off taken for all of it.
 #[test]
 fn a_program_that_ends_while_it_is_asked_is_told() {
     for (path, arguments) in [("/v1/report", &["report"][..]), ("/v1/snapshot", &["graph"])] {
@@ -222,6 +223,8 @@ fn a_program_that_ends_while_it_is_asked_is_told() {
 }
 
 /// As another user, if this is root; else as one who may not.
+///
+/// Seen to fail with: an empty line for the programs of which there is none.
 #[test]
 fn a_socket_of_another_user_is_told() {
     let (runtime, sockets) = folders();
@@ -275,7 +278,7 @@ fn three_hundred_programs_that_hang_take_one_timeout() {
     drop(listeners);
 }
 
-/// Seen to fail with: as many connections as programs.
+/// Seen to fail with: 32 connections, however many files may be open.
 #[test]
 fn few_files_may_be_open() {
     let (runtime, sockets) = folders();
@@ -344,6 +347,8 @@ fn ten_thousand_strange_entries_hide_nobody() {
 }
 
 /// Names that steer terminals, in everything that is printed of a program.
+///
+/// Seen to fail with: a report that is printed as it came.
 #[test]
 fn names_are_text_in_every_output() {
     let odd = "\u{1b}]0;owned\u{7}\r\n\u{202e}\u{200b}\u{2028}\"';<b>&-->`|$(x)\\";

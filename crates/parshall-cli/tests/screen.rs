@@ -114,6 +114,18 @@ fn a_signal_ends_it_and_the_terminal_is_as_before() {
     assert_eq!(screen.end(), (Some(0), true));
 }
 
+/// Seen to fail with: an error that is not shown.
+#[test]
+fn a_program_that_ends_is_said_to_be_lost() {
+    let runtime = runtime();
+    let Some(mut screen) = Screen::new(runtime.path(), "--every 0.2") else { return };
+    screen.expect("LEN/CAP");
+    fs::remove_file(runtime.path().join("parshall/ingest-2.sock")).unwrap();
+    screen.expect("LOST");
+    screen.press("q");
+    assert_eq!(screen.end(), (Some(0), true));
+}
+
 #[test]
 fn without_a_terminal_it_says_what_to_do() {
     let runtime = runtime();

@@ -206,6 +206,8 @@ fn without_threads_the_program_runs() {
 }
 
 /// A name of 10 KB that steers terminals, in all that is said on stderr and answered.
+///
+/// Seen to fail with: a name in a report as it is.
 #[test]
 fn a_name_of_any_kind_steers_nothing() {
     let name = format!("\u{1b}[2J\r\n\u{202e}<b>\"{}", "x".repeat(10_000));
@@ -242,7 +244,7 @@ fn a_name_of_any_kind_steers_nothing() {
 /// A clock that is set forward and back by an hour while something is stuck: ages go on as they
 /// were. `clock_gettime` is ours in that process, by `LD_PRELOAD`; the monotonic clock stays.
 ///
-/// Seen to fail with: ages from the time of day of two looks.
+/// Seen to fail with: a look that does not ask by how much the clock was set.
 #[cfg(target_os = "linux")]
 #[test]
 fn ages_survive_a_clock_that_jumps() {
