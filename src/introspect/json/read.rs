@@ -206,8 +206,6 @@ impl Parts {
         let wrong_id = || Wrong::new(format_args!("{id:?} is no id of a {kind}")).within("id");
         let within = |wrong: Wrong| wrong.within("attrs");
         match &*kind {
-            // It has the same attributes as the other end.
-            "mpsc_rx" => {}
             "mpsc_tx" => {
                 let id = id.strip_suffix(":tx").ok_or_else(wrong_id)?.to_owned();
                 let channel = self.channel(id, Object(node.take("attrs")?)).map_err(within)?;
@@ -225,7 +223,8 @@ impl Parts {
                 }
                 self.tasks.push(described(task, Object(node.take("attrs")?)).map_err(within)?);
             }
-            // Of a later version.
+            // `mpsc_rx`, which has the same attributes as the other end; or a kind of a later
+            // version.
             _ => {}
         }
         Ok(())
