@@ -3,6 +3,8 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value};
 
 use super::SCHEMA;
@@ -352,14 +354,12 @@ fn what_a_later_version_adds_is_passed_over() {
             "wakers": 1, "polls": 1, "since": 1, "new": {"deep": [[[]]]},
         }})
     };
-    let (tx, _rx) = crate::mpsc::Builder::new().name("later").capacity(1).build::<u8>();
-    let mut snapshot = crate::snapshot();
-    drop(tx);
-    snapshot.channels.retain(|channel| channel.stats.name == "later");
-    snapshot.channels[0].id = "mpsc:p:later".into();
-    (snapshot.tasks, snapshot.process) = (Vec::new(), "p".into());
-    let channel = &mut snapshot.channels[0];
-    (channel.last_receiver, channel.last_receive) = (None, 0);
+    let mut channel = channel().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    channel.id = "mpsc:p:later".into();
+    (channel.send_waits, channel.recv_wait) = (Vec::new(), None);
+    (channel.close_waits, channel.senders) = (Vec::new(), None);
+    let mut snapshot = Snapshot::from_json(least().to_string()).unwrap();
+    snapshot.channels.push(channel);
     let mut all = snapshot.graph().to_json();
     all["new"] = serde_json::json!({"any": "thing"});
     for node in all["nodes"].as_array_mut().unwrap() {
