@@ -141,7 +141,9 @@ pub struct ChannelStats {
 
 impl ChannelStats {
     pub(crate) fn utilization_of(queue_len: u64, capacity: Option<u64>) -> Option<f64> {
-        capacity.map(|capacity| queue_len as f64 / capacity as f64)
+        // No channel has room for nothing, but what is read from elsewhere may say so.
+        let capacity = capacity.filter(|&capacity| capacity > 0)?;
+        Some(queue_len as f64 / capacity as f64)
     }
 }
 

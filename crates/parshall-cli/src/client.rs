@@ -25,8 +25,13 @@ use crate::terminal::line;
 /// The version of the protocol that is spoken here.
 const PROTOCOL: u64 = 1;
 
-/// So many programs are asked at a time.
-const AT_A_TIME: usize = 32;
+/// So many programs are asked at a time, if so many files may be open: those that hang take one
+/// timeout together.
+const AT_A_TIME: usize = 512;
+
+/// So many files are open beside the connections.
+#[cfg(unix)]
+const OTHER_FILES: usize = 24;
 
 /// How long answers may be, in bytes. A snapshot of 100,000 channels has some 150 MB.
 const SHORT: usize = 1 << 20;
@@ -35,13 +40,21 @@ const SNAPSHOT: usize = 1 << 29;
 
 /// How bad the worst finding of a program is. The worst is last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(from = "String")]
 pub(crate) enum Worst {
     Ok,
     Signal,
     Stuck,
     Conditional,
     Proven,
+}
+
+impl From<String> for Worst {
+    /// What only a later version has a word for may be bad.
+    fn from(word: String) -> Self {
+        let all = [Self::Ok, Self::Signal, Self::Stuck, Self::Conditional, Self::Proven];
+        all.into_iter().find(|known| known.as_str() == word).unwrap_or(Self::Stuck)
+    }
 }
 
 impl Worst {
@@ -94,10 +107,7 @@ impl Client {
     pub(crate) fn worst(&self, addresses: Vec<Address>) -> Vec<Result<Option<String>, AskError>> {
         self.ask_all(addresses, "/v1/diagnosis", LONG)
             .into_iter()
-            .map(|answer| {
-                let json: Value = serde_json::from_slice(&answer?).map_err(stranger)?;
-                Ok(json["findings"][0]["text"].as_str().map(str::to_owned))
-            })
+            .map(|answer| worst(&answer?))
             .collect()
     }
 
@@ -128,7 +138,7 @@ impl Client {
         path: &'static str,
         most: usize,
     ) -> Vec<Result<Bytes, AskError>> {
-        let (wait, places) = (self.timeout, Arc::new(Semaphore::new(AT_A_TIME)));
+        let (wait, places) = (self.timeout, Arc::new(Semaphore::new(at_a_time())));
         self.runtime.block_on(async {
             let mut asked = Vec::with_capacity(addresses.len());
             for address in addresses {
@@ -147,25 +157,28 @@ impl Client {
     }
 }
 
-fn snapshot(json: &[u8]) -> Result<Snapshot, AskError> {
-    Snapshot::from_json(json).map_err(|error| match other_schema(json) {
-        Some(schema) => AskError::Version(format!(
-            "its snapshot has schema {}, and this `parshall` ({}) reads {}: use the `parshall` of \
-             the version that the program was built with",
-            line(&schema, 60),
-            env!("CARGO_PKG_VERSION"),
-            parshall::introspect::SCHEMA,
-        )),
-        None => AskError::Stranger(line(&error.to_string(), 200)),
-    })
+/// How many connections there may be at once.
+fn at_a_time() -> usize {
+    #[cfg(unix)]
+    if let Some(files) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        let files = usize::try_from(files).unwrap_or(usize::MAX);
+        return files.saturating_sub(OTHER_FILES).clamp(1, AT_A_TIME);
+    }
+    AT_A_TIME
 }
 
 fn stranger(error: serde_json::Error) -> AskError {
     AskError::Stranger(line(&error.to_string(), 200))
 }
 
+/// The text of the worst finding of a diagnosis; none if there is none.
+pub(crate) fn worst(json: &[u8]) -> Result<Option<String>, AskError> {
+    let json: Value = serde_json::from_slice(json).map_err(stranger)?;
+    Ok(json["findings"][0]["text"].as_str().map(str::to_owned))
+}
+
 /// That it is of another version comes first: then its other fields may be others too.
-fn hello(json: &[u8]) -> Result<Hello, AskError> {
+pub(crate) fn hello(json: &[u8]) -> Result<Hello, AskError> {
     let json: Value = serde_json::from_slice(json).map_err(stranger)?;
     let built_with = json["parshall"].as_str().unwrap_or("unknown");
     match json["protocol"].as_u64() {
@@ -235,7 +248,12 @@ async fn ask(
 }
 
 /// One request, and its answer.
-async fn talk<S>(stream: S, host: &str, path: &str, most: usize) -> Result<Bytes, AskError>
+pub(crate) async fn talk<S>(
+    stream: S,
+    host: &str,
+    path: &str,
+    most: usize,
+) -> Result<Bytes, AskError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -65,12 +65,19 @@ pub(crate) fn places() -> String {
 fn look(folder: &std::path::Path, found: &mut Found) {
     use std::fs;
     use std::io::ErrorKind;
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
     // Not the target of a link: another user may have put it into /tmp.
-    let owner = match fs::symlink_metadata(folder) {
-        Ok(folder) => folder.uid(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return,
+    let (owner, mode) = match fs::symlink_metadata(folder) {
+        Ok(found) if found.is_dir() => (found.uid(), found.mode()),
+        Ok(_) => {
+            found.warnings.push(format!("{} is no folder; remove it", folder.display()));
+            return;
+        }
+        // A part of the path is no folder.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return;
+        }
         Err(error) => {
             found.warnings.push(format!("cannot look into {}: {error}", folder.display()));
             return;
@@ -84,6 +91,13 @@ fn look(folder: &std::path::Path, found: &mut Found) {
         ));
         return;
     }
+    if mode & 0o022 != 0 {
+        found.warnings.push(format!(
+            "other users may write into {}, so what is in it is not believed; `chmod 700` it",
+            folder.display()
+        ));
+        return;
+    }
     let files = match fs::read_dir(folder) {
         Ok(files) => files,
         Err(error) => {
@@ -92,10 +106,19 @@ fn look(folder: &std::path::Path, found: &mut Found) {
         }
     };
     let mut sockets: Vec<_> = files
-        .filter_map(|file| Some(file.ok()?.path()))
+        .filter_map(Result::ok)
+        .filter(|file| file.file_type().is_ok_and(|kind| kind.is_socket()))
+        .map(|file| file.path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sock"))
-        .take(MOST)
         .collect();
     sockets.sort();
+    if sockets.len() > MOST {
+        found.warnings.push(format!(
+            "{} has {} sockets, of which the first {MOST} are asked",
+            folder.display(),
+            sockets.len()
+        ));
+        sockets.truncate(MOST);
+    }
     found.addresses.extend(sockets.into_iter().map(Address::Unix));
 }

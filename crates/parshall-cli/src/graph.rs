@@ -68,7 +68,7 @@ pub(crate) fn task_name(task: &TaskSnapshot) -> String {
 }
 
 /// Leaves in the snapshot what is at most so many arrows away from what has this name.
-fn keep_near(snapshot: &mut Snapshot, name: &str, steps: u32) -> Result<(), Failure> {
+pub(crate) fn keep_near(snapshot: &mut Snapshot, name: &str, steps: u32) -> Result<(), Failure> {
     let graph = snapshot.graph();
     let is = |node: &Node<'_>| match node.subject {
         Subject::Channel(channel) => {
@@ -124,7 +124,7 @@ fn keep_near(snapshot: &mut Snapshot, name: &str, steps: u32) -> Result<(), Fail
 }
 
 /// What is drawn, before it is written in a language.
-struct Drawing {
+pub(crate) struct Drawing {
     title: String,
     nodes: Vec<(Shape, Vec<String>)>,
     edges: Vec<(usize, usize, String, Line)>,
@@ -143,7 +143,7 @@ enum Line {
 }
 
 impl Drawing {
-    fn of(snapshot: &Snapshot) -> Self {
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let graph: Graph<'_> = snapshot.graph();
         let mut places: HashMap<&str, usize> = HashMap::new();
         let mut nodes: Vec<(Shape, Vec<String>)> = Vec::new();
@@ -180,7 +180,7 @@ impl Drawing {
         Self { title: line(&snapshot.process, NAME), nodes, edges }
     }
 
-    fn dot(&self) -> String {
+    pub(crate) fn dot(&self) -> String {
         let mut out = String::from("digraph parshall {\n  rankdir=LR;\n  labelloc=t;\n");
         let _ = writeln!(out, "  label=\"{}\";", dot_text(std::slice::from_ref(&self.title)));
         for (n, (shape, lines)) in self.nodes.iter().enumerate() {
@@ -218,7 +218,7 @@ impl Drawing {
         Picture::new(self.title, nodes, self.edges.into_iter().map(edge).collect())
     }
 
-    fn mermaid(&self) -> String {
+    pub(crate) fn mermaid(&self) -> String {
         let mut out = String::from("flowchart LR\n");
         let mut full = Vec::new();
         for (n, (shape, lines)) in self.nodes.iter().enumerate() {

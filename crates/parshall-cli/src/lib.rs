@@ -15,6 +15,7 @@
 //! | `widget` | its table, for other programs: [`ChannelTable`] |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
+//! | `fuzzing` | what programs answer, without a socket and a terminal, for `fuzz/fuzz_targets/client.rs` |
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -24,6 +25,9 @@ mod args;
 mod client;
 mod discovery;
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod graph;
 mod list;
 mod manual;

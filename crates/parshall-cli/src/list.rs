@@ -20,7 +20,11 @@ const WIDTH: usize = 200;
 pub(crate) fn run(ask: &Ask, all: bool) -> Result<Exit, Failure> {
     let client = Client::new(ask.timeout)?;
     let programs = Programs::ask(ask, &client)?;
-    programs.complain();
+    if all {
+        programs.complain_of_all();
+    } else {
+        programs.complain();
+    }
     let running = &programs.running;
     let shown = if all || running.len() < LINES { running.len() } else { LINES - 2 };
     let (shown, left) = running.split_at(shown);
@@ -33,7 +37,9 @@ pub(crate) fn run(ask: &Ask, all: bool) -> Result<Exit, Failure> {
     if !left.is_empty() {
         lines.push(rest(left));
     }
-    print((lines.join("\n") + "\n").as_bytes())?;
+    if !lines.is_empty() {
+        print((lines.join("\n") + "\n").as_bytes())?;
+    }
     Ok(programs.exit())
 }
 
@@ -65,7 +71,7 @@ fn colour(worst: Worst) -> Style {
     }
 }
 
-fn table(programs: &[Program], findings: &[String], width: usize) -> Vec<String> {
+pub(crate) fn table(programs: &[Program], findings: &[String], width: usize) -> Vec<String> {
     if programs.is_empty() {
         return Vec::new();
     }

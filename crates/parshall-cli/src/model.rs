@@ -76,7 +76,8 @@ impl Row<'_> {
     /// In a word.
     pub(crate) fn state(&self) -> &'static str {
         let stats = &self.channel.stats;
-        let is_full = stats.capacity.is_some_and(|all| stats.queue_len + stats.reserved >= all);
+        let taken = stats.queue_len.saturating_add(stats.reserved);
+        let is_full = stats.capacity.is_some_and(|all| taken >= all);
         match self.mark {
             Some((_, kind)) => kind.as_str(),
             None if stats.receiver_closed => "closed",
@@ -158,8 +159,19 @@ impl Model {
         if self.snapshot.as_ref().is_some_and(|last| last.proc_key != snapshot.proc_key) {
             *self = Self { has_restarted: true, ..Self::new(self.settings.clone()) };
         }
+        let looked = self.diagnoser.look(&snapshot).or_else(|error| {
+            let Some(last) = self.snapshot.as_ref().map(|last| last.taken_at_ns) else {
+                return Err(error);
+            };
+            // The clock was set back, and no channel is left that tells by how much: all begins
+            // anew.
+            if snapshot.taken_at_ns < last {
+                self.diagnoser = Diagnoser::new(self.settings.clone());
+            }
+            self.diagnoser.look(&snapshot)
+        });
         // One that is not later says nothing new.
-        let Ok(diagnosis) = self.diagnoser.look(&snapshot) else { return };
+        let Ok(diagnosis) = looked else { return };
         self.measure(&snapshot);
         self.marks.clear();
         // The worst is first.
@@ -190,7 +202,7 @@ impl Model {
             if let Some(then) = before.get(&id)
                 && now.age_ns > then.age_ns
             {
-                let secs = (now.age_ns - then.age_ns) as f64 / 1e9;
+                let secs = now.age_ns.abs_diff(then.age_ns) as f64 / 1e9;
                 let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / secs;
                 let rates = (rate(now.sent, then.sent), rate(now.received, then.received));
                 self.rates.insert(id, rates);

@@ -71,11 +71,19 @@ impl Programs {
         Ok(Self { running, failed })
     }
 
-    /// Says which could not be asked, and why.
+    /// Says which could not be asked, and why: the first of them.
     pub(crate) fn complain(&self) {
-        for (address, error) in &self.failed {
-            complain(&format!("{address}: {error}"));
+        let shown = if self.failed.len() > NAMES + 1 { NAMES } else { self.failed.len() };
+        complain_of(&self.failed[..shown]);
+        let left = self.failed.len() - shown;
+        if left > 0 {
+            complain(&format!("and {left} more could not be asked (`parshall --all` lists them)"));
         }
+    }
+
+    /// Says of all that could not be asked why.
+    pub(crate) fn complain_of_all(&self) {
+        complain_of(&self.failed);
     }
 
     /// How a command ends that has asked all of them.
@@ -124,6 +132,12 @@ impl Programs {
                 list(&meant)
             ))),
         }
+    }
+}
+
+fn complain_of(failed: &[(Address, AskError)]) {
+    for (address, error) in failed {
+        complain(&format!("{}: {error}", line(&address.to_string(), 200)));
     }
 }
 

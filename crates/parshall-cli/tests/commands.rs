@@ -1,6 +1,7 @@
 //! The program itself, against programs that only seem to be some.
 #![cfg(unix)]
 
+#[allow(dead_code)]
 mod fake;
 
 use std::fs::{self, File, Permissions};
@@ -18,6 +19,7 @@ fn folders() -> (TempDir, std::path::PathBuf) {
     let runtime = tempfile::tempdir().unwrap();
     let sockets = runtime.path().join("parshall");
     fs::create_dir(&sockets).unwrap();
+    fs::set_permissions(&sockets, Permissions::from_mode(0o700)).unwrap();
     (runtime, sockets)
 }
 
@@ -61,7 +63,7 @@ fn the_worst_program_is_first_and_the_exit_code_tells() {
 #[test]
 fn nobody_runs() {
     let (runtime, sockets) = folders();
-    // A socket that was left behind, and a file that is none.
+    // A socket that was left behind, and a file that is no socket.
     drop(UnixListener::bind(sockets.join("old.sock")).unwrap());
     File::create(sockets.join("file.sock")).unwrap();
     let (code, out, err) = parshall(runtime.path(), &[]);

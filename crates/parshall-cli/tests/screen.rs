@@ -136,6 +136,18 @@ fn it_ends_with_its_terminal() {
     }
 }
 
+/// Seen to fail with: an error that is not shown.
+#[test]
+fn a_program_that_ends_is_said_to_be_lost() {
+    let runtime = runtime();
+    let Some(mut screen) = Screen::new(runtime.path(), "--every 0.2") else { return };
+    screen.expect("LEN/CAP");
+    fs::remove_file(runtime.path().join("parshall/ingest-2.sock")).unwrap();
+    screen.expect("LOST");
+    screen.press("q");
+    assert_eq!(screen.end(), (Some(0), true));
+}
+
 #[test]
 fn without_a_terminal_it_says_what_to_do() {
     let runtime = runtime();

@@ -36,6 +36,9 @@
 //! case. Of more than 16 connections the oldest is cut. An answer that breaks off ends without its
 //! last chunk.
 //!
+//! A later version may add paths, members of an object and words to protocol 1; whoever reads passes
+//! over what it does not know. What changes otherwise is another protocol, or another schema.
+//!
 //! Nothing can be changed by it. On TCP, everybody who reaches the port may ask, unencrypted; the
 //! host that a request names must be a number, `localhost`, or allowed by [`GaugeBuilder::host`],
 //! and no page of another site may read an answer.
@@ -161,6 +164,10 @@ pub mod http {
     pub use crate::serve::guests::{Guests, Limits};
     pub use crate::serve::host::Hosts;
 }
+
+#[cfg(all(fuzzing, feature = "serve"))]
+#[doc(hidden)]
+pub use serve::fuzzing;
 
 #[cfg(feature = "record")]
 pub use error::{RecordError, RecordErrorKind};

@@ -248,10 +248,12 @@ fn what_the_dead_have_left_is_removed_and_nothing_else() {
     let ours = format!("{}.sock", parshall::process());
     drop(UnixListener::bind(at("dead.sock")).unwrap());
     drop(UnixListener::bind(at(&ours)).unwrap());
+    // Its number is that of a process which lives.
+    drop(UnixListener::bind(at(&format!("dead-{}.sock", std::process::id()))).unwrap());
     let _alive = UnixListener::bind(at("alive.sock")).unwrap();
     symlink("/nowhere", at("a.sock")).unwrap();
     fs::create_dir(at("b.sock")).unwrap();
-    assert_eq!(list(folder.path()).len(), 5);
+    assert_eq!(list(folder.path()).len(), 6);
     let gauge = builder(&folder).start();
     assert_eq!(socket(&gauge), at(&ours));
     assert_eq!(get(socket(&gauge), "/v1/hello").status, 200);

@@ -15,7 +15,7 @@ pub(super) fn polls_since(scene: &Scene<'_>, grant: &Wait<'_>) -> Option<u64> {
     let key = (scene.channel(grant.channel).stats.channel_id, grant.side, grant.is.id);
     let then = scene.before?.waits.get(&key)?.polls_at_grant?;
     let last = scene.actors[grant.party? as usize].before?.polls?;
-    last.checked_sub(then + 1).filter(|&polls| polls > 0)
+    last.checked_sub(then)?.checked_sub(1).filter(|&polls| polls > 0)
 }
 
 /// Whether a thread that was to wake somebody, or to hand out room, may still be about to: a
@@ -85,7 +85,7 @@ pub(super) fn find(
         covered[c as usize] = true;
         let own = |w: &u32| scene.waits[*w as usize].party == Some(holder);
         let behind = tally(scene, waiting().filter(|w| !own(w)).collect());
-        let waits = scene.standing(holder);
+        let waits = scene.actors[holder as usize].oldest;
         findings.push(Finding {
             kind: FindingKind::Futurelock,
             verdict: Verdict::Stuck,
@@ -100,7 +100,7 @@ pub(super) fn find(
                 holder: scene.party(holder),
                 granted_at_ns,
                 polls: polls_since(scene, grant),
-                waits: waits.first().and_then(|&w| scene.hop(w, None)).map(Box::new),
+                waits: waits.and_then(|w| scene.hop(w, None)).map(Box::new),
                 behind,
             },
         });

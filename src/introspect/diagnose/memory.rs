@@ -147,7 +147,8 @@ impl Memory {
         let mut known = channels().map(|channel| channel.stats.channel_id).peekable();
         self.channels.retain(|row| {
             while known.next_if(|&id| id < row.id).is_some() {}
-            known.peek() == Some(&row.id)
+            // One row for one channel, even if a text that was read has two of one number.
+            known.next_if_eq(&row.id).is_some()
         });
         let kept = self.channels.len();
         self.channels.reserve_exact(order.len() - kept);

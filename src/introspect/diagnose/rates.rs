@@ -39,7 +39,7 @@ pub(super) fn find(
         let between = Between {
             from_ns: last.taken_at_ns,
             to_ns: scene.now(),
-            seconds: (scene.now() - last.taken_at_ns) as f64 / 1e9,
+            seconds: age(last.taken_at_ns, scene.now()) as f64 / 1e9,
             sums: Sums::of(stats).since(before.sums),
             sent: stats.sent_total.saturating_sub(before.sent),
             received: stats.recv_total.saturating_sub(before.received),
@@ -187,7 +187,7 @@ impl Seen<'_, '_> {
                     channel: scene.channel_ref(*c),
                     count,
                     per_second,
-                    share: count as f64 / (count + between.sent).max(1) as f64,
+                    share: count as f64 / count.saturating_add(between.sent).max(1) as f64,
                 };
                 findings.push(self.tell(kind, since, evidence));
             }

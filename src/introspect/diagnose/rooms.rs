@@ -157,8 +157,8 @@ fn grants(scene: &Scene<'_>, c: u32) -> (u64, Vec<Grant>) {
     let units = granted.iter().fold(0_u64, |sum, (wait, _)| sum.saturating_add(wait.is.need));
     let grants = granted.iter().filter_map(|&(wait, since_ns)| {
         let party = wait.party?;
-        let waits = scene.standing(party);
-        let waits = waits.first().and_then(|&w| scene.hop(w, None)).map(Box::new);
+        let waits = scene.actors[party as usize].oldest;
+        let waits = waits.and_then(|w| scene.hop(w, None)).map(Box::new);
         Some(Grant { who: scene.party(party), units: wait.is.need, since_ns, waits })
     });
     (units, grants.take(MOST).collect())
@@ -282,7 +282,8 @@ fn unserved<'s, 'a>(scene: &'s Scene<'a>, settings: &Settings, c: u32) -> Option
     if waits.is_empty() || !scene.stands_still(c) {
         return None;
     }
-    let free = stats.capacity.is_some_and(|capacity| stats.queue_len + stats.reserved < capacity);
+    let taken = stats.queue_len.saturating_add(stats.reserved);
+    let free = stats.capacity.is_some_and(|capacity| taken < capacity);
     let first = waits.first().filter(|wait| free && wait.side == Side::Send);
     let receive = waits.iter().find(|wait| stats.queue_len > 0 && wait.side == Side::Receive);
     first.or(receive).filter(|wait| {

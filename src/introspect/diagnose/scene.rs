@@ -37,6 +37,8 @@ pub(super) struct Actor<'a> {
     /// Of those the one that says most of what it does: the oldest, sends first, since a receive
     /// may be awaited for long without anything being wrong.
     pub(super) foremost: Option<u32>,
+    /// Of those the oldest.
+    pub(super) oldest: Option<u32>,
     /// Wakers that it has left behind in channels.
     pub(super) left_wakers: u64,
 }
@@ -116,6 +118,7 @@ impl<'a> Scene<'a> {
                 if let Some(party) = party.filter(|_| is.granted_at_ns.is_none()) {
                     scene.actors[party as usize].standing += 1;
                     scene.put_foremost(party, (side, is.since_ns));
+                    scene.put_oldest(party, is.since_ns);
                 }
                 scene.waits.push(Wait { is, party, channel: c, side, same, still_since_ns });
             }
@@ -150,6 +153,15 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// As [`put_foremost`](Self::put_foremost).
+    fn put_oldest(&mut self, party: u32, since_ns: i64) {
+        let next = self.waits.len() as u32;
+        let oldest = &mut self.actors[party as usize].oldest;
+        if oldest.is_none_or(|known| self.waits[known as usize].is.since_ns > since_ns) {
+            *oldest = Some(next);
+        }
+    }
+
     fn actor(&mut self, task: TaskRef) -> u32 {
         let next = self.actors.len() as u32;
         let place = *self.places.entry(task).or_insert(next);
@@ -161,6 +173,7 @@ impl<'a> Scene<'a> {
                 before,
                 standing: 0,
                 foremost: None,
+                oldest: None,
                 left_wakers: 0,
             });
         }

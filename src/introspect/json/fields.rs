@@ -168,4 +168,13 @@ impl Object {
         let value = self.0.remove(name).ok_or_else(|| Wrong::new("is missing").within(name))?;
         T::deserialize(value).map_err(|error| Wrong::new(error).within(name))
     }
+
+    /// Makes the member none if it is a word that `T` does not have: one of a later version.
+    pub(super) fn forget_unknown<T: DeserializeOwned>(&mut self, name: &str) {
+        if let Some(value @ Value::String(_)) = self.0.get_mut(name)
+            && T::deserialize(&*value).is_err()
+        {
+            *value = Value::Null;
+        }
+    }
 }

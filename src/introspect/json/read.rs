@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::SCHEMA;
 use super::fields::{Fields, Object, Wrong};
 use crate::introspect::Side;
-use crate::task::{TaskKind, TaskRef};
+use crate::task::{TaskKind, TaskRef, TaskState};
 use crate::{
-    ChannelSnapshot, ChannelStats, LeftWaker, Retired, RetiredSnapshot, SenderSnapshot, Snapshot,
-    TaskSnapshot, WaitSnapshot,
+    Call, ChannelSnapshot, ChannelStats, CloseCause, LeftWaker, Retired, RetiredSnapshot,
+    SenderSnapshot, Snapshot, TaskSnapshot, WaitSnapshot,
 };
 
 /// A text is not the JSON of a snapshot. Says what is wrong, and where.
@@ -53,8 +53,10 @@ impl Snapshot {
     /// Reads what [`Graph::write_json`](crate::introspect::Graph::write_json) wrote: a text, or
     /// its bytes. All of the snapshot is in it. The edges are not read: they follow from the rest.
     ///
-    /// What is not known here is passed over. Whether a text is what the schema says is not
-    /// checked, but that everything is there that a snapshot is made of.
+    /// What is not known here is passed over, as a later version of the same schema may write it:
+    /// members, kinds of nodes and of tasks, and words. A call that is not known is read as that of
+    /// its side that is most like it, and any other word as none. Whether a text is what the schema
+    /// says is not checked, but that everything is there that a snapshot is made of.
     ///
     /// # Errors
     /// It is no JSON, is of another version, or lacks something.
@@ -204,8 +206,6 @@ impl Parts {
         let wrong_id = || Wrong::new(format_args!("{id:?} is no id of a {kind}")).within("id");
         let within = |wrong: Wrong| wrong.within("attrs");
         match &*kind {
-            // It has the same attributes as the other end.
-            "mpsc_rx" => {}
             "mpsc_tx" => {
                 let id = id.strip_suffix(":tx").ok_or_else(wrong_id)?.to_owned();
                 let channel = self.channel(id, Object(node.take("attrs")?)).map_err(within)?;
@@ -223,22 +223,21 @@ impl Parts {
                 }
                 self.tasks.push(described(task, Object(node.take("attrs")?)).map_err(within)?);
             }
-            _ => {
-                return Err(
-                    Wrong::new(format_args!("{kind:?} is no kind of a node")).within("kind")
-                );
-            }
+            // `mpsc_rx`, which has the same attributes as the other end; or a kind of a later
+            // version.
+            _ => {}
         }
         Ok(())
     }
 
     fn channel(&mut self, id: String, mut attrs: Object) -> Result<ChannelSnapshot, Wrong> {
+        attrs.forget_unknown::<CloseCause>("close_cause");
         let mut stats = ChannelStats::read(&mut attrs)?;
         // A fraction is read only nearly as it was.
         stats.utilization = ChannelStats::utilization_of(stats.queue_len, stats.capacity);
         let left_waker = match attrs.take("left_waker")? {
             Some(waker) => {
-                Some(self.left_waker(Object(waker)).map_err(|wrong| wrong.within("left_waker"))?)
+                self.left_waker(Object(waker)).map_err(|wrong| wrong.within("left_waker"))?
             }
             None => None,
         };
@@ -266,12 +265,11 @@ impl Parts {
         })
     }
 
-    fn left_waker(&mut self, mut waker: Object) -> Result<LeftWaker, Wrong> {
+    /// None: it is of somebody of a kind that is not known.
+    fn left_waker(&mut self, mut waker: Object) -> Result<Option<LeftWaker>, Wrong> {
         let task = self.task_in(&mut waker, "task")?;
-        Ok(LeftWaker {
-            task: task.ok_or_else(|| Wrong::new("is missing").within("task"))?,
-            own_waker: waker.take("own_waker")?,
-        })
+        let own_waker = waker.take("own_waker")?;
+        Ok(task.map(|task| LeftWaker { task, own_waker }))
     }
 
     fn sender(&mut self, mut sender: Object) -> Result<SenderSnapshot, Wrong> {
@@ -283,9 +281,18 @@ impl Parts {
     }
 
     fn wait(&mut self, mut wait: Object) -> Result<(), Wrong> {
+        wait.forget_unknown::<Side>("side");
+        wait.forget_unknown::<Call>("call");
+        // Of a side that is not known there is no place for it.
+        let Some(side) = wait.take("side")? else { return Ok(()) };
+        let like = match side {
+            Side::Send => Call::Send,
+            Side::Receive => Call::Recv,
+            Side::Close => Call::Closed,
+        };
         let read = WaitSnapshot {
             id: wait.take("id")?,
-            call: wait.take("call")?,
+            call: wait.take::<Option<_>>("call")?.unwrap_or(like),
             task: self.task_in(&mut wait, "task")?,
             own_waker: wait.take("own_waker")?,
             since_ns: wait.take("since_ns")?,
@@ -293,7 +300,7 @@ impl Parts {
             granted_at_ns: wait.take("granted_at_ns")?,
             deadline_ns: wait.take("deadline_ns")?,
         };
-        self.waits.push((wait.take("channel")?, wait.take("side")?, read));
+        self.waits.push((wait.take("channel")?, side, read));
         Ok(())
     }
 
@@ -303,9 +310,11 @@ impl Parts {
         Ok(())
     }
 
-    /// The task with the id that the member has; none if it is null.
+    /// The task with the id that the member has; none if it is null, or of a kind that is not
+    /// known.
     fn task_in(&mut self, object: &mut Object, name: &str) -> Result<Option<TaskRef>, Wrong> {
         let id: Option<String> = object.take(name)?;
+        let id = id.filter(|id| is_known(id, &["task", "thread", "waker"]));
         id.map(|id| self.task(&id)).transpose().map_err(|wrong| wrong.within(name))
     }
 
@@ -348,7 +357,8 @@ impl Parts {
                 return wrong("two nodes are");
             }
         }
-        for (number, (id, side, wait)) in self.waits.into_iter().enumerate() {
+        let waits = self.waits.into_iter().enumerate();
+        for (number, (id, side, wait)) in waits.filter(|(_, (id, ..))| is_known(id, &["mpsc"])) {
             let wrong = |what| {
                 let within = Wrong::new(format_args!("{what} {id:?}"));
                 within.within("channel").within(format_args!("waits[{number}]"))
@@ -379,8 +389,17 @@ impl Parts {
     }
 }
 
+/// Whether an id, `{kind}:{process}:{rest}`, is of one of these kinds; or is no id at all.
+fn is_known(id: &str, kinds: &[&str]) -> bool {
+    let mut parts = id.split(':');
+    let kind = parts.next().unwrap_or_default();
+    let is_kind = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    kinds.contains(&kind) || parts.count() < 2 || kind.is_empty() || !kind.bytes().all(is_kind)
+}
+
 /// A task with its attributes.
 fn described(task: TaskRef, mut attrs: Object) -> Result<TaskSnapshot, Wrong> {
+    attrs.forget_unknown::<TaskState>("state");
     Ok(TaskSnapshot {
         task,
         name: attrs.take("name")?,

@@ -159,6 +159,32 @@ fn show(
     Ok(Asked::Quit)
 }
 
+/// The screens of a program that has answered with these, after each key.
+#[cfg(fuzzing)]
+pub fn screens(looks: &[parshall::Snapshot], keys: &[u8], width: u16, height: u16) -> Vec<String> {
+    use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let mut app = App::new(crate::fuzzing::model(looks), (0, 1));
+    let mut terminal = crate::fuzzing::terminal(width, height);
+    let mut screens = Vec::new();
+    for key in std::iter::once(&0).chain(keys) {
+        let code = match key {
+            0..8 => KeyCode::Enter,
+            8..16 => KeyCode::Esc,
+            16..24 => KeyCode::Down,
+            24..32 => KeyCode::End,
+            key => KeyCode::Char(char::from(*key)),
+        };
+        if app.on_key(KeyEvent::new(code, KeyModifiers::NONE)) == Asked::Quit {
+            break;
+        }
+        let theme = Theme { has_colours: true };
+        terminal.draw(|frame| view::draw(frame, &mut app, theme)).expect("it is memory");
+        let cells = terminal.backend().buffer().content.iter();
+        screens.push(cells.map(|cell| cell.symbol()).collect());
+    }
+    screens
+}
+
 impl App {
     /// What the program has answered. What is shown stays if it has not.
     fn hear(&mut self, answer: feed::Answer) {

@@ -24,6 +24,10 @@ pub(crate) enum Answer {
     Half(Vec<u8>),
     /// Nothing, for a long time.
     Nothing,
+    /// These bytes, and no more.
+    Raw(Vec<u8>),
+    /// The first, and then the second again and again, every so often.
+    Endless(Vec<u8>, Vec<u8>, Duration),
 }
 
 /// One program. It listens until the test is over.
@@ -107,6 +111,15 @@ fn answer(mut stream: UnixStream, answers: &HashMap<&'static str, Answer>) {
         Some(Answer::Body(body)) => ("200 OK", &body[..], body.len()),
         Some(Answer::Half(body)) => ("200 OK", &body[..], body.len() / 2),
         Some(Answer::Nothing) => return thread::sleep(Duration::from_secs(60)),
+        Some(Answer::Raw(bytes)) => return drop(stream.write_all(bytes)),
+        Some(Answer::Endless(first, again, pause)) => {
+            let mut next = stream.write_all(first);
+            while next.is_ok() {
+                thread::sleep(*pause);
+                next = stream.write_all(again);
+            }
+            return;
+        }
         None => ("404 Not Found", &b"no such page"[..], 12),
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());

@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
+use parshall::introspect::text::line;
 use parshall::introspect::{Diagnosis, Verdict};
 
 pub use builder::GaugeBuilder;
@@ -58,7 +59,8 @@ static ACTIVE: AtomicU32 = AtomicU32::new(0);
 ///
 /// # The environment
 /// It has the last word, over [`Gauge::builder`] too. A value that cannot be understood is told,
-/// and changes nothing; an empty one is as none.
+/// and changes nothing; an empty one is as none. So is told a name that begins with `PARSHALL_` and
+/// that nothing reads.
 ///
 /// | variable | |
 /// |---|---|
@@ -179,10 +181,10 @@ impl Running {
             && let Err(name) = parshall::set_process(name)
             && name != parshall::process()
         {
-            let keeps = parshall::process();
+            let (name, keeps) = (line(&name, 60), line(parshall::process(), 60));
             say::warn(format_args!(
-                "this process is not called {name:?}: it has the name {keeps:?} already; \
-                 start the gauge before anything else"
+                "this process is not called `{name}`: it has the name `{keeps}` already; start the \
+                 gauge before anything else"
             ));
         }
         let looks = Arc::new(Looks::new(plan.settings.clone()));

@@ -51,16 +51,8 @@ impl Guests {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(REQUEST)
-            .max_buf_size(HEAD)
-            .max_headers(HEADERS)
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        // An error is the guest's: it has gone, or has sent what is no request.
-        let Limits { at_once, connection: most } = self.limits;
-        let task = tokio::spawn(async move { drop(timeout(most, connection).await) });
+        let Limits { at_once, connection } = self.limits;
+        let task = tokio::spawn(answer(stream, router.clone(), connection));
         let mut guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
         guests.retain(|guest| !guest.is_finished());
         if guests.len() >= at_once
@@ -70,6 +62,7 @@ impl Guests {
         }
         guests.push_back(task.abort_handle());
     }
+
     /// Nobody comes any more: waits until those who are there have left, and no longer than a
     /// moment.
     pub async fn leave(&self) {
@@ -84,4 +77,20 @@ impl Guests {
         };
         let _ = timeout(LEAVE, leave).await;
     }
+}
+
+/// One request, and its answer, for so long at most.
+pub(super) async fn answer<S>(stream: S, router: Router, most: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST)
+        .max_buf_size(HEAD)
+        .max_headers(HEADERS)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    // An error is the guest's: it has gone, or has sent what is no request.
+    drop(timeout(most, connection).await);
 }

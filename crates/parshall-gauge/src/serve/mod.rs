@@ -8,8 +8,11 @@
 //! | `host` | for which host a request on TCP may be |
 //! | `body` | an answer that is sent while it is written |
 //! | `socket` | where the socket lies, and those that the dead have left |
+//! | `fuzzing` | the answers without a socket, for `fuzz/fuzz_targets/gauge.rs` |
 
 mod body;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub(crate) mod guests;
 pub(crate) mod host;
 mod routes;
@@ -19,6 +22,7 @@ mod socket;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -62,14 +66,25 @@ struct Bound {
 impl Server {
     /// None: there is nothing to listen on, which was told unless it was what was asked for.
     pub(crate) fn start(plan: &Plan, looks: Arc<Looks>) -> Option<Self> {
-        let runtime = runtime()
-            .map_err(|error| say::warn(format_args!("nobody can ask this program: {error}")))
-            .ok()?;
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = mpsc::sync_channel(1);
         let plan = plan.clone();
-        let thread = spawn("parshall-gauge", move || serve(runtime, plan, looks, stopped, tell))?;
-        let bound = told.recv_timeout(START).ok()?;
+        // The runtime is made there: to drop one where another runs, as here if the thread is not
+        // to be had, is a panic.
+        let run = move || match runtime() {
+            Ok(runtime) => serve(runtime, plan, looks, stopped, tell),
+            Err(error) => say::warn(format_args!("nobody can ask this program: {error}")),
+        };
+        let thread = spawn("parshall-gauge", run)?;
+        let bound = match told.recv_timeout(START) {
+            Ok(bound) => bound,
+            Err(RecvTimeoutError::Timeout) => {
+                say::warn("nobody can ask this program: its sockets take too long to make");
+                return None;
+            }
+            // That was told.
+            Err(RecvTimeoutError::Disconnected) => return None,
+        };
         Some(Self {
             #[cfg(unix)]
             socket: bound.socket,

@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
@@ -105,47 +105,62 @@ async fn bind_in(folder: &Path) -> io::Result<(UnixListener, Socket)> {
         clean(folder).await;
     }
     let key = &parshall::proc_key()[..8];
-    let path = name(folder, parshall::process(), key)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidFilename, "its path is too long"))?;
+    let names = names(folder, parshall::process(), key);
+    if names.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidFilename, "its path is too long"));
+    }
     // Listened on first, and then named.
     let draft = folder.join(format!(".{key}"));
     let _ = fs::remove_file(&draft);
     let listener = UnixListener::bind(&draft)?;
     let named = fs::set_permissions(&draft, Permissions::from_mode(0o600))
         .and_then(|()| fs::symlink_metadata(&draft))
-        .and_then(|found| fs::rename(&draft, &path).map(|()| id(&found)));
-    match named {
-        Ok(file) => Ok((listener, Socket { path, file })),
-        Err(error) => {
-            let _ = fs::remove_file(&draft);
-            Err(error)
-        }
-    }
+        .and_then(|found| Ok((id(&found), give_name(&draft, names)?)));
+    let _ = fs::remove_file(&draft);
+    let (file, path) = named?;
+    Ok((listener, Socket { path, file }))
 }
 
-/// A path that nobody has: `{process}.sock` or, if that is somebody's or too long,
+/// Gives the socket the first of these names that nobody has. Many may look for one at once, where
+/// the folder could not be locked in time: a second link takes no name from anybody.
+fn give_name(draft: &Path, names: Vec<PathBuf>) -> io::Result<PathBuf> {
+    let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    for path in names {
+        match fs::hard_link(draft, &path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
+            // There are no links here.
+            Err(_) if fs::symlink_metadata(&path).is_err() => {
+                return fs::rename(draft, &path).map(|()| path);
+            }
+            Err(error) => taken = error,
+        }
+    }
+    Err(taken)
+}
+
+/// The names for a socket that fit: `{process}.sock`; and for when that is somebody's or too long,
 /// `{process}-{key}.sock`, with as much of the process's name as there is room for.
-fn name(folder: &Path, process: &str, key: &str) -> Option<PathBuf> {
+fn names(folder: &Path, process: &str, key: &str) -> Vec<PathBuf> {
     let process = process.replace('/', "%2F");
     // What begins with a dot is hidden from those who list the folder.
     let process = process.strip_prefix('.').map_or(process.clone(), |rest| format!("%2E{rest}"));
     let fits = |path: &PathBuf| path.as_os_str().len() <= LONGEST;
     let plain = folder.join(format!("{process}.sock"));
-    if fits(&plain) && fs::symlink_metadata(&plain).is_err() {
-        return Some(plain);
-    }
     let beside = folder.join(format!("-{key}.sock")).as_os_str().len();
-    let room = LONGEST.checked_sub(beside)?.min(process.len());
-    let room = (0..=room).rev().find(|&room| process.is_char_boundary(room))?;
-    let path = folder.join(format!("{}-{key}.sock", &process[..room]));
+    let room = LONGEST.saturating_sub(beside).min(process.len());
+    let room = (1..=room).rev().find(|&room| process.is_char_boundary(room));
     // Nobody else has this key.
-    (fits(&path) && room > 0).then_some(path)
+    let beside = room.map(|room| folder.join(format!("{}-{key}.sock", &process[..room])));
+    [Some(plain), beside].into_iter().flatten().filter(fits).collect()
 }
 
-/// Removes the sockets of processes that are no more.
+/// Removes the sockets of processes that are no more, as many as there is time for: the program
+/// waits.
 async fn clean(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
+    let begun = Instant::now();
+    for entry in entries.flatten().take_while(|_| begun.elapsed() < PATIENCE) {
         let is_socket = entry.file_type().is_ok_and(|kind| kind.is_socket());
         if is_socket && is_stale(&entry.path()).await {
             let _ = fs::remove_file(entry.path());
@@ -178,7 +193,7 @@ mod tests {
     use super::*;
 
     fn named(process: &str) -> String {
-        let path = name(Path::new("/nowhere/parshall"), process, "0123abcd").unwrap();
+        let path = names(Path::new("/nowhere/parshall"), process, "0123abcd").remove(0);
         assert!(path.as_os_str().len() <= LONGEST);
         assert_eq!(path.parent(), Some(Path::new("/nowhere/parshall")));
         path.file_name().unwrap().to_str().unwrap().to_owned()
@@ -197,6 +212,26 @@ mod tests {
             assert!(file.ends_with("-0123abcd.sock") && file.len() > 70, "{file}");
         }
         let deep = Path::new("/nowhere").join("x".repeat(LONGEST));
-        assert_eq!(name(&deep, "ingest", "0123abcd"), None);
+        assert_eq!(names(&deep, "ingest", "0123abcd"), [""; 0].map(PathBuf::from));
+    }
+
+    /// As when many programs of one name start at once, and the folder is not locked in time.
+    ///
+    /// Seen to fail with: a rename, which takes the name of one that lives.
+    #[test]
+    fn a_name_is_taken_from_nobody() {
+        use std::os::unix::net::UnixListener;
+
+        let folder = tempfile::tempdir().unwrap();
+        let draft = folder.path().join(".draft");
+        let first = UnixListener::bind(folder.path().join("api.sock")).unwrap();
+        let _second = UnixListener::bind(&draft).unwrap();
+        let names = names(folder.path(), "api", "0123abcd");
+        let beside = folder.path().join("api-0123abcd.sock");
+        assert_eq!(give_name(&draft, names.clone()).unwrap(), beside);
+        let _ours = std::os::unix::net::UnixStream::connect(&names[0]).unwrap();
+        first.set_nonblocking(true).unwrap();
+        assert!(first.accept().is_ok(), "somebody else is reached by that name");
+        assert!(give_name(&draft, names).is_err(), "both are taken");
     }
 }

@@ -3,4 +3,5 @@
 mod build;
 mod deadlocks;
 mod facts;
+mod hostile;
 mod trends;
