@@ -179,7 +179,6 @@ pub(crate) mod row {
 
 #[cfg(not(parshall_loom_inside))]
 mod imp {
-    pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
     #[cfg(any(not(parshall_loom), feature = "introspect"))]
     pub(crate) use std::thread;
@@ -187,6 +186,17 @@ mod imp {
     pub(crate) use super::plain::AtomicU64;
     #[cfg(not(parshall_loom))]
     pub(crate) use crossbeam_utils::Backoff;
+
+    /// Memory of which loom is told, and that must be freed. Else nothing.
+    #[derive(Debug)]
+    pub(crate) struct Tracked;
+
+    impl Tracked {
+        #[inline(always)]
+        pub(crate) fn new() -> Self {
+            Self
+        }
+    }
 
     /// `std`'s cell behind loom's interface: access only inside a closure.
     #[derive(Debug)]
@@ -213,8 +223,17 @@ mod imp {
 #[cfg(parshall_loom_inside)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    /// As in the ordinary build.
+    #[derive(Debug)]
+    pub(crate) struct Tracked(#[allow(dead_code)] loom::alloc::Track<()>);
+
+    impl Tracked {
+        pub(crate) fn new() -> Self {
+            Self(loom::alloc::Track::new(()))
+        }
+    }
 
     /// Loom's atomic with a shadow that every load touches first, by a relaxed swap that orders
     /// nothing. Loom remembers one last access per object: a thread's own load would hide an

@@ -6,6 +6,7 @@
 
 mod counts;
 mod info;
+mod owner;
 mod receive;
 mod receive_waits;
 mod send;
@@ -18,7 +19,7 @@ use core::panic::Location;
 
 use crate::ring::{Reader, Ring};
 use crate::sync::order::Order;
-use crate::sync::{Arc, plain, step};
+use crate::sync::{plain, step};
 use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
@@ -30,6 +31,9 @@ pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use info::Registration;
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+pub(crate) use owner::Listing;
+pub(crate) use owner::Owner;
 pub(crate) use receive::{Consumer, Nothing};
 
 pub(crate) use send::Missing;
@@ -49,7 +53,7 @@ pub(crate) use trace::Trace;
 /// Everything of a channel but the type of its messages.
 ///
 /// In this order, for the reason that [`Ring`] gives: whoever clones or drops a handle writes
-/// `counts`, and the count of the `Arc` before them, and must not take the tail's line from who
+/// `counts`, and the count of owners before them, and must not take the tail's line from who
 /// sends. What is seldom used lies between, and at the end, where a neighbour in memory begins.
 #[repr(C)]
 pub(crate) struct Shared {
@@ -71,7 +75,7 @@ pub(crate) struct Shared {
 
 /// A typed handle to a channel.
 pub(crate) struct Chan<T> {
-    shared: Arc<Shared>,
+    shared: Owner,
     /// Invariant in `T`, and `Send` and `Sync` if `T: Send`: as a mutex around the messages.
     messages: PhantomData<plain::Mutex<T>>,
 }
@@ -108,20 +112,20 @@ impl<T> Chan<T> {
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
         let Settings { name, shape, location, on_drop } = settings;
         let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop);
-        let (shared, reader) = Shared::create(|ring| {
+        let (sender, receiver, reader) = Shared::create(|ring| {
             // SAFETY: memory for a ring, and nobody else's.
             unsafe { Ring::init::<T>(ring, shape, info) }
         });
-        let chan = Self { shared, messages: PhantomData };
-        (chan.clone(), Consumer::new(chan, reader))
+        let of = |shared| Self { shared, messages: PhantomData };
+        (of(sender), Consumer::new(of(receiver), reader))
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Owner {
         &self.shared
     }
 
     pub(crate) fn same_channel(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        self.shared.is_same(&other.shared)
     }
 }
 
@@ -138,10 +142,9 @@ impl Shared {
         }
     };
 
-    /// Written where it stays: see [`Ring::init`], which `ring` calls. (Should that unwind, what
-    /// was written so far is leaked, and nothing worse.)
+    /// Written where it stays: see [`Ring::init`], which `ring` calls.
     #[inline(always)]
-    fn create(ring: impl FnOnce(*mut Ring<Info>) -> Reader) -> (Arc<Self>, Reader) {
+    fn create(ring: impl FnOnce(*mut Ring<Info>) -> Reader) -> (Owner, Owner, Reader) {
         let () = Self::APART;
         let fill = |at: *mut Self| {
             // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds
@@ -156,21 +159,8 @@ impl Shared {
                 ring(&raw mut (*at).ring)
             }
         };
-        #[cfg(not(parshall_loom_inside))]
-        {
-            let shared = Arc::<Self>::new_uninit();
-            let reader = fill(Arc::as_ptr(&shared).cast_mut().cast());
-            // SAFETY: filled.
-            (unsafe { shared.assume_init() }, reader)
-        }
-        // Loom's `Arc` takes what is made.
-        #[cfg(parshall_loom_inside)]
-        {
-            let mut shared = core::mem::MaybeUninit::<Self>::uninit();
-            let reader = fill(shared.as_mut_ptr());
-            // SAFETY: filled.
-            (Arc::new(unsafe { shared.assume_init() }), reader)
-        }
+        // SAFETY: it fills all fields.
+        unsafe { Owner::two(fill) }
     }
 
     #[inline]

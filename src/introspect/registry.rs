@@ -8,9 +8,8 @@
 mod chunks;
 mod names;
 
-use crate::chan::{Registration, Shared, Sums};
-use crate::sync::Arc as SharedArc;
-use crate::sync::plain::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, Weak};
+use crate::chan::{Listing, Owner, Registration, Shared, Sums};
+use crate::sync::plain::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
 use chunks::Chunks;
 use names::{Name, Names};
@@ -38,7 +37,7 @@ struct Registry {
 }
 
 enum Slot {
-    Live(Weak<Shared>),
+    Live(Listing),
     Vacant(Option<u32>),
 }
 
@@ -143,7 +142,7 @@ fn lock() -> MutexGuard<'static, Registry> {
 }
 
 /// Lists a new channel, before its handles are given out.
-pub(crate) fn enter(shared: &SharedArc<Shared>) {
+pub(crate) fn enter(shared: &Owner) {
     let hash = shared.info().name.as_deref().map_or(0, names::hash);
     // The lock is given back at the end of the statement.
     let listed = lock().list(shared, hash, None);
@@ -153,7 +152,7 @@ pub(crate) fn enter(shared: &SharedArc<Shared>) {
 }
 
 #[cold]
-fn enter_slow(shared: &SharedArc<Shared>, mut hash: u64, mut lack: Lack) {
+fn enter_slow(shared: &Owner, mut hash: u64, mut lack: Lack) {
     let info = shared.info();
     let mut stock = Stock::default();
     loop {
@@ -211,7 +210,7 @@ impl Registry {
     /// `hash` is that of its name, or of the text in `stock`.
     fn list(
         &mut self,
-        shared: &SharedArc<Shared>,
+        shared: &Owner,
         hash: u64,
         mut stock: Option<&mut Stock>,
     ) -> Result<(), Lack> {
@@ -226,7 +225,7 @@ impl Registry {
         let name = self.names.entry(info, hash, stock)?;
         let ordinal = name.map_or(0, |name| self.names.at(name).count());
         // What it replaces is vacant: nothing is dropped.
-        let old = core::mem::replace(self.slots.at(slot), Slot::Live(SharedArc::downgrade(shared)));
+        let old = core::mem::replace(self.slots.at(slot), Slot::Live(shared.listing()));
         match old {
             Slot::Vacant(next) if slot != self.used => self.vacant = next,
             _ => self.used += 1,
@@ -247,7 +246,7 @@ impl Registry {
 ///
 /// Between two pieces `look` takes far longer than the lock is held, so who creates a channel
 /// meanwhile does not wait for more than a piece or two.
-pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<SharedArc<Shared>> {
+pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
     let mut all = Vec::new();
     let mut next = 0;
     loop {
