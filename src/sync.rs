@@ -101,22 +101,33 @@ pub(crate) mod acting {
 ///   is not SeqCst is seen, and a look that stands for another's step (Q2); a last look that is not
 ///   is made up for by the step.
 pub(crate) trait LoadSeqCst {
-    fn load_sc(&self) -> u64;
+    type Word;
+
+    fn load_sc(&self) -> Self::Word;
 }
 
-impl LoadSeqCst for AtomicU64 {
-    #[inline(always)]
-    fn load_sc(&self) -> u64 {
-        // ORDERING: the callers say what it pairs with.
-        #[cfg(any(not(parshall_loom_inside), parshall_fence_behind))]
-        return self.load(Ordering::SeqCst);
-        #[cfg(all(parshall_loom_inside, not(parshall_fence_behind)))]
-        {
-            loom::sync::atomic::fence(Ordering::SeqCst);
-            self.load(Ordering::Acquire)
+macro_rules! load_seq_cst {
+    ($atomic:ident $(<$T:ident>)?, $word:ty) => {
+        impl $(<$T>)? LoadSeqCst for $atomic $(<$T>)? {
+            type Word = $word;
+
+            #[inline(always)]
+            fn load_sc(&self) -> $word {
+                // ORDERING: the callers say what it pairs with.
+                #[cfg(any(not(parshall_loom_inside), parshall_fence_behind))]
+                return self.load(Ordering::SeqCst);
+                #[cfg(all(parshall_loom_inside, not(parshall_fence_behind)))]
+                {
+                    loom::sync::atomic::fence(Ordering::SeqCst);
+                    self.load(Ordering::Acquire)
+                }
+            }
         }
-    }
+    };
 }
+
+load_seq_cst!(AtomicU64, u64);
+load_seq_cst!(AtomicPtr<T>, *mut T);
 
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {

@@ -6,6 +6,7 @@
 
 mod counts;
 mod info;
+mod on_close;
 mod owner;
 mod receive;
 mod receive_waits;
@@ -20,10 +21,12 @@ use core::panic::Location;
 use crate::ring::{Reader, Ring};
 use crate::sync::order::Order;
 use crate::sync::{plain, step};
+use crate::telemetry::ledger::Ledger;
 use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
+use on_close::OnClose;
 use receive_waits::ReceiveWaits;
 
 pub(crate) use crate::ring::{Origin, Shape};
@@ -63,8 +66,7 @@ pub(crate) struct Shared {
     receiver: RxWaker,
     /// Likewise.
     receive_waits: ReceiveWaits,
-    /// Callers of `Sender::closed`. It is never served, only closed.
-    on_close: WaitQueue,
+    on_close: OnClose,
     ring: Ring<Info>,
     /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end
     /// of the ring.
@@ -103,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) name: Option<plain::Arc<str>>,
     pub(crate) shape: Shape,
     pub(crate) location: &'static Location<'static>,
+    /// Its senders are traced.
+    pub(crate) trace_senders: bool,
     /// What telemetry does when the channel ends.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
 }
@@ -110,8 +114,9 @@ pub(crate) struct Settings {
 impl<T> Chan<T> {
     /// A channel with one sender and its receiving end.
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, shape, location, on_drop } = settings;
-        let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop);
+        let Settings { name, shape, location, trace_senders, on_drop } = settings;
+        let senders = trace_senders.then(|| Box::new(Ledger::new()));
+        let info = || Info::new(name, location, core::any::type_name::<T>(), senders, on_drop);
         let (sender, receiver, reader) = Shared::create(|ring| {
             // SAFETY: memory for a ring, and nobody else's.
             unsafe { Ring::init::<T>(ring, shape, info) }
@@ -154,7 +159,7 @@ impl Shared {
                 (&raw mut (*at).receiver).write(RxWaker::new());
                 (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
                 (&raw mut (*at).senders).write(WaitQueue::new());
-                (&raw mut (*at).on_close).write(WaitQueue::new());
+                (&raw mut (*at).on_close).write(OnClose::new());
                 (&raw mut (*at).order).write(Order::new());
                 ring(&raw mut (*at).ring)
             }
@@ -202,14 +207,29 @@ impl Shared {
         }
     }
 
-    /// The receiver will take nothing that is not sent or permitted yet.
-    fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
+    /// The receiver will take nothing that is not sent or permitted yet: from `close` on, which
+    /// marks that in the ring.
+    #[inline]
+    fn close_by_receiver<R>(
+        &self,
+        cause: CloseCause,
+        close: impl FnOnce() -> R,
+        panic: &mut FirstPanic,
+    ) -> R {
         self.order.closed();
         self.info().note_close(cause);
-        self.ring.close();
+        let closed = close();
         step("close: marked");
+        self.fail_waiting(panic);
+        closed
+    }
+
+    /// The channel was closed by the receiver.
+    fn fail_waiting(&self, panic: &mut FirstPanic) {
         self.fail_senders(panic);
-        self.on_close.close(panic);
+        if let Some(line) = self.on_close.line() {
+            line.close(panic);
+        }
     }
 
     /// Fails all who wait for room in a channel that is closed.

@@ -290,6 +290,7 @@ mod tests {
             name: None,
             shape: Shape { capacity: Some(2), origin: Origin::default() },
             location: Location::caller(),
+            trace_senders: false,
             on_drop: None,
         })
     }

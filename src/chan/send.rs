@@ -282,7 +282,7 @@ impl Turn {
     }
 
     fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
-        if self.is_for_closure() { &shared.on_close } else { &shared.senders }
+        if self.is_for_closure() { shared.on_close.line_or_new() } else { &shared.senders }
     }
 
     /// The plain case is a wait that was granted.
@@ -394,7 +394,13 @@ impl Turn {
         let mut wait = Wait::Pending;
         OwesValue::settle(|panic| {
             wait = if is_for_closure {
-                shared.on_close.register(key, waiter, mine, &Closure(&shared.ring), panic)
+                shared.on_close.line_or_new().register(
+                    key,
+                    waiter,
+                    mine,
+                    &Closure(&shared.ring),
+                    panic,
+                )
             } else {
                 shared.senders.register(key, waiter, mine, shared, panic)
             };

@@ -334,6 +334,7 @@ mod tests {
             name: Some("dying".into()),
             shape: Shape { capacity: Some(1), origin: Origin::default() },
             location: Location::caller(),
+            trace_senders: false,
             on_drop: Some(dies),
         });
         enter(chan.shared());

@@ -92,6 +92,7 @@
 //! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, waiter and units of the waiter |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
 //! | Q3 | number, link or hint of a segment, Release, in `AtomicLink::swap`, `set_up`, `set_out` and `seek_from` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
+//! | Q9 | the line of those who wait for the end, SeqCst, in `line_or_new` | the same, SeqCst, in `line` | the line, set up |
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
 //! | M3, M4, M5 | sums of what was taken out and of waits that were given up; waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out, or a wait over; a place of a later wait |
