@@ -14,8 +14,10 @@ use crate::sync::plain::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 use chunks::Chunks;
 use names::{Name, Names};
 
-/// Channels or names that a snapshot looks up in one critical section: a few microseconds.
-const PIECE: u32 = 64;
+/// Channels or names that a snapshot looks up in one critical section. So few, that it is shorter
+/// than a thread spins before it sleeps on the lock: who creates a channel meanwhile is not put to
+/// sleep, which on a busy machine would cost it a turn of the scheduler.
+const PIECE: u32 = 8;
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     slots: Chunks::new(),
@@ -248,9 +250,9 @@ impl Registry {
 /// meanwhile does not wait for more than a piece or two.
 pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
     let mut all = Vec::new();
+    let mut piece = Vec::with_capacity(PIECE as usize);
     let mut next = 0;
     loop {
-        let mut piece = Vec::with_capacity(PIECE as usize);
         let mut registry = lock();
         let used = registry.used;
         let end = used.min(next + PIECE);
@@ -265,7 +267,7 @@ pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
         if dying {
             // Its last handle has gone, and its sums are on their way to the retired: were they in
             // neither, totals would fall.
-            drop(piece);
+            piece.clear();
             crate::sync::thread::yield_now();
             continue;
         }
@@ -284,16 +286,16 @@ pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
 /// were too many to remember.
 pub(crate) fn retired() -> (Vec<(String, Retired)>, Retired) {
     let mut all = Vec::new();
+    let mut piece = Vec::with_capacity(PIECE as usize);
     let mut next = 0;
     loop {
-        let mut piece = Vec::with_capacity(PIECE as usize);
         let mut registry = lock();
         let known = registry.names.len;
         let end = known.min(next + PIECE);
         piece.extend((next..end).filter_map(|index| registry.names.at(index).retired()));
         let other = registry.other.clone();
         drop(registry);
-        all.extend(piece.into_iter().map(|(text, retired)| (text.to_string(), retired)));
+        all.extend(piece.drain(..).map(|(text, retired)| (text.to_string(), retired)));
         if end == known {
             return (all, other);
         }
