@@ -101,22 +101,33 @@ pub(crate) mod acting {
 ///   is not SeqCst is seen, and a look that stands for another's step (Q2); a last look that is not
 ///   is made up for by the step.
 pub(crate) trait LoadSeqCst {
-    fn load_sc(&self) -> u64;
+    type Word;
+
+    fn load_sc(&self) -> Self::Word;
 }
 
-impl LoadSeqCst for AtomicU64 {
-    #[inline(always)]
-    fn load_sc(&self) -> u64 {
-        // ORDERING: the callers say what it pairs with.
-        #[cfg(any(not(parshall_loom_inside), parshall_fence_behind))]
-        return self.load(Ordering::SeqCst);
-        #[cfg(all(parshall_loom_inside, not(parshall_fence_behind)))]
-        {
-            loom::sync::atomic::fence(Ordering::SeqCst);
-            self.load(Ordering::Acquire)
+macro_rules! load_seq_cst {
+    ($atomic:ident $(<$T:ident>)?, $word:ty) => {
+        impl $(<$T>)? LoadSeqCst for $atomic $(<$T>)? {
+            type Word = $word;
+
+            #[inline(always)]
+            fn load_sc(&self) -> $word {
+                // ORDERING: the callers say what it pairs with.
+                #[cfg(any(not(parshall_loom_inside), parshall_fence_behind))]
+                return self.load(Ordering::SeqCst);
+                #[cfg(all(parshall_loom_inside, not(parshall_fence_behind)))]
+                {
+                    loom::sync::atomic::fence(Ordering::SeqCst);
+                    self.load(Ordering::Acquire)
+                }
+            }
         }
-    }
+    };
 }
+
+load_seq_cst!(AtomicU64, u64);
+load_seq_cst!(AtomicPtr<T>, *mut T);
 
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {
@@ -179,7 +190,6 @@ pub(crate) mod row {
 
 #[cfg(not(parshall_loom_inside))]
 mod imp {
-    pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
     #[cfg(any(not(parshall_loom), feature = "introspect"))]
     pub(crate) use std::thread;
@@ -187,6 +197,17 @@ mod imp {
     pub(crate) use super::plain::AtomicU64;
     #[cfg(not(parshall_loom))]
     pub(crate) use crossbeam_utils::Backoff;
+
+    /// Memory of which loom is told, and that must be freed. Else nothing.
+    #[derive(Debug)]
+    pub(crate) struct Tracked;
+
+    impl Tracked {
+        #[inline(always)]
+        pub(crate) fn new() -> Self {
+            Self
+        }
+    }
 
     /// `std`'s cell behind loom's interface: access only inside a closure.
     #[derive(Debug)]
@@ -213,8 +234,17 @@ mod imp {
 #[cfg(parshall_loom_inside)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    /// As in the ordinary build.
+    #[derive(Debug)]
+    pub(crate) struct Tracked(#[allow(dead_code)] loom::alloc::Track<()>);
+
+    impl Tracked {
+        pub(crate) fn new() -> Self {
+            Self(loom::alloc::Track::new(()))
+        }
+    }
 
     /// Loom's atomic with a shadow that every load touches first, by a relaxed swap that orders
     /// nothing. Loom remembers one last access per object: a thread's own load would hide an

@@ -4,7 +4,7 @@
 
 use core::panic::Location;
 
-use crate::sync::plain::{Arc, AtomicU8, AtomicU64, OnceLock, Ordering};
+use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Ordering};
 use crate::telemetry::clock;
 use crate::telemetry::ledger::Ledger;
 use crate::telemetry::name::{self, NameCell};
@@ -75,8 +75,8 @@ pub(crate) struct Info {
     /// Slot and name of the [`Registration`], a half each; `UNLISTED` if there is none.
     place: AtomicU64,
     ordinal: AtomicU64,
-    /// The strong senders that live, if they are traced. Set before the first one is made.
-    senders: OnceLock<Box<Ledger>>,
+    /// The strong senders that live, if they are traced.
+    senders: Option<Box<Ledger>>,
     /// Called when the channel's last handle goes.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
     /// `CloseCause` + 1 of the first cause; 0 while open.
@@ -107,6 +107,7 @@ impl Info {
         name: Option<Arc<str>>,
         location: &'static Location<'static>,
         payload: &'static str,
+        senders: Option<Box<Ledger>>,
         on_drop: Option<fn(&Shared, Sums)>,
     ) -> Self {
         let by_type = || (!name::tells(location)).then(|| name::short_type(payload).into());
@@ -120,7 +121,7 @@ impl Info {
             creator: TaskRef::word(task::creator()),
             place: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
-            senders: OnceLock::new(),
+            senders,
             on_drop,
             full: AtomicU64::new(0),
             closed: AtomicU64::new(0),
@@ -139,17 +140,10 @@ impl Info {
         TaskRef::from_word(self.creator)
     }
 
-    /// From now on the senders are traced that are made.
-    #[cold]
-    pub(crate) fn trace_senders(&self) {
-        // Nobody else sets it; a box that is too many would be dropped.
-        drop(self.senders.set(Box::new(Ledger::new())));
-    }
-
     /// The strong senders that live, if they are traced.
     #[inline]
     pub(crate) fn senders(&self) -> Option<&Ledger> {
-        self.senders.get().map(|ledger| &**ledger)
+        self.senders.as_deref()
     }
 
     /// Notes the channel's place, before any other thread can see the channel but by that place.

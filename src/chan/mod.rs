@@ -6,6 +6,8 @@
 
 mod counts;
 mod info;
+mod on_close;
+mod owner;
 mod receive;
 mod receive_waits;
 mod send;
@@ -18,11 +20,13 @@ use core::panic::Location;
 
 use crate::ring::{Reader, Ring};
 use crate::sync::order::Order;
-use crate::sync::{Arc, plain, step};
+use crate::sync::{plain, step};
+use crate::telemetry::ledger::Ledger;
 use crate::unwind::{FirstPanic, Owes, OwesNothing};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
+use on_close::OnClose;
 use receive_waits::ReceiveWaits;
 
 pub(crate) use crate::ring::{Origin, Shape};
@@ -30,6 +34,9 @@ pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use info::Registration;
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+pub(crate) use owner::Listing;
+pub(crate) use owner::Owner;
 pub(crate) use receive::{Consumer, Nothing};
 
 pub(crate) use send::Missing;
@@ -49,7 +56,7 @@ pub(crate) use trace::Trace;
 /// Everything of a channel but the type of its messages.
 ///
 /// In this order, for the reason that [`Ring`] gives: whoever clones or drops a handle writes
-/// `counts`, and the count of the `Arc` before them, and must not take the tail's line from who
+/// `counts`, and the count of owners before them, and must not take the tail's line from who
 /// sends. What is seldom used lies between, and at the end, where a neighbour in memory begins.
 #[repr(C)]
 pub(crate) struct Shared {
@@ -59,8 +66,7 @@ pub(crate) struct Shared {
     receiver: RxWaker,
     /// Likewise.
     receive_waits: ReceiveWaits,
-    /// Callers of `Sender::closed`. It is never served, only closed.
-    on_close: WaitQueue,
+    on_close: OnClose,
     ring: Ring<Info>,
     /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end
     /// of the ring.
@@ -71,7 +77,7 @@ pub(crate) struct Shared {
 
 /// A typed handle to a channel.
 pub(crate) struct Chan<T> {
-    shared: Arc<Shared>,
+    shared: Owner,
     /// Invariant in `T`, and `Send` and `Sync` if `T: Send`: as a mutex around the messages.
     messages: PhantomData<plain::Mutex<T>>,
 }
@@ -99,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) name: Option<plain::Arc<str>>,
     pub(crate) shape: Shape,
     pub(crate) location: &'static Location<'static>,
+    /// Its senders are traced.
+    pub(crate) trace_senders: bool,
     /// What telemetry does when the channel ends.
     pub(crate) on_drop: Option<fn(&Shared, Sums)>,
 }
@@ -106,22 +114,23 @@ pub(crate) struct Settings {
 impl<T> Chan<T> {
     /// A channel with one sender and its receiving end.
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, shape, location, on_drop } = settings;
-        let info = || Info::new(name, location, core::any::type_name::<T>(), on_drop);
-        let (shared, reader) = Shared::create(|ring| {
+        let Settings { name, shape, location, trace_senders, on_drop } = settings;
+        let senders = trace_senders.then(|| Box::new(Ledger::new()));
+        let info = || Info::new(name, location, core::any::type_name::<T>(), senders, on_drop);
+        let (sender, receiver, reader) = Shared::create(|ring| {
             // SAFETY: memory for a ring, and nobody else's.
             unsafe { Ring::init::<T>(ring, shape, info) }
         });
-        let chan = Self { shared, messages: PhantomData };
-        (chan.clone(), Consumer::new(chan, reader))
+        let of = |shared| Self { shared, messages: PhantomData };
+        (of(sender), Consumer::new(of(receiver), reader))
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Owner {
         &self.shared
     }
 
     pub(crate) fn same_channel(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
+        self.shared.is_same(&other.shared)
     }
 }
 
@@ -138,10 +147,9 @@ impl Shared {
         }
     };
 
-    /// Written where it stays: see [`Ring::init`], which `ring` calls. (Should that unwind, what
-    /// was written so far is leaked, and nothing worse.)
+    /// Written where it stays: see [`Ring::init`], which `ring` calls.
     #[inline(always)]
-    fn create(ring: impl FnOnce(*mut Ring<Info>) -> Reader) -> (Arc<Self>, Reader) {
+    fn create(ring: impl FnOnce(*mut Ring<Info>) -> Reader) -> (Owner, Owner, Reader) {
         let () = Self::APART;
         let fill = |at: *mut Self| {
             // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds
@@ -151,26 +159,13 @@ impl Shared {
                 (&raw mut (*at).receiver).write(RxWaker::new());
                 (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
                 (&raw mut (*at).senders).write(WaitQueue::new());
-                (&raw mut (*at).on_close).write(WaitQueue::new());
+                (&raw mut (*at).on_close).write(OnClose::new());
                 (&raw mut (*at).order).write(Order::new());
                 ring(&raw mut (*at).ring)
             }
         };
-        #[cfg(not(parshall_loom_inside))]
-        {
-            let shared = Arc::<Self>::new_uninit();
-            let reader = fill(Arc::as_ptr(&shared).cast_mut().cast());
-            // SAFETY: filled.
-            (unsafe { shared.assume_init() }, reader)
-        }
-        // Loom's `Arc` takes what is made.
-        #[cfg(parshall_loom_inside)]
-        {
-            let mut shared = core::mem::MaybeUninit::<Self>::uninit();
-            let reader = fill(shared.as_mut_ptr());
-            // SAFETY: filled.
-            (Arc::new(unsafe { shared.assume_init() }), reader)
-        }
+        // SAFETY: it fills all fields.
+        unsafe { Owner::two(fill) }
     }
 
     #[inline]
@@ -212,14 +207,29 @@ impl Shared {
         }
     }
 
-    /// The receiver will take nothing that is not sent or permitted yet.
-    fn close_by_receiver(&self, cause: CloseCause, panic: &mut FirstPanic) {
+    /// The receiver will take nothing that is not sent or permitted yet: from `close` on, which
+    /// marks that in the ring.
+    #[inline]
+    fn close_by_receiver<R>(
+        &self,
+        cause: CloseCause,
+        close: impl FnOnce() -> R,
+        panic: &mut FirstPanic,
+    ) -> R {
         self.order.closed();
         self.info().note_close(cause);
-        self.ring.close();
+        let closed = close();
         step("close: marked");
+        self.fail_waiting(panic);
+        closed
+    }
+
+    /// The channel was closed by the receiver.
+    fn fail_waiting(&self, panic: &mut FirstPanic) {
         self.fail_senders(panic);
-        self.on_close.close(panic);
+        if let Some(line) = self.on_close.line() {
+            line.close(panic);
+        }
     }
 
     /// Fails all who wait for room in a channel that is closed.

@@ -100,10 +100,28 @@ impl<T> Consumer<T> {
             // As Tokio: without budget nobody waits for a message. The task is woken.
             return runtime::poll_budget(cx).map(|_| unreachable!("none was left"));
         }
+        if self.chan.ring.tail().is_closed() && self.is_at_the_end() {
+            return self.look_again(Some(Nothing::Drained), want, cx);
+        }
         match self.park(want, cx.waker()) {
             Some(Nothing::Empty) => Poll::Pending,
             other => self.look_again(other, want, cx),
         }
+    }
+
+    /// The end of most tasks that receive: whoever does not wait any more need not park to find
+    /// that nothing will ever come, nor leave a waker behind. A park that stands, because the
+    /// receiver itself has closed, is ended by the next one.
+    #[cold]
+    #[inline(never)]
+    fn is_at_the_end(&mut self) -> bool {
+        let tail = self.chan.ring.tail();
+        let ended = !tail.is_parked() && self.chan.ring.is_drained(tail, &self.reader);
+        if ended {
+            self.chan.saw_end();
+            self.receiving::<Any>().give_blocks_back();
+        }
+        ended
     }
 
     /// The park failed: a message came meanwhile, or the end.
@@ -270,7 +288,8 @@ impl<T> Consumer<T> {
     pub(crate) fn close(&self) {
         self.chan.order.begin();
         OwesNothing::settle(|panic| {
-            self.chan.close_by_receiver(CloseCause::ReceiverClosed, panic);
+            let close = || self.chan.ring.close();
+            self.chan.close_by_receiver(CloseCause::ReceiverClosed, close, panic);
         });
     }
 }
@@ -479,7 +498,11 @@ impl<T> Drop for Consumer<T> {
         self.chan.order.begin();
         OwesNothing::settle(|panic| {
             let shared = &*self.chan;
-            shared.close_by_receiver(CloseCause::ReceiverDropped, panic);
+            // From here on messages leave the ring to be thrown away.
+            shared.info().begin_discard(shared.ring.taken(&self.reader));
+            // SAFETY: this channel's reader, which goes with us.
+            let close = || unsafe { shared.ring.close_and_abandon(&self.reader) };
+            let gone = shared.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
             // The waker goes now: it may keep alive the very task that owns a sender.
             let taken_back = self.parked && shared.ring.unpark();
             if taken_back {
@@ -495,10 +518,9 @@ impl<T> Drop for Consumer<T> {
             }
             // Throw away what is left, on past panicking drops, until nothing more can come: a
             // claim that is on its way is awaited, and later permits see that the receiver is gone.
-            shared.info().begin_discard(shared.ring.taken(&self.reader));
             let backoff = Backoff::new();
             // SAFETY: this channel's reader, which goes with us.
-            while unsafe { !self.chan.ring.try_abandon(&self.reader) } {
+            while !gone && unsafe { !self.chan.ring.try_abandon(&self.reader) } {
                 if self.discard_next(panic) {
                     while self.discard_next(panic) {}
                 } else {

@@ -290,6 +290,7 @@ mod tests {
             name: None,
             shape: Shape { capacity: Some(2), origin: Origin::default() },
             location: Location::caller(),
+            trace_senders: false,
             on_drop: None,
         })
     }
@@ -339,6 +340,22 @@ mod tests {
         assert!(is_of(view(&chan).left_waker, &waker) && clones() == 1);
         drop(consumer);
         assert_eq!((view(&chan).left_waker, clones()), (0, 0));
+    }
+
+    /// Whoever finds the end does not wait: it clones no waker, and leaves none behind.
+    ///
+    /// Seen to fail with: a receive that parks to find the end.
+    #[test]
+    fn a_receive_that_finds_the_end_leaves_no_waker() {
+        let (chan, mut consumer) = channel();
+        let (waker, clones) = waker();
+        send(&chan);
+        chan.drop_sender();
+        let cx = &mut Context::from_waker(&waker);
+        assert_eq!(consumer.poll_recv::<Any>(cx), Poll::Ready(Some(7)));
+        assert_eq!(consumer.poll_recv::<Any>(cx), Poll::Ready(None));
+        let now = view(&chan);
+        assert_eq!((now.left_waker, now.stats.recv_waits_total, clones()), (0, 0, 0));
     }
 
     /// A wait that is polled again ends when its park fails: it is counted once, and was not given

@@ -7,11 +7,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use std::collections::VecDeque;
 
+#[cfg(feature = "sink")]
+use super::Owner;
 use super::{Chan, Closure, Shared};
 use crate::ring::{Any, Claim, Kind, NotPlain, Refused};
 use crate::runtime;
-#[cfg(feature = "sink")]
-use crate::sync::Arc;
 use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
@@ -136,7 +136,7 @@ impl<T> Chan<T> {
 
     /// [`Shared::acquire`], for a wait that outlives every borrow.
     #[cfg(feature = "sink")]
-    pub(crate) fn acquire_owned(&self, want: Want, missing: Missing) -> Acquire<Arc<Shared>> {
+    pub(crate) fn acquire_owned(&self, want: Want, missing: Missing) -> Acquire<Owner> {
         Acquire::permits(self.shared.clone(), want, missing)
     }
 
@@ -282,7 +282,7 @@ impl Turn {
     }
 
     fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
-        if self.is_for_closure() { &shared.on_close } else { &shared.senders }
+        if self.is_for_closure() { shared.on_close.line_or_new() } else { &shared.senders }
     }
 
     /// The plain case is a wait that was granted.
@@ -394,7 +394,13 @@ impl Turn {
         let mut wait = Wait::Pending;
         OwesValue::settle(|panic| {
             wait = if is_for_closure {
-                shared.on_close.register(key, waiter, mine, &Closure(&shared.ring), panic)
+                shared.on_close.line_or_new().register(
+                    key,
+                    waiter,
+                    mine,
+                    &Closure(&shared.ring),
+                    panic,
+                )
             } else {
                 shared.senders.register(key, waiter, mine, shared, panic)
             };

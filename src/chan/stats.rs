@@ -203,7 +203,7 @@ impl Shared {
         let Self { ring, senders, counts, .. } = self;
         let info = self.info();
         let (waits, send_waits) = senders.visit();
-        let (_, close_waits) = self.on_close.visit();
+        let close_waits = self.on_close.line().map_or_else(Vec::new, |line| line.visit().1);
         let (last_receiver, last_receive) = info.last_receiver();
         let ReceiveView { occupancy, totals: receives, wait: recv_wait, left: left_waker } =
             self.receive_waits.look(|| ring.occupancy());

@@ -1,10 +1,9 @@
 //! Without introspection nothing is listed.
 
 pub(crate) mod registry {
-    use crate::chan::{Shared, Sums};
-    use crate::sync::Arc;
+    use crate::chan::{Owner, Shared, Sums};
 
-    pub(crate) fn enter(_shared: &Arc<Shared>) {}
+    pub(crate) fn enter(_shared: &Owner) {}
 
     pub(crate) fn leave(_shared: &Shared, _sums: Sums) {}
 

@@ -8,15 +8,16 @@
 mod chunks;
 mod names;
 
-use crate::chan::{Registration, Shared, Sums};
-use crate::sync::Arc as SharedArc;
-use crate::sync::plain::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, Weak};
+use crate::chan::{Listing, Owner, Registration, Shared, Sums};
+use crate::sync::plain::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
 
 use chunks::Chunks;
 use names::{Name, Names};
 
-/// Channels or names that a snapshot looks up in one critical section: a few microseconds.
-const PIECE: u32 = 64;
+/// Channels or names that a snapshot looks up in one critical section. So few, that it is shorter
+/// than a thread spins before it sleeps on the lock: who creates a channel meanwhile is not put to
+/// sleep, which on a busy machine would cost it a turn of the scheduler.
+const PIECE: u32 = 8;
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     slots: Chunks::new(),
@@ -38,7 +39,7 @@ struct Registry {
 }
 
 enum Slot {
-    Live(Weak<Shared>),
+    Live(Listing),
     Vacant(Option<u32>),
 }
 
@@ -143,7 +144,7 @@ fn lock() -> MutexGuard<'static, Registry> {
 }
 
 /// Lists a new channel, before its handles are given out.
-pub(crate) fn enter(shared: &SharedArc<Shared>) {
+pub(crate) fn enter(shared: &Owner) {
     let hash = shared.info().name.as_deref().map_or(0, names::hash);
     // The lock is given back at the end of the statement.
     let listed = lock().list(shared, hash, None);
@@ -153,7 +154,7 @@ pub(crate) fn enter(shared: &SharedArc<Shared>) {
 }
 
 #[cold]
-fn enter_slow(shared: &SharedArc<Shared>, mut hash: u64, mut lack: Lack) {
+fn enter_slow(shared: &Owner, mut hash: u64, mut lack: Lack) {
     let info = shared.info();
     let mut stock = Stock::default();
     loop {
@@ -211,7 +212,7 @@ impl Registry {
     /// `hash` is that of its name, or of the text in `stock`.
     fn list(
         &mut self,
-        shared: &SharedArc<Shared>,
+        shared: &Owner,
         hash: u64,
         mut stock: Option<&mut Stock>,
     ) -> Result<(), Lack> {
@@ -226,7 +227,7 @@ impl Registry {
         let name = self.names.entry(info, hash, stock)?;
         let ordinal = name.map_or(0, |name| self.names.at(name).count());
         // What it replaces is vacant: nothing is dropped.
-        let old = core::mem::replace(self.slots.at(slot), Slot::Live(SharedArc::downgrade(shared)));
+        let old = core::mem::replace(self.slots.at(slot), Slot::Live(shared.listing()));
         match old {
             Slot::Vacant(next) if slot != self.used => self.vacant = next,
             _ => self.used += 1,
@@ -247,11 +248,11 @@ impl Registry {
 ///
 /// Between two pieces `look` takes far longer than the lock is held, so who creates a channel
 /// meanwhile does not wait for more than a piece or two.
-pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<SharedArc<Shared>> {
+pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
     let mut all = Vec::new();
+    let mut piece = Vec::with_capacity(PIECE as usize);
     let mut next = 0;
     loop {
-        let mut piece = Vec::with_capacity(PIECE as usize);
         let mut registry = lock();
         let used = registry.used;
         let end = used.min(next + PIECE);
@@ -266,7 +267,7 @@ pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<SharedArc<Shared>> {
         if dying {
             // Its last handle has gone, and its sums are on their way to the retired: were they in
             // neither, totals would fall.
-            drop(piece);
+            piece.clear();
             crate::sync::thread::yield_now();
             continue;
         }
@@ -285,16 +286,16 @@ pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<SharedArc<Shared>> {
 /// were too many to remember.
 pub(crate) fn retired() -> (Vec<(String, Retired)>, Retired) {
     let mut all = Vec::new();
+    let mut piece = Vec::with_capacity(PIECE as usize);
     let mut next = 0;
     loop {
-        let mut piece = Vec::with_capacity(PIECE as usize);
         let mut registry = lock();
         let known = registry.names.len;
         let end = known.min(next + PIECE);
         piece.extend((next..end).filter_map(|index| registry.names.at(index).retired()));
         let other = registry.other.clone();
         drop(registry);
-        all.extend(piece.into_iter().map(|(text, retired)| (text.to_string(), retired)));
+        all.extend(piece.drain(..).map(|(text, retired)| (text.to_string(), retired)));
         if end == known {
             return (all, other);
         }
@@ -335,6 +336,7 @@ mod tests {
             name: Some("dying".into()),
             shape: Shape { capacity: Some(1), origin: Origin::default() },
             location: Location::caller(),
+            trace_senders: false,
             on_drop: Some(dies),
         });
         enter(chan.shared());

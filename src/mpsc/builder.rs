@@ -3,7 +3,7 @@
 use core::panic::Location;
 
 use super::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
-use crate::chan::{Chan, Consumer, Origin, Settings, Shape, Trace};
+use crate::chan::{Chan, Origin, Settings, Shape};
 use crate::introspect::registry;
 use crate::sync::plain::Arc;
 
@@ -206,8 +206,7 @@ impl Builder {
         #[cfg(not(all(feature = "testing", not(parshall_loom))))]
         let capacity = self.capacity;
         let capacity = Some(capacity as u64);
-        let (chan, trace, consumer) = self.create(capacity, Location::caller());
-        (Sender::new(chan, trace), Receiver::new(consumer))
+        self.create(capacity, Location::caller())
     }
 
     /// Makes an unbounded channel; the builder's capacity counts for nothing.
@@ -221,35 +220,32 @@ impl Builder {
     /// ```
     #[track_caller]
     pub fn build_unbounded<T>(self) -> (UnboundedSender<T>, UnboundedReceiver<T>) {
-        let (chan, trace, consumer) = self.create(None, Location::caller());
-        (UnboundedSender::new(chan, trace), UnboundedReceiver::new(Receiver::new(consumer)))
+        let (sender, receiver) = self.create(None, Location::caller());
+        (UnboundedSender::new(sender), UnboundedReceiver::new(receiver))
     }
 
     fn create<T>(
         self,
         capacity: Option<u64>,
         location: &'static Location<'static>,
-    ) -> (Chan<T>, Trace, Consumer<T>) {
+    ) -> (Sender<T>, Receiver<T>) {
         let on_drop = if self.tracked { registry::leave } else { registry::leave_untracked };
+        // Nobody would look at those of an untracked channel.
+        let trace_senders = self.trace_senders && self.tracked && cfg!(feature = "introspect");
         let (chan, consumer) = Chan::create(Settings {
             name: self.name,
             shape: Shape { capacity, origin: self.origin },
             location,
+            trace_senders,
             on_drop: Some(on_drop),
         });
-        // Nobody would look at those of an untracked channel.
-        let trace = if self.trace_senders && self.tracked && cfg!(feature = "introspect") {
-            chan.info().trace_senders();
-            chan.trace(location)
-        } else {
-            Trace::NONE
-        };
+        let trace = chan.trace(location);
         if self.tracked {
             registry::enter(chan.shared());
         } else {
             registry::enter_untracked();
         }
-        (chan, trace, consumer)
+        (Sender::new(chan, trace), Receiver::new(consumer))
     }
 }
 

@@ -11,9 +11,8 @@ use std::error::Error;
 use futures_sink::Sink;
 
 use super::Sender;
-use crate::chan::{Acquire, Closed, Missing, Shared};
+use crate::chan::{Acquire, Closed, Missing, Owner};
 use crate::ring::Refused;
-use crate::sync::Arc;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
 use crate::wait::{Call, Want};
 
@@ -59,7 +58,7 @@ pub struct PollSender<T> {
 enum State {
     Idle,
     /// In line for room.
-    Waiting(Acquire<Arc<Shared>>),
+    Waiting(Acquire<Owner>),
     /// One permit of the channel is this sender's.
     Reserved,
     /// The channel was closed when room was asked for.

@@ -134,7 +134,8 @@ impl<T> Sender<T> {
         SendTimeoutError::Closed(self.closed_error(value).0)
     }
 
-    fn closed_error<V>(&self, value: V) -> SendError<V> {
+    #[cold]
+    pub(super) fn closed_error<V>(&self, value: V) -> SendError<V> {
         self.chan.count_refusal(Refused::Closed);
         SendError(value)
     }

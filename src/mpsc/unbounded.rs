@@ -1,7 +1,8 @@
 //! The handles of a channel without a capacity.
 
 use core::fmt;
-use core::panic::{Location, RefUnwindSafe, UnwindSafe};
+#[cfg(feature = "sink")]
+use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -13,8 +14,8 @@ use futures_core::stream::FusedStream;
 
 use super::error::{RecvTimeoutError, SendError, TryRecvError};
 use super::receiver::POLLED;
-use super::{Drain, IntoIter, Iter, Receiver, TryIter};
-use crate::chan::{Chan, ChannelStats, Trace};
+use super::{Drain, IntoIter, Iter, Receiver, Sender, TryIter, WeakSender};
+use crate::chan::ChannelStats;
 use crate::ring::{Refused, Unbounded};
 use crate::sync::plain::Arc;
 use crate::unwind::OwesNothing;
@@ -24,20 +25,18 @@ use crate::unwind::OwesNothing;
 /// Cloning is cheap; the channel closes when the last sender is dropped. From
 /// [`unbounded_channel`](super::unbounded_channel) or a [`Builder`](super::Builder).
 pub struct UnboundedSender<T> {
-    chan: Chan<T>,
-    trace: Trace,
+    inner: Sender<T>,
 }
 
 impl<T> UnboundedSender<T> {
-    /// A sender that the counts know already.
-    pub(super) fn new(chan: Chan<T>, trace: Trace) -> Self {
-        Self { chan, trace }
+    pub(super) fn new(inner: Sender<T>) -> Self {
+        Self { inner }
     }
 
     /// A clone, made at `place`.
+    #[cfg(feature = "sink")]
     pub(super) fn clone_at(&self, place: &'static Location<'static>) -> Self {
-        self.chan.counts.add_strong();
-        Self { chan: self.chan.clone(), trace: self.chan.trace_clone(&self.trace, place) }
+        Self { inner: self.inner.clone_at(place) }
     }
 
     /// Sends a message.
@@ -48,9 +47,9 @@ impl<T> UnboundedSender<T> {
     /// [`SendError`] with the message if the receiver is closed or dropped.
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        match self.chan.try_send::<OwesNothing, Unbounded>(message) {
+        match self.inner.chan().try_send::<OwesNothing, Unbounded>(message) {
             Ok(()) => Ok(()),
-            Err((Refused::Closed, message)) => Err(self.closed_error(message)),
+            Err((Refused::Closed, message)) => Err(self.inner.closed_error(message)),
             // 2^35 messages: as Tokio, whose count of messages would overflow.
             Err((Refused::Full, _)) => std::process::abort(),
         }
@@ -73,9 +72,9 @@ impl<T> UnboundedSender<T> {
     /// ```
     pub fn send_many(&self, messages: &mut VecDeque<T>) -> Result<(), SendError<()>> {
         while !messages.is_empty() {
-            match self.chan.try_send_many(messages) {
+            match self.inner.chan().try_send_many(messages) {
                 Ok(_) => {}
-                Err(Refused::Closed) => return Err(self.closed_error(())),
+                Err(Refused::Closed) => return Err(self.inner.closed_error(())),
                 // As `send`.
                 Err(Refused::Full) => std::process::abort(),
             }
@@ -83,33 +82,27 @@ impl<T> UnboundedSender<T> {
         Ok(())
     }
 
-    #[cold]
-    fn closed_error<V>(&self, value: V) -> SendError<V> {
-        self.chan.count_refusal(Refused::Closed);
-        SendError(value)
-    }
-
     /// Waits until the receiver is closed or dropped; returns at once if it is.
     ///
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn closed(&self) {
-        self.chan.until_closed().await;
+        self.inner.closed().await;
     }
 
     /// Whether the receiver was closed or dropped. Once true, true for ever.
     pub fn is_closed(&self) -> bool {
-        self.chan.is_closed()
+        self.inner.is_closed()
     }
 
     /// Whether both send to the same receiver. Never changes.
     pub fn same_channel(&self, other: &Self) -> bool {
-        self.chan.same_channel(&other.chan)
+        self.inner.same_channel(&other.inner)
     }
 
     /// Messages in the channel. May change at any time. An addition to Tokio's interface.
     pub fn len(&self) -> usize {
-        self.chan.len() as usize
+        self.inner.len()
     }
 
     /// Whether the channel has no messages. May change at any time. An addition to Tokio's
@@ -121,44 +114,37 @@ impl<T> UnboundedSender<T> {
     /// A handle that does not keep the channel open.
     #[must_use = "Downgrade creates a WeakSender without destroying the original non-weak sender."]
     pub fn downgrade(&self) -> WeakUnboundedSender<T> {
-        WeakUnboundedSender::new(self.chan.clone())
+        WeakUnboundedSender { inner: self.inner.downgrade() }
     }
 
     /// Senders of this channel. May change at any time; at least 1.
     pub fn strong_count(&self) -> usize {
-        self.chan.sender_count()
+        self.inner.strong_count()
     }
 
     /// Weak senders of this channel. May change at any time.
     pub fn weak_count(&self) -> usize {
-        self.chan.counts.weak()
+        self.inner.weak_count()
     }
 
     /// What the channel reports of itself; see [`ChannelStats`] for how long it stays true. An
     /// addition to Tokio's interface.
     pub fn stats(&self) -> ChannelStats {
-        self.chan.stats()
+        self.inner.stats()
     }
 
     /// Gives the channel a name, at any time. An addition to Tokio's interface.
     ///
     /// See [`Sender::set_name`](super::Sender::set_name).
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        self.chan.info().set_name(name.into());
+        self.inner.set_name(name);
     }
 }
 
 impl<T> Clone for UnboundedSender<T> {
     #[track_caller]
     fn clone(&self) -> Self {
-        self.clone_at(Location::caller())
-    }
-}
-
-impl<T> Drop for UnboundedSender<T> {
-    fn drop(&mut self) {
-        self.chan.untrace(&self.trace);
-        self.chan.drop_sender();
+        Self { inner: self.inner.clone() }
     }
 }
 
@@ -167,10 +153,6 @@ impl<T> fmt::Debug for UnboundedSender<T> {
         f.debug_struct("UnboundedSender").field("chan", &format_args!("..")).finish()
     }
 }
-
-// A panic elsewhere leaves no channel half-changed: see `unwind`.
-impl<T> UnwindSafe for UnboundedSender<T> {}
-impl<T> RefUnwindSafe for UnboundedSender<T> {}
 
 /// An [`UnboundedSender`] that does not count: the channel closes although it is there.
 ///
@@ -183,50 +165,37 @@ impl<T> RefUnwindSafe for UnboundedSender<T> {}
 /// assert!(weak.upgrade().is_none());
 /// ```
 pub struct WeakUnboundedSender<T> {
-    chan: Chan<T>,
+    inner: WeakSender<T>,
 }
 
 impl<T> WeakUnboundedSender<T> {
-    fn new(chan: Chan<T>) -> Self {
-        chan.counts.add_weak();
-        Self { chan }
-    }
-
     /// A sender, if another one still lives. Once `None`, always `None`.
     #[track_caller]
     pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
-        let place = Location::caller();
-        let counted = self.chan.upgrade();
-        counted.then(|| UnboundedSender::new(self.chan.clone(), self.chan.trace(place)))
+        self.inner.upgrade().map(UnboundedSender::new)
     }
 
     /// Senders of this channel. May change at any time, but 0 is final.
     pub fn strong_count(&self) -> usize {
-        self.chan.sender_count()
+        self.inner.strong_count()
     }
 
     /// Weak senders of this channel, this one included. May change at any time.
     pub fn weak_count(&self) -> usize {
-        self.chan.counts.weak()
+        self.inner.weak_count()
     }
 
     /// Gives the channel a name, at any time. An addition to Tokio's interface.
     ///
     /// See [`Sender::set_name`](super::Sender::set_name).
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        self.chan.info().set_name(name.into());
+        self.inner.set_name(name);
     }
 }
 
 impl<T> Clone for WeakUnboundedSender<T> {
     fn clone(&self) -> Self {
-        Self::new(self.chan.clone())
-    }
-}
-
-impl<T> Drop for WeakUnboundedSender<T> {
-    fn drop(&mut self) {
-        self.chan.counts.drop_weak();
+        Self { inner: self.inner.clone() }
     }
 }
 
@@ -235,9 +204,6 @@ impl<T> fmt::Debug for WeakUnboundedSender<T> {
         f.write_str("WeakUnboundedSender")
     }
 }
-
-impl<T> UnwindSafe for WeakUnboundedSender<T> {}
-impl<T> RefUnwindSafe for WeakUnboundedSender<T> {}
 
 /// Receives the messages of its channel: a [`Receiver`] without a capacity.
 ///

@@ -249,7 +249,7 @@ impl Ends {
     /// The list's first block, which leaves the caller to free it: nobody may use the list any
     /// more.
     pub(super) fn take(&self) -> *mut () {
-        // ORDERING(E4): Relaxed. The receiver's own, or behind the channel's `Arc`.
+        // ORDERING(E4): Relaxed. The receiver's own, or the channel's last owner.
         let front = self.front.load(Ordering::Relaxed);
         self.front.store(ptr::null_mut(), Ordering::Relaxed);
         front

@@ -387,6 +387,26 @@ impl<Cold> Ring<Cold> {
         false
     }
 
+    /// The receiver closes, to go. True: it has gone by the same step, as by [`Ring::try_abandon`].
+    /// False: a message is still there or on its way, or the receiver's park stands.
+    ///
+    /// # Safety
+    /// As [`Ring::try_abandon`].
+    pub(crate) unsafe fn close_and_abandon(&self, reader: &Reader) -> bool {
+        let goes = |tail: Tail| tail.pos() == reader.pos() && !tail.is_parked();
+        let (before, _) =
+            self.update_tail(
+                |tail| {
+                    if goes(tail) { tail.close().receiver_gone() } else { tail.close() }
+                },
+            );
+        if goes(before) {
+            // SAFETY: as in `try_abandon`.
+            unsafe { self.free_list() };
+        }
+        goes(before)
+    }
+
     /// Says that no receiver will come back, if the ring is empty, and frees its blocks. False: a
     /// message is still there or on its way. The channel must be closed, and stays empty from then
     /// on.

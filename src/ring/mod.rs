@@ -92,6 +92,7 @@
 //! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, waiter and units of the waiter |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
 //! | Q3 | number, link or hint of a segment, Release, in `AtomicLink::swap`, `set_up`, `set_out` and `seek_from` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
+//! | Q9 | the line of those who wait for the end, SeqCst, in `line_or_new` | the same, SeqCst, in `line` | the line, set up |
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
 //! | M3, M4, M5 | sums of what was taken out and of waits that were given up; waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out, or a wait over; a place of a later wait |
@@ -103,6 +104,8 @@
 //! | E3 | a block's `passed`, Release, in `find` | the same, Acquire, in `leave_behind` | that the mover is done with it |
 //! | E5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
+//! | N3 | count of owners, Release, per drop | the same, Acquire, by the last | what other owners did before |
+//! | N4 | `listed`, Release, by who drops the listing | the same, Acquire, by the last owner | that the registry looks at the channel no more |
 //!
 //! M1, M2, M6, N2, K3, E4, Q0, Q5 and K4 are local: the watermark and its probe, sums ever
 //! reported, the count of weak senders, the receiver's own note and its end of the list of blocks,

@@ -293,7 +293,8 @@ impl<Cold> Ring<Cold> {
 
     /// [`Ring::occupancy`], where nobody else is.
     pub(crate) fn final_occupancy(&mut self) -> Occupancy {
-        // ORDERING(M7, C1, D1): Relaxed. Behind the owner's `Arc`, all that was done is visible.
+        // ORDERING(M7, C1, D1): Relaxed. To the channel's last owner all that was done is
+        // visible.
         let known = self.consumer.popped.load(Ordering::Relaxed);
         let head = Head(self.consumer.head.load(Ordering::Relaxed));
         let tail = Tail(self.producers.tail.load(Ordering::Relaxed));

@@ -422,10 +422,23 @@ pub(crate) fn is_this_thread(task: TaskRef) -> bool {
 }
 
 /// Who creates a channel now: the task, or else the thread.
+#[inline]
 pub(crate) fn creator() -> Option<TaskRef> {
     if cfg!(parshall_loom) {
         return None;
     }
+    // The plain case, as in `current`.
+    if CURRENT.get().task == 0
+        && let Some(number) = runtime::task_number()
+    {
+        return Some(TaskRef::new(TaskKind::Tokio, number));
+    }
+    entered_creator()
+}
+
+/// [`creator`] in all other cases.
+#[inline(never)]
+fn entered_creator() -> Option<TaskRef> {
     running().or_else(|| thread::number().map(TaskRef::thread))
 }
 

@@ -7,7 +7,8 @@ use std::task::Wake;
 use std::time::Instant;
 
 use crate::runtime;
-use crate::sync::{Arc, AtomicBool, Ordering, thread};
+use crate::sync::plain::Arc;
+use crate::sync::{AtomicBool, Ordering, thread};
 use crate::telemetry::task;
 
 /// WebAssembly without atomics: no other thread could wake this one.

@@ -82,15 +82,27 @@ impl Write for Count {
     }
 }
 
-/// Delays of creations, while snapshots are taken if `looking`.
-fn creations(looking: bool) {
+/// What another thread does while channels are created.
+#[derive(Clone, Copy, PartialEq)]
+enum Meanwhile {
+    Nothing,
+    /// As much work and memory as a snapshot, and none of its locks: what the machine does to a
+    /// thread that is not alone.
+    Copies,
+    Snapshots,
+}
+
+/// Delays of creations. Each begins just after a sleep, so that the thread has its turn before it.
+fn creations(seen: &Snapshot, meanwhile: Meanwhile) {
     let stop = AtomicBool::new(false);
     let mut delays = Vec::with_capacity(1 << 20);
     thread::scope(|scope| {
-        if looking {
-            scope.spawn(|| {
+        if meanwhile != Meanwhile::Nothing {
+            let stop = &stop;
+            scope.spawn(move || {
                 while !stop.load(Relaxed) {
-                    drop(snapshot());
+                    let looks = meanwhile == Meanwhile::Snapshots;
+                    drop(if looks { snapshot() } else { seen.clone() });
                 }
             });
         }
@@ -106,9 +118,15 @@ fn creations(looking: bool) {
     });
     delays.sort_unstable();
     let at = |part: f64| delays[((delays.len() - 1) as f64 * part) as usize] as f64 / 1e3;
-    let name = if looking { "created while looking" } else { "created" };
+    let late = delays.iter().filter(|delay| **delay > 100_000).count();
+    let name = match meanwhile {
+        Meanwhile::Nothing => "created",
+        Meanwhile::Copies => "created beside other work",
+        Meanwhile::Snapshots => "created while looking",
+    };
     println!(
-        "{name:<28} p50 {:.1} us, p99 {:.1} us, p99.9 {:.1} us, max {:.1} us; {} made",
+        "{name:<28} p50 {:.1} us, p99 {:.1} us, p99.9 {:.1} us, max {:.1} us; {late} of {} above \
+         100 us",
         at(0.5),
         at(0.99),
         at(0.999),
@@ -148,6 +166,7 @@ fn main() {
     let back = step("from_json", || Snapshot::from_json(&json).expect("it was just written"));
     assert!(back == seen, "what was read is not what was written");
     drop((json, back));
-    creations(false);
-    creations(true);
+    for meanwhile in [Meanwhile::Nothing, Meanwhile::Copies, Meanwhile::Snapshots] {
+        creations(&seen, meanwhile);
+    }
 }

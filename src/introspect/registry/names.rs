@@ -214,7 +214,7 @@ mod tests {
 
     #[track_caller]
     fn info(name: Option<String>, payload: &'static str) -> Info {
-        Info::new(name.map(Into::into), Location::caller(), payload, None)
+        Info::new(name.map(Into::into), Location::caller(), payload, None, None)
     }
 
     /// Seen to fail with: buckets whose names are not compared.

@@ -1,0 +1,182 @@
+//! Who keeps a channel's state: its owners, counted, of whom the last one frees it.
+//!
+//! `Arc` would do, but for what it costs where channels are made for one message each. A channel
+//! begins with two owners, its sender and its receiver; and it is held weakly by one place alone,
+//! the registry, from which it is taken before it dies. So the count begins at two, and there is no
+//! second count for weak references: four locked instructions of seventeen a channel.
+//!
+//! A [`Listing`] is that one weak reference. It may be used while it stands in the registry, under
+//! whose lock the last owner takes it out. Should it outlive the channel all the same, the memory is
+//! not freed: so no use of it is ever unsafe.
+
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use std::alloc::{alloc, dealloc, handle_alloc_error};
+
+use super::Shared;
+use crate::sync::plain::AtomicBool;
+use crate::sync::{AtomicUsize, Ordering, Tracked};
+
+/// One of those who own a channel's state.
+pub(crate) struct Owner(NonNull<Owned>);
+
+#[repr(C)]
+struct Owned {
+    /// 0: the state is dropped, or about to be.
+    owners: AtomicUsize,
+    /// There is a [`Listing`].
+    listed: AtomicBool,
+    shared: Shared,
+    /// Loom is told when it is freed.
+    tracked: Tracked,
+}
+
+const _: () = {
+    const fn is_shared_between_threads<T: Send + Sync>() {}
+    is_shared_between_threads::<Shared>();
+};
+// SAFETY: an owner gives access to a `Shared`, and may drop it: see above.
+unsafe impl Send for Owner {}
+// SAFETY: as above.
+unsafe impl Sync for Owner {}
+
+/// As `Arc`'s limit: a count beyond it can only come from forgotten owners.
+const MAX_OWNERS: usize = isize::MAX as usize;
+
+impl Owner {
+    /// Two owners of a new state, which `fill` writes where it stays, and what that returns.
+    /// (Should it unwind, what was written so far is leaked, and nothing worse.)
+    ///
+    /// # Safety
+    /// `fill` writes all of it.
+    #[inline(always)]
+    pub(super) unsafe fn two<R>(fill: impl FnOnce(*mut Shared) -> R) -> (Self, Self, R) {
+        let layout = Layout::new::<Owned>();
+        // SAFETY: it has a size.
+        let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        let owned = memory.cast::<Owned>();
+        let at = owned.as_ptr();
+        // SAFETY: memory for it, and nobody else's.
+        let result = unsafe {
+            let result = fill(&raw mut (*at).shared);
+            (&raw mut (*at).owners).write(AtomicUsize::new(2));
+            (&raw mut (*at).listed).write(AtomicBool::new(false));
+            (&raw mut (*at).tracked).write(Tracked::new());
+            result
+        };
+        (Self(owned), Self(owned), result)
+    }
+
+    #[inline(always)]
+    fn owned(&self) -> &Owned {
+        // SAFETY: it lives while there is an owner.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The reference to be listed. The channel has none yet, and nobody else makes one.
+    #[inline]
+    pub(crate) fn listing(&self) -> Listing {
+        // ORDERING(N4): Relaxed. It is read by the last owner, who comes after this one.
+        debug_assert!(!self.owned().listed.load(Ordering::Relaxed));
+        self.owned().listed.store(true, Ordering::Relaxed);
+        Listing(self.0)
+    }
+
+    /// The last owner goes.
+    ///
+    /// # Safety
+    /// The count is 0, by a step of the caller.
+    #[inline(never)]
+    unsafe fn end(owned: NonNull<Owned>) {
+        // SAFETY: nobody else is there, but the registry, which looks at the two words before it.
+        unsafe {
+            (&raw mut (*owned.as_ptr()).shared).drop_in_place();
+            // ORDERING(N4): Acquire. Pairs with N4 in the drop of `Listing`: it is not used any
+            // more.
+            if !owned.as_ref().listed.load(Ordering::Acquire) {
+                (&raw mut (*owned.as_ptr()).owners).drop_in_place();
+                (&raw mut (*owned.as_ptr()).tracked).drop_in_place();
+                dealloc(owned.as_ptr().cast(), Layout::new::<Owned>());
+            }
+        }
+    }
+}
+
+impl core::ops::Deref for Owner {
+    type Target = Shared;
+
+    #[inline(always)]
+    fn deref(&self) -> &Shared {
+        &self.owned().shared
+    }
+}
+
+impl Clone for Owner {
+    #[inline]
+    fn clone(&self) -> Self {
+        // ORDERING(N3): Relaxed. The caller's own share keeps the count above 0.
+        if self.owned().owners.fetch_add(1, Ordering::Relaxed) > MAX_OWNERS {
+            std::process::abort();
+        }
+        Self(self.0)
+    }
+}
+
+impl Drop for Owner {
+    #[inline]
+    fn drop(&mut self) {
+        // ORDERING(N3): AcqRel. Release: what this owner did comes before the end. Acquire: the last
+        // one sees it all.
+        if self.owned().owners.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: that was the last one.
+            unsafe { Self::end(self.0) }
+        }
+    }
+}
+
+/// A reference that does not keep the channel. See the module.
+pub(crate) struct Listing(NonNull<Owned>);
+
+// SAFETY: as `Owner`, which it makes.
+unsafe impl Send for Listing {}
+
+impl Listing {
+    /// One owner more, if there is one. Once none, always none.
+    pub(crate) fn upgrade(&self) -> Option<Owner> {
+        // SAFETY: it is not freed before this listing is dropped.
+        let owned = unsafe { self.0.as_ref() };
+        // ORDERING(N3): Relaxed. The exchange decides.
+        let mut owners = owned.owners.load(Ordering::Relaxed);
+        while owners != 0 {
+            // ORDERING(N3): Acquire. As `Arc`'s. Of the last drop and this, one comes first in this
+            // word, and a drop to 0 lets no owner in.
+            let counted = owned.owners.compare_exchange(
+                owners,
+                owners + 1,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            );
+            match counted {
+                Ok(_) => return Some(Owner(self.0)),
+                Err(now) => owners = now,
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Listing {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: as in `upgrade`. ORDERING(N4): Release. Pairs with N4 in `end`: the looks of this
+        // listing come before the memory is freed.
+        unsafe { self.0.as_ref() }.listed.store(false, Ordering::Release);
+    }
+}
