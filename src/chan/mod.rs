@@ -9,6 +9,7 @@ mod info;
 mod receive;
 mod receive_waits;
 mod send;
+mod send_future;
 mod stats;
 mod trace;
 
@@ -35,6 +36,7 @@ pub(crate) use receive::{Consumer, Nothing};
 pub(crate) use send::Missing;
 #[cfg(feature = "sink")]
 pub(crate) use send::{Acquire, Closed};
+pub(crate) use send_future::GivesBack;
 
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub use crate::wait::Call;
@@ -200,8 +202,18 @@ impl Shared {
         });
     }
 
-    /// Wakes the receiver. The caller's step on the tail ended its park.
+    /// [`Shared::wake_receiver`], for a message. (Compiled in this crate, where all that it calls is
+    /// inlined.)
     #[cold]
+    #[inline(never)]
+    fn wake_published(&self) -> FirstPanic {
+        let mut panic = FirstPanic::default();
+        self.wake_receiver(&mut panic);
+        panic
+    }
+
+    /// Wakes the receiver. The caller's step on the tail ended its park.
+    #[inline]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
         self.receive_waits.is_over();
         self.receive_waits.waker_goes();
