@@ -20,7 +20,7 @@ use core::panic::Location;
 use crate::ring::{Reader, Ring};
 use crate::sync::order::Order;
 use crate::sync::{Arc, plain, step};
-use crate::unwind::{FirstPanic, Owes, OwesNothing};
+use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
@@ -202,14 +202,19 @@ impl Shared {
         });
     }
 
-    /// [`Shared::wake_receiver`], for a message. (Compiled in this crate, where all that it calls is
-    /// inlined.)
+    /// [`Shared::wake_receiver`], for a message, by a call that owes a value. (Compiled in this
+    /// crate, where all that it calls is inlined.)
     #[cold]
     #[inline(never)]
-    fn wake_published(&self) -> FirstPanic {
-        let mut panic = FirstPanic::default();
-        self.wake_receiver(&mut panic);
-        panic
+    fn wake_owing_value(&self) {
+        OwesValue::settle(|panic| self.wake_receiver(panic));
+    }
+
+    /// Likewise, by one that owes nothing.
+    #[cold]
+    #[inline(never)]
+    fn wake_owing_nothing(&self) {
+        OwesNothing::settle(|panic| self.wake_receiver(panic));
     }
 
     /// Wakes the receiver. The caller's step on the tail ended its park.

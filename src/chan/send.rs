@@ -204,7 +204,7 @@ impl<T> Chan<T> {
     fn wake_if<O: Owes>(&self, was_parked: bool) {
         if was_parked {
             step("publish: to wake");
-            O::settle(|panic| *panic = self.wake_published());
+            if O::A_VALUE { self.wake_owing_value() } else { self.wake_owing_nothing() }
         }
     }
 }

@@ -133,11 +133,12 @@ impl<T, E> Send<'_, T, E> {
         let waits = self.stage == Stage::Waiting;
         // Dropped at the end, also when a waker panics.
         let _value = self.take();
-        // SAFETY: it waits, so there is a turn.
-        if waits
-            && let turn = unsafe { self.turn.assume_init_mut() }
-            && turn.is_under_way()
-        {
+        if !waits {
+            return;
+        }
+        // SAFETY: it waited, so there is a turn.
+        let turn = unsafe { self.turn.assume_init_mut() };
+        if turn.is_under_way() {
             turn.leave::<OwesNothing>(self.chan);
         }
     }
