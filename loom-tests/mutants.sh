@@ -103,12 +103,12 @@ mutants() {
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
 bug-overtake|$X|fn has_room(|s/if !nobody_waits()/if false/|claims ignore those who wait
-bug-plain-overtake|$X|fn look_plainly(|s/ \&\& nobody_waits();/;/|plain claims ignore those who wait
+bug-plain-overtake|$X|fn look_plainly<|s/ \&\& nobody_waits();/;/|plain claims ignore those who wait
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
 bug-plain-closed|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/RES_FIELD/|plain claims ignore CLOSED
 bug-plain-permits|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/CLOSED/|plain claims ignore permits
 bug-plain-flag|$X|fn publish_head(|s/head.without_flag()/head/|head_cache has the flag of H
-bug-plain-capacity|$P|fn is_plainly_below(|s/used < limit/used <= limit/|a plain claim is one too many
+bug-plain-capacity|$P|fn is_plainly_below(|s/POS_SHIFT < limit/POS_SHIFT <= limit/|a plain claim is one too many
 bug-stale-full|$X|fn refresh_room(|s/if self.tail() == tail .*<= self.limit/if true/|Full is said from an old tail
 bug-capacity|$X|fn has_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
 bug-grant-closed|$X|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
@@ -215,7 +215,7 @@ M4-waiter-since|$G|fn waiter(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/
 M4-waiter-need|$G|fn waiter(|/want.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in waiter: Acquire -> Relaxed
 M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released load in is_released: Acquire -> Relaxed
 M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
-bug-second-look|$A|fn register_slowly(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
+bug-second-look|$A|fn register_generally(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$A|*|/^        source.set_waiting();/d;s/step("register: looked");/source.set_waiting();/|TX_WAITING is set after the look
 bug-uncall|$R|fn serve_line(|s/if !self.senders.is_empty_sc()/if false/|TX_WAITING is cleared without a second look
 bug-uncleared|$R|fn serve_line(|s/if left > 0/if false/|TX_WAITING is never cleared
@@ -244,7 +244,7 @@ bug-close-empty|$F|fn close_line(|s/state = Self::pass(cell, state, .mut hand);/
 bug-close-end|$F|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
 bug-close-look|$A|*|s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed
 bug-close-both|$F $A|*|s/while let Some((index, cell, mut state)) = walk.next_of_all()/while let Some((index, cell, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
-bug-look-behind|$A|fn register_slowly(|s/if self.anybody_before(index) {/if false {/|register_slowly takes room though others wait
+bug-look-behind|$A|fn register_generally(|s/if self.anybody_before(index) {/if false {/|register_slowly takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$F|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
 bug-waker-first|$F|fn serve_line(|s/if let Err(now) = cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/if let Some(early) = early { wakes.push(early) } cell.set_woken();/|the waker is taken before the swap
@@ -257,7 +257,7 @@ bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any 
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
 bug-must-look|$A|fn must_wait(|s/return source.is_full();/return true;/|the first in line does not look at the channel before it waits
-bug-must-early|$A|) fn register(|s/let (index, cell) = self.arrive(source);/let early = source.is_full(); &/;s/if !self.must_wait(index, source)/if !(early \&\& self.line.settled() == index \x7c\x7c self.must_wait(index, source))/|the first in line looks at the channel before it arrives
+bug-must-early|$A|) fn register(|s/let (index, cell) = self.arrive(source);/let early = source.is_full(); &/;s/if self.must_wait(index, source)/if early \&\& self.line.settled() == index \x7c\x7c self.must_wait(index, source)/|the first in line looks at the channel before it arrives
 bug-must-closed|$A|fn must_wait(|s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed, on the plain path
 bug-must-empty|$A|fn must_wait(|s/state.is_waiting()/state.is_open(number)/|who stands behind an Empty place waits without a look
 bug-must-tag|$A|fn must_wait(|s/state.is_of(number) \&\& //|who waits in another segment is taken for the first in line

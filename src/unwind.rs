@@ -30,6 +30,9 @@ use crate::sync::plain::panicking;
 
 /// What a call owes its caller when it has called the wakers of others. See the module.
 pub(crate) trait Owes {
+    /// Whether that is anything: for a choice between functions that are no generics.
+    const A_VALUE: bool;
+
     /// Runs `f`, which holds foreign panics back, and ends them.
     fn settle(f: impl FnOnce(&mut FirstPanic));
 
@@ -48,6 +51,8 @@ pub(crate) enum OwesNothing {}
 pub(crate) enum OwesValue {}
 
 impl Owes for OwesNothing {
+    const A_VALUE: bool = false;
+
     #[inline]
     fn settle(f: impl FnOnce(&mut FirstPanic)) {
         let mut panic = FirstPanic::default();
@@ -57,6 +62,8 @@ impl Owes for OwesNothing {
 }
 
 impl Owes for OwesValue {
+    const A_VALUE: bool = true;
+
     #[inline]
     fn settle(f: impl FnOnce(&mut FirstPanic)) {
         f(&mut FirstPanic::default());

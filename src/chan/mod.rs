@@ -11,6 +11,7 @@ mod owner;
 mod receive;
 mod receive_waits;
 mod send;
+mod send_future;
 mod stats;
 mod trace;
 
@@ -22,7 +23,7 @@ use crate::ring::{Reader, Ring};
 use crate::sync::order::Order;
 use crate::sync::{plain, step};
 use crate::telemetry::ledger::Ledger;
-use crate::unwind::{FirstPanic, Owes, OwesNothing};
+use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
 use crate::wait::{RxWaker, Source, WaitQueue};
 
 use counts::Counts;
@@ -42,6 +43,7 @@ pub(crate) use receive::{Consumer, Nothing};
 pub(crate) use send::Missing;
 #[cfg(feature = "sink")]
 pub(crate) use send::{Acquire, Closed};
+pub(crate) use send_future::GivesBack;
 
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub use crate::wait::Call;
@@ -195,8 +197,23 @@ impl Shared {
         });
     }
 
-    /// Wakes the receiver. The caller's step on the tail ended its park.
+    /// [`Shared::wake_receiver`], for a message, by a call that owes a value. (Compiled in this
+    /// crate, where all that it calls is inlined.)
     #[cold]
+    #[inline(never)]
+    fn wake_owing_value(&self) {
+        OwesValue::settle(|panic| self.wake_receiver(panic));
+    }
+
+    /// Likewise, by one that owes nothing.
+    #[cold]
+    #[inline(never)]
+    fn wake_owing_nothing(&self) {
+        OwesNothing::settle(|panic| self.wake_receiver(panic));
+    }
+
+    /// Wakes the receiver. The caller's step on the tail ended its park.
+    #[inline]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
         self.receive_waits.is_over();
         self.receive_waits.waker_goes();

@@ -7,7 +7,7 @@ use core::task::{Context, Poll, Waker, ready};
 
 use super::receive_waits::ReceiveWaits;
 use super::{Chan, CloseCause, Info, Shared};
-use crate::ring::{Any, Kind, Park, Popped, Reader, Receiving, Room};
+use crate::ring::{Any, Kind, Listed, Park, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::task::{self, TaskRef};
@@ -38,7 +38,7 @@ impl<T> Consumer<T> {
         Self { chan, reader, parked: false, ended: false }
     }
 
-    /// The receiver's end of the ring. `K` is the kind of the handle.
+    /// The receiver's end of the ring. `K` is the kind of the channel.
     #[inline(always)]
     fn receiving<K: Kind>(&mut self) -> Receiving<'_, T, K, Info> {
         // SAFETY: this channel's ring was made for `T`, with this reader, which nobody uses after
@@ -86,6 +86,20 @@ impl<T> Consumer<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
         self.chan.order.begin();
+        // What the compiler does not know of. Out of line, so that a receive from an array is short.
+        if !K::IN_LIST && self.chan.ring.is_list() {
+            return self.poll_list(want, cx);
+        }
+        self.poll_next::<K>(want, cx)
+    }
+
+    #[inline(never)]
+    fn poll_list(&mut self, want: Want, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_next::<Listed>(want, cx)
+    }
+
+    #[inline(always)]
+    fn poll_next<K: Kind>(&mut self, want: Want, cx: &mut Context<'_>) -> Poll<Option<T>> {
         match self.receiving::<K>().pop_if(|| runtime::spend_budget(cx)) {
             Popped::Message(value, room) => Poll::Ready(Some(self.taken(value, room))),
             Popped::Refused => Poll::Pending,

@@ -296,7 +296,7 @@ mod tests {
     }
 
     fn send(chan: &Chan<u8>) {
-        assert!(chan.try_send::<OwesNothing, Any>(7).is_ok());
+        assert!(chan.try_send::<OwesNothing>(7).is_ok());
     }
 
     fn view(chan: &Chan<u8>) -> View {

@@ -1,7 +1,6 @@
 //! The sending side: claim and publish at once, or wait for a permit and use it.
 
 use core::future::Future;
-use core::marker::PhantomPinned;
 use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
@@ -9,14 +8,14 @@ use std::collections::VecDeque;
 
 #[cfg(feature = "sink")]
 use super::Owner;
-use super::{Chan, Closure, Shared};
-use crate::ring::{Any, Claim, Kind, NotPlain, Refused};
+use super::{Chan, Closure, Info, Shared};
+use crate::ring::{Any, Claim, NotPlain, Refused, Sending, Unbounded};
 use crate::runtime;
 use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
-use crate::wait::{Call, Key, Wait, WaitQueue, Waiter, Want};
+use crate::wait::{Call, Key, Source, Wait, WaitQueue, Waiter, Want};
 
 /// The receiver takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,20 +44,49 @@ impl From<Refused> for Missing {
 impl<T> Chan<T> {
     /// Sends without waiting, or gives the message back.
     #[inline(always)]
-    pub(crate) fn try_send<O: Owes, K: Kind>(&self, value: T) -> Result<(), (Refused, T)> {
+    pub(crate) fn try_send<O: Owes>(&self, value: T) -> Result<(), (Refused, T)> {
         self.order.begin();
-        let nobody_waits = || K::UNBOUNDED || self.senders.is_empty();
+        let nobody_waits = || self.senders.is_empty();
         // Matched here, and not behind one function of the ring, which costs two to four
         // instructions of 95.
-        let claim = match self.ring.claim_plainly(nobody_waits) {
+        let claim = match self.ring.claim_plainly::<Any>(nobody_waits) {
             Ok(claim) => claim,
             Err(from) => match self.ring.claim(from, nobody_waits) {
                 Ok(claim) => claim,
                 Err(refused) => return Err((refused, value)),
             },
         };
-        self.publish::<O, K>(claim, value);
+        self.publish::<O>(claim, value);
         Ok(())
+    }
+
+    /// Sends into a channel without a capacity, where nothing stands in the way; else says where it
+    /// goes on, and gives the message back.
+    #[inline(always)]
+    pub(crate) fn send_plainly<O: Owes>(&self, value: T) -> Result<(), (NotPlain, T)> {
+        self.order.begin();
+        match self.ring.claim_plainly::<Unbounded>(|| true) {
+            Ok(claim) => {
+                self.publish_unbounded::<O>(claim, value);
+                Ok(())
+            }
+            Err(from) => Err((from, value)),
+        }
+    }
+
+    /// Goes on with [`Chan::send_plainly`].
+    pub(crate) fn send_slowly<O: Owes>(
+        &self,
+        from: NotPlain,
+        value: T,
+    ) -> Result<(), (Refused, T)> {
+        match self.ring.claim(from, || true) {
+            Ok(claim) => {
+                self.publish_unbounded::<O>(claim, value);
+                Ok(())
+            }
+            Err(refused) => Err((refused, value)),
+        }
     }
 
     /// Sends from the front of `messages` as many as there is room for, in one step, or says why
@@ -84,19 +112,11 @@ impl<T> Chan<T> {
     pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
         match self.begin_claim() {
             Ok(claim) => {
-                self.publish::<OwesValue, Any>(claim, value);
+                self.publish::<OwesValue>(claim, value);
                 Ok(())
             }
             Err(missing) => Err((missing, value)),
         }
-    }
-
-    /// Sends a message, waiting in line for room. When the channel is closed, the message is made
-    /// an error by `closed`.
-    #[inline]
-    pub(crate) fn send<E>(&self, value: T, closed: fn(T) -> E) -> Send<'_, T, E> {
-        let turn = Turn::new(Want::new(Call::Send, 1));
-        Send { turn, chan: self, value: Some(value), begun: false, closed, _pinned: PhantomPinned }
     }
 
     /// [`Chan::try_send_many`] for some of the budget, or what the permit for the first message
@@ -118,11 +138,11 @@ impl<T> Chan<T> {
             if may_be_waited_for {
                 // A permit is free to be taken again.
                 O::settle(|panic| {
-                    panic.run(|| self.publish::<OwesNothing, Any>(claim, value));
+                    panic.run(|| self.publish::<OwesNothing>(claim, value));
                     self.senders.serve(0, 1, &**self, panic);
                 });
             } else {
-                self.publish::<O, Any>(claim, value);
+                self.publish::<O>(claim, value);
             }
         } else {
             self.info().count_late();
@@ -141,14 +161,41 @@ impl<T> Chan<T> {
     }
 
     #[inline]
-    fn publish<O: Owes, K: Kind>(&self, claim: Claim, value: T) {
+    pub(super) fn publish<O: Owes>(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked();
         step("publish: claimed");
         self.order.sent(1);
-        // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it. `K` is the
-        // kind of the handle.
-        unsafe { self.ring.sending::<T, K>(claim) }.publish(value);
+        // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
+        unsafe { self.ring.sending::<T, Any>(claim) }.publish(value);
         self.took_room();
+        self.wake_if::<O>(was_parked);
+    }
+
+    /// [`Chan::publish`] without a capacity. The plain case calls nothing that comes back, and so
+    /// saves no register.
+    #[inline(always)]
+    fn publish_unbounded<O: Owes>(&self, claim: Claim, value: T) {
+        let was_parked = claim.was_parked();
+        step("publish: claimed");
+        self.order.sent(1);
+        // SAFETY: this channel's ring was made for `T`, without a capacity, and the claim is fresh
+        // from it.
+        let sending = unsafe { self.ring.sending::<T, Unbounded>(claim) };
+        match sending.publish_nearby(value) {
+            Ok(()) => self.wake_if::<O>(was_parked),
+            Err((sending, value)) => self.publish_elsewhere::<O>(sending, value, was_parked),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn publish_elsewhere<O: Owes>(
+        &self,
+        sending: Sending<'_, T, Unbounded, Info>,
+        value: T,
+        was_parked: bool,
+    ) {
+        sending.publish(value);
         self.wake_if::<O>(was_parked);
     }
 
@@ -157,7 +204,7 @@ impl<T> Chan<T> {
     fn wake_if<O: Owes>(&self, was_parked: bool) {
         if was_parked {
             step("publish: to wake");
-            O::settle(|panic| self.wake_receiver(panic));
+            if O::A_VALUE { self.wake_owing_value() } else { self.wake_owing_nothing() }
         }
     }
 }
@@ -166,10 +213,10 @@ impl Shared {
     /// Claims a slot for some of the budget, or says what is missing. That is asked for when
     /// there is a slot: who has to wait needs none yet.
     #[inline(always)]
-    fn begin_claim(&self) -> Result<Claim, Missing> {
+    pub(super) fn begin_claim(&self) -> Result<Claim, Missing> {
         self.order.begin();
         let nobody_waits = || self.senders.is_empty();
-        let from = match self.ring.look_plainly(nobody_waits) {
+        let from = match self.ring.look_plainly::<Any>(nobody_waits) {
             Ok(tail) => {
                 let Some(budget) = runtime::try_budget() else {
                     return Err(self.reserve_without_budget());
@@ -256,7 +303,7 @@ impl Shared {
 }
 
 /// Where a wait stands.
-struct Turn {
+pub(super) struct Turn {
     /// `closed` is a wait for one permit that nobody gives.
     want: Want,
     key: Option<Key>,
@@ -267,7 +314,7 @@ struct Turn {
 impl Turn {
     /// A wait that has not begun.
     #[inline(always)]
-    fn new(want: Want) -> Self {
+    pub(super) fn new(want: Want) -> Self {
         Self { want, key: None, held: false }
     }
 
@@ -277,7 +324,7 @@ impl Turn {
 
     /// It has a place in line, or permits.
     #[inline(always)]
-    fn is_under_way(&self) -> bool {
+    pub(super) fn is_under_way(&self) -> bool {
         self.held || self.key.is_some()
     }
 
@@ -287,7 +334,11 @@ impl Turn {
 
     /// The plain case is a wait that was granted.
     #[inline(always)]
-    fn poll(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    pub(super) fn poll(
+        &mut self,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Closed>> {
         if self.is_under_way() {
             shared.order.begin();
         }
@@ -308,6 +359,8 @@ impl Turn {
         }
         let wait = if self.key.is_some() {
             self.poll_wait(shared, cx.waker())
+        } else if self.is_for_closure() {
+            self.register_for_closure(shared, cx.waker())
         } else {
             self.register(shared, cx.waker())
         };
@@ -317,7 +370,7 @@ impl Turn {
     /// The first poll; `missing` is what stands between the caller and its permits. The plain case
     /// is that it has to wait for room.
     #[inline(always)]
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         missing: Missing,
         shared: &Shared,
@@ -388,28 +441,24 @@ impl Turn {
     /// Begins to wait. (Compiled in this crate, where all that it calls is inlined.)
     #[inline(never)]
     fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
+        self.register_in(&shared.senders, shared, waker)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn register_for_closure(&mut self, shared: &Shared, waker: &Waker) -> Wait {
+        self.register_in(shared.on_close.line_or_new(), &Closure(&shared.ring), waker)
+    }
+
+    #[inline(always)]
+    fn register_in(&mut self, queue: &WaitQueue, source: &impl Source, waker: &Waker) -> Wait {
         let mine = waker.clone();
         let waiter = Waiter { task: task::waiter(waker), since: clock::now(), want: self.want };
-        let (is_for_closure, key) = (self.is_for_closure(), &mut self.key);
-        let mut wait = Wait::Pending;
-        OwesValue::settle(|panic| {
-            wait = if is_for_closure {
-                shared.on_close.line_or_new().register(
-                    key,
-                    waiter,
-                    mine,
-                    &Closure(&shared.ring),
-                    panic,
-                )
-            } else {
-                shared.senders.register(key, waiter, mine, shared, panic)
-            };
-        });
-        wait
+        queue.register(&mut self.key, waiter, mine, source)
     }
 
     /// Gives up the place and hands on what it held.
-    fn leave<O: Owes>(&mut self, shared: &Shared) {
+    pub(super) fn leave<O: Owes>(&mut self, shared: &Shared) {
         shared.order.begin();
         if core::mem::take(&mut self.held) {
             shared.release::<O>(self.want.need());
@@ -457,96 +506,6 @@ impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
     fn drop(&mut self) {
         if self.turn.is_under_way() {
             self.turn.leave::<OwesNothing>(&self.shared);
-        }
-    }
-}
-
-/// A send in progress: from [`Chan::send`].
-#[must_use = "futures do nothing unless polled"]
-pub(crate) struct Send<'a, T, E> {
-    turn: Turn,
-    chan: &'a Chan<T>,
-    /// None once it was sent or given back.
-    value: Option<T>,
-    begun: bool,
-    closed: fn(T) -> E,
-    /// As the future of an `async fn`.
-    _pinned: PhantomPinned,
-}
-
-impl<T, E> Future for Send<'_, T, E> {
-    type Output = Result<(), E>;
-
-    #[inline(always)]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: nothing in it is pinned; the message is moved when it is sent.
-        let this = unsafe { self.get_unchecked_mut() };
-        if this.begun {
-            // Or it would wait anew, for a permit that nobody gives back.
-            assert!(this.value.is_some(), "a send is not polled after it was ready");
-            return this.poll_turn(cx);
-        }
-        this.begun = true;
-        match this.chan.begin_claim() {
-            Ok(claim) => {
-                let value = this.take();
-                this.chan.publish::<OwesValue, Any>(claim, value);
-                Poll::Ready(Ok(()))
-            }
-            Err(missing) => this.begin_turn(missing, cx),
-        }
-    }
-}
-
-impl<T, E> Send<'_, T, E> {
-    #[inline]
-    fn take(&mut self) -> T {
-        self.value.take().expect("there until it is ready")
-    }
-
-    #[inline]
-    fn begin_turn(&mut self, missing: Missing, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let acquired = self.turn.begin(missing, self.chan, cx);
-        if acquired.is_pending() { Poll::Pending } else { self.finish_slowly(acquired) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn finish_slowly(&mut self, acquired: Poll<Result<(), Closed>>) -> Poll<Result<(), E>> {
-        self.finish(acquired)
-    }
-
-    #[inline(never)]
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let acquired = self.turn.poll(self.chan, cx);
-        self.finish(acquired)
-    }
-
-    #[inline(always)]
-    fn finish(&mut self, acquired: Poll<Result<(), Closed>>) -> Poll<Result<(), E>> {
-        Poll::Ready(match ready!(acquired) {
-            Ok(()) => {
-                let value = self.take();
-                self.chan.send_reserved::<OwesValue>(value);
-                Ok(())
-            }
-            Err(Closed) => Err(self.refused()),
-        })
-    }
-
-    #[cold]
-    fn refused(&mut self) -> E {
-        self.chan.count_refusal(Refused::Closed);
-        (self.closed)(self.take())
-    }
-}
-
-/// The place in line is given up before the message is dropped.
-impl<T, E> Drop for Send<'_, T, E> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.turn.is_under_way() {
-            self.turn.leave::<OwesNothing>(self.chan);
         }
     }
 }

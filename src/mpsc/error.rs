@@ -3,6 +3,8 @@
 use core::fmt;
 use std::error::Error;
 
+use crate::chan::GivesBack;
+
 /// The channel is closed; the message comes back.
 ///
 /// # Examples
@@ -28,6 +30,12 @@ impl<T> fmt::Display for SendError<T> {
 }
 
 impl<T> Error for SendError<T> {}
+
+impl<T> GivesBack<T> for SendError<T> {
+    fn give_back(message: T) -> Self {
+        Self(message)
+    }
+}
 
 /// A `try_` method could not send at once; the message, or the sender, comes back.
 ///

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::error::{SendError, SendTimeoutError, TrySendError};
 use super::{OwnedPermit, Permit, PermitIterator, Timeout, WeakSender};
 use crate::chan::{Chan, ChannelStats, Missing, Trace};
-use crate::ring::{Any, Refused};
+use crate::ring::Refused;
 use crate::runtime;
 use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
@@ -63,7 +63,7 @@ impl<T> Sender<T> {
     /// ```
     #[inline]
     pub fn send(&self, value: T) -> impl Future<Output = Result<(), SendError<T>>> + use<'_, T> {
-        self.chan.send(value, SendError)
+        self.chan.send(value)
     }
 
     /// Sends a message, waiting in line for room until `timeout` is over: a [`Timer`](super::Timer)
@@ -164,7 +164,7 @@ impl<T> Sender<T> {
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.chan
-            .try_send::<OwesNothing, Any>(message)
+            .try_send::<OwesNothing>(message)
             .map_err(|(refused, message)| self.refused(refused, message))
     }
 
@@ -321,7 +321,7 @@ impl<T> Sender<T> {
         value: T,
         deadline: impl FnOnce() -> Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
-        let (refused, value) = match self.chan.try_send::<OwesNothing, Any>(value) {
+        let (refused, value) = match self.chan.try_send::<OwesNothing>(value) {
             Ok(()) => return Ok(()),
             Err(refused) => refused,
         };

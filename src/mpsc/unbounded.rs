@@ -16,7 +16,7 @@ use super::error::{RecvTimeoutError, SendError, TryRecvError};
 use super::receiver::POLLED;
 use super::{Drain, IntoIter, Iter, Receiver, Sender, TryIter, WeakSender};
 use crate::chan::ChannelStats;
-use crate::ring::{Refused, Unbounded};
+use crate::ring::{NotPlain, Refused, Unbounded};
 use crate::sync::plain::Arc;
 use crate::unwind::OwesNothing;
 
@@ -47,7 +47,16 @@ impl<T> UnboundedSender<T> {
     /// [`SendError`] with the message if the receiver is closed or dropped.
     #[inline]
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
-        match self.inner.chan().try_send::<OwesNothing, Unbounded>(message) {
+        match self.inner.chan().send_plainly::<OwesNothing>(message) {
+            Ok(()) => Ok(()),
+            Err((from, message)) => self.send_slowly(from, message),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slowly(&self, from: NotPlain, message: T) -> Result<(), SendError<T>> {
+        match self.inner.chan().send_slowly::<OwesNothing>(from, message) {
             Ok(()) => Ok(()),
             Err((Refused::Closed, message)) => Err(self.inner.closed_error(message)),
             // 2^35 messages: as Tokio, whose count of messages would overflow.

@@ -181,6 +181,12 @@ impl<T> Block<T> {
         pos.since(self.start()) < LEN as u64
     }
 
+    /// Whose producer need not see to the block behind it.
+    #[inline]
+    fn holds_before_its_last(&self, pos: Pos) -> bool {
+        pos.since(self.start()) < LEN as u64 - 1
+    }
+
     #[inline]
     fn slot(&self, pos: Pos) -> Slot<'_, T> {
         let i = pos.index(LEN - 1);
@@ -288,10 +294,20 @@ impl<'a, T> List<'a, T> {
     #[inline]
     pub(super) unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T> {
         let block = self.recent();
-        if pos.since(block.start()) < LEN as u64 - 1 {
+        if block.holds_before_its_last(pos) {
             return block.slot(pos);
         }
         self.find(block, pos, observe).slot(pos)
+    }
+
+    /// The same, if the caller need see to no block.
+    ///
+    /// # Safety
+    /// The caller has claimed `pos` and not published it.
+    #[inline(always)]
+    pub(super) unsafe fn claimed_nearby(self, pos: Pos) -> Option<Slot<'a, T>> {
+        let block = self.recent();
+        block.holds_before_its_last(pos).then(|| block.slot(pos))
     }
 
     /// Puts `values` into the slots from `first` on and publishes them.
@@ -309,7 +325,7 @@ impl<'a, T> List<'a, T> {
             let pos = first.plus(i as u64);
             // From the block of the one before: whatever `recent` is by now, it is the next one at
             // most.
-            if pos.since(block.start()) >= LEN as u64 - 1 {
+            if !block.holds_before_its_last(pos) {
                 block = self.find(block, pos, &observe);
             }
             // SAFETY: claimed, and not published.

@@ -67,7 +67,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     pub(crate) fn pop_if(self, may: impl FnOnce() -> bool) -> Popped<T> {
         // SAFETY: the word of who made this: `T` and `K` are those of the ring.
         unsafe {
-            if K::UNBOUNDED {
+            if K::IN_LIST {
                 let list = self.ring.list::<T>();
                 return self.pop_from(list, may);
             }
@@ -220,6 +220,12 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
 }
 
 impl<Cold> Ring<Cold> {
+    /// Whether its messages lie in a list.
+    #[inline(always)]
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.storage, Storage::Blocks { .. })
+    }
+
     /// The receiver's steps that concern messages.
     ///
     /// # Safety

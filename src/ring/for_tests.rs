@@ -59,7 +59,7 @@ impl Ring {
 impl<Cold> Ring<Cold> {
     /// Claims the next slot; nobody waits.
     pub(super) fn claim_next(&self) -> Result<Claim, Refused> {
-        self.claim_plainly(|| true).or_else(|from| self.claim(from, || true))
+        self.claim_plainly::<Any>(|| true).or_else(|from| self.claim(from, || true))
     }
 
     /// Publishes.

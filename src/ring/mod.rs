@@ -159,7 +159,7 @@ mod watermark;
 
 pub(crate) use consumer::{Park, Popped, Receiving, Room};
 pub(crate) use for_tests::Origin;
-pub(crate) use producer::{Claim, NotPlain, Refused};
+pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
 pub(crate) use reader::Reader;
-pub(crate) use store::{Any, Kind, Unbounded};
+pub(crate) use store::{Any, Kind, Listed, Unbounded};

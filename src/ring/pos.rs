@@ -148,7 +148,7 @@ impl Tail {
     pub(super) fn is_plainly_below(self, limit: u64, head: Head) -> bool {
         debug_assert!(!head.is_waiting(), "its flag would hide CLOSED");
         let used = self.0.wrapping_sub(head.0);
-        used & (RES_FIELD | CLOSED) == 0 && used < limit << POS_SHIFT
+        used & (RES_FIELD | CLOSED) == 0 && used >> POS_SHIFT < limit
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::pos::{Head, MAX_RESERVED, Pos, Tail};
+use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
 use super::storage::Storage;
 use super::store::Kind;
@@ -78,6 +78,23 @@ impl<T, K: Kind, Cold> Sending<'_, T, K, Cold> {
         }
     }
 
+    /// [`Sending::publish`], if the slot is in the block where producers begin to look: so nearly
+    /// always. For a channel without a capacity.
+    #[inline(always)]
+    pub(crate) fn publish_nearby(self, value: T) -> Result<(), (Self, T)> {
+        assert!(K::UNBOUNDED);
+        let pos = self.claim.pos();
+        // SAFETY: the word of who made this: there is a list, and the claim is exclusive.
+        match unsafe { self.ring.list::<T>().claimed_nearby(pos) } {
+            Some(slot) => {
+                // SAFETY: as above. The claim is consumed.
+                unsafe { slot.publish(pos, value) };
+                Ok(())
+            }
+            None => Err((self, value)),
+        }
+    }
+
     /// # Safety
     /// There is a list.
     #[inline(always)]
@@ -130,15 +147,23 @@ impl<Cold> Ring<Cold> {
     /// Claims the next slot where nothing stands in the way: what nearly every send needs, apart,
     /// so that it is short.
     #[inline]
-    pub(crate) fn claim_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Claim, NotPlain> {
-        self.look_plainly(nobody_waits).and_then(|tail| self.claim_from(tail))
+    pub(crate) fn claim_plainly<K: Kind>(
+        &self,
+        nobody_waits: impl Fn() -> bool,
+    ) -> Result<Claim, NotPlain> {
+        self.look_plainly::<K>(nobody_waits).and_then(|tail| self.claim_from(tail))
     }
 
     /// The first half: the word from which a claim is plain.
     #[inline]
-    pub(crate) fn look_plainly(&self, nobody_waits: impl Fn() -> bool) -> Result<Tail, NotPlain> {
+    pub(crate) fn look_plainly<K: Kind>(
+        &self,
+        nobody_waits: impl Fn() -> bool,
+    ) -> Result<Tail, NotPlain> {
         let tail = self.tail();
-        let plain = tail.is_plainly_below(self.limit, self.head_cache()) && nobody_waits();
+        // That of a channel without a capacity is a bit of the difference.
+        let limit = if K::UNBOUNDED { MAX_LEN } else { self.limit };
+        let plain = tail.is_plainly_below(limit, self.head_cache()) && nobody_waits();
         if plain { Ok(tail) } else { Err(NotPlain { tail, lost: false }) }
     }
 

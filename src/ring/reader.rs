@@ -23,10 +23,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// A receiver whose first message has number `start`, and the stamp of its slot; a list begins
-    /// with block `first`.
+    /// A receiver whose first message has number `start`. A list begins with block `first`, and the
+    /// stamp of its first slot.
     #[inline(always)]
-    pub(super) fn new(start: u64, stamp: NonNull<AtomicU32>, first: *mut ()) -> Self {
+    pub(super) fn new(start: u64, stamp: Option<NonNull<AtomicU32>>, first: *mut ()) -> Self {
         let first = Cursor(first);
         Self {
             head: start,

@@ -21,25 +21,23 @@ pub(super) enum Storage {
 const MAX_ARRAY_BYTES: usize = 4096;
 
 impl Storage {
-    /// The memory for `limit` messages, the first block if it is a list, and the stamp of the
+    /// The memory for `limit` messages; if it is a list, its first block, and there the stamp of the
     /// position `first`.
     #[inline(always)]
     pub(super) fn new<T>(
         limit: u64,
         first: Pos,
         in_blocks: bool,
-    ) -> (Self, *mut (), NonNull<AtomicU32>) {
+    ) -> (Self, *mut (), Option<NonNull<AtomicU32>>) {
         let small = limit <= blocks::LEN as u64
             || limit <= MAX_ARRAY_BYTES as u64
                 && Array::bytes::<T>((limit as usize).next_power_of_two()) <= MAX_ARRAY_BYTES;
         if small && !in_blocks {
             let array = Array::new::<T>((limit as usize).next_power_of_two(), first);
-            // SAFETY: made for `T`.
-            let stamp = unsafe { array.of::<T>() }.at(first).stamp.into();
-            (Self::Array(array), core::ptr::null_mut(), stamp)
+            (Self::Array(array), core::ptr::null_mut(), None)
         } else {
             let (block, stamp) = blocks::first::<T>(first);
-            (Self::Blocks { free: blocks::free::<T> }, block, stamp)
+            (Self::Blocks { free: blocks::free::<T> }, block, Some(stamp))
         }
     }
 }

@@ -10,11 +10,17 @@ use super::slot::Slot;
 pub(crate) trait Kind {
     /// It has no capacity: its messages lie in a list, and nobody waits for room.
     const UNBOUNDED: bool;
+    /// Its messages lie in a list.
+    const IN_LIST: bool;
 }
 
 /// Any channel: what it is like is found out at run time.
 #[derive(Debug)]
 pub(crate) enum Any {}
+
+/// A channel with a list, with or without a capacity.
+#[derive(Debug)]
+pub(crate) enum Listed {}
 
 /// A channel without a capacity.
 #[derive(Debug)]
@@ -22,10 +28,17 @@ pub(crate) enum Unbounded {}
 
 impl Kind for Any {
     const UNBOUNDED: bool = false;
+    const IN_LIST: bool = false;
+}
+
+impl Kind for Listed {
+    const UNBOUNDED: bool = false;
+    const IN_LIST: bool = true;
 }
 
 impl Kind for Unbounded {
     const UNBOUNDED: bool = true;
+    const IN_LIST: bool = true;
 }
 
 /// Where the receiver stands in a list of blocks. In an array it need not know.

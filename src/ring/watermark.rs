@@ -2,9 +2,12 @@
 //!
 //! Occupancy peaks just before the head moves, so looking before each move misses no peak of
 //! published messages. The mark rises if the message at `head + mark` is published: it is never
-//! below the published run, and never above what is claimed. As long as a place before that one is
-//! not published, nothing need be worked out: `beyond` is such a place, never behind the head, and
-//! one load of its stamp is all that most pops pay.
+//! below the published run, and never above what is claimed.
+//!
+//! In an array that place is worked out at each pop, which is a few instructions. In a list it would
+//! be many. But as long as a place before that one is not published, nothing need be worked out:
+//! `beyond` is such a place, never behind the head, and one load of its stamp is all that most pops
+//! pay.
 
 use core::ptr::NonNull;
 
@@ -17,8 +20,8 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 #[derive(Debug)]
 pub(super) struct Watermark {
     mark: u64,
-    /// A place at or ahead of the head: until a message is published there, none can raise the
-    /// mark.
+    /// In a list, a place at or ahead of the head: until a message is published there, none can
+    /// raise the mark.
     beyond: Place,
     /// The block of `beyond`, or the last before it.
     probe: Cursor,
@@ -29,7 +32,7 @@ pub(super) struct Watermark {
 struct Place {
     pos: Pos,
     stamp: u32,
-    /// None: its block was not there yet. In an array never none.
+    /// None: its block was not there yet.
     at: Option<NonNull<AtomicU32>>,
 }
 
@@ -45,10 +48,10 @@ unsafe impl Send for Place {}
 unsafe impl Sync for Place {}
 
 impl Watermark {
-    /// That of a ring whose first message has position `first`; its stamp, and its block.
+    /// That of a ring whose first message has position `first`. Of a list: its stamp, and its block.
     #[inline(always)]
-    pub(super) fn new(first: Pos, stamp: NonNull<AtomicU32>, block: Cursor) -> Self {
-        Self { mark: 0, beyond: Place::new(first, Some(stamp)), probe: block }
+    pub(super) fn new(first: Pos, stamp: Option<NonNull<AtomicU32>>, block: Cursor) -> Self {
+        Self { mark: 0, beyond: Place::new(first, stamp), probe: block }
     }
 
     /// Looks, before the head moves on from `head`. What is found is told to all in `reported`.
@@ -68,16 +71,20 @@ impl Watermark {
         // SAFETY: the caller's word; and `beyond` is not behind the head, so its block is neither
         // reused nor freed.
         unsafe {
+            if !S::IS_LIST {
+                if self.is_stamped(store, head.plus(self.mark)) {
+                    self.raise(store, head, reported);
+                }
+                return;
+            }
             let Place { at, stamp, .. } = self.beyond;
-            // In an array it is always there.
-            let at = if S::IS_LIST { at } else { Some(at.unwrap_unchecked()) };
             if at.is_none_or(|at| slot::has_stamp(at.as_ref(), stamp)) {
                 self.look_again(store, head, reported);
             }
         }
     }
 
-    /// Something is published at `beyond`, or its block was not there when we looked.
+    /// Something is published at `beyond`, or its block was not there when we looked. In a list.
     ///
     /// # Safety
     /// As [`Watermark::look`].
@@ -92,7 +99,7 @@ impl Watermark {
         // SAFETY: the caller's word; `probe` follows `beyond`, and goes forward from there.
         unsafe {
             let mut pos = self.beyond.pos;
-            if S::IS_LIST && self.beyond.at.is_none() {
+            if self.beyond.at.is_none() {
                 self.beyond.at = self.stamp_at(store, pos);
                 if !self.is_stamped(store, pos) {
                     return;

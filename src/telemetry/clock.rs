@@ -22,6 +22,8 @@ pub(crate) const EXISTS: bool = !cfg!(all(target_family = "wasm", target_os = "u
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod system {
+    use core::mem::MaybeUninit;
+
     /// `struct timespec` of 64-bit Linux.
     #[repr(C)]
     struct Timespec {
@@ -37,10 +39,13 @@ mod system {
     }
 
     fn read(clock: i32) -> u64 {
-        let mut time = Timespec { sec: 0, nsec: 0 };
+        let mut time = MaybeUninit::<Timespec>::uninit();
         // SAFETY: the C library's function, linked by std; it writes one timespec. Both clocks
         // exist since Linux 2.6.32, so it cannot fail.
-        unsafe { clock_gettime(clock, &raw mut time) };
+        let time = unsafe {
+            clock_gettime(clock, time.as_mut_ptr());
+            time.assume_init()
+        };
         time.sec as u64 * 1_000_000_000 + time.nsec as u64
     }
 
@@ -72,7 +77,7 @@ mod system {
 /// Now, up to one tick old. Never 0, which stands for "no time" in one-word fields.
 #[inline]
 pub(crate) fn now() -> u64 {
-    if cfg!(parshall_loom) || !EXISTS { 1 } else { system::coarse().max(1) }
+    if cfg!(parshall_loom) || !EXISTS { 1 } else { system::coarse() | 1 }
 }
 
 /// Now, exactly.

@@ -79,6 +79,13 @@ impl TaskRef {
         Self(tag << KIND_SHIFT | number & NUMBER)
     }
 
+    /// Tokio counts its tasks from 1: no mask is needed.
+    #[inline]
+    fn tokio(number: u64) -> Self {
+        debug_assert!(number <= NUMBER);
+        Self(2 << KIND_SHIFT | number)
+    }
+
     fn thread(number: u64) -> Self {
         Self::new(TaskKind::Thread, number)
     }
@@ -375,7 +382,7 @@ pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
     if CURRENT.get().task == 0
         && let Some(number) = runtime::task_number()
     {
-        return Some(TaskRef::new(TaskKind::Tokio, number));
+        return Some(TaskRef::tokio(number));
     }
     entered(waker)
 }
@@ -401,7 +408,7 @@ pub(crate) fn waiter(waker: &Waker) -> u64 {
     if CURRENT.get().task == 0
         && let Some(number) = runtime::task_number()
     {
-        return TaskRef::new(TaskKind::Tokio, number).0;
+        return TaskRef::tokio(number).0;
     }
     entered_waiter(waker)
 }

@@ -201,10 +201,22 @@ impl Cell {
             .map_err(|_| self.state())
     }
 
+    /// Puts the first waker of a wait in.
+    ///
+    /// # Safety
+    /// The caller is the owner, and the place is Empty: who ended the wait before took its waker.
+    pub(super) unsafe fn fill_waker(&self, waker: Waker) {
+        // SAFETY: exclusive, by the table. There is none: nothing is to be dropped.
+        self.waker.with_mut(|p| unsafe {
+            debug_assert!((*p).is_none(), "the place was not left empty");
+            p.write(Some(waker));
+        });
+    }
+
     /// Puts a waker in; returns the one it replaces.
     ///
     /// # Safety
-    /// The caller is the owner, and the place is Empty or Updating.
+    /// The caller is the owner, and the place is Updating.
     pub(super) unsafe fn put_waker(&self, waker: Waker) -> Option<Waker> {
         // SAFETY: exclusive, by the table.
         self.waker.with_mut(|p| unsafe { (*p).replace(waker) })

@@ -4,12 +4,12 @@
 use core::ptr::NonNull;
 use core::task::Waker;
 
-use super::batch::FirstPanic;
 use super::cell::{Cell, Kind, State, Waiter};
 use super::queue::{Key, Wait, WaitQueue, identity};
 use super::segment::LEN;
 use super::source::Source;
 use crate::sync::step;
+use crate::unwind::{FirstPanic, Owes, OwesValue};
 
 /// What became of a part of a need.
 enum Part {
@@ -34,17 +34,18 @@ impl WaitQueue {
         waiter: Waiter,
         waker: Waker,
         source: &impl Source,
-        panic: &mut FirstPanic,
     ) -> Wait {
         let (index, cell) = self.arrive(source);
-        if !self.must_wait(index, source) {
-            return self.register_slowly(Some((index, cell)), key, waiter, waker, source, panic);
-        }
-        step("register: looked");
-        match Self::fill(cell, State::empty(index / LEN), 0, key, waiter, waker) {
-            Ok(()) => Wait::Pending,
-            Err(waker) => self.register_slowly(None, key, waiter, waker, source, panic),
-        }
+        let (place, waker) = if self.must_wait(index, source) {
+            step("register: looked");
+            match Self::fill(cell, State::empty(index / LEN), 0, key, waiter, waker) {
+                Ok(()) => return Wait::Pending,
+                Err(waker) => (None, waker),
+            }
+        } else {
+            (Some((index, cell)), waker)
+        };
+        self.register_slowly(place, key, waiter, waker, source)
     }
 
     /// Takes the next place. What follows is its owner's look at the channel.
@@ -52,9 +53,7 @@ impl WaitQueue {
     fn arrive(&self, source: &impl Source) -> (u64, &Cell) {
         let index = self.line.arrive();
         step("register: arrived");
-        let Ok(segment) = self.row.get(index / LEN, &self.newest) else {
-            unreachable!("a segment is not over while a place in it is not released")
-        };
+        let segment = self.row.of_place(index, &self.newest);
         source.set_waiting();
         (index, segment.cell(index))
     }
@@ -90,7 +89,7 @@ impl WaitQueue {
         cell.set_waiter(waiter);
         *key = Some(Key { cell: NonNull::from(cell), waker: identity(&waker) });
         // SAFETY: ours, and not filled yet.
-        unsafe { cell.put_waker(waker) };
+        unsafe { cell.fill_waker(waker) };
         if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {
             return Ok(());
         }
@@ -114,6 +113,21 @@ impl WaitQueue {
     #[cold]
     #[inline(never)]
     fn register_slowly(
+        &self,
+        place: Option<(u64, &Cell)>,
+        key: &mut Option<Key>,
+        waiter: Waiter,
+        waker: Waker,
+        source: &impl Source,
+    ) -> Wait {
+        let mut wait = Wait::Pending;
+        OwesValue::settle(|panic| {
+            wait = self.register_generally(place, key, waiter, waker, source, panic);
+        });
+        wait
+    }
+
+    fn register_generally(
         &self,
         mut place: Option<(u64, &Cell)>,
         key: &mut Option<Key>,

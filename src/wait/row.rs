@@ -22,7 +22,7 @@
 //! are over, and its link leads on.
 
 use super::pool::Pool;
-use super::segment::{AtomicLink, Link, Segment};
+use super::segment::{AtomicLink, LEN, Link, Segment};
 use super::sweep::Sweeper;
 use crate::sync::row::AtomicPtr;
 use crate::sync::{Ordering, step};
@@ -93,16 +93,25 @@ impl Row {
         }
     }
 
-    /// The segment with this number, which is made if it was not yet; `Err` is the number of the
-    /// one that stands in its place when it is over. An index in it was given out.
+    /// The segment of a place that the caller has taken, and not released.
     #[inline]
-    pub(super) fn get(&self, number: u64, hint: &Hint) -> Result<&Segment, u64> {
-        self.at_hint(number, hint).map_or_else(|| self.get_slow(number, hint), Ok)
+    pub(super) fn of_place(&self, index: u64, hint: &Hint) -> &Segment {
+        let number = index / LEN;
+        self.at_hint(number, hint).unwrap_or_else(|| self.of_place_slowly(number, hint))
     }
 
     #[cold]
     #[inline(never)]
-    fn get_slow(&self, number: u64, hint: &Hint) -> Result<&Segment, u64> {
+    fn of_place_slowly(&self, number: u64, hint: &Hint) -> &Segment {
+        let Ok(segment) = self.get(number, hint) else {
+            unreachable!("a segment is not over while a place in it is not released")
+        };
+        segment
+    }
+
+    /// The segment with this number, which is made if it was not yet; `Err` is the number of the
+    /// one that stands in its place when it is over. An index in it was given out.
+    pub(super) fn get(&self, number: u64, hint: &Hint) -> Result<&Segment, u64> {
         match self.seek(number, hint, true) {
             Found::Segment(segment) => Ok(segment),
             Found::Over(next) => Err(next),

@@ -415,9 +415,9 @@ impl Queue {
 
     /// Begins to wait for one unit, while there is none.
     fn begin(&self) -> Option<Key> {
-        let (mut key, mut panic) = (None, FirstPanic::default());
+        let mut key = None;
         let waiter = Waiter { task: 0, since: 1, want: Want::new(Call::Send, 1) };
-        let wait = self.0.register(&mut key, waiter, Waker::noop().clone(), &self.1, &mut panic);
+        let wait = self.0.register(&mut key, waiter, Waker::noop().clone(), &self.1);
         assert_eq!(wait, Wait::Pending);
         key
     }

@@ -1,0 +1,155 @@
+//! The future of `send`, by hand: its first poll is inlined into the user's task.
+
+use core::future::Future;
+use core::marker::{PhantomData, PhantomPinned};
+use core::mem::{ManuallyDrop, MaybeUninit};
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use super::Chan;
+use super::send::{Closed, Missing, Turn};
+use crate::ring::Refused;
+use crate::unwind::{OwesNothing, OwesValue};
+use crate::wait::{Call, Want};
+
+impl<T> Chan<T> {
+    /// Sends a message, waiting in line for room.
+    #[inline]
+    pub(crate) fn send<E: GivesBack<T>>(&self, value: T) -> Send<'_, T, E> {
+        Send {
+            chan: self,
+            stage: Stage::New,
+            value: ManuallyDrop::new(value),
+            turn: MaybeUninit::uninit(),
+            error: PhantomData,
+            _pinned: PhantomPinned,
+        }
+    }
+}
+
+/// An error that gives a message back.
+pub(crate) trait GivesBack<T> {
+    fn give_back(message: T) -> Self;
+}
+
+/// A send in progress: from [`Chan::send`].
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct Send<'a, T, E> {
+    chan: &'a Chan<T>,
+    stage: Stage,
+    /// There until the stage is Done.
+    value: ManuallyDrop<T>,
+    /// There while the stage is Waiting.
+    turn: MaybeUninit<Turn>,
+    error: PhantomData<fn() -> E>,
+    /// As the future of an `async fn`.
+    _pinned: PhantomPinned,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    New,
+    Waiting,
+    Done,
+}
+
+impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
+    type Output = Result<(), E>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // SAFETY: nothing in it is pinned; the message is moved when it is sent.
+        let this = unsafe { self.get_unchecked_mut() };
+        if this.stage != Stage::New {
+            return this.poll_turn(cx);
+        }
+        match this.chan.begin_claim() {
+            Ok(claim) => {
+                let value = this.take();
+                this.chan.publish::<OwesValue>(claim, value);
+                Poll::Ready(Ok(()))
+            }
+            Err(missing) => this.begin_turn(missing, cx),
+        }
+    }
+}
+
+impl<T, E: GivesBack<T>> Send<'_, T, E> {
+    #[inline]
+    fn begin_turn(&mut self, missing: Missing, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let turn = self.turn.write(Turn::new(Want::new(Call::Send, 1)));
+        self.stage = Stage::Waiting;
+        let acquired = turn.begin(missing, self.chan, cx);
+        if acquired.is_pending() { Poll::Pending } else { self.finish_slowly(acquired) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn finish_slowly(&mut self, acquired: Poll<Result<(), Closed>>) -> Poll<Result<(), E>> {
+        self.finish(acquired)
+    }
+
+    #[inline(never)]
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        // Or it would wait anew, for a permit that nobody gives back.
+        assert!(self.stage == Stage::Waiting, "a send is not polled after it was ready");
+        // SAFETY: it waits.
+        let acquired = unsafe { self.turn.assume_init_mut() }.poll(self.chan, cx);
+        self.finish(acquired)
+    }
+
+    #[inline(always)]
+    fn finish(&mut self, acquired: Poll<Result<(), Closed>>) -> Poll<Result<(), E>> {
+        Poll::Ready(match ready!(acquired) {
+            Ok(()) => {
+                let value = self.take();
+                self.chan.send_reserved::<OwesValue>(value);
+                Ok(())
+            }
+            Err(Closed) => Err(self.refused()),
+        })
+    }
+
+    #[cold]
+    fn refused(&mut self) -> E {
+        self.chan.count_refusal(Refused::Closed);
+        E::give_back(self.take())
+    }
+}
+
+impl<T, E> Send<'_, T, E> {
+    /// The message, of a send that is not Done, and then is. The turn is over, or has not begun.
+    #[inline(always)]
+    fn take(&mut self) -> T {
+        debug_assert!(self.stage != Stage::Done);
+        self.stage = Stage::Done;
+        // SAFETY: it was not Done, and nobody takes it again.
+        unsafe { ManuallyDrop::take(&mut self.value) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self) {
+        let waits = self.stage == Stage::Waiting;
+        // Dropped at the end, also when a waker panics.
+        let _value = self.take();
+        if !waits {
+            return;
+        }
+        // SAFETY: it waited, so there is a turn.
+        let turn = unsafe { self.turn.assume_init_mut() };
+        if turn.is_under_way() {
+            turn.leave::<OwesNothing>(self.chan);
+        }
+    }
+}
+
+/// The place in line is given up before the message is dropped.
+impl<T, E> Drop for Send<'_, T, E> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.stage != Stage::Done {
+            self.give_up();
+        }
+    }
+}
