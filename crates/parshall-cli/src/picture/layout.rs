@@ -392,7 +392,7 @@ mod tests {
         (ax - bx).abs() < f64::midpoint(aw, bw) && (ay - by).abs() < f64::midpoint(ah, bh)
     }
 
-    /// And all of it is in the picture.
+    /// And all of it is in the picture. Seen to fail without `settle`.
     #[test]
     fn nothing_lies_on_anything_else() {
         let ring = |n: usize| (0..n).map(move |i| arrow(i, (i + 1) % n)).collect::<Vec<_>>();

@@ -84,7 +84,7 @@ fn drawn(node: &Node, (x, y): (f64, f64)) -> Markup {
                     height=(At(height)) rx=(At(round)) {}
             }
             @for (n, line) in node.lines.iter().enumerate() {
-                text.more[n > 0 && node.shape != Shape::Crowd] x=(At(x)) y=(At(first + n as f64 * LINE)) { (line) }
+                text.name.more[n > 0 && node.shape != Shape::Crowd] x=(At(x)) y=(At(first + n as f64 * LINE)) { (line) }
             }
         }
     }
