@@ -78,6 +78,7 @@ fn programs_come_and_go_and_the_recording_is_asked() {
     let (_, mut other) =
         (Fake::stuck("api", 7).listen(&sockets, "api"), Recorder::start(runtime.path()));
     other.until("another recorder writes into night.db");
+    (0..2).for_each(|_| other.until("is recorded"));
     recorder.until("is recorded");
     fs::remove_file(sockets.join("api.sock")).unwrap();
     recorder.until("has ended");
