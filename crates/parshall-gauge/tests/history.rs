@@ -92,7 +92,7 @@ fn what_is_as_before_is_not_written_again() {
     drop(live);
 }
 
-/// Seen to fail with: channels that are gone not marked; a keyframe of another process taken.
+/// Seen to fail with: channels that are gone not marked.
 #[test]
 fn every_snapshot_is_read_back_while_channels_come_and_go() {
     let (_folder, path) = folder();
@@ -122,7 +122,7 @@ fn every_snapshot_is_read_back_while_channels_come_and_go() {
 
 /// A day and more, a snapshot each 20 s.
 ///
-/// Seen to fail with: nothing thinned; keyframes deleted before what counts on them.
+/// Seen to fail with: nothing thinned.
 #[test]
 fn the_last_hour_stays_in_full_and_a_day_by_the_minute() {
     let (_folder, path) = folder();
@@ -165,7 +165,7 @@ fn pages(path: &Path) -> i64 {
     number(path, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
 }
 
-/// Seen to fail with: no limit; no `incremental_vacuum`.
+/// Seen to fail with: no `incremental_vacuum`.
 #[test]
 fn the_file_stays_below_its_limit_and_gives_room_back() {
     let (_folder, path) = folder();
@@ -235,7 +235,7 @@ fn a_recorder_whose_snapshots_another_one_deletes_begins_anew() {
 
 /// Neither makes anything old, and both are told.
 ///
-/// Seen to fail with: ages by the time of day; findings only after the clock has caught up.
+/// Seen to fail with: ages by the time of day.
 #[test]
 fn a_clock_that_jumps_deletes_nothing_and_is_told() {
     let (_folder, path) = folder();
@@ -283,7 +283,7 @@ fn a_clock_that_jumps_deletes_nothing_and_is_told() {
     assert_eq!(again.channels[0].send_waits, snapshot.channels[0].send_waits);
 }
 
-/// Seen to fail with: a view that reads all of the recording for one snapshot.
+/// Seen to fail with: edges of waits that are grouped over all snapshots.
 #[test]
 fn one_snapshot_is_found_by_an_index() {
     let (_folder, path) = folder();
@@ -314,7 +314,7 @@ fn one_snapshot_is_found_by_an_index() {
     }
 }
 
-/// Seen to fail with: former snapshots that lie in tables of which the views know nothing.
+/// Seen to fail with: a view `nodes` without the former ones.
 #[test]
 fn a_recording_of_version_3_is_upgraded_and_read() {
     let (_folder, path) = folder();

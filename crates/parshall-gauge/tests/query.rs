@@ -19,7 +19,7 @@ fn of_channel(answer: &Answer, channel: &str, column: &str) -> Vec<Cell> {
     answer.rows.iter().filter(is_meant).map(|row| row[at(column)].clone()).collect()
 }
 
-/// Seen to fail with: a question that looks at the last snapshot of all programs only.
+/// Seen to fail with: the first and the last snapshot of all programs together.
 #[test]
 fn the_questions_have_their_answers() {
     let folder = tempfile::tempdir().unwrap();
@@ -74,7 +74,7 @@ fn the_questions_have_their_answers() {
     }
 }
 
-/// Seen to fail with: a missing file that is created.
+/// Seen to fail with: no look whether the file is there.
 #[test]
 fn who_cannot_answer_says_why() {
     let folder = tempfile::tempdir().unwrap();

@@ -327,7 +327,7 @@ fn edges(path: &std::path::Path, id: i64) -> Vec<String> {
 }
 
 fn in_order(edges: &serde_json::Value) -> Vec<String> {
-    let mut edges: Vec<_> = edges.as_array().unwrap().iter().map(|e| e.to_string()).collect();
+    let mut edges: Vec<_> = edges.as_array().unwrap().iter().map(ToString::to_string).collect();
     edges.sort();
     edges
 }

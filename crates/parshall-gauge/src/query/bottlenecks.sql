@@ -6,8 +6,9 @@ WITH ends AS (
         AND requested_at_ns >= (SELECT max(requested_at_ns) FROM moment) - 3600000000000
     GROUP BY proc_key
 ), seen AS MATERIALIZED (
-    SELECT * FROM channels
-    WHERE snapshot_id IN (SELECT first_id FROM ends UNION SELECT last_id FROM ends)
+    SELECT c.*
+    FROM (SELECT first_id AS snapshot_id FROM ends UNION SELECT last_id FROM ends) AS e
+        CROSS JOIN channel_at AS c ON c.snapshot_id = e.snapshot_id
 )
 SELECT
     ends.process,
@@ -15,8 +16,8 @@ SELECT
     last.send_wait_total_ns - coalesce(first.send_wait_total_ns, 0) AS waited_ns,
     last.send_waits_total - coalesce(first.send_waits_total, 0) AS waits,
     last.sent_total - coalesce(first.sent_total, 0) AS sent,
-    last.q AS len,
-    last.cap,
+    last.queue_len AS len,
+    last.capacity AS cap,
     last.send_waiters AS waiting_now
 FROM ends
     JOIN seen AS last ON last.snapshot_id = ends.last_id

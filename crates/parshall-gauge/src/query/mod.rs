@@ -65,7 +65,8 @@ impl Question {
     fn of(&self, reading: &mut Reading) -> rusqlite::Result<Answer> {
         let transaction = reading.begin()?;
         let mut statement = transaction.prepare(self.sql)?;
-        let columns: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let name = |n| statement.column_name(n).map(str::to_owned);
+        let columns = (0..statement.column_count()).map(name).collect::<Result<_, _>>()?;
         let mut answer = Answer { columns, rows: Vec::new() };
         let mut rows = statement.query(())?;
         while let Some(row) = rows.next()? {

@@ -6,8 +6,9 @@ WITH ends AS (
         AND requested_at_ns >= (SELECT max(requested_at_ns) FROM moment) - 3600000000000
     GROUP BY proc_key
 ), seen AS MATERIALIZED (
-    SELECT * FROM channels
-    WHERE snapshot_id IN (SELECT first_id FROM ends UNION SELECT last_id FROM ends)
+    SELECT c.*
+    FROM (SELECT first_id AS snapshot_id FROM ends UNION SELECT last_id FROM ends) AS e
+        CROSS JOIN channel_at AS c ON c.snapshot_id = e.snapshot_id
 ), sums AS (
     SELECT
         ends.process,

@@ -83,10 +83,14 @@ impl<'a> List<'a> {
         let quoted = |text: &mut Vec<u8>| {
             text.push(b'"');
             match task.kind() {
-                // The kind that most are of, and quickly.
+                // The kinds that most are of, and quickly.
                 TaskKind::Named => {
                     text.extend_from_slice(b"task::");
                     int(text, task.number() as i64);
+                }
+                TaskKind::Waker => {
+                    text.extend_from_slice(b"waker::");
+                    hex(text, task.number());
                 }
                 _ => text.extend_from_slice(task.node_id_in("").as_bytes()),
             }
@@ -117,6 +121,12 @@ fn int(text: &mut Vec<u8>, n: i64) {
         return text.push(b'0' + digit as u8);
     }
     serde_json::to_writer(text, &n).expect("it is a number, and there is memory");
+}
+
+fn hex(text: &mut Vec<u8>, n: u64) {
+    let digits = (64 - n.leading_zeros()).div_ceil(4).max(1);
+    let digit = |place: u32| b"0123456789abcdef"[(n >> (4 * place)) as usize & 0xf];
+    text.extend((0..digits).rev().map(digit));
 }
 
 /// Appends `"KEY":`, with a comma in front if it is not the first.
@@ -172,7 +182,9 @@ pub(super) fn channel(text: &mut Vec<u8>, channel: &ChannelSnapshot, snapshot: &
     list.count(stats.send_waiters);
     list.count(stats.send_waits_total);
     let line = |waits: &[WaitSnapshot], list: &mut List<'_>| {
-        waits.iter().for_each(|wait| list.list(Some(one(*wait))));
+        for wait in waits {
+            list.list(Some(one(*wait)));
+        }
     };
     list.list((!send_waits.is_empty()).then_some(|list: &mut List<'_>| line(send_waits, list)));
     list.count(stats.full_total);

@@ -244,7 +244,7 @@ impl Memory {
         for finding in findings {
             found.extend_from_slice(finding.kind.as_str().as_bytes());
             found.extend_from_slice(finding.verdict.as_str().as_bytes());
-            found.extend_from_slice(&(finding.victims as u64).to_le_bytes());
+            found.extend_from_slice(&finding.victims.to_le_bytes());
             let channels = finding.channels.iter().map(|channel| &channel.id);
             for name in channels.chain(finding.tasks.iter().map(|task| &task.id)) {
                 found.extend_from_slice(name.as_bytes());

@@ -141,14 +141,19 @@ CREATE VIEW processes AS SELECT
 FROM snapshot_processes GROUP BY proc_key;
 
 -- The state of each channel at a snapshot: what was last said of it since the keyframe. The other
--- columns are those of the row with the maximum: SQLite says so.
+-- columns are those of the row with the maximum: SQLite says so. What is grouped is one snapshot, so
+-- that whoever joins the view by `snapshot_id` has no other one read.
 CREATE VIEW channel_state AS
 SELECT m.snapshot_id, m.session, m.requested_at_ns AS at_ns, CAST(j.key AS INTEGER) AS key,
-    j.value AS state, max(c.snapshot_id) AS changed_id
-FROM moment AS m
-    JOIN change AS c ON c.keyframe = m.keyframe AND c.snapshot_id <= m.snapshot_id
-    JOIN json_each(c.channels) AS j
-GROUP BY m.snapshot_id, j.key;
+    j.value AS state
+FROM moment AS m JOIN json_each((
+    SELECT json_group_object(key, json(value)) FROM (
+        SELECT s.key, s.value, max(c.snapshot_id)
+        FROM change AS c JOIN json_each(c.channels) AS s
+        WHERE c.keyframe = m.keyframe AND c.snapshot_id <= m.snapshot_id
+        GROUP BY s.key
+    )
+)) AS j;
 
 -- Points in time in a list count from the creation of the channel; the time that waits have lasted
 -- goes on while they do.
@@ -250,11 +255,15 @@ FROM channel_at;
 
 CREATE VIEW task_state AS
 SELECT m.snapshot_id, m.session, m.requested_at_ns AS at_ns, CAST(j.key AS INTEGER) AS key,
-    j.value AS state, max(c.snapshot_id) AS changed_id
-FROM moment AS m
-    JOIN change AS c ON c.keyframe = m.keyframe AND c.snapshot_id <= m.snapshot_id
-    JOIN json_each(c.tasks) AS j
-GROUP BY m.snapshot_id, j.key;
+    j.value AS state
+FROM moment AS m JOIN json_each((
+    SELECT json_group_object(key, json(value)) FROM (
+        SELECT s.key, s.value, max(c.snapshot_id)
+        FROM change AS c JOIN json_each(c.tasks) AS s
+        WHERE c.keyframe = m.keyframe AND c.snapshot_id <= m.snapshot_id
+        GROUP BY s.key
+    )
+)) AS j;
 
 CREATE VIEW task_at AS
 SELECT s.snapshot_id, s.at_ns, t.id, t.kind, t.name, t.root, t.location, p.process, p.proc_key,
