@@ -49,7 +49,8 @@ pub(crate) enum Command {
     },
     /// Draw who waits for which channel, and who received there last
     Graph(Graph),
-    /// Serve a page for a browser, which shows all programs and changes as they do
+    /// Serve a page for a browser, which shows all programs and changes as they do; and /metrics of
+    /// all for Prometheus
     Serve(Serve),
     /// Record all programs into one file, until it is interrupted
     Record(Record),

@@ -31,18 +31,17 @@ fn main() {
     for _ in 0..TIMES {
         let begun = Instant::now();
         let snapshot = parshall::snapshot();
-        let taken = begun.elapsed();
+        let taken = Instant::now();
         let diagnosis = diagnoser.look(&snapshot).unwrap();
-        let looked = begun.elapsed();
+        let looked = Instant::now();
         let mut text = String::new();
         let program = Program { snapshot: &snapshot, diagnosis: Some(&diagnosis) };
         exporter.write(&[program], Format::OpenMetrics, &mut text).unwrap();
-        let written = begun.elapsed();
+        let written = Instant::now();
         size = text.len();
-        for (times, time) in
-            times.iter_mut().zip([taken, looked - taken, written - looked, written])
-        {
-            times.push(time);
+        let spans = [(begun, taken), (taken, looked), (looked, written), (begun, written)];
+        for (times, (from, to)) in times.iter_mut().zip(spans) {
+            times.push(to.duration_since(from));
         }
     }
     let [snapshot, look, text, all] = times.map(median);

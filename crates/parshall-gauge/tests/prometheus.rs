@@ -39,9 +39,9 @@ fn program() {
     let gauge = Gauge::builder().no_socket().quiet().bind(([127, 0, 0, 1], 0).into()).start();
     runtime.block_on(async {
         if kind == "healthy" {
-            healthy()
+            healthy();
         } else {
-            sick()
+            sick();
         }
         println!("address: {}", gauge.address().unwrap());
         // Until nobody reads what it says.

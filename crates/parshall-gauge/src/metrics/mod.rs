@@ -85,6 +85,20 @@
 //! summed in the name `__other__`. A name stays where it is once it was seen, so no counter ever falls:
 //! see [`Exporter`]. A label has at most 200 characters; of names that are the same up to there the
 //! channels are summed. A control character is shown as U+FFFD.
+//!
+//! # What it costs
+//!
+//! Nothing between two scrapes. One takes, from the look to the text, medians on two cores that were
+//! busy with much else:
+//!
+//! | channels | names | time | text |
+//! |---|---|---|---|
+//! | 1,000 | 20 | 14 to 20 ms, of which the text 0.5 ms | 52 KiB |
+//! | 1,000 | 1,000 | 40 to 51 ms, of which the text 24 to 35 ms | 2.4 MiB |
+//! | 100,000 | 1,000 | 3.5 to 4.4 s, of which the text 1.0 to 1.3 s | 2.5 MiB |
+//! | 100,000 | 100,000 | 2.4 to 3.1 s, of which the text 0.5 to 0.7 s | 2.5 MiB |
+//!
+//! `cargo run --release -p parshall-gauge --features metrics --example scrape` measures it anew.
 
 mod families;
 mod process;
