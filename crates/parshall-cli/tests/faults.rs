@@ -103,7 +103,7 @@ fn a_peer_that_answers_anything_is_told_and_ends_nothing() {
     let endless = |first: &str, again: &[u8], ms| {
         Answer::Endless(first.as_bytes().to_vec(), again.to_vec(), Duration::from_millis(ms))
     };
-    let chunk = [&b"10000\r\n"[..], &[b' '; 0x10000], b"\r\n"].concat();
+    let chunk = [&b"10000\r\n"[..], &vec![b' '; 0x10000], b"\r\n"].concat();
     let cases = [
         ("garbage", Answer::Raw((0..=255).cycle().take(10_000).collect()), "the connection ended"),
         ("nothing", raw(""), "the connection ended"),
@@ -135,10 +135,14 @@ fn a_peer_that_answers_anything_is_told_and_ends_nothing() {
         ),
         (
             "a head without end",
-            endless(ok, &[b"X: ".as_slice(), &[b'x'; 50_000], b"\r\n"].concat(), 0),
+            endless(ok, &[b"X: ".as_slice(), &vec![b'x'; 50_000], b"\r\n"].concat(), 0),
             "the connection ended",
         ),
-        ("a body without end", endless(&format!("{ok}\r\n"), &[b' '; 1 << 16], 0), "longer than"),
+        (
+            "a body without end",
+            endless(&format!("{ok}\r\n"), &vec![b' '; 1 << 16], 0),
+            "longer than",
+        ),
         (
             "chunks without end",
             endless(&format!("{ok}Transfer-Encoding: chunked\r\n\r\n"), &chunk, 0),
