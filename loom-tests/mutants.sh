@@ -137,7 +137,7 @@ bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = roo
 bug-repoll|$R|parked: &mut bool,|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|impl<T> Drop for Consumer<T>|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while unsafe { !self.chan.ring.try_abandon(&self.reader) }/while self.discard_next(panic) {} let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if false/|the dropped receiver does not await claims in flight
+bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && unsafe { !self.chan.ring.try_abandon(&self.reader) }/while self.discard_next(panic) {} let _ = gone; let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn leave<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/self.senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units

@@ -134,6 +134,7 @@ pub(crate) mod plain {
     pub(crate) use core::cell::Cell;
     #[cfg(all(feature = "introspect", not(parshall_loom)))]
     pub(crate) use std::sync::Condvar;
+    #[allow(unused_imports)] // not every build has a use for it
     pub(crate) use std::sync::OnceLock;
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,

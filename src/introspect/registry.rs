@@ -16,7 +16,7 @@ use names::{Name, Names};
 
 /// Channels or names that a snapshot looks up in one critical section. So few, that it is shorter
 /// than a thread spins before it sleeps on the lock: who creates a channel meanwhile is not put to
-/// sleep, which on a busy machine would cost it a turn of the scheduler.
+/// sleep, unless the system stops the snapshot's thread just then (see DESIGN.md).
 const PIECE: u32 = 8;
 
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
@@ -247,7 +247,7 @@ impl Registry {
 /// before it is let go do not count it a second time.
 ///
 /// Between two pieces `look` takes far longer than the lock is held, so who creates a channel
-/// meanwhile does not wait for more than a piece or two.
+/// meanwhile does not wait for more than a piece or two, while this thread is not stopped.
 pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
     let mut all = Vec::new();
     let mut piece = Vec::with_capacity(PIECE as usize);
