@@ -114,6 +114,26 @@ fn a_signal_ends_it_and_the_terminal_is_as_before() {
     assert_eq!(screen.end(), (Some(0), true));
 }
 
+/// Seen to fail with: `top` for ever at full speed in a read from the terminal, signal or not.
+#[test]
+fn it_ends_when_its_terminal_is_gone() {
+    let runtime = runtime();
+    let Some(mut screen) = Screen::new(runtime.path(), "ingest-2") else { return };
+    screen.expect("LEN/CAP");
+    let pid = fs::read_to_string(runtime.path().join("pid")).unwrap();
+    screen.child.kill().unwrap();
+    screen.child.wait().unwrap();
+    let runs = || {
+        fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+            .is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while runs() {
+        assert!(Instant::now() < end, "it goes on");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn without_a_terminal_it_says_what_to_do() {
     let runtime = runtime();

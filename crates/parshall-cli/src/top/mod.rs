@@ -95,12 +95,25 @@ fn watch(
     Ok((App::new(model, of), feed))
 }
 
-/// Becomes true when the process should end, so that the terminal is restored first.
+/// Becomes true when the process should end, so that the terminal is restored first. If that cannot
+/// be done, it ends all the same: to read from a terminal that is gone never comes back.
 fn signals() -> io::Result<Arc<AtomicBool>> {
     let ended = Arc::new(AtomicBool::new(false));
     #[cfg(unix)]
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
-        signal_hook::flag::register(signal, ended.clone())?;
+    {
+        use signal_hook::consts::{SIGHUP, SIGTERM};
+        let (mut heard, told) = std::os::unix::net::UnixStream::pair()?;
+        signal_hook::low_level::pipe::register(SIGTERM, told.try_clone()?)?;
+        signal_hook::low_level::pipe::register(SIGHUP, told)?;
+        let ended = ended.clone();
+        let wait = move || {
+            if io::Read::read_exact(&mut heard, &mut [0]).is_ok() {
+                ended.store(true, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_secs(1));
+                std::process::exit(129); // as a shell tells of a hang-up
+            }
+        };
+        std::thread::Builder::new().name("signals".into()).spawn(wait)?;
     }
     Ok(ended)
 }
