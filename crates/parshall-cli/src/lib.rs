@@ -12,6 +12,9 @@
 //! | `widget` | its table, for other programs: [`ChannelTable`] |
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
+//!
+//! Where there are no Unix sockets, as on Windows, a program is asked over TCP, at the address that
+//! the command line gives; nothing is found by itself.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
