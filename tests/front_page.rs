@@ -37,3 +37,20 @@ fn somebody_waits_and_it_says_for_how_long_and_for_whom() {
     let printed = lines(&printed);
     assert_eq!(printed.get(..shown.len()), Some(&shown[..]), "{printed:#?}");
 }
+
+/// Seen to fail with: a link to a file of another name.
+#[test]
+fn every_file_that_readme_links_to_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !root.join("crates").is_dir() {
+        return; // the library alone, as it is published
+    }
+    let readme = include_str!("../README.md");
+    let links = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let files: Vec<_> =
+        links.filter(|link| !link.starts_with("https://") && !link.starts_with('#')).collect();
+    assert!(files.len() >= 8, "{files:?}");
+    for file in files {
+        assert!(root.join(file).is_file(), "{file}");
+    }
+}

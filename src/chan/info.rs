@@ -13,6 +13,16 @@ use crate::telemetry::task::{self, TaskRef};
 use super::{Shared, Sums};
 
 /// What ended a channel first.
+///
+/// # Examples
+/// ```
+/// use parshall::CloseCause;
+///
+/// let (tx, rx) = parshall::mpsc::channel::<u8>(1);
+/// assert_eq!(tx.stats().close_cause, None);
+/// drop(rx);
+/// assert_eq!(tx.stats().close_cause, Some(CloseCause::ReceiverDropped));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CloseCause {

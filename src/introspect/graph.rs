@@ -36,6 +36,18 @@ impl NodeKind {
 }
 
 /// A node. Ids are unique in a graph, and in a process for ever, but for wakers.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::{NodeKind, Subject};
+///
+/// let (_tx, _rx) = parshall::mpsc::Builder::new().name("node").build::<u8>();
+/// let snapshot = parshall::snapshot();
+/// let graph = snapshot.graph();
+/// let node = graph.nodes.iter().find(|node| node.id.ends_with(":node:rx")).expect("it lives");
+/// assert_eq!(node.kind, NodeKind::MpscRx);
+/// assert!(matches!(node.subject, Subject::Channel(channel) if channel.stats.queue_len == 0));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Node<'a> {
@@ -61,6 +73,17 @@ pub enum Subject<'a> {
 
 /// `src` cannot go on before `dst` does something. Every edge is of kind [`Edge::KIND`], and every
 /// end is a node of the same graph.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::Why;
+///
+/// let (_tx, _rx) = parshall::mpsc::Builder::new().name("edge").build::<u8>();
+/// let snapshot = parshall::snapshot();
+/// let graph = snapshot.graph();
+/// let edge = graph.edges.iter().find(|edge| edge.src.ends_with(":edge:tx")).expect("it lives");
+/// assert_eq!(edge.why, Why::Channel);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Edge<'a> {

@@ -46,6 +46,18 @@ pub struct Snapshot {
 }
 
 /// One channel.
+///
+/// # Examples
+/// ```
+/// # use parshall::mpsc::Builder;
+/// let (tx, _rx) = Builder::new().name("wal").capacity(1).build();
+/// tx.try_send("one")?;
+/// let snapshot = parshall::snapshot();
+/// let channel = snapshot.channels.iter().find(|c| c.stats.name == "wal").expect("it lives");
+/// assert!(channel.stats.queue_len == 1 && channel.send_waits.is_empty());
+/// assert!(channel.id.ends_with(":wal"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChannelSnapshot {
@@ -101,6 +113,17 @@ pub struct LeftWaker {
 }
 
 /// A strong sender of a channel that traces them.
+///
+/// # Examples
+/// ```
+/// let (tx, _rx) = parshall::mpsc::Builder::new().name("kept").trace_senders().build::<u8>();
+/// let snapshot = parshall::snapshot();
+/// let channel = snapshot.channels.iter().find(|c| c.stats.name == "kept").expect("it lives");
+/// for sender in channel.senders.as_deref().unwrap_or_default() {
+///     println!("made at {}", sender.location);
+/// }
+/// # drop(tx);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SenderSnapshot {
@@ -113,6 +136,26 @@ pub struct SenderSnapshot {
 }
 
 /// One wait.
+///
+/// # Examples
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Waker};
+///
+/// use parshall::{Call, mpsc::Builder, task};
+///
+/// let (tx, _rx) = Builder::new().name("acks").capacity(1).build();
+/// tx.try_send(1)?;
+/// let mut send = pin!(task::named("flusher", tx.send(2)));
+/// assert!(send.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+///
+/// let snapshot = parshall::snapshot();
+/// let channel = snapshot.channels.iter().find(|c| c.stats.name == "acks").expect("it lives");
+/// let wait = &channel.send_waits[0];
+/// assert_eq!((wait.call, wait.need, wait.granted_at_ns), (Call::Send, 1, None));
+/// println!("waits for {} ns", snapshot.taken_at_ns - wait.since_ns);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitSnapshot {
@@ -145,6 +188,25 @@ pub struct WaitSnapshot {
 }
 
 /// A task, a thread, or a waker.
+///
+/// # Examples
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Waker};
+///
+/// use parshall::{Call, mpsc::Builder, task};
+///
+/// let (tx, _rx) = Builder::new().name("acks").capacity(1).build();
+/// tx.try_send(1)?;
+/// let mut send = pin!(task::named("flusher", tx.send(2)));
+/// assert!(send.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+///
+/// let snapshot = parshall::snapshot();
+/// let channel = snapshot.channels.iter().find(|c| c.stats.name == "acks").expect("it lives");
+/// let who = snapshot.tasks.iter().find(|task| Some(task.task) == channel.send_waits[0].task);
+/// assert_eq!(who.and_then(|task| task.name.as_deref()), Some("flusher"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TaskSnapshot {
@@ -179,6 +241,17 @@ pub struct TaskSnapshot {
 }
 
 /// The sums of the dead channels of one name.
+///
+/// # Examples
+/// ```
+/// let (tx, rx) = parshall::mpsc::Builder::new().name("short").build();
+/// tx.try_send(1)?;
+/// drop((tx, rx));
+/// let snapshot = parshall::snapshot();
+/// let short = snapshot.retired.iter().find(|retired| retired.name == "short").expect("it was there");
+/// assert_eq!((short.sums.channels, short.sums.sent_total, short.sums.discarded), (1, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RetiredSnapshot {

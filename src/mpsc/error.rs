@@ -152,6 +152,16 @@ impl<T> fmt::Display for SendTimeoutError<T> {
 impl<T> Error for SendTimeoutError<T> {}
 
 /// `try_recv` found nothing.
+///
+/// # Examples
+/// ```
+/// use parshall::mpsc::{channel, error::TryRecvError};
+///
+/// let (tx, mut rx) = channel::<u8>(1);
+/// assert_eq!(rx.try_recv(), Err(TryRecvError::Empty)); // a message may come yet
+/// drop(tx);
+/// assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected)); // none can come any more
+/// ```
 #[derive(PartialEq, Eq, Clone, Copy, Debug)]
 pub enum TryRecvError {
     /// Nothing yet: a sender or a permit may still bring something.
@@ -177,6 +187,18 @@ impl Error for TryRecvError {}
 
 /// Nothing was received in time. An addition to Tokio's interface, with the names of
 /// [`std::sync::mpsc::RecvTimeoutError`].
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use parshall::mpsc::{channel, error::RecvTimeoutError};
+///
+/// let (tx, mut rx) = channel::<u8>(1);
+/// let short = Duration::from_millis(1);
+/// assert_eq!(rx.blocking_recv_timeout(short), Err(RecvTimeoutError::Timeout));
+/// drop(tx);
+/// assert_eq!(rx.blocking_recv_timeout(short), Err(RecvTimeoutError::Disconnected));
+/// ```
 #[derive(PartialEq, Eq, Clone, Copy, Debug)]
 pub enum RecvTimeoutError {
     /// Nothing yet: a sender or a permit may still bring something.

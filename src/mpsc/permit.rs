@@ -9,6 +9,16 @@ use crate::unwind::{OwesNothing, OwesValue};
 
 /// Room for one message, from [`Sender::reserve`] or [`Sender::try_reserve`]. Dropping it gives the
 /// room back.
+///
+/// # Examples
+/// ```
+/// let (tx, mut rx) = parshall::mpsc::channel(1);
+/// let permit = tx.try_reserve()?; // a place that nobody else can take
+/// assert!(tx.try_send("two").is_err());
+/// permit.send("one");
+/// assert_eq!(rx.try_recv(), Ok("one"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Permit<'a, T> {
     sender: &'a Sender<T>,
 }
@@ -44,6 +54,16 @@ impl<T> fmt::Debug for Permit<'_, T> {
 
 /// Room for several messages, from [`Sender::reserve_many`] or [`Sender::try_reserve_many`]: an
 /// iterator of permits. Dropping it gives the rest back in one step.
+///
+/// # Examples
+/// ```
+/// let (tx, mut rx) = parshall::mpsc::channel(2);
+/// for (n, permit) in tx.try_reserve_many(2)?.enumerate() {
+///     permit.send(n);
+/// }
+/// assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(0), Ok(1)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct PermitIterator<'a, T> {
     sender: &'a Sender<T>,
     n: usize,
@@ -92,6 +112,16 @@ impl<T> fmt::Debug for PermitIterator<'_, T> {
 
 /// Room for one message together with its sender, from [`Sender::reserve_owned`] or
 /// [`Sender::try_reserve_owned`]. It keeps the channel open as a sender does.
+///
+/// # Examples
+/// ```
+/// let (tx, mut rx) = parshall::mpsc::channel(1);
+/// let permit = tx.clone().try_reserve_owned()?; // goes anywhere, also to another thread
+/// let tx = std::thread::spawn(move || permit.send("one")).join().expect("it does not panic");
+/// assert_eq!(rx.try_recv(), Ok("one"));
+/// # drop(tx);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct OwnedPermit<T> {
     /// Always there until the permit is used or dropped.
     sender: Option<Sender<T>>,

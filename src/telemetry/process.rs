@@ -111,6 +111,11 @@ pub fn set_process(name: impl Into<String>) -> Result<(), String> {
 ///
 /// Short and readable, and not unique: in two containers the same program may run with the same
 /// pid. [`proc_key`] tells them apart.
+///
+/// # Examples
+/// ```
+/// println!("{}", parshall::process()); // ingest-4711
+/// ```
 pub fn process() -> &'static str {
     &facts().name
 }

@@ -16,6 +16,9 @@
 //! | `terminal` | text from elsewhere, made harmless and cut |
 //! | `failure` | what went wrong, and the exit code of it |
 //! | `fuzzing` | what programs answer, without a socket and a terminal, for `fuzz/fuzz_targets/client.rs` |
+//!
+//! Where there are no Unix sockets, as on Windows, a program is asked over TCP, at the address that
+//! the command line gives; nothing is found by itself.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

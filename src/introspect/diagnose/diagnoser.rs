@@ -147,6 +147,18 @@ fn blind(scene: &Scene<'_>) -> Blind {
 }
 
 /// A snapshot that cannot follow the last one.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::Diagnoser;
+///
+/// let (first, second) = (parshall::snapshot(), parshall::snapshot());
+/// let mut diagnoser = Diagnoser::new(Default::default());
+/// diagnoser.look(&second)?;
+/// let error = diagnoser.look(&first).unwrap_err();
+/// println!("{error}"); // it is older than the last one
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LookError {

@@ -5,6 +5,16 @@ use crate::Call;
 use crate::task::TaskRef;
 
 /// How sure a finding is. The first is the surest.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::Verdict;
+///
+/// // The surest is the least.
+/// let worst = parshall::diagnose().findings.iter().map(|finding| finding.verdict).min();
+/// let is_stuck = worst.is_some_and(|verdict| verdict != Verdict::Signal);
+/// assert!(!is_stuck);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -364,6 +374,15 @@ pub enum Evidence {
 }
 
 /// One thing that is wrong, or worth knowing.
+///
+/// # Examples
+/// ```
+/// let diagnosis = parshall::diagnose();
+/// for finding in &diagnosis.findings {
+///     let (kind, verdict) = (finding.kind.as_str(), finding.verdict.as_str());
+///     println!("{kind}, {verdict}, {} wait behind it:\n{}", finding.victims, finding.text());
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Finding {

@@ -34,6 +34,13 @@ pub fn duration(ns: i64) -> String {
 }
 
 /// `812`, `2,270,000`: three digits of what is 10,000 or more.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::text::count;
+///
+/// assert_eq!(count(12), "12");
+/// ```
 pub fn count(n: u64) -> String {
     let mut unit: u64 = 1;
     while n >= 10_000 && n / unit >= 1_000 {
@@ -44,6 +51,13 @@ pub fn count(n: u64) -> String {
 }
 
 /// `2,271,813`.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::text::exact;
+///
+/// assert_eq!(exact(12), "12");
+/// ```
 pub fn exact(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -57,6 +71,13 @@ pub fn exact(n: u64) -> String {
 }
 
 /// `1 sender`, `37 senders`.
+///
+/// # Examples
+/// ```
+/// use parshall::introspect::text::{GLUE, counted};
+///
+/// assert_eq!(counted(2, "sender").replace(GLUE, " "), "2 senders");
+/// ```
 pub fn counted(n: u64, what: &str) -> String {
     format!("{}{GLUE}{what}{}", count(n), if n == 1 { "" } else { "s" })
 }

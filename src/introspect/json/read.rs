@@ -17,6 +17,12 @@ use crate::{
 };
 
 /// A text is not the JSON of a snapshot. Says what is wrong, and where.
+///
+/// # Examples
+/// ```
+/// let error = parshall::Snapshot::from_json("{}").unwrap_err();
+/// println!("{error}"); // what is missing, and where
+/// ```
 #[derive(Debug)]
 pub struct ReadError(Cause);
 

@@ -114,6 +114,12 @@ pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
 }
 
 /// A future with a name; see [`named`].
+///
+/// # Examples
+/// ```
+/// let future = parshall::task::named("writer", async { 7 });
+/// println!("{}", future.task().node_id()); // its id in a graph
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Named<F> {
     listed: Listed,
