@@ -138,14 +138,20 @@ pub(super) fn all(world: &World) -> View {
     let (stuck, lost) = (named(How::Stuck), named(How::Lost));
     let running = seen.iter().filter(|(how, ..)| *how != How::Ended).count();
     let worst = seen.first().map_or(How::Well, |(how, ..)| *how);
+    let ages = seen.iter().filter(|(how, ..)| *how == How::Stuck).filter_map(|(.., program)| {
+        let state = program.state();
+        let worst = state.findings().first()?;
+        Some(worst.seen_ns.saturating_sub(worst.since_ns))
+    });
+    let longest = ages.max().map_or(String::new(), |age| format!(", for {}", duration(age)));
     let title = match (running, stuck.len()) {
         (0, _) => "No running program is seen".to_owned(),
         (1, _) => seen.first().map_or(String::new(), |(_, _, program)| {
             first_upper(&sentence(program, &program.state()))
         }),
         (n, 0) => format!("Nothing is seen to be stuck in {n} programs"),
-        (n, 1) => format!("1 of {n} programs is stuck: {}", stuck[0]),
-        (n, many) => format!("{many} of {n} programs are stuck"),
+        (n, 1) => format!("1 of {n} programs is stuck: {}{longest}", stuck[0]),
+        (n, many) => format!("{many} of {n} programs are stuck{longest}"),
     };
     let hero = html! {
         div class={ "hero " (class(worst)) } {
@@ -199,7 +205,10 @@ fn card(how: How, program: &Program, is_one: bool) -> Markup {
                 a href=(href(program, "")) { (name(program, &state)) }
                 " " (badge(class(how), word(how)))
             }
-            @if !is_one || how == How::Ended { p.sentence { (first_upper(&sentence(program, &state))) } }
+            // Else the heading of the page, or the findings below, say more.
+            @if how == How::Ended || how == How::Lost && !is_one {
+                p.sentence { (sentence(program, &state)) }
+            }
             (notes(&state))
             (findings(program, &state, if is_one { FINDINGS } else { WORST }))
             (links(program, &state, channels))
