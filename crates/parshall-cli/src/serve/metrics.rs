@@ -13,13 +13,11 @@ use super::world::{Status, World};
 pub(super) async fn metrics(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let format = Format::accepted(accept);
-    match spawn_blocking(move || scrape(&world, format)).await {
-        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
-        Err(_) => {
-            let text = "the scrape has failed; the stderr of `parshall serve` says why\n";
-            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
-        }
-    }
+    let Ok(text) = spawn_blocking(move || scrape(&world, format)).await else {
+        let text = "the scrape has failed; the stderr of `parshall serve` says why\n";
+        return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
+    };
+    ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
 }
 
 /// A program that does not answer is left out: numbers from before would pass for new ones.
