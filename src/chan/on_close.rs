@@ -33,10 +33,10 @@ impl OnClose {
             return line;
         }
         let new = Box::into_raw(Box::new(WaitQueue::new()));
-        // ORDERING(W2, Q9): SeqCst. Pairs with W2, Q9 in `line`. A failure must be Acquire: the line
-        // of who was first is used.
+        // ORDERING(W2, Q9): SeqCst. Pairs with W2, Q9 in `line`. A failure likewise: the line of who
+        // was first is used, and our look at T comes after it for all.
         let made =
-            self.0.compare_exchange(ptr::null_mut(), new, Ordering::SeqCst, Ordering::Acquire);
+            self.0.compare_exchange(ptr::null_mut(), new, Ordering::SeqCst, Ordering::SeqCst);
         let line = made.map_or_else(
             |there| {
                 // SAFETY: made above, and nobody has seen it.

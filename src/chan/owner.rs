@@ -95,15 +95,16 @@ impl Owner {
     /// The count is 0, by a step of the caller.
     #[inline(never)]
     unsafe fn end(owned: NonNull<Owned>) {
-        // SAFETY: nobody else is there, but the registry, which looks at the two words before it.
+        let at = owned.as_ptr();
+        // SAFETY: nobody else is there, but the registry, which looks at the two words alone.
         unsafe {
-            (&raw mut (*owned.as_ptr()).shared).drop_in_place();
+            (&raw mut (*at).shared).drop_in_place();
             // ORDERING(N4): Acquire. Pairs with N4 in the drop of `Listing`: it is not used any
             // more.
-            if !owned.as_ref().listed.load(Ordering::Acquire) {
-                (&raw mut (*owned.as_ptr()).owners).drop_in_place();
-                (&raw mut (*owned.as_ptr()).tracked).drop_in_place();
-                dealloc(owned.as_ptr().cast(), Layout::new::<Owned>());
+            if !(*at).listed.load(Ordering::Acquire) {
+                (&raw mut (*at).owners).drop_in_place();
+                (&raw mut (*at).tracked).drop_in_place();
+                dealloc(at.cast(), Layout::new::<Owned>());
             }
         }
     }
@@ -142,6 +143,9 @@ impl Drop for Owner {
 }
 
 /// A reference that does not keep the channel. See the module.
+///
+/// It looks at the two words one by one, never through a reference to all of [`Owned`]: the state
+/// may be dropped meanwhile.
 pub(crate) struct Listing(NonNull<Owned>);
 
 // SAFETY: as `Owner`, which it makes.
@@ -151,21 +155,15 @@ impl Listing {
     /// One owner more, if there is one. Once none, always none.
     pub(crate) fn upgrade(&self) -> Option<Owner> {
         // SAFETY: it is not freed before this listing is dropped.
-        let owned = unsafe { self.0.as_ref() };
+        let owners = unsafe { &(*self.0.as_ptr()).owners };
         // ORDERING(N3): Relaxed. The exchange decides.
-        let mut owners = owned.owners.load(Ordering::Relaxed);
-        while owners != 0 {
+        let mut seen = owners.load(Ordering::Relaxed);
+        while seen != 0 {
             // ORDERING(N3): Acquire. As `Arc`'s. Of the last drop and this, one comes first in this
             // word, and a drop to 0 lets no owner in.
-            let counted = owned.owners.compare_exchange(
-                owners,
-                owners + 1,
-                Ordering::Acquire,
-                Ordering::Relaxed,
-            );
-            match counted {
+            match owners.compare_exchange(seen, seen + 1, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Some(Owner(self.0)),
-                Err(now) => owners = now,
+                Err(now) => seen = now,
             }
         }
         None
@@ -177,6 +175,6 @@ impl Drop for Listing {
     fn drop(&mut self) {
         // SAFETY: as in `upgrade`. ORDERING(N4): Release. Pairs with N4 in `end`: the looks of this
         // listing come before the memory is freed.
-        unsafe { self.0.as_ref() }.listed.store(false, Ordering::Release);
+        unsafe { &(*self.0.as_ptr()).listed }.store(false, Ordering::Release);
     }
 }
