@@ -290,7 +290,11 @@ impl State {
                 }
                 None if self.chan(c).is_drained() => {
                     let chan = self.chan(c);
-                    (chan.parked, chan.spent, chan.waiting) = (None, Some(who), false);
+                    // It leaves a waker only in the place of one that stands.
+                    if chan.parked.take().is_some() {
+                        chan.spent = Some(who);
+                    }
+                    chan.waiting = false;
                     true
                 }
                 None => {
