@@ -93,6 +93,7 @@ fn who_cannot_answer_says_why() {
     assert!(Question::named("Programs").is_none());
 }
 
+/// Seen to fail with: recorders of its own process that count; records of any age that count.
 #[test]
 fn a_second_recorder_hears_of_the_first() {
     let folder = tempfile::tempdir().unwrap();
