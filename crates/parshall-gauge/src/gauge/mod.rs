@@ -5,7 +5,7 @@
 //! | `builder` | what is to be done |
 //! | `env` | what the environment changes of that |
 //! | `looks` | the looks at the program, and the thread that looks by itself |
-//! | `told` | which findings are new, and which are over |
+//! | `told` | which findings are new, and which are over; the same of a recording that fails |
 //! | `say` | words on stderr or through `tracing` |
 //! | `signal` | the report on a signal |
 //!
