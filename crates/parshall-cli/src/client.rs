@@ -158,7 +158,7 @@ impl Client {
 }
 
 /// How many connections there may be at once.
-fn at_a_time() -> usize {
+pub(crate) fn at_a_time() -> usize {
     #[cfg(unix)]
     if let Some(files) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
         let files = usize::try_from(files).unwrap_or(usize::MAX);

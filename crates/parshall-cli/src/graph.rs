@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::failure::{Exit, Failure};
 use crate::picture::{self, Picture};
 use crate::programs::Programs;
-use crate::terminal::{duration, line, plain, print};
+use crate::terminal::{duration, line, plain, print_data};
 
 /// How much of a name is shown.
 const NAME: usize = 40;
@@ -33,17 +33,15 @@ pub(crate) fn run(ask: &Ask, args: &args::Graph) -> Result<Exit, Failure> {
         Format::Mermaid => Drawing::of(&snapshot).mermaid().into_bytes(),
         Format::Svg => Drawing::of(&snapshot).picture().svg(true).into_bytes(),
         // As it came: what a newer version adds is not lost.
-        Format::Json if args.around.is_none() => json.to_vec(),
+        Format::Json if args.around.is_none() => [&json, &b"\n"[..]].concat(),
         Format::Json => {
             let mut json = Vec::new();
             snapshot.graph().write_json(&mut json)?;
+            json.push(b'\n');
             json
         }
     };
-    print(&text)?;
-    if args.format == Format::Json {
-        print(b"\n")?;
-    }
+    print_data(&text)?;
     Ok(Exit::Well)
 }
 

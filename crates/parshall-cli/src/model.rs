@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use parshall::introspect::{Diagnoser, Diagnosis, FindingKind, Settings, Verdict};
 use parshall::task::TaskRef;
@@ -123,10 +124,49 @@ struct Seen {
     received: u64,
 }
 
+/// What is wrong, look after look.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub(crate) struct Looks {
     settings: Settings,
     diagnoser: Diagnoser,
+    /// The process of the last look, and when that was.
+    last: Option<(String, i64)>,
+}
+
+impl Looks {
+    fn new(settings: Settings) -> Self {
+        Self { diagnoser: Diagnoser::new(settings.clone()), settings, last: None }
+    }
+
+    /// None: the snapshot is no later than the last one, and says nothing new.
+    fn look(&mut self, snapshot: &Snapshot) -> Option<Diagnosis> {
+        if self.last.as_ref().is_some_and(|(process, _)| *process != snapshot.proc_key) {
+            *self = Self::new(self.settings.clone());
+        }
+        let looked = self.diagnoser.look(snapshot).or_else(|error| {
+            let Some(&(_, last)) = self.last.as_ref() else { return Err(error) };
+            // The clock was set back, and no channel is left that tells by how much: all begins
+            // anew.
+            if snapshot.taken_at_ns < last {
+                self.diagnoser = Diagnoser::new(self.settings.clone());
+            }
+            self.diagnoser.look(snapshot)
+        });
+        let diagnosis = looked.ok()?;
+        self.last = Some((snapshot.proc_key.clone(), snapshot.taken_at_ns));
+        Some(diagnosis)
+    }
+}
+
+/// As [`Looks::look`].
+pub(crate) fn look(looks: &Mutex<Looks>, snapshot: &Snapshot) -> Option<Diagnosis> {
+    looks.lock().unwrap_or_else(PoisonError::into_inner).look(snapshot)
+}
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// Behind a lock of its own: a look takes long, and what is shown can be read meanwhile.
+    pub(crate) looks: Arc<Mutex<Looks>>,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) diagnosis: Option<Diagnosis>,
     /// Of channels, by number.
@@ -141,9 +181,12 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new(settings: Settings) -> Self {
+        Self::of(Arc::new(Mutex::new(Looks::new(settings))))
+    }
+
+    fn of(looks: Arc<Mutex<Looks>>) -> Self {
         Self {
-            diagnoser: Diagnoser::new(settings.clone()),
-            settings,
+            looks,
             snapshot: None,
             diagnosis: None,
             seen: HashMap::new(),
@@ -156,22 +199,16 @@ impl Model {
 
     /// The next snapshot.
     pub(crate) fn take(&mut self, snapshot: Snapshot) {
-        if self.snapshot.as_ref().is_some_and(|last| last.proc_key != snapshot.proc_key) {
-            *self = Self { has_restarted: true, ..Self::new(self.settings.clone()) };
+        if let Some(diagnosis) = look(&self.looks, &snapshot) {
+            self.show(snapshot, diagnosis);
         }
-        let looked = self.diagnoser.look(&snapshot).or_else(|error| {
-            let Some(last) = self.snapshot.as_ref().map(|last| last.taken_at_ns) else {
-                return Err(error);
-            };
-            // The clock was set back, and no channel is left that tells by how much: all begins
-            // anew.
-            if snapshot.taken_at_ns < last {
-                self.diagnoser = Diagnoser::new(self.settings.clone());
-            }
-            self.diagnoser.look(&snapshot)
-        });
-        // One that is not later says nothing new.
-        let Ok(diagnosis) = looked else { return };
+    }
+
+    /// The next snapshot, and what [`look`] says of it.
+    pub(crate) fn show(&mut self, snapshot: Snapshot, diagnosis: Diagnosis) {
+        if self.snapshot.as_ref().is_some_and(|last| last.proc_key != snapshot.proc_key) {
+            *self = Self { has_restarted: true, ..Self::of(self.looks.clone()) };
+        }
         self.measure(&snapshot);
         self.marks.clear();
         // The worst is first.

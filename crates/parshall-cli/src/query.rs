@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::args::{Query, Rows};
 use crate::failure::{Exit, Failure};
-use crate::terminal::{self, line, padded, print};
+use crate::terminal::{self, line, padded, print, print_data};
 
 /// How wide a table is where there is no terminal.
 const WIDTH: usize = 200;
@@ -32,12 +32,11 @@ pub(crate) fn run(query: &Query) -> Result<Exit, Failure> {
         Failure::Usage("which recording? say --from FILE.db; --sql prints the question".into())
     })?;
     let answer = question.ask(from)?;
-    let text = match query.format {
-        Rows::Table => table(question, &answer, width()),
-        Rows::Json => json(&answer),
-        Rows::Csv => csv(&answer),
-    };
-    print(text.as_bytes())?;
+    match query.format {
+        Rows::Table => print(table(question, &answer, width()).as_bytes())?,
+        Rows::Json => print_data(json(&answer).as_bytes())?,
+        Rows::Csv => print_data(csv(&answer).as_bytes())?,
+    }
     Ok(Exit::Well)
 }
 
@@ -98,7 +97,7 @@ fn shown(cell: &Cell, column: &str) -> String {
         Cell::Integer(ns) if column.ends_with("_ns") => terminal::duration(*ns),
         Cell::Integer(n) => n.to_string(),
         Cell::Real(x) => format!("{x:.2}"),
-        Cell::Text(text) => text.clone(),
+        Cell::Text(text) => line(text, usize::MAX / 2),
     }
 }
 

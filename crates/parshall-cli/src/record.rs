@@ -14,7 +14,7 @@ use parshall_gauge::{Retention, SqliteRecorder};
 use crate::address::Address;
 use crate::args::{Ask, Record};
 use crate::client::Client;
-use crate::discovery;
+use crate::discovery::{self, Found};
 use crate::failure::{AskError, Exit, Failure};
 use crate::terminal::{complain, line, print};
 
@@ -39,12 +39,13 @@ pub(crate) fn run(ask: &Ask, record: &Record) -> Result<Exit, Failure> {
         ));
     }
     let ended = signals().map_err(|error| Failure::System("cannot handle signals", error))?;
-    let mut scribe = Scribe { recorder, known: BTreeMap::new(), done: Done::default() };
+    let mut scribe =
+        Scribe { recorder, known: BTreeMap::new(), warnings: Vec::new(), done: Done::default() };
     let mut due = Instant::now();
     let mut missed = 0;
     while !ended.load(Ordering::Relaxed) {
         let addresses =
-            if ask.at.is_empty() { discovery::find().addresses } else { ask.at.clone() };
+            if ask.at.is_empty() { scribe.found(discovery::find()) } else { ask.at.clone() };
         let answers = client.snapshots(addresses.clone());
         for (address, answer) in addresses.into_iter().zip(answers) {
             match answer {
@@ -112,6 +113,8 @@ impl Known {
 struct Scribe {
     recorder: SqliteRecorder,
     known: BTreeMap<Address, Known>,
+    /// What could not be looked at in this round.
+    warnings: Vec<String>,
     done: Done,
 }
 
@@ -144,6 +147,17 @@ impl Scribe {
         let missed = if is_new { 0 } else { missed };
         let recorded = self.recorder.record_missed(snapshot, missed);
         self.count(recorded.map(|_| true));
+    }
+
+    /// Where programs may answer. Each thing that could not be looked at is told once.
+    fn found(&mut self, found: Found) -> Vec<Address> {
+        for warning in &found.warnings {
+            if !self.warnings.contains(warning) {
+                complain(warning);
+            }
+        }
+        self.warnings = found.warnings;
+        found.addresses
     }
 
     /// It has not answered.

@@ -1,7 +1,7 @@
 //! Text from elsewhere on this terminal: what would steer it is shown by its code, and what is too
 //! long is cut.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use parshall::introspect::text::{self, GLUE};
 use unicode_width::UnicodeWidthStr;
@@ -68,7 +68,35 @@ pub(crate) fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
 /// Writes to standard output, coloured only if that is a terminal. That who reads has seen enough
 /// is no error.
 pub(crate) fn print(text: &[u8]) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
+    write(anstream::stdout().lock(), text)
+}
+
+/// Writes data to standard output: what another program reads is exact, and what a terminal shows
+/// is harmless.
+pub(crate) fn print_data(data: &[u8]) -> io::Result<()> {
+    if io::stdout().is_terminal() {
+        print(harmless(&String::from_utf8_lossy(data)).as_bytes())
+    } else {
+        write(io::stdout().lock(), data)
+    }
+}
+
+/// Several lines of any length, each as it is but for what cannot be seen.
+fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        for c in line.chars() {
+            match c {
+                ' '..='~' => out.push(c),
+                _ => out.push_str(&text::line(c.encode_utf8(&mut [0; 4]), usize::MAX / 2)),
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn write(mut out: impl Write, text: &[u8]) -> io::Result<()> {
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
@@ -101,6 +129,12 @@ mod tests {
                 assert_eq!(padded(text, columns).width(), columns);
             }
         }
+    }
+
+    #[test]
+    fn data_steers_nothing() {
+        let data = "a,\u{1b}[2J\r\n\u{9b}31m\u{202e}é漢\u{301}\n\n";
+        assert_eq!(harmless(data), "a,\\u{1b}[2J\n\\u{9b}31m\\u{202e}é漢\u{301}\n\n");
     }
 
     #[test]

@@ -9,8 +9,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use fake::Fake;
+use fake::{Answer, Fake};
+use parshall_gauge::SqliteRecorder;
 use tempfile::TempDir;
 
 /// A folder that stands for `XDG_RUNTIME_DIR`, and the one in it where sockets are.
@@ -102,6 +105,104 @@ fn programs_come_and_go_and_the_recording_is_asked() {
     for name in ["longest-waits", "growth", "refused"] {
         assert_eq!(ask(&[name]).0, 0);
     }
+}
+
+/// Seen to fail with: output that is made for a terminal.
+#[test]
+fn data_in_a_pipe_is_exact() {
+    let (runtime, sockets) = folders();
+    let name = "a\u{1b}[31mb\u{9b}0m\u{202e}é";
+    let mut snapshot = parshall::snapshot();
+    snapshot.process = name.into();
+    let path = runtime.path().join("odd.db");
+    SqliteRecorder::open(path).unwrap().record(&snapshot).unwrap();
+    let run = |arguments: &[&str]| parshall(runtime.path(), arguments).1;
+    let csv = run(&["query", "programs", "--from", "odd.db", "--format", "csv"]);
+    assert!(csv.contains(&format!("\r\n{name},")), "{csv:?}");
+    let json = run(&["query", "programs", "--from", "odd.db", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["process"], name);
+    let table = run(&["query", "programs", "--from", "odd.db"]);
+    assert!(table.contains("a\\u{1b}[31mb\\u{9b}0m\\u{202e}é"), "{table:?}");
+    // JSON may have any character but the first 32 as it is.
+    let Answer::Body(body) = &Fake::well("odd", 1).answers["/v1/snapshot"].clone() else {
+        panic!()
+    };
+    let mut body: serde_json::Value = serde_json::from_slice(body).unwrap();
+    body["beside"] = "\u{9b}0m\u{1b}[31m\u{202e}".into();
+    let body = body.to_string();
+    let fake = Fake::well("odd", 1).with("/v1/snapshot", Answer::Body(body.clone().into_bytes()));
+    fake.listen(&sockets, "odd");
+    assert_eq!(run(&["graph", "odd", "--format", "json"]), body + "\n");
+}
+
+/// Seen to fail with: warnings that are dropped, and warnings that are told each time.
+#[test]
+fn what_cannot_be_looked_at_is_told_once() {
+    let (runtime, sockets) = folders();
+    fs::remove_dir(&sockets).unwrap();
+    fs::write(&sockets, "").unwrap();
+    let mut recorder = Recorder::start(runtime.path());
+    recorder.until("is no folder; remove it");
+    // Some rounds more.
+    thread::sleep(Duration::from_millis(300));
+    fs::remove_file(&sockets).unwrap();
+    fs::create_dir(&sockets).unwrap();
+    Fake::well("late", 1).listen(&sockets, "late");
+    let mut line = String::new();
+    recorder.says.read_line(&mut line).unwrap();
+    assert!(line.contains("is recorded"), "{line}");
+    assert_eq!(recorder.interrupt().0, 0);
+}
+
+/// Nothing is created, and what is there stays as it is.
+///
+/// Seen to fail with: an empty file that is called a database of another program.
+#[test]
+fn what_is_no_recording_is_told_and_left() {
+    let (runtime, _sockets) = folders();
+    let file = |name: &str| runtime.path().join(name);
+    let mut recorder = SqliteRecorder::open(file("good.db")).unwrap();
+    for _ in 0..3 {
+        recorder.record(&parshall::snapshot()).unwrap();
+    }
+    drop(recorder);
+    let mut bytes = fs::read(file("good.db")).unwrap();
+    fs::write(file("cut.db"), &bytes[..bytes.len() / 2]).unwrap();
+    bytes[4096..].fill(0x5a);
+    fs::write(file("bad.db"), &bytes).unwrap();
+    fs::write(file("notes.txt"), "notes".repeat(200)).unwrap();
+    fs::write(file("empty.db"), "").unwrap();
+    fs::create_dir(file("folder.db")).unwrap();
+    // SQLite itself puts a log and its index beside a database that it reads.
+    let is_beside = |path: &Path| path.to_str().is_some_and(|it| it.contains(".db-"));
+    let all = || {
+        let entries = fs::read_dir(runtime.path()).unwrap().map(|entry| entry.unwrap().path());
+        let files = entries.filter(|path| !is_beside(path));
+        let mut all: Vec<_> = files.map(|path| (fs::read(&path).ok(), path)).collect();
+        all.sort_by(|a, b| a.1.cmp(&b.1));
+        all
+    };
+    let before = all();
+    for (name, why) in [
+        ("bad.db", "malformed"),
+        ("cut.db", "malformed"),
+        ("notes.txt", "it is not a database"),
+        ("empty.db", "it is empty"),
+        ("missing.db", "there is no such file"),
+        ("no/folder.db", "there is no such file"),
+        ("folder.db", "it is not a regular file"),
+    ] {
+        for format in ["table", "json", "csv"] {
+            let ask = ["query", "findings", "--from", name, "--format", format];
+            let (code, out, err) = parshall(runtime.path(), &ask);
+            assert_eq!((code, &*out), (3, ""), "{name}: {err}");
+            let begins = format!("parshall: cannot ask {name}: ");
+            assert!(err.starts_with(&begins) && err.contains(why), "{name}: {err}");
+            assert_eq!(err.lines().count(), 1, "{err}");
+        }
+    }
+    assert!(all() == before, "something was created or changed");
 }
 
 #[test]

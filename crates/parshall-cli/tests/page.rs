@@ -67,6 +67,9 @@ fn a_program_that_ends_is_said_to_have_ended() {
     let program = Program::start(runtime.path(), "flows", "ingest");
     server.expect("/", "Nothing is seen to be stuck in ingest");
     server.expect("/p/ingest", "wal");
+    let filtered = server.get("/p/ingest?q=a%1B%5B2J%E2%80%AE%22").body;
+    assert!(filtered.contains("value=\"a\\u{1b}[2J\\u{202e}&quot;\""), "{filtered}");
+    assert!(!filtered.contains(['\u{1b}', '\u{202e}']), "{filtered}");
     assert_eq!(server.get("/p/ingest/channel/999999").status, 200);
     server.expect("/p/ingest/channel/999999", "This channel is gone");
     server.expect("/p/ingest/task/named-999999", "This task is gone");

@@ -52,7 +52,7 @@ pub enum RecordErrorKind {
     /// The file, or the snapshot in it, was made by an older version, and does not have all that a
     /// snapshot is read from.
     OlderVersion,
-    /// There is no such file to be read, or no snapshot of this number in it.
+    /// There is no such file to be read, or it is empty, or has no snapshot of this number.
     NoSuchSnapshot,
     /// Others held the file, or its folder, locked for longer than the busy timeout.
     Locked,
@@ -94,6 +94,7 @@ pub(crate) enum Failure {
         known: i64,
     },
     NotThere,
+    Empty,
     NoSnapshot(i64),
     OldSnapshot(i64),
     Unreadable(ReadError),
@@ -170,6 +171,10 @@ impl RecordError {
             ),
             Failure::NotThere => {
                 (RecordErrorKind::NoSuchSnapshot, "there is no such file".to_owned(), None)
+            }
+            Failure::Empty => {
+                let cause = "it is empty: nothing was recorded in it".to_owned();
+                (RecordErrorKind::NoSuchSnapshot, cause, None)
             }
             Failure::NoSnapshot(id) => {
                 (RecordErrorKind::NoSuchSnapshot, format!("there is no snapshot {id} in it"), None)

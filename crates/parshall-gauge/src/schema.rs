@@ -43,7 +43,7 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), Failure> {
 pub(crate) fn check(connection: &Connection) -> Result<(), Failure> {
     match version(connection)? {
         VERSION => Ok(()),
-        0 => Err(Failure::Foreign),
+        0 => Err(Failure::Empty),
         found => Err(Failure::Older { found, known: VERSION }),
     }
 }

@@ -355,6 +355,8 @@ fn a_recording_of_version_3_is_upgraded_and_read() {
 }
 
 /// Damaged, or not there: it says so, and records again once it may.
+///
+/// Seen to fail with: damage that is of kind `Other`.
 #[test]
 fn a_damaged_file_is_told_and_left() {
     let (_folder, path) = folder();

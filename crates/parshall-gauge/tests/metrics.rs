@@ -279,3 +279,35 @@ fn a_collector_in_a_registry_of_ones_own() {
         assert!(text.contains(&line), "{line} is not in {text}");
     }
 }
+
+/// A program may say anything of itself.
+///
+/// Seen to fail with: sums that overflow.
+#[test]
+fn sums_stop_at_the_largest_number() {
+    let _live = [channel("largest.a", 1), channel("largest.b", 1)];
+    drop(channel("largest.c", 1));
+    let mut snapshot = only("largest");
+    for channel in &mut snapshot.channels {
+        channel.id = format!("mpsc:{}:largest", snapshot.process);
+        let stats = &mut channel.stats;
+        (stats.queue_len, stats.capacity, stats.reserved) = (u64::MAX, Some(u64::MAX), u64::MAX);
+        (stats.sender_count, stats.send_waiters, stats.recv_waiters) =
+            (u64::MAX, u64::MAX, u64::MAX);
+        (stats.granted_waiters, stats.high_watermark) = (u64::MAX, u64::MAX);
+        (stats.sent_total, stats.recv_total, stats.discarded) = (u64::MAX, u64::MAX, u64::MAX);
+        (stats.full_total, stats.closed_total) = (u64::MAX, u64::MAX);
+        (stats.send_waits_total, stats.send_wait_total_ns) = (u64::MAX, u64::MAX);
+        (stats.recv_waits_total, stats.recv_wait_total_ns) = (u64::MAX, u64::MAX);
+        (stats.send_given_up_total, stats.recv_given_up_total) = (u64::MAX, u64::MAX);
+    }
+    for retired in &mut snapshot.retired {
+        retired.name = "largest".into();
+        (retired.sums.channels, retired.sums.sent_total) = (u64::MAX, u64::MAX);
+    }
+    assert_eq!((snapshot.channels.len(), snapshot.retired.len()), (2, 1));
+    let text = write(&mut Exporter::default(), &[&snapshot]);
+    let largest: Vec<_> =
+        text.lines().filter(|line| line.ends_with(&u64::MAX.to_string())).collect();
+    assert!(largest.len() >= 10, "{text}");
+}

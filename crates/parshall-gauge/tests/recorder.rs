@@ -457,7 +457,7 @@ fn what_cannot_be_read_says_why() {
     fs::write(&path, "no database ".repeat(99)).unwrap();
     assert_eq!(kind(&path, 1), RecordErrorKind::NotADatabase);
     fs::write(&path, "").unwrap();
-    assert_eq!(kind(&path, 1), RecordErrorKind::ForeignDatabase);
+    assert_eq!(kind(&path, 1), RecordErrorKind::NoSuchSnapshot);
     assert_eq!(fs::read(&path).unwrap(), b"");
     fs::remove_file(&path).unwrap();
     let _live = channel("spoilt", 4, 1);

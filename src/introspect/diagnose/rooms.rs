@@ -9,9 +9,13 @@ use super::liveness::is_accounted_for;
 use super::scene::{Scene, Wait};
 use super::trend::age;
 use super::{
-    Behind, ChannelRef, Evidence, Finding, FindingKind, Grant, Receiving, Settings, Side, Verdict,
+    Behind, ChannelRef, Evidence, Finding, FindingKind, Grant, Party, Receiving, Settings, Side,
+    Verdict,
 };
 use crate::task::{TaskKind, TaskRef, TaskState};
+
+/// How long names may be that every finding of a kind repeats, all of them together.
+const BYTES: usize = 1 << 27;
 
 /// What is the same of all.
 fn finding(scene: &Scene<'_>, kind: FindingKind, since_ns: i64, evidence: Evidence) -> Finding {
@@ -54,13 +58,18 @@ pub(super) fn starved(scene: &Scene<'_>, settings: &Settings, findings: &mut Vec
         let is = scene.actors[a as usize].is;
         is.is_some_and(|is| is.state == Some(TaskState::Running))
     });
-    let running: Vec<_> = running.take(MOST).map(|a| scene.party(a)).collect();
+    let mut running: Vec<_> = running.take(MOST).map(|a| scene.party(a)).collect();
     let blocked = scene.waits.iter().enumerate().filter(|(_, wait)| {
         let thread = |a: u32| scene.actors[a as usize].task.kind() == TaskKind::Thread;
         wait.is.own_waker && !wait.is_granted() && wait.party.is_some_and(thread)
     });
     let blocked = blocked.take(MOST).filter_map(|(w, _)| scene.hop(w as u32, None));
-    let blocked: Vec<_> = blocked.collect();
+    let mut blocked: Vec<_> = blocked.collect();
+    keep_few(&mut running, starved.len(), size);
+    keep_few(&mut blocked, starved.len(), |hop| {
+        let ChannelRef { id, name, location, .. } = &hop.channel;
+        size(&hop.who) + id.len() + name.len() + location.len()
+    });
     for (a, since) in starved {
         let who = scene.party(a);
         let (channels, behind) = stalls.remove(&who.task).unwrap_or_default();
@@ -68,6 +77,21 @@ pub(super) fn starved(scene: &Scene<'_>, settings: &Settings, findings: &mut Vec
         let evidence = Evidence::Starved { who, running, blocked, channels, behind };
         findings.push(finding(scene, FindingKind::Starved, since, evidence));
     }
+}
+
+fn size(party: &Party) -> usize {
+    party.id.len() + party.name.len()
+}
+
+/// Leaves out what would take more than [`BYTES`] in all copies together. Ordinary names do not: but
+/// a snapshot from elsewhere may have any.
+fn keep_few<T>(items: &mut Vec<T>, copies: usize, size: impl Fn(&T) -> usize) {
+    let mut left = BYTES / copies;
+    items.retain(|item| {
+        let rest = left.checked_sub(size(item));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    });
 }
 
 /// By task, what is stalled since it does not run: it should receive there, or has all the room

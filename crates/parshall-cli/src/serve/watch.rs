@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::world::World;
 use crate::address::Address;
 use crate::args::Ask;
-use crate::client::{ask_hello, ask_snapshot, snapshot};
+use crate::client::{ask_hello, ask_snapshot, at_a_time, snapshot};
 use crate::discovery::{self, Found};
 use crate::failure::AskError;
 use crate::terminal::line;
@@ -41,12 +41,9 @@ fn used() -> Duration {
     START.elapsed()
 }
 
-/// So many programs are asked at a time.
-const AT_A_TIME: usize = 32;
-
 /// Follows every program that is given or found.
 pub(super) async fn programs(world: Arc<World>, ask: Ask, settings: Settings) {
-    let places = Arc::new(Semaphore::new(AT_A_TIME));
+    let places = Arc::new(Semaphore::new(at_a_time()));
     let is_given = !ask.at.is_empty();
     let mut followed = BTreeMap::new();
     loop {
@@ -133,7 +130,7 @@ impl Follower {
         let read = spawn_blocking(move || {
             let begun = used();
             let snapshot = snapshot(&json)?;
-            program.state().take(snapshot);
+            program.take(snapshot);
             Ok(used().saturating_sub(begun))
         });
         let panicked = |_| Err(AskError::Stranger("its snapshot cannot be read".into()));

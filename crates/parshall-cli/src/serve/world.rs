@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use parshall::Snapshot;
-use parshall::introspect::{Finding, Settings};
+use parshall::introspect::{Diagnosis, Finding, Settings};
 use parshall_gauge::metrics::Exporter;
 use tokio::sync::watch;
 
 use super::history::History;
 use crate::address::Address;
 use crate::client::Hello;
-use crate::model::Model;
+use crate::model::{Model, look};
 
 /// So many programs that have ended are remembered, and of each program so many findings that are
 /// over.
@@ -119,6 +119,14 @@ impl Program {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
+
+    /// The next snapshot. Pages are answered while it is looked at.
+    pub(super) fn take(&self, snapshot: Snapshot) {
+        let looks = self.state().model.looks.clone();
+        if let Some(diagnosis) = look(&looks, &snapshot) {
+            self.state().take(snapshot, diagnosis);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -166,20 +174,15 @@ impl State {
         }
     }
 
-    /// The next snapshot.
-    pub(super) fn take(&mut self, snapshot: Snapshot) {
+    /// The next snapshot, and what is wrong in it.
+    fn take(&mut self, snapshot: Snapshot, diagnosis: Diagnosis) {
         let before = self.model.diagnosis.take();
         let process = self.model.snapshot.as_ref().map(|snapshot| snapshot.proc_key.clone());
         if process.as_ref().is_some_and(|process| *process != snapshot.proc_key) {
             self.restarted = Some(Instant::now());
             self.history = History::default();
         }
-        self.model.take(snapshot);
-        if self.model.diagnosis.is_none() {
-            // That snapshot was no later than the last one.
-            self.model.diagnosis = before;
-            return;
-        }
+        self.model.show(snapshot, diagnosis);
         self.status = Status::Answers;
         self.history.take(&self.model);
         let now: HashSet<String> = self.findings().iter().map(key).collect();
@@ -223,4 +226,31 @@ pub(super) fn key(finding: &Finding) -> String {
     let channel = finding.channels.first().map(|channel| &channel.id);
     channel.or(finding.tasks.first().map(|task| &task.id)).hash(&mut hasher);
     format!("{}-{:016x}", finding.kind.as_str(), hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Seen to fail with: a look under the lock of the state.
+    #[test]
+    fn a_page_does_not_wait_for_a_look() {
+        let world = World::default();
+        let program = world.at(&Address::Tcp("localhost:1".into()), &Settings::default());
+        let looks = program.state().model.looks.clone();
+        let long = lock(&looks);
+        thread::scope(|scope| {
+            let taking = scope.spawn(|| program.take(parshall::snapshot()));
+            thread::sleep(Duration::from_millis(100));
+            let is_free = program.state.try_lock().is_ok();
+            assert!(!taking.is_finished());
+            drop(long);
+            taking.join().unwrap();
+            assert!(is_free);
+        });
+        assert!(program.state().model.snapshot.is_some());
+    }
 }

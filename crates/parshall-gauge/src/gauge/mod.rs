@@ -5,7 +5,7 @@
 //! | `builder` | what is to be done |
 //! | `env` | what the environment changes of that |
 //! | `looks` | the looks at the program, and the thread that looks by itself |
-//! | `told` | which findings are new, and which are over |
+//! | `told` | which findings are new, and which are over; the same of a recording that fails |
 //! | `say` | words on stderr or through `tracing` |
 //! | `signal` | the report on a signal |
 //!
@@ -221,28 +221,10 @@ pub(crate) fn spawn(
 #[cfg(feature = "record")]
 fn record(path: &Path, settings: &parshall::introspect::Settings) -> Option<Sampler> {
     use crate::recorder::SqliteRecorder;
-    let (mut failing, mut has_missed) = (false, false);
+    let mut recorded = told::Recorded::default();
     let sampler = Sampler::every(looks::EVERY)
         .record(SqliteRecorder::new(path).settings(settings.clone()))
-        .observe(move |sample| {
-            if sample.missed > 0 && !mem::replace(&mut has_missed, true) {
-                say::warn(
-                    "a snapshot takes longer than the second between two: those that are missed \
-                     are counted in the recording, in `processes.missed`",
-                );
-            }
-            match sample.recorded {
-                Some(Err(error)) if !failing => {
-                    failing = true;
-                    say::warn(format_args!("{error}; it is tried again each second"));
-                }
-                Some(Ok(_)) if failing => {
-                    failing = false;
-                    say::warn("snapshots are recorded again");
-                }
-                _ => {}
-            }
-        })
+        .observe(move |sample| recorded.news(sample.recorded, sample.missed).for_each(say::warn))
         .start();
     sampler.map_err(|error| say::warn(format_args!("nothing is recorded: {error}"))).ok()
 }

@@ -1,5 +1,5 @@
 //! Which findings were told of, so that each is told when it appears and when it ends, and not at
-//! each look.
+//! each look. The same of a recording that fails.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -113,6 +113,42 @@ impl Told {
     }
 }
 
+/// What was told of the recording.
+#[cfg(feature = "record")]
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    is_failing: bool,
+    has_missed: bool,
+}
+
+#[cfg(feature = "record")]
+impl Recorded {
+    /// What is new: that recording fails, or works again, and that a snapshot was missed, the first
+    /// of all.
+    pub(super) fn news<E: std::fmt::Display>(
+        &mut self,
+        recorded: Option<Result<i64, E>>,
+        missed: u64,
+    ) -> impl Iterator<Item = String> + use<E> {
+        let is_first = missed > 0 && !mem::replace(&mut self.has_missed, true);
+        let missed = is_first.then(|| {
+            "a snapshot takes longer than the second between two: those that are missed are \
+             counted in the recording, in `processes.missed`"
+                .to_owned()
+        });
+        let recorded = match recorded {
+            Some(Err(error)) if !mem::replace(&mut self.is_failing, true) => {
+                Some(format!("{error}; it is tried again each second"))
+            }
+            Some(Ok(_)) if mem::take(&mut self.is_failing) => {
+                Some("snapshots are recorded again".to_owned())
+            }
+            _ => None,
+        };
+        missed.into_iter().chain(recorded)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
@@ -160,5 +196,23 @@ mod tests {
             matches!(&found[..], [News::Found(f)] if f.kind == FindingKind::Stalled),
             "{found:?}"
         );
+    }
+
+    /// Seen to fail with: each missed snapshot told; failures that are told once and for all.
+    #[cfg(feature = "record")]
+    #[test]
+    fn a_recording_tells_what_begins_and_ends() {
+        let mut told = Recorded::default();
+        let mut hear = |recorded, missed| told.news(recorded, missed).collect::<Vec<_>>();
+        let nothing = Vec::<String>::new();
+        assert_eq!(hear(Some(Ok(1)), 0), nothing);
+        let both = hear(Some(Err("the disk is full")), 3);
+        assert!(both[0].starts_with("a snapshot takes longer than the second"), "{both:?}");
+        assert_eq!(both[1..], ["the disk is full; it is tried again each second"]);
+        assert_eq!(hear(Some(Err("the disk is full")), 1), nothing);
+        assert_eq!(hear(None, 0), nothing);
+        assert_eq!(hear(Some(Ok(2)), 1), ["snapshots are recorded again"]);
+        assert_eq!(hear(Some(Ok(3)), 1), nothing);
+        assert_eq!(hear(Some(Err("it is gone")), 0), ["it is gone; it is tried again each second"]);
     }
 }

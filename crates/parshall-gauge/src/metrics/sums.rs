@@ -169,20 +169,25 @@ impl Found {
     }
 }
 
+/// What a program says of itself may be any number.
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
+}
+
 impl Sums {
     fn add_live(&mut self, channel: &ChannelSnapshot, now_ns: i64) {
         let stats = &channel.stats;
-        self.channels += 1;
-        self.queue_length += stats.queue_len;
+        add(&mut self.channels, 1);
+        add(&mut self.queue_length, stats.queue_len);
         if let Some(capacity) = stats.capacity {
-            *self.capacity.get_or_insert_default() += capacity;
+            add(self.capacity.get_or_insert_default(), capacity);
         }
         self.high_watermark = self.high_watermark.max(stats.high_watermark);
         if let Some(utilization) = stats.utilization {
             self.utilization = Some(self.utilization.map_or(utilization, |it| it.max(utilization)));
         }
-        self.reserved += stats.reserved;
-        self.senders += stats.sender_count;
+        add(&mut self.reserved, stats.reserved);
+        add(&mut self.senders, stats.sender_count);
         let close = &channel.close_waits;
         let close_ns = close.iter().map(|wait| now_ns.saturating_sub(wait.since_ns)).max();
         let close_ns = close_ns.map_or(0, |age| age.max(0) as u64);
@@ -193,10 +198,10 @@ impl Sums {
             close_ns,
         ];
         for side in 0..SIDES.len() {
-            self.waiters[side] += waiters[side];
+            add(&mut self.waiters[side], waiters[side]);
             self.oldest_ns[side] = self.oldest_ns[side].max(oldest_ns[side]);
         }
-        self.granted += stats.granted_waiters;
+        add(&mut self.granted, stats.granted_waiters);
         let kind = if stats.bounded { "bounded" } else { "unbounded" };
         match &mut self.about {
             Some(about) => about.agree(&stats.location, kind, &stats.payload),
@@ -205,38 +210,38 @@ impl Sums {
                 *about = Some(About { location, kind, payload });
             }
         }
-        self.created += 1;
-        self.closed[0] += u64::from(stats.sender_closed);
-        self.closed[1] += u64::from(stats.receiver_closed);
-        self.sent += stats.sent_total;
-        self.received += stats.recv_total;
-        self.discarded += stats.discarded;
-        self.refused_full += stats.full_total;
-        self.refused_closed += stats.closed_total;
-        self.send_waits += stats.send_waits_total;
-        self.send_wait_ns += stats.send_wait_total_ns;
-        self.cancelled_sends += stats.send_given_up_total;
-        self.recv_waits += stats.recv_waits_total;
-        self.recv_wait_ns += stats.recv_wait_total_ns;
-        self.cancelled_receives += stats.recv_given_up_total;
+        add(&mut self.created, 1);
+        add(&mut self.closed[0], u64::from(stats.sender_closed));
+        add(&mut self.closed[1], u64::from(stats.receiver_closed));
+        add(&mut self.sent, stats.sent_total);
+        add(&mut self.received, stats.recv_total);
+        add(&mut self.discarded, stats.discarded);
+        add(&mut self.refused_full, stats.full_total);
+        add(&mut self.refused_closed, stats.closed_total);
+        add(&mut self.send_waits, stats.send_waits_total);
+        add(&mut self.send_wait_ns, stats.send_wait_total_ns);
+        add(&mut self.cancelled_sends, stats.send_given_up_total);
+        add(&mut self.recv_waits, stats.recv_waits_total);
+        add(&mut self.recv_wait_ns, stats.recv_wait_total_ns);
+        add(&mut self.cancelled_receives, stats.recv_given_up_total);
     }
 
     fn add_dead(&mut self, retired: &RetiredSnapshot) {
         let sums = &retired.sums;
-        self.created += sums.channels;
+        add(&mut self.created, sums.channels);
         // Both sides are gone.
-        self.closed = self.closed.map(|closed| closed + sums.channels);
-        self.sent += sums.sent_total;
-        self.received += sums.recv_total;
-        self.discarded += sums.discarded;
-        self.refused_full += sums.full_total;
-        self.refused_closed += sums.closed_total;
-        self.send_waits += sums.send_waits_total;
-        self.send_wait_ns += sums.send_wait_total_ns;
-        self.cancelled_sends += sums.send_given_up_total;
-        self.recv_waits += sums.recv_waits_total;
-        self.recv_wait_ns += sums.recv_wait_total_ns;
-        self.cancelled_receives += sums.recv_given_up_total;
+        self.closed.iter_mut().for_each(|closed| add(closed, sums.channels));
+        add(&mut self.sent, sums.sent_total);
+        add(&mut self.received, sums.recv_total);
+        add(&mut self.discarded, sums.discarded);
+        add(&mut self.refused_full, sums.full_total);
+        add(&mut self.refused_closed, sums.closed_total);
+        add(&mut self.send_waits, sums.send_waits_total);
+        add(&mut self.send_wait_ns, sums.send_wait_total_ns);
+        add(&mut self.cancelled_sends, sums.send_given_up_total);
+        add(&mut self.recv_waits, sums.recv_waits_total);
+        add(&mut self.recv_wait_ns, sums.recv_wait_total_ns);
+        add(&mut self.cancelled_receives, sums.recv_given_up_total);
     }
 }
 

@@ -4,7 +4,8 @@
 use std::time::Instant;
 
 use super::build::{Program, SECOND};
-use crate::introspect::{Diagnoser, FindingKind, Settings};
+use crate::introspect::{Diagnoser, Evidence, FindingKind, Settings};
+use crate::task::TaskState;
 use crate::{Call, Snapshot};
 
 /// Looks at each of them, 5 s apart, and says all that there is to say.
@@ -118,4 +119,26 @@ fn one_task_in_all_channels_takes_no_longer() {
     );
     // Debug builds are some ten times slower.
     assert!(took.as_millis() < if cfg!(debug_assertions) { 10_000 } else { 1_000 }, "{took:?}");
+}
+
+/// Each finding repeats who runs.
+///
+/// Seen to fail with: names of any length in all of them.
+#[test]
+fn long_names_are_not_repeated_without_end() {
+    let mut p = Program::new();
+    let (long, blocker) = (p.root(&"x".repeat(8 << 20)), p.root("blocker"));
+    for runs in [long, blocker] {
+        p.task(runs).state = Some(TaskState::Running);
+    }
+    for n in 0..20 {
+        let starved = p.named(&format!("reader {n}"));
+        p.task(starved).state = Some(TaskState::Scheduled);
+    }
+    let found = p.diagnose().findings;
+    assert_eq!(found.len(), 20);
+    for finding in &found {
+        let Evidence::Starved { running, .. } = &finding.evidence else { panic!() };
+        assert_eq!(running.iter().map(|who| &*who.name).collect::<Vec<_>>(), ["blocker"]);
+    }
 }

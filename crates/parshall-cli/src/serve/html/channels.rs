@@ -151,7 +151,7 @@ pub(super) fn head(program: &Program, options: &Options, shown: usize, of: usize
         } }
         form.filter action=(href(program, "")) {
             label for="filter" { "Filter" }
-            input id="filter" type="search" name="q" value=(options.q) maxlength="200"
+            input id="filter" type="search" name="q" value=(line(&options.q, 400)) maxlength="200"
                 placeholder="a channel, or who waits";
             label for="sort" { "Sort by" }
             select id="sort" name="sort" {
