@@ -10,6 +10,7 @@ mod program;
 mod server;
 
 use std::io::Read;
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use browser::Browser;
@@ -105,6 +106,19 @@ fn metrics_are_of_all_programs_that_answer() {
     server.expect("/", "ingest has ended: nobody listens");
     let text = server.get("/metrics").body;
     assert!(!text.contains("\"ingest\"") && text.contains(&series("export")), "{text}");
+}
+
+/// Seen to fail with: 32 programs that are asked at a time.
+#[test]
+fn programs_that_hang_hold_up_no_other() {
+    let runtime = runtime();
+    let program = Program::start(runtime.path(), "flows", "ingest");
+    let sockets = runtime.path().join("parshall");
+    let hang = |n| UnixListener::bind(sockets.join(format!("hangs-{n}.sock"))).unwrap();
+    let _hang: Vec<_> = (0..100).map(hang).collect();
+    let server = Server::start(runtime.path(), &["--timeout", "60"]);
+    server.expect("/p/ingest", "wal");
+    drop(program);
 }
 
 /// Seen to fail without either limit.
