@@ -27,6 +27,9 @@ pub(crate) use imp::{has_budget, is_entered, may_block, poll_budget, task_number
 
 /// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`],
 /// or with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
+///
+/// # Examples
+/// On [`Timer`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not limit how long a send waits",
     label = "not a timeout",

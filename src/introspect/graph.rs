@@ -7,6 +7,9 @@ use crate::task::{TaskKind, TaskRef};
 use crate::{ChannelSnapshot, Snapshot, TaskSnapshot, WaitSnapshot};
 
 /// What a node stands for.
+///
+/// # Examples
+/// On [`Node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NodeKind {
@@ -61,7 +64,10 @@ pub struct Node<'a> {
     pub(super) snapshot: &'a Snapshot,
 }
 
-/// What is known of a node. [`Node::attrs`] has it as JSON.
+/// What is known of a node, at the snapshot's moment. [`Node::attrs`] has it as JSON.
+///
+/// # Examples
+/// On [`Node`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Subject<'a> {
@@ -97,6 +103,9 @@ pub struct Edge<'a> {
 }
 
 /// Why there is an edge. Points in time are in nanoseconds since the Unix epoch.
+///
+/// # Examples
+/// On [`Edge`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
@@ -138,7 +147,8 @@ impl Edge<'_> {
     pub const KIND: &'static str = "needs";
 }
 
-/// Nodes and edges of one snapshot.
+/// Nodes and edges of one snapshot. They never change; the program may be elsewhere by now, as
+/// [`Snapshot`] says.
 ///
 /// | edge | while |
 /// |---|---|

@@ -67,7 +67,10 @@ struct Stock {
     text: Option<Arc<str>>,
 }
 
-/// The sums of dead channels.
+/// The sums of dead channels. They never fall.
+///
+/// # Examples
+/// On [`RetiredSnapshot`](crate::RetiredSnapshot).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retired {

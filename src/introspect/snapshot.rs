@@ -12,6 +12,10 @@ use crate::telemetry::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskStat
 
 /// What [`snapshot`] saw.
 ///
+/// It never changes. Each thing in it was true at some moment between `taken_at_ns` and
+/// `completed_at_ns`, and may have changed since. Totals and `high_watermark` never fall, and
+/// closure is final.
+///
 /// All times in it are on one time line, so they differ by what a monotonic clock says. If the
 /// system's time of day was set between two snapshots, so that it is off by more than 10 ms, the
 /// second follows it: the same moment, say `created_at_ns` of one channel, then has another value
@@ -45,7 +49,8 @@ pub struct Snapshot {
     pub untracked: u64,
 }
 
-/// One channel.
+/// One channel, as it was at one moment of the snapshot: [`ChannelStats`] says how long its numbers
+/// may stay true, and who waits may change at any time.
 ///
 /// # Examples
 /// ```
@@ -102,7 +107,23 @@ pub struct ChannelSnapshot {
     pub senders: Option<Vec<SenderSnapshot>>,
 }
 
-/// A waker that a receive has left in its channel.
+/// A waker that a receive has left in its channel. It may be gone at any time.
+///
+/// # Examples
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Waker};
+///
+/// let (_tx, mut rx) = parshall::mpsc::Builder::new().name("news").build::<u8>();
+/// {
+///     let mut loser = pin!(rx.recv()); // of a `select!`, say
+///     assert!(loser.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+/// }
+/// let snapshot = parshall::snapshot();
+/// let news = snapshot.channels.iter().find(|c| c.stats.name == "news").expect("it lives");
+/// assert_eq!(news.recv_wait, None);
+/// assert!(news.left_waker.is_some()); // a message would wake it, and nobody receives
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftWaker {
@@ -112,7 +133,8 @@ pub struct LeftWaker {
     pub own_waker: bool,
 }
 
-/// A strong sender of a channel that traces them.
+/// A strong sender of a channel that traces them. It may be dropped at any time; where and when it
+/// was made never changes.
 ///
 /// # Examples
 /// ```
@@ -135,7 +157,7 @@ pub struct SenderSnapshot {
     pub since_ns: i64,
 }
 
-/// One wait.
+/// One wait. It may end at any time: be granted room, woken or given up.
 ///
 /// # Examples
 /// ```
@@ -187,7 +209,8 @@ pub struct WaitSnapshot {
     pub deadline_ns: Option<i64>,
 }
 
-/// A task, a thread, or a waker.
+/// A task, a thread, or a waker, and what it did at one moment of the snapshot: that may change at
+/// any time. A root stays one, and `location` and `task` never change.
 ///
 /// # Examples
 /// ```
@@ -240,7 +263,7 @@ pub struct TaskSnapshot {
     pub waiting_since_ns: Option<i64>,
 }
 
-/// The sums of the dead channels of one name.
+/// The sums of the dead channels of one name. They never fall.
 ///
 /// # Examples
 /// ```

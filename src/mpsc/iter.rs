@@ -91,6 +91,9 @@ impl<'a, T> IntoIterator for &'a mut Receiver<T> {
 
 /// The messages as they come, blocking the thread for each; from [`Receiver::iter`]. An addition to
 /// Tokio's interface.
+///
+/// # Examples
+/// On [`Receiver::iter`].
 #[must_use = "iterators are lazy"]
 pub struct Iter<'a, T> {
     receiver: &'a mut Receiver<T>,
@@ -149,6 +152,9 @@ impl<T> FusedIterator for IntoIter<T> {}
 
 /// The messages that are there; from [`Receiver::try_iter`]. After `None` it may go on: what comes
 /// later is there then. An addition to Tokio's interface.
+///
+/// # Examples
+/// On [`Receiver::try_iter`].
 #[must_use = "iterators are lazy"]
 pub struct TryIter<'a, T> {
     receiver: &'a mut Receiver<T>,
@@ -168,6 +174,9 @@ impl<T> Iterator for TryIter<'_, T> {
 }
 
 /// The messages that were there; from [`Receiver::drain`]. An addition to Tokio's interface.
+///
+/// # Examples
+/// On [`Receiver::drain`].
 #[must_use = "dropping it drops the messages"]
 pub struct Drain<'a, T> {
     receiver: &'a mut Receiver<T>,

@@ -46,7 +46,25 @@ pub use state::TaskState;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskRef(u64);
 
-/// What a [`TaskRef`] refers to.
+/// What a [`TaskRef`] refers to. Never changes.
+///
+/// # Examples
+/// Waits of which no snapshot can say whose they are:
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Waker};
+///
+/// use parshall::task::TaskKind;
+///
+/// let (_tx, mut rx) = parshall::mpsc::channel::<u8>(1);
+/// let mut recv = pin!(rx.recv());
+/// assert!(recv.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+///
+/// let snapshot = parshall::snapshot();
+/// let whose = snapshot.channels.iter().filter_map(|channel| channel.recv_wait?.task);
+/// let unknown = whose.filter(|task| task.kind() == TaskKind::Waker).count();
+/// assert_eq!(unknown, 1); // give its task a name: parshall::task::named
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskKind {

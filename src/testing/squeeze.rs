@@ -49,6 +49,9 @@ pub fn squeeze(n: usize) -> Squeeze {
 }
 
 /// Squeezes channels until it is dropped; see [`squeeze`].
+///
+/// # Examples
+/// On [`squeeze`].
 #[derive(Debug)]
 #[must_use = "channels are squeezed until this is dropped"]
 pub struct Squeeze {

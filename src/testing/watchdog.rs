@@ -62,6 +62,9 @@ pub fn watchdog(patience: Duration) -> Watchdog {
 }
 
 /// Watches while it lives; from [`watchdog`].
+///
+/// # Examples
+/// On [`watchdog`].
 #[derive(Debug)]
 #[must_use = "it watches only as long as it lives"]
 pub struct Watchdog {

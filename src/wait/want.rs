@@ -13,6 +13,9 @@ use std::time::Instant;
 use crate::telemetry::clock;
 
 /// The call that waits.
+///
+/// # Examples
+/// On [`WaitSnapshot`](crate::WaitSnapshot).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(unreachable_pub))]
 #[non_exhaustive]

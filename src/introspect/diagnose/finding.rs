@@ -42,6 +42,20 @@ impl Verdict {
 }
 
 /// What was found.
+///
+/// # Examples
+/// Whom to call:
+/// ```
+/// use parshall::introspect::FindingKind;
+///
+/// for finding in parshall::diagnose().findings {
+///     match finding.kind {
+///         FindingKind::Saturated | FindingKind::Lockstep => println!("slow: {}", finding.text()),
+///         FindingKind::Refused | FindingKind::GivenUp => println!("lost: {}", finding.text()),
+///         _ => eprintln!("hangs, or will: {}", finding.text()),
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum FindingKind {
@@ -93,6 +107,9 @@ impl FindingKind {
 }
 
 /// A channel as findings refer to it, as it was at the second look.
+///
+/// # Examples
+/// On [`Evidence`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ChannelRef {
@@ -109,6 +126,9 @@ pub struct ChannelRef {
 }
 
 /// A task or a thread as findings refer to it.
+///
+/// # Examples
+/// On [`Evidence`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Party {
@@ -121,6 +141,9 @@ pub struct Party {
 }
 
 /// On which side of a channel a wait is.
+///
+/// # Examples
+/// On [`Evidence`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Side {
@@ -144,6 +167,9 @@ impl Side {
 }
 
 /// A step of a chain: `who` waits on `channel`, and the next hop's `who` could end that.
+///
+/// # Examples
+/// On [`Evidence`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Hop {
@@ -164,6 +190,9 @@ pub struct Hop {
 }
 
 /// Who hangs on a finding without being part of it.
+///
+/// # Examples
+/// On [`Evidence`].
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Behind {
@@ -176,6 +205,38 @@ pub struct Behind {
 }
 
 /// Room that was granted to a wait, which has not taken it.
+///
+/// # Examples
+/// A send that was let in, and that nobody polls:
+/// ```
+/// use std::{pin::pin, task::{Context, Waker}, thread::sleep, time::Duration};
+///
+/// use parshall::introspect::{Diagnoser, Evidence, Settings};
+///
+/// let (tx, mut rx) = parshall::mpsc::Builder::new().name("jobs").capacity(1).build();
+/// tx.try_send(1)?;
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let (mut first, mut second) = (pin!(tx.send(2)), pin!(tx.send(3)));
+/// assert!(first.as_mut().poll(&mut cx).is_pending());
+/// assert!(second.as_mut().poll(&mut cx).is_pending());
+/// rx.try_recv()?; // its room goes to the first in line
+///
+/// let mut settings = Settings::default();
+/// settings.stuck_after = Duration::from_millis(1);
+/// let mut diagnoser = Diagnoser::new(settings);
+/// diagnoser.look(&parshall::snapshot())?;
+/// sleep(Duration::from_millis(20));
+/// let diagnosis = diagnoser.look(&parshall::snapshot())?;
+/// let Evidence::HeldPermits { channel, grants, behind, .. } = &diagnosis.findings[0].evidence
+/// else {
+///     panic!("{diagnosis}");
+/// };
+/// for grant in grants {
+///     println!("{} has {} units of {}", grant.who.name, grant.units, channel.name);
+/// }
+/// assert_eq!((grants.len(), behind.senders), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Grant {
@@ -189,7 +250,10 @@ pub struct Grant {
     pub waits: Option<Box<Hop>>,
 }
 
-/// What the one who should receive does instead.
+/// What the one who should receive did instead, at the second look.
+///
+/// # Examples
+/// On [`Receiver`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Receiving {
@@ -228,6 +292,32 @@ pub enum Receiving {
 }
 
 /// Who should be receiving.
+///
+/// # Examples
+/// ```
+/// use std::{thread::sleep, time::Duration};
+///
+/// use parshall::introspect::{Diagnoser, Evidence, Receiving, Settings};
+///
+/// let (tx, _rx) = parshall::mpsc::Builder::new().name("jobs").build();
+/// tx.try_send("nobody receives it")?;
+///
+/// let mut settings = Settings::default();
+/// settings.stuck_after = Duration::from_millis(1);
+/// let mut diagnoser = Diagnoser::new(settings);
+/// diagnoser.look(&parshall::snapshot())?;
+/// sleep(Duration::from_millis(20));
+/// let diagnosis = diagnoser.look(&parshall::snapshot())?;
+/// let Evidence::Stalled { receiver, .. } = &diagnosis.findings[0].evidence else {
+///     panic!("{diagnosis}");
+/// };
+/// match &receiver.does {
+///     Receiving::Never => println!("{}: was its receiver ever spawned?", receiver.channel.name),
+///     does => println!("{:?} {does:?}", receiver.who),
+/// }
+/// assert_eq!(receiver.does, Receiving::Never);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Receiver {
@@ -241,7 +331,40 @@ pub struct Receiver {
     pub does: Receiving,
 }
 
-/// The facts that a finding rests on, by its kind.
+/// The facts that a finding rests on, by its kind: as they were at the second look.
+///
+/// # Examples
+/// A worker that sends to itself:
+/// ```
+/// use std::thread;
+///
+/// use parshall::introspect::{Evidence, Side};
+///
+/// let (tx, mut rx) = parshall::mpsc::Builder::new().name("jobs").capacity(1).build();
+/// thread::Builder::new().name("worker".into()).spawn(move || {
+///     tx.blocking_send("a job")?;
+///     rx.blocking_recv();
+///     tx.blocking_send("its first part")?;
+///     tx.blocking_send("its second part") // there is no room, and only it could make some
+/// })?;
+///
+/// let diagnosis = loop {
+///     let diagnosis = parshall::diagnose();
+///     if !diagnosis.findings.is_empty() {
+///         break diagnosis;
+///     }
+/// };
+/// let Evidence::Deadlock { cycle, behind } = &diagnosis.findings[0].evidence else {
+///     panic!("{diagnosis}");
+/// };
+/// for hop in cycle {
+///     println!("{} waits in `{}` on {}", hop.who.name, hop.call.as_str(), hop.channel.name);
+/// }
+/// assert_eq!((cycle.len(), cycle[0].side), (1, Side::Send));
+/// assert_eq!((cycle[0].channel.len, cycle[0].channel.capacity), (1, Some(1)));
+/// assert_eq!(behind.senders + behind.receivers, 0); // nobody else hangs on it
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Evidence {
@@ -375,6 +498,9 @@ pub enum Evidence {
 
 /// One thing that is wrong, or worth knowing.
 ///
+/// It was so at [`seen_ns`](Self::seen_ns). If it is [proven](Verdict::Proven) it stays so until
+/// somebody from outside helps; any other may be over by now.
+///
 /// # Examples
 /// ```
 /// let diagnosis = parshall::diagnose();
@@ -408,7 +534,16 @@ pub struct Finding {
     pub evidence: Evidence,
 }
 
-/// What could not be seen.
+/// What could not be seen, at the second look.
+///
+/// # Examples
+/// ```
+/// let blind = parshall::diagnose().blind;
+/// if blind.uncertain_waits > 0 {
+///     let (of, all) = (blind.uncertain_waits, blind.waits);
+///     println!("{of} of {all} waits prove nothing: make their tasks by parshall::task::spawn");
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Blind {
@@ -427,6 +562,8 @@ pub struct Blind {
 }
 
 /// What two looks at a process, one after the other, say is wrong with it.
+///
+/// It never changes, and is of the second look: [`Finding`] says how long that may stay true.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Diagnosis {

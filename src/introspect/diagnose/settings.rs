@@ -61,6 +61,20 @@ impl Settings {
     ///
     /// # Errors
     /// The variable is set to something else.
+    ///
+    /// # Examples
+    /// ```
+    /// use parshall::introspect::Settings;
+    ///
+    /// # // SAFETY: there is no other thread.
+    /// # unsafe { std::env::set_var("PARSHALL_STUCK_AFTER", "soon") };
+    /// let settings = Settings::from_env().unwrap_or_else(|error| {
+    ///     assert_eq!((error.variable, &*error.value), ("PARSHALL_STUCK_AFTER", "soon"));
+    ///     eprintln!("{error}"); // and what is expected instead
+    ///     Settings::default()
+    /// });
+    /// assert_eq!(settings, Settings::default());
+    /// ```
     pub fn from_env() -> Result<Self, SettingsError> {
         let mut settings = Self::default();
         if let Some(value) = std::env::var_os(Self::STUCK_AFTER) {
@@ -91,6 +105,9 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// An environment variable says what cannot be understood.
+///
+/// # Examples
+/// On [`Settings::from_env`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingsError {

@@ -191,7 +191,8 @@ impl Watch {
         Ok(Self { shared, ticker })
     }
 
-    /// What the latest look has found; none before the first one.
+    /// What the latest look has found; none before the first one. The next look replaces it;
+    /// [`Finding`](super::Finding) says how long what it says may stay true.
     pub fn latest(&self) -> Option<Arc<Diagnosis>> {
         if self.ticker.is_inherited() {
             return None;

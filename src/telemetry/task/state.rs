@@ -33,6 +33,27 @@ use crate::sync::plain::{AtomicU64, Ordering};
 use crate::telemetry::clock;
 
 /// What a named task is doing. True at the moment of the snapshot only.
+///
+/// # Examples
+/// ```
+/// use std::pin::pin;
+/// use std::task::{Context, Waker};
+///
+/// use parshall::task::{TaskState, named};
+///
+/// let (tx, mut rx) = parshall::mpsc::channel(1);
+/// let mut reader = pin!(named("reader", rx.recv()));
+/// assert!(reader.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+///
+/// let state = || {
+///     let tasks = parshall::snapshot().tasks;
+///     tasks.iter().find(|task| task.name.as_deref() == Some("reader")).and_then(|task| task.state)
+/// };
+/// assert_eq!(state(), Some(TaskState::Idle));
+/// tx.try_send("wakes it")?;
+/// assert_eq!(state(), Some(TaskState::Scheduled)); // its executor has yet to poll it
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TaskState {
