@@ -38,6 +38,9 @@ struct Inner {
 }
 
 /// What sort of cause stopped the recorder.
+///
+/// # Examples
+/// On [`RecordError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RecordErrorKind {

@@ -56,6 +56,9 @@ pub struct Sampler {
 }
 
 /// One snapshot, as an observer sees it.
+///
+/// # Examples
+/// On [`Sampler`].
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Sample<'a> {
@@ -67,7 +70,26 @@ pub struct Sample<'a> {
     pub missed: u64,
 }
 
-/// What a sampler has done so far.
+/// What a sampler had done at one moment. The counts never fall, and `first_id`, once it is there,
+/// never changes; `last_id` and `last_error` may at any time.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use parshall_gauge::{Sampler, SqliteRecorder};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.db");
+///
+/// let recorder = SqliteRecorder::open(&path)?;
+/// let sampler = Sampler::every(Duration::from_secs(1)).record(recorder).start()?;
+/// // the program
+/// let status = sampler.stop();
+/// if let Some(error) = &status.last_error {
+///     eprintln!("{} snapshots are not recorded: {error}", status.errors);
+/// }
+/// assert_eq!(status.recorded + status.errors, status.samples);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SamplerStatus {
@@ -93,6 +115,9 @@ pub struct SamplerStatus {
 type Observer = Box<dyn FnMut(Sample<'_>) + Send>;
 
 /// A sampler to be; from [`Sampler::every`].
+///
+/// # Examples
+/// On [`Sampler`].
 #[must_use = "nothing is sampled before `start`"]
 pub struct SamplerBuilder {
     interval: Duration,
@@ -159,7 +184,7 @@ impl Sampler {
         room
     }
 
-    /// What was done so far.
+    /// What was done so far. May change at any time; [`SamplerStatus`] says how.
     pub fn status(&self) -> SamplerStatus {
         if self.is_inherited() {
             return SamplerStatus::default();

@@ -130,12 +130,13 @@ impl Gauge {
     }
 
     /// Whether it does anything: not if it was switched off by `PARSHALL=off`, nor if the process
-    /// had a gauge already, nor in a child of `fork`.
+    /// had a gauge already, nor in a child of `fork`. In one process it never changes.
     pub fn is_active(&self) -> bool {
         self.running().is_some()
     }
 
     /// The Unix socket that it answers on; none if it has none, which was told when it was started.
+    /// Never changes.
     pub fn socket(&self) -> Option<&Path> {
         #[cfg(feature = "serve")]
         return self.running()?.server.as_ref()?.socket();
@@ -144,7 +145,7 @@ impl Gauge {
     }
 
     /// The address that it answers on by TCP, with the port that the system chose if 0 was asked
-    /// for; none if TCP was not asked for, or not to be had, which was told.
+    /// for; none if TCP was not asked for, or not to be had, which was told. Never changes.
     pub fn address(&self) -> Option<SocketAddr> {
         #[cfg(feature = "serve")]
         return self.running()?.server.as_ref()?.address();

@@ -118,6 +118,16 @@ use process::Known;
 use sums::Process;
 
 /// How a scrape is written.
+///
+/// # Examples
+/// ```
+/// use parshall_gauge::metrics::Format;
+///
+/// let prometheus = "application/openmetrics-text; version=1.0.0,text/plain;q=0.5";
+/// assert_eq!(Format::accepted(Some(prometheus)), Format::OpenMetrics);
+/// let browser = Format::accepted(Some("text/html"));
+/// assert_eq!(browser.content_type(), "text/plain; version=0.0.4; charset=utf-8");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
@@ -144,6 +154,9 @@ impl Format {
 }
 
 /// A program, as it was at one look.
+///
+/// # Examples
+/// On [`Exporter`].
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     /// The program.
@@ -215,7 +228,11 @@ impl Exporter {
 /// The channels of this process, for a [`Registry`] of the program's own. It looks at each scrape, and
 /// at nothing in between.
 ///
-/// What is wrong is known from the second scrape on.
+/// What is wrong is known from the second scrape on. What a scrape says was true at its own look:
+/// its counters never fall, and its gauges may change at any time.
+///
+/// # Examples
+/// On the [module](self).
 #[derive(Debug)]
 pub struct Collector {
     settings: Settings,

@@ -77,7 +77,32 @@ impl Question {
     }
 }
 
-/// The answer to a [`Question`].
+/// The answer to a [`Question`], as of the last snapshot that was recorded when it was asked.
+///
+/// # Examples
+/// All questions, as comma-separated values:
+/// ```
+/// use parshall_gauge::{Cell, Question, SqliteRecorder};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.db");
+/// # SqliteRecorder::open(&path)?.record(&parshall::snapshot())?;
+///
+/// for question in Question::ALL {
+///     println!("# {}", question.about());
+///     let answer = question.ask(&path)?;
+///     println!("{}", answer.columns.join(","));
+///     for row in answer.rows {
+///         let cells = row.iter().map(|cell| match cell {
+///             Cell::Null => String::new(),
+///             Cell::Integer(n) => n.to_string(),
+///             Cell::Real(x) => format!("{x:.1}"),
+///             Cell::Text(text) => format!("{text:?}"),
+///         });
+///         println!("{}", cells.collect::<Vec<_>>().join(","));
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Answer {
@@ -88,6 +113,9 @@ pub struct Answer {
 }
 
 /// A cell of an [`Answer`].
+///
+/// # Examples
+/// On [`Answer`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// It is not known, or there is none.
