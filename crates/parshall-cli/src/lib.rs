@@ -56,7 +56,14 @@ use args::{Args, Command};
 pub use ratatui;
 pub use widget::ChannelTable;
 
-/// Does what the command line asks for.
+/// Does what the command line asks for: all that the program `parshall` does.
+///
+/// # Examples
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     parshall_cli::main()
+/// }
+/// ```
 pub fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.command {

@@ -51,7 +51,8 @@ impl ChannelTable {
         self.model.take(snapshot);
     }
 
-    /// What is wrong, as of the last snapshot; none before the first.
+    /// What is wrong, as of the last snapshot; none before the first. The next snapshot replaces
+    /// it.
     pub fn diagnosis(&self) -> Option<&Diagnosis> {
         self.model.diagnosis.as_ref()
     }
