@@ -1,14 +1,16 @@
 //! The channels of a program, or of several, for Prometheus.
 //!
 //! With the features `metrics` and `serve` the gauge answers `/metrics` beside the rest of
-//! [the protocol](crate#protocol), so this is all that Prometheus needs of a program that is started
-//! with `PARSHALL_BIND=127.0.0.1:7878`:
+//! [the protocol](crate#protocol). So this is all that Prometheus needs of a program that is
+//! started with `PARSHALL_BIND=127.0.0.1:7878` and `PARSHALL_PROCESS=ingest`:
 //!
 //! ```yaml
 //! scrape_configs:
 //!   - job_name: parshall
 //!     static_configs: [{ targets: ["127.0.0.1:7878"] }]
 //! ```
+//!
+//! Without `PARSHALL_PROCESS` the pid is in the program's name, and each start begins new series.
 //!
 //! `parshall serve` answers it for all programs of a user at once. Whoever has a
 //! [`Registry`] of her own registers a [`Collector`] with it:
@@ -173,8 +175,8 @@ pub struct Program<'a> {
 ///   where it was then: in its own series, or in `__other__`. Both are sums of counters that never
 ///   fall, of a set of names from which none is ever taken, so they never fall either.
 /// * What a program is called in the label `process`. Of two that have the same name at the same time,
-///   the second is called `name#2`, as long as it runs. One that was restarted has the name of the one
-///   before.
+///   the second is called `name#2`, as long as it runs. One that was restarted under the same name
+///   has the label of the one before.
 ///
 /// So keep one for each place that is scraped. It remembers 256 programs that run no more.
 ///
