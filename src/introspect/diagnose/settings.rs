@@ -66,7 +66,7 @@ impl Settings {
     /// ```
     /// use parshall::introspect::Settings;
     ///
-    /// # // SAFETY: there is no other thread.
+    /// # // SAFETY: no other thread uses the environment.
     /// # unsafe { std::env::set_var("PARSHALL_STUCK_AFTER", "soon") };
     /// let settings = Settings::from_env().unwrap_or_else(|error| {
     ///     assert_eq!((error.variable, &*error.value), ("PARSHALL_STUCK_AFTER", "soon"));
