@@ -177,27 +177,43 @@ fn a_receiver_stopped_while_it_closes_holds_up_nobody() {
     }
 }
 
-/// The receiver sleeps until it is woken by the victim; but no poll of it blocks.
+/// Nothing more can come: the receiver need not wait to be told.
 ///
-/// Seen to fail with: a `park` that spins until the cell of its waker is returned.
+/// Seen to fail with: a receive that parks before it looks whether the channel has ended.
 #[test]
-fn a_last_sender_stopped_at_its_drop_blocks_no_poll() {
+fn a_last_sender_stopped_at_its_drop_holds_up_no_receive() {
     gate::scene("close: senders gone", || {
-        let step = "close: senders gone";
         let (tx, mut rx, _) = filled(0);
         let weak = tx.downgrade();
         let mut receive = pending(rx.recv());
-        let victim = Victim::stop_at(&[step], move |arm| {
+        let victim = Victim::stop_at(&["close: senders gone"], move |arm| {
             arm.now();
             drop(tx);
         });
         assert!(weak.upgrade().is_none());
-        // The cell of its waker is the victim's: it yields.
-        receive.still_pending();
-        assert_eq!(receive.wakes(), 1, "{step}: by itself");
-        victim.release();
         assert!(receive.ready().is_none());
+        victim.release();
     });
+}
+
+/// The next receive finds the cell of the waker in the victim's hands: it yields.
+#[test]
+fn a_sender_stopped_before_it_wakes_blocks_no_poll() {
+    let (tx, mut rx, _) = filled(0);
+    let mut receive = pending(rx.recv());
+    let of_victim = tx.clone();
+    let victim = Victim::stop_at(&["publish: to wake"], move |arm| {
+        arm.now();
+        of_victim.try_send(1).unwrap();
+    });
+    assert_eq!(receive.ready(), Some(1));
+    drop(receive);
+    let mut receive = pending(rx.recv());
+    assert_eq!(receive.wakes(), 1, "by itself");
+    victim.release();
+    receive.still_pending();
+    tx.try_send(2).unwrap();
+    assert_eq!(receive.ready(), Some(2));
 }
 
 /// The last sender goes while the receiver hands out a unit to one who was forgotten: its end is
