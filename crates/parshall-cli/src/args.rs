@@ -59,13 +59,11 @@ pub(crate) enum Command {
     /// Run a program, or its tests, with small channels
     Run(Run),
     /// Print completions for a shell
-    #[command(hide = true)]
     Completions {
         /// Which shell
         shell: Shell,
     },
     /// Print the man page
-    #[command(hide = true)]
     Man,
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct App {
     pub(crate) is_helping: bool,
     /// How many rows were shown last.
     height: usize,
+    /// And how wide they were.
+    width: usize,
 }
 
 impl App {
@@ -76,6 +78,7 @@ impl App {
             is_paused: false,
             is_helping: false,
             height: 1,
+            width: 100,
         }
     }
 
@@ -95,13 +98,13 @@ impl App {
                 let tasks = model.tasks(&self.filter).into_iter();
                 tasks.map(|task| Some(View::Task(task.task))).collect()
             }
-            view => page::lines(model, view).into_iter().map(|line| line.to).collect(),
+            view => page::lines(model, view, self.width).into_iter().map(|line| line.to).collect(),
         }
     }
 
     /// Brings the cursor to what it is on, and the window to the cursor.
-    pub(crate) fn settle(&mut self, height: usize) -> Place {
-        self.height = height.max(1);
+    pub(crate) fn settle(&mut self, width: usize, height: usize) -> Place {
+        (self.width, self.height) = (width, height.max(1));
         let rows = self.rows();
         let height = self.height;
         let place = self.places.last_mut().expect("the first place stays");
@@ -175,7 +178,7 @@ impl App {
             KeyCode::Esc | KeyCode::Backspace | KeyCode::Left | KeyCode::Char('h') => self.back(),
             KeyCode::Enter | KeyCode::Right | KeyCode::Char('l') => {
                 // Where the cursor was shown.
-                let place = self.settle(page);
+                let place = self.settle(self.width, page);
                 if let Some(view) = self.rows().get(place.index).copied().flatten() {
                     self.go(|at| at);
                     self.open(view);

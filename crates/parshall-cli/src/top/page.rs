@@ -8,7 +8,7 @@ use parshall::{ChannelSnapshot, WaitSnapshot};
 
 use super::input::View;
 use crate::model::{Model, Row};
-use crate::terminal::{duration, line, lines as shown_lines, padded, plain};
+use crate::terminal::{duration, line, lines as shown_lines, padded, plain, wrapped};
 use crate::words::{self, NAME, filled};
 
 #[derive(Debug)]
@@ -30,8 +30,8 @@ fn field(name: &str, text: impl AsRef<str>) -> Line {
     plain_line(format!("{name:<10} {}", text.as_ref()))
 }
 
-/// The lines of a view that is no list.
-pub(crate) fn lines(model: &Model, view: View) -> Vec<Line> {
+/// The lines of a view that is no list, on a screen of this width.
+pub(crate) fn lines(model: &Model, view: View, width: usize) -> Vec<Line> {
     match view {
         View::Channel(id) => match model.channel(id) {
             Some(row) => channel(model, row),
@@ -39,10 +39,22 @@ pub(crate) fn lines(model: &Model, view: View) -> Vec<Line> {
         },
         View::Task(task) => self::task(model, task),
         _ => match &model.diagnosis {
-            Some(diagnosis) => shown_lines(&diagnosis.to_string()).map(plain_line).collect(),
+            Some(diagnosis) => {
+                let text = diagnosis.to_string();
+                let lines = shown_lines(&text);
+                lines.flat_map(|line| broken(&plain(line), width)).map(plain_line).collect()
+            }
             None => vec![plain_line("Nothing was seen yet.")],
         },
     }
+}
+
+/// Broken where the screen ends, and set in as before.
+pub(super) fn broken(text: &str, width: usize) -> Vec<String> {
+    let begins = text.trim_start();
+    let indent = &text[..text.len() - begins.len()];
+    let lines = wrapped(begins, width.saturating_sub(indent.len()).max(20), "  ");
+    lines.into_iter().map(|line| format!("{indent}{line}")).collect()
 }
 
 fn channel(model: &Model, row: Row<'_>) -> Vec<Line> {

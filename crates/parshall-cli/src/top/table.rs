@@ -119,6 +119,7 @@ impl<'a> Channels<'a> {
     fn cell(row: &Row<'_>, crowds: &[Crowd], column: Column, width: usize) -> String {
         let stats = &row.channel.stats;
         match column {
+            Column::Name if stats.label.width() > width => place(&stats.label).to_owned(),
             Column::Name => stats.label.clone(),
             Column::Fill => bar(row.fill(), width),
             Column::Len => {
@@ -142,6 +143,14 @@ impl<'a> Channels<'a> {
             Column::State => row.state().into(),
         }
     }
+}
+
+/// The label of a channel without a name is the place where it was made, and in brackets the type of
+/// its messages: of two such channels the line number tells more than the type.
+fn place(label: &str) -> &str {
+    let Some((place, _)) = label.rsplit_once(" (") else { return label };
+    let is_place = place.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u32>().is_ok());
+    if is_place { place.rsplit('/').next().unwrap_or(place) } else { label }
 }
 
 /// `[###  ]`. What is not empty has one mark at least, and only what is full has all.
@@ -236,7 +245,9 @@ pub(crate) fn task(model: &Model, task: &TaskSnapshot, width: usize) -> String {
     let (waits, _) = model.of_task(task.task);
     let more = if waits.len() > 1 { format!(" +{}", waits.len() - 1) } else { String::new() };
     let waits = waits.first().map_or(String::new(), |first| {
-        format!("{} {}{more}", first.wait.call.as_str(), filled(first.row.channel))
+        let (channel, call) = (first.row.channel, first.wait.call.as_str());
+        let label = &channel.stats.label;
+        format!("{call} {}{more}", filled(channel).replacen(label.as_str(), place(label), 1))
     });
     let name = model.name(Some(task.task));
     let cells = [

@@ -58,7 +58,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &mut App, theme: Theme) {
     let [title_area, findings_area, body, footer_area] = parts.areas(area);
     frame.render_widget(Paragraph::new(title(app, width)), title_area);
     frame.render_widget(Paragraph::new(findings), findings_area);
-    let lines = if app.is_helping { help() } else { self::body(app, body, theme) };
+    let lines = if app.is_helping { help(width) } else { self::body(app, body, theme) };
     frame.render_widget(Paragraph::new(lines), body);
     frame.render_widget(Paragraph::new(footer(app, width)), footer_area);
 }
@@ -117,7 +117,12 @@ fn findings(app: &App, width: usize, most: usize, theme: Theme) -> Vec<Line<'sta
         if lines.len() + text.len() <= room || n == 0 {
             let room = room.max(1);
             let style = theme.of(Some(finding.verdict));
+            let is_cut = text.len() > room;
             lines.extend(text.into_iter().take(room).map(|text| Line::styled(text, style)));
+            if let Some(last) = lines.last_mut().filter(|_| is_cut) {
+                let text = format!("{} ...", cut_end(&last.to_string(), width.saturating_sub(4)));
+                *last = Line::styled(text, style);
+            }
         } else {
             lines.push(Line::raw(format!(
                 "and {} more: r shows them",
@@ -159,7 +164,7 @@ fn body(app: &mut App, area: Rect, theme: Theme) -> Vec<Line<'static>> {
     let view = app.view();
     let has_head = matches!(view, View::Channels | View::Tasks);
     let rows = height.saturating_sub(usize::from(has_head));
-    let place = app.settle(rows);
+    let place = app.settle(width, rows);
     let (first, rows) = (place.offset, rows);
     let model = &app.model;
     let (head, rows): (_, Vec<(String, Style)>) = match view {
@@ -178,7 +183,7 @@ fn body(app: &mut App, area: Rect, theme: Theme) -> Vec<Line<'static>> {
             (Some(table::task_head(width)), rows.collect())
         }
         _ => {
-            let lines = page::lines(model, view).into_iter().skip(first).take(rows);
+            let lines = page::lines(model, view, width).into_iter().skip(first).take(rows);
             let style = |is_head| if is_head { HEAD } else { Style::new() };
             (None, lines.map(|shown| (line(&shown.text, width), style(shown.is_head))).collect())
         }
@@ -234,7 +239,7 @@ fn footer(app: &App, width: usize) -> Line<'static> {
     Line::styled(padded(&cut_end(&keys.join("  "), width), width), BAR)
 }
 
-fn help() -> Vec<Line<'static>> {
+fn help(width: usize) -> Vec<Line<'static>> {
     let text = "\
 enter     open the channel or task that the cursor is on
 esc       back; in a list, show all again
@@ -252,5 +257,5 @@ WAITS     who waits: `send` for room, `granted` room that it does
 OLDEST    for how long the first of them has waited
 STATE     the worst finding; else full, flows, idle, closed, or
           no senders";
-    text.lines().map(Line::raw).collect()
+    text.lines().flat_map(|text| page::broken(text, width)).map(Line::raw).collect()
 }

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 
 use parshall::introspect::Settings;
-use parshall::introspect::text::line;
+use parshall::introspect::text::{SQUEEZES, line};
 
 use super::builder::Plan;
 
@@ -44,8 +44,16 @@ pub(super) fn apply(plan: &mut Plan) -> Vec<String> {
     }
     if !plan.off {
         warnings.extend(unknown(env::vars_os()));
+        warnings.extend(squeezed_in_vain(is_set("PARSHALL_SQUEEZE"), SQUEEZES));
     }
     warnings
+}
+
+/// Tests that pass would prove less than they seem to.
+fn squeezed_in_vain(is_set: bool, squeezes: bool) -> Option<String> {
+    let text = "PARSHALL_SQUEEZE is set, and no channel is squeezed: this program is built without \
+                the feature `testing` of parshall";
+    (is_set && !squeezes).then(|| text.to_owned())
 }
 
 /// A warning for each variable that looks like one of ours and that nothing reads: it may be
@@ -122,7 +130,9 @@ fn apply_vars(plan: &mut Plan, var: impl Fn(&str) -> Option<OsString>) -> Vec<St
             Some("on") => plan.off = false,
             _ => {
                 let value = shown(&value);
-                warnings.push(format!("PARSHALL is {value}; expected is off or on"));
+                let stays = if plan.off { "off" } else { "on" };
+                warnings
+                    .push(format!("PARSHALL is {value}; expected is off or on; it stays {stays}"));
             }
         }
     }
@@ -224,7 +234,7 @@ mod tests {
         );
         let (plan, warnings) = applied(&[("PARSHALL", "no\n")]);
         assert!(!plan.off);
-        assert_eq!(warnings, [r#"PARSHALL is "no\n"; expected is off or on"#]);
+        assert_eq!(warnings, [r#"PARSHALL is "no\n"; expected is off or on; it stays on"#]);
     }
 
     fn told(vars: &[(&str, &str)]) -> Vec<String> {
@@ -275,6 +285,12 @@ mod tests {
     }
 
     #[cfg(unix)]
+    #[test]
+    fn a_squeeze_in_vain_is_told() {
+        assert!(squeezed_in_vain(true, false).is_some_and(|text| text.contains("`testing`")));
+        assert_eq!((squeezed_in_vain(true, true), squeezed_in_vain(false, false)), (None, None));
+    }
+
     #[test]
     fn what_is_no_text_is_told() {
         use std::os::unix::ffi::OsStringExt;

@@ -1,8 +1,10 @@
 -- What was found wrong, the latest first: in how many snapshots, and since when
 SELECT process, kind, verdict, json_extract(channels, '$[0].name') AS channel,
-    count(*) AS snapshots, min(snapshot_id) AS first_id, max(snapshot_id) AS last_id,
+    count(*) AS snapshots,
+    datetime(min(requested_at_ns) / 1000000000, 'unixepoch') AS since_utc,
+    datetime(max(requested_at_ns) / 1000000000, 'unixepoch') AS last_seen_utc,
     json_extract(tasks, '$[0].name') AS task
-FROM findings JOIN snapshot_processes USING (snapshot_id)
+FROM findings JOIN snapshot_processes USING (snapshot_id) JOIN snapshots USING (snapshot_id)
 GROUP BY proc_key, kind, verdict, json_extract(channels, '$[0].id')
-ORDER BY last_id DESC, snapshots DESC
+ORDER BY max(snapshot_id) DESC, snapshots DESC
 LIMIT 20;

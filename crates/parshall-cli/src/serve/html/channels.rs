@@ -26,10 +26,10 @@ fn columns(with_program: bool) -> Markup {
             th.w-fill scope="col" { "Fill" }
             th.number.w-len scope="col" { "Len/cap" }
             th.number.w-high scope="col" { "High" }
-            th.w-line scope="col" { "10 min" }
+            th.w-line scope="col" { "Fill, 10 min" }
             th.number.w-rate scope="col" { "In/s" }
             th.number.w-rate scope="col" { "Out/s" }
-            th.w-line scope="col" { "10 min" }
+            th.w-line scope="col" { "Rates, 10 min" }
         }
     }
 }
