@@ -313,7 +313,8 @@ fn alerts_fire_for_what_is_wrong_and_the_dashboard_shows_it() {
     let ever = query(at, r#"count_over_time(ALERTS{alertstate="firing",process!="sick"}[1h])"#);
     assert!(ever.is_empty(), "{ever:?}");
     let alerts = api(at, "alerts").to_string();
-    for words in ["left: deadlock.", "`parshall report sick` says", "Channel growing of sick grows"]
+    for words in
+        ["left: deadlock.", "`parshall report sick` says", "Channel growing of sick keeps growing"]
     {
         assert!(alerts.contains(words), "{alerts}");
     }
