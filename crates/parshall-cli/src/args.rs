@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+#[cfg(feature = "record")]
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,8 +54,10 @@ pub(crate) enum Command {
     /// all for Prometheus
     Serve(Serve),
     /// Record all programs into one file, until it is interrupted
+    #[cfg(feature = "record")]
     Record(Record),
     /// Ask a recording one of the questions that people ask
+    #[cfg(feature = "record")]
     Query(Query),
     /// Run a program, or its tests, with small channels
     Run(Run),
@@ -111,6 +114,7 @@ pub(crate) struct Serve {
     pub(crate) host: Vec<String>,
 }
 
+#[cfg(feature = "record")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct Record {
     /// The recording: an SQLite database, which is created, or added to
@@ -124,6 +128,7 @@ pub(crate) struct Record {
     pub(crate) at_most: u64,
 }
 
+#[cfg(feature = "record")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct Query {
     /// The question; without it, all questions are listed
@@ -139,6 +144,7 @@ pub(crate) struct Query {
     pub(crate) sql: bool,
 }
 
+#[cfg(feature = "record")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Rows {
     Table,
@@ -165,6 +171,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// From a hundredth of a second to an hour.
+#[cfg(feature = "record")]
 fn interval(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),

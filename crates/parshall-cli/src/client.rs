@@ -123,6 +123,7 @@ impl Client {
     }
 
     /// The snapshot of each, all asked at once.
+    #[cfg(feature = "record")]
     pub(crate) fn snapshots(&self, addresses: Vec<Address>) -> Vec<Result<Snapshot, AskError>> {
         let answers = self.ask_all(addresses, "/v1/snapshot", SNAPSHOT);
         answers.into_iter().map(|answer| snapshot(&answer?)).collect()

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+#[cfg(feature = "record")]
 use parshall_gauge::RecordError;
 
 use crate::address::Address;
@@ -73,6 +74,7 @@ pub(crate) enum Failure {
     /// A program was asked and did not answer as it should.
     Ask(Address, AskError),
     /// A recording cannot be written or read.
+    #[cfg(feature = "record")]
     Recording(RecordError),
     /// Standard output cannot be written.
     Output(io::Error),
@@ -86,7 +88,9 @@ impl Failure {
             Self::Usage(_) => Exit::Usage,
             Self::Ask(_, error) => error.exit(),
             Self::Nobody(exit, _) => *exit,
-            Self::Recording(_) | Self::Output(_) | Self::System(..) => Exit::NotAsked,
+            #[cfg(feature = "record")]
+            Self::Recording(_) => Exit::NotAsked,
+            Self::Output(_) | Self::System(..) => Exit::NotAsked,
         }
     }
 }
@@ -97,6 +101,7 @@ impl From<io::Error> for Failure {
     }
 }
 
+#[cfg(feature = "record")]
 impl From<RecordError> for Failure {
     fn from(error: RecordError) -> Self {
         Self::Recording(error)
@@ -108,6 +113,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Usage(text) | Self::Nobody(_, text) => f.write_str(text),
             Self::Ask(address, error) => write!(f, "{address}: {error}"),
+            #[cfg(feature = "record")]
             Self::Recording(error) => write!(f, "{error}"),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
             Self::System(what, error) => write!(f, "{what}: {error}"),

@@ -37,7 +37,9 @@ mod manual;
 mod model;
 mod picture;
 mod programs;
+#[cfg(feature = "record")]
 mod query;
+#[cfg(feature = "record")]
 mod record;
 mod report;
 mod run;
@@ -72,7 +74,9 @@ pub fn main() -> ExitCode {
         Some(Command::Report { process }) => report::run(&args.ask, process.as_deref()),
         Some(Command::Graph(graph)) => graph::run(&args.ask, &graph),
         Some(Command::Serve(serve)) => serve::run(&args.ask, &serve),
+        #[cfg(feature = "record")]
         Some(Command::Record(record)) => record::run(&args.ask, &record),
+        #[cfg(feature = "record")]
         Some(Command::Query(query)) => query::run(&query),
         Some(Command::Run(run)) => run::run(&run),
         Some(Command::Completions { shell }) => manual::completions(shell),
