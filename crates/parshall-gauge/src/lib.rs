@@ -121,9 +121,9 @@
 //!
 //! Of a program with 1,000 channels, a snapshot took 1.6 ms and its record, with the diagnosis in
 //! it, 1.3 ms: 5.6 % of a core at 20 a second. If all channels had moved, it took 113 kB, if one in a
-//! hundred had, 4 kB. With 100,000 channels a record took 0.2 to 0.3 s. A day of the latter, a
-//! snapshot a second, took at most 80 MiB. `cargo run --release -p parshall-gauge --example
-//! recorder_cost` measures it anew.
+//! hundred had, 4 kB; a day of that, a snapshot a second, at most 80 MiB. With 100,000 channels a
+//! record took 0.2 to 0.3 s. `cargo run --release -p parshall-gauge --example recorder_cost` measures
+//! it anew.
 //!
 //! Processes are told apart by `proc_key`, see [`parshall::proc_key`]: the same program may run
 //! with the same pid, and so with the same name in ids, in two containers that record into one
