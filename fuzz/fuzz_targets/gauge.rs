@@ -1,5 +1,5 @@
-//! Arbitrary bytes to the gauge's server, in pieces: it answers or hangs up, in time, and nothing but
-//! `GET`, for a host that it knows, gets anything.
+//! Arbitrary bytes to the gauge's server, in pieces: it answers or hangs up, in time, and nothing
+//! but `GET`, for a host that it knows, gets anything.
 //!
 //! Input: a byte of how long pieces are and whether it is TCP, then what is sent.
 

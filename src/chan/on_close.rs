@@ -19,9 +19,9 @@ impl OnClose {
     /// caller did by a SeqCst step.
     #[inline]
     pub(super) fn line(&self) -> Option<&WaitQueue> {
-        // ORDERING(W2, Q9): SeqCst. Pairs with W2 in `line_or_new`: of a closing step and this look,
-        // and a new line and its maker's look at T, one look comes last and sees the other's step.
-        // Acquire: pairs with Q9 there: the line is set up.
+        // ORDERING(W2, Q9): SeqCst. Pairs with W2 in `line_or_new`: of a closing step and this
+        // look, and a new line and its maker's look at T, one look comes last and sees the other's
+        // step. Acquire: pairs with Q9 there: the line is set up.
         let line = self.0.load_sc();
         // SAFETY: null, or made by `line_or_new`, and freed with this.
         unsafe { line.as_ref() }
@@ -33,8 +33,8 @@ impl OnClose {
             return line;
         }
         let new = Box::into_raw(Box::new(WaitQueue::new()));
-        // ORDERING(W2, Q9): SeqCst. Pairs with W2, Q9 in `line`. A failure likewise: the line of who
-        // was first is used, and our look at T comes after it for all.
+        // ORDERING(W2, Q9): SeqCst. Pairs with W2, Q9 in `line`. A failure likewise: the line of
+        // who was first is used, and our look at T comes after it for all.
         let made =
             self.0.compare_exchange(ptr::null_mut(), new, Ordering::SeqCst, Ordering::SeqCst);
         let line = made.map_or_else(

@@ -6,8 +6,8 @@
 //! second count for weak references: four locked instructions of seventeen a channel.
 //!
 //! A [`Listing`] is that one weak reference. It may be used while it stands in the registry, under
-//! whose lock the last owner takes it out. Should it outlive the channel all the same, the memory is
-//! not freed: so no use of it is ever unsafe.
+//! whose lock the last owner takes it out. Should it outlive the channel all the same, the memory
+//! is not freed: so no use of it is ever unsafe.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -133,8 +133,8 @@ impl Clone for Owner {
 impl Drop for Owner {
     #[inline]
     fn drop(&mut self) {
-        // ORDERING(N3): AcqRel. Release: what this owner did comes before the end. Acquire: the last
-        // one sees it all.
+        // ORDERING(N3): AcqRel. Release: what this owner did comes before the end. Acquire: the
+        // last one sees it all.
         if self.owned().owners.fetch_sub(1, Ordering::AcqRel) == 1 {
             // SAFETY: that was the last one.
             unsafe { Self::end(self.0) }

@@ -86,7 +86,8 @@ impl<T> Consumer<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
         self.chan.order.begin();
-        // What the compiler does not know of. Out of line, so that a receive from an array is short.
+        // What the compiler does not know of. Out of line, so that a receive from an array is
+        // short.
         if !K::IN_LIST && self.chan.ring.is_list() {
             return self.poll_list(want, cx);
         }

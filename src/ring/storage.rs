@@ -21,8 +21,8 @@ pub(super) enum Storage {
 const MAX_ARRAY_BYTES: usize = 4096;
 
 impl Storage {
-    /// The memory for `limit` messages; if it is a list, its first block, and there the stamp of the
-    /// position `first`.
+    /// The memory for `limit` messages; if it is a list, its first block, and there the stamp of
+    /// the position `first`.
     #[inline(always)]
     pub(super) fn new<T>(
         limit: u64,

@@ -4,10 +4,10 @@
 //! published messages. The mark rises if the message at `head + mark` is published: it is never
 //! below the published run, and never above what is claimed.
 //!
-//! In an array that place is worked out at each pop, which is a few instructions. In a list it would
-//! be many. But as long as a place before that one is not published, nothing need be worked out:
-//! `beyond` is such a place, never behind the head, and one load of its stamp is all that most pops
-//! pay.
+//! In an array that place is worked out at each pop, which is a few instructions. In a list it
+//! would be many. But as long as a place before that one is not published, nothing need be worked
+//! out: `beyond` is such a place, never behind the head, and one load of its stamp is all that most
+//! pops pay.
 
 use core::ptr::NonNull;
 
@@ -48,7 +48,8 @@ unsafe impl Send for Place {}
 unsafe impl Sync for Place {}
 
 impl Watermark {
-    /// That of a ring whose first message has position `first`. Of a list: its stamp, and its block.
+    /// That of a ring whose first message has position `first`. Of a list: its stamp, and its
+    /// block.
     #[inline(always)]
     pub(super) fn new(first: Pos, stamp: Option<NonNull<AtomicU32>>, block: Cursor) -> Self {
         Self { mark: 0, beyond: Place::new(first, stamp), probe: block }

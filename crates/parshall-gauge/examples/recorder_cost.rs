@@ -7,8 +7,8 @@
 //!
 //! The snapshots are taken one after the other, without a pause, so that each row of the table is
 //! over in a moment. `of a core` is what 20 of them a second cost, the snapshot itself included.
-//! Then a day is recorded, a snapshot a second, in which one channel in a hundred moves: how large the
-//! file became at most, and how long a look at one snapshot and a question then take.
+//! Then a day is recorded, a snapshot a second, in which one channel in a hundred moves: how large
+//! the file became at most, and how long a look at one snapshot and a question then take.
 
 #[cfg(unix)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {

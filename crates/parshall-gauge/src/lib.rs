@@ -36,8 +36,9 @@
 //! case. Of more than 16 connections the oldest is cut. An answer that breaks off ends without its
 //! last chunk.
 //!
-//! A later version may add paths, members of an object and words to protocol 1; whoever reads passes
-//! over what it does not know. What changes otherwise is another protocol, or another schema.
+//! A later version may add paths, members of an object and words to protocol 1; whoever reads
+//! passes over what it does not know. What changes otherwise is another protocol, or another
+//! schema.
 //!
 //! Nothing can be changed by it. On TCP, everybody who reaches the port may ask, unencrypted; the
 //! host that a request names must be a number, `localhost`, or allowed by [`GaugeBuilder::host`],
@@ -115,21 +116,21 @@
 //! spans many snapshots is asked best as [`Question`] does, of the first and the last.
 //!
 //! The tables below them hold what has changed, in a form that may be another one in the next
-//! version. A channel of which nothing is new is not written again, and what a name is, where it was
-//! made, and the like, is written once. [`Retention`] says what stays: by default the last hour in
-//! full, a day at one snapshot a minute, and 256 MiB at most.
+//! version. A channel of which nothing is new is not written again, and what a name is, where it
+//! was made, and the like, is written once. [`Retention`] says what stays: by default the last hour
+//! in full, a day at one snapshot a minute, and 256 MiB at most.
 //!
 //! Of a program with 1,000 channels, a snapshot took 1.6 ms and its record, with the diagnosis in
-//! it, 1.3 ms: 5.6 % of a core at 20 a second. If all channels had moved, it took 113 kB, if one in a
-//! hundred had, 4 kB; a day of that, a snapshot a second, at most 80 MiB. With 100,000 channels a
-//! record took 0.2 to 0.3 s. `cargo run --release -p parshall-gauge --example recorder_cost` measures
-//! it anew.
+//! it, 1.3 ms: 5.6 % of a core at 20 a second. If all channels had moved, it took 113 kB, if one in
+//! a hundred had, 4 kB; a day of that, a snapshot a second, at most 80 MiB. With 100,000 channels a
+//! record took 0.2 to 0.3 s. `cargo run --release -p parshall-gauge --example recorder_cost`
+//! measures it anew.
 //!
 //! Processes are told apart by `proc_key`, see [`parshall::proc_key`]: the same program may run
 //! with the same pid, and so with the same name in ids, in two containers that record into one
-//! file. A file of an earlier schema version is upgraded to version 4 when a recorder opens it; what
-//! was in it stays, until retention removes it. Such a file does not become shorter, but what is
-//! free in it is used again. In version 1, `proc_key` was the name. [`read_snapshot`] reads back
+//! file. A file of an earlier schema version is upgraded to version 4 when a recorder opens it;
+//! what was in it stays, until retention removes it. Such a file does not become shorter, but what
+//! is free in it is used again. In version 1, `proc_key` was the name. [`read_snapshot`] reads back
 //! what was recorded since version 3.
 //!
 //! The graph of a snapshot has the two ends of a channel only; the row of kind `mpsc` is the

@@ -17,8 +17,8 @@ use rusqlite::Transaction;
 /// Writes snapshots into an SQLite database, each in one transaction: all of it, or nothing.
 ///
 /// Of a snapshot it writes what has changed since the one before of the same process. How long
-/// snapshots stay, and how large the file becomes, says [`retention`](Self::retention). One recorder
-/// takes the snapshots of any number of processes; and several may record into one file.
+/// snapshots stay, and how large the file becomes, says [`retention`](Self::retention). One
+/// recorder takes the snapshots of any number of processes; and several may record into one file.
 ///
 /// After an error the file is closed, and the next [`record`](Self::record) opens it anew: it works
 /// once the cause is gone.

@@ -1,4 +1,5 @@
-//! Scrapes of this process, as text. Other tests run beside these, so each looks at names of its own.
+//! Scrapes of this process, as text. Other tests run beside these, so each looks at names of its
+//! own.
 #![cfg(feature = "metrics")]
 
 use std::collections::BTreeMap;
@@ -112,7 +113,8 @@ fn a_scrape_word_by_word() {
 
 /// 1,500 names, of which some end, some come, and some had ended before the first scrape.
 ///
-/// Seen to fail with: names that are chosen anew at each scrape, and retired sums that are left out.
+/// Seen to fail with: names that are chosen anew at each scrape, and retired sums that are left
+/// out.
 #[test]
 fn a_thousand_names_have_series_and_no_counter_falls() {
     let new = |range: std::ops::Range<u64>| -> Vec<_> {

@@ -1,5 +1,5 @@
-//! The alerts and the dashboard, with a real Prometheus that scrapes a program that is well and one that
-//! is not. Skipped where there is no `prometheus` or no `promtool`.
+//! The alerts and the dashboard, with a real Prometheus that scrapes a program that is well and one
+//! that is not. Skipped where there is no `prometheus` or no `promtool`.
 #![cfg(all(unix, feature = "metrics", feature = "serve"))]
 #![allow(clippy::disallowed_methods)] // files of Prometheus; no database of this process
 
@@ -66,7 +66,8 @@ fn healthy() {
         rx.recv().await;
         drop(idle);
     });
-    // Bursts into a channel without a capacity, each of which is drained; channels that come and go.
+    // Bursts into a channel without a capacity, each of which is drained; channels that come and
+    // go.
     let (bursts, mut rx) = Builder::new().name("bursts").build_unbounded();
     spawn_named("drain", async move { while rx.recv().await.is_some() {} });
     spawn_named("burst", async move {

@@ -83,8 +83,8 @@ fn size(party: &Party) -> usize {
     party.id.len() + party.name.len()
 }
 
-/// Leaves out what would take more than [`BYTES`] in all copies together. Ordinary names do not: but
-/// a snapshot from elsewhere may have any.
+/// Leaves out what would take more than [`BYTES`] in all copies together. Ordinary names do not:
+/// but a snapshot from elsewhere may have any.
 fn keep_few<T>(items: &mut Vec<T>, copies: usize, size: impl Fn(&T) -> usize) {
     let mut left = BYTES / copies;
     items.retain(|item| {

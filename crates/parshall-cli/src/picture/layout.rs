@@ -3,9 +3,11 @@
 //! 1. Arrows that close a circle are turned around for the time being.
 //! 2. A node is one layer behind the last of those that lead to it. Between any two layers of nodes
 //!    is one for the texts of arrows.
-//! 3. An arrow that crosses a layer gets a place of its own there, one of them as large as its text.
+//! 3. An arrow that crosses a layer gets a place of its own there, one of them as large as its
+//!    text.
 //! 4. Each layer is put into the order in which its neighbours are, again and again.
-//! 5. Each place is moved to the middle of its neighbours, as far as the others in its layer let it.
+//! 5. Each place is moved to the middle of its neighbours, as far as the others in its layer let
+//!    it.
 
 /// Sweeps over all layers: after that many not much changes.
 const SWEEPS: usize = 12;

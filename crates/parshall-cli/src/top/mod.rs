@@ -95,8 +95,8 @@ fn watch(
     Ok((App::new(model, of), feed))
 }
 
-/// Becomes true when the process should end, so that the terminal is restored first. SIGHUP ends it at
-/// once: then there is none to restore.
+/// Becomes true when the process should end, so that the terminal is restored first. SIGHUP ends it
+/// at once: then there is none to restore.
 fn signals() -> io::Result<Arc<AtomicBool>> {
     let ended = Arc::new(AtomicBool::new(false));
     #[cfg(unix)]

@@ -145,8 +145,8 @@ impl<'a> Channels<'a> {
     }
 }
 
-/// The label of a channel without a name is the place where it was made, and in brackets the type of
-/// its messages: of two such channels the line number tells more than the type.
+/// The label of a channel without a name is the place where it was made, and in brackets the type
+/// of its messages: of two such channels the line number tells more than the type.
 fn place(label: &str) -> &str {
     let Some((place, _)) = label.rsplit_once(" (") else { return label };
     let is_place = place.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u32>().is_ok());

@@ -37,10 +37,10 @@
 //!
 //! # Series
 //!
-//! A scrape is one [snapshot](parshall::snapshot()). Each series has the labels `process` and, unless it
-//! is about the program as a whole, `channel`: the name that channels were *created* with, the sum of
-//! all channels of that name. Names that were set later are not used, since the sums of a channel that
-//! is gone are kept by the first one. Ids and tasks are in no label.
+//! A scrape is one [snapshot](parshall::snapshot()). Each series has the labels `process` and,
+//! unless it is about the program as a whole, `channel`: the name that channels were *created*
+//! with, the sum of all channels of that name. Names that were set later are not used, since the
+//! sums of a channel that is gone are kept by the first one. Ids and tasks are in no label.
 //!
 //! | gauge | |
 //! |---|---|
@@ -70,28 +70,28 @@
 //! | `parshall_channel_created_total` | channels |
 //! | `parshall_channel_closed_total` | those without a sender, and those that receive no more, by `side`: `send`, `recv` |
 //!
-//! `parshall_channel_info` has the labels `location`, `kind` (`bounded`, `unbounded`) and `payload` of
-//! the channels of a name that live. One on which they do not agree is empty, so that there is one such
-//! series a name, to join with.
+//! `parshall_channel_info` has the labels `location`, `kind` (`bounded`, `unbounded`) and `payload`
+//! of the channels of a name that live. One on which they do not agree is empty, so that there is
+//! one such series a name, to join with.
 //!
-//! `_stalled`, `_findings` and `_deadlocked_tasks` say what a [`Diagnosis`] of the same look has found,
-//! with `reason` a [`FindingKind`](parshall::introspect::FindingKind). They are left out where there is
-//! none yet: one look says nothing.
+//! `_stalled`, `_findings` and `_deadlocked_tasks` say what a [`Diagnosis`] of the same look has
+//! found, with `reason` a [`FindingKind`](parshall::introspect::FindingKind). They are left out
+//! where there is none yet: one look says nothing.
 //!
-//! There is no histogram of waits: each channel would need some 300 bytes for its buckets, and has a
-//! sum and a count. Their rates divided are the mean wait.
+//! There is no histogram of waits: each channel would need some 300 bytes for its buckets, and has
+//! a sum and a count. Their rates divided are the mean wait.
 //!
 //! # A thousand names
 //!
-//! At most 1,000 names of a program have series of their own, the first that were seen. All others are
-//! summed in the name `__other__`. A name stays where it is once it was seen, so no counter ever falls:
-//! see [`Exporter`]. A label has at most 200 characters; of names that are the same up to there the
-//! channels are summed. A control character is shown as U+FFFD.
+//! At most 1,000 names of a program have series of their own, the first that were seen. All others
+//! are summed in the name `__other__`. A name stays where it is once it was seen, so no counter
+//! ever falls: see [`Exporter`]. A label has at most 200 characters; of names that are the same up
+//! to there the channels are summed. A control character is shown as U+FFFD.
 //!
 //! # What it costs
 //!
-//! Nothing between two scrapes. One takes, from the look to the text, medians on two cores that were
-//! busy with much else:
+//! Nothing between two scrapes. One takes, from the look to the text, medians on two cores that
+//! were busy with much else:
 //!
 //! | channels | names | time | text |
 //! |---|---|---|---|
@@ -171,12 +171,12 @@ pub struct Program<'a> {
 ///
 /// It keeps what must not change from one to the next:
 ///
-/// * Which names have series of their own. A name that was seen in a scrape is, in each that follows,
-///   where it was then: in its own series, or in `__other__`. Both are sums of counters that never
-///   fall, of a set of names from which none is ever taken, so they never fall either.
-/// * What a program is called in the label `process`. Of two that have the same name at the same time,
-///   the second is called `name#2`, as long as it runs. One that was restarted under the same name
-///   has the label of the one before.
+/// * Which names have series of their own. A name that was seen in a scrape is, in each that
+///   follows, where it was then: in its own series, or in `__other__`. Both are sums of counters
+///   that never fall, of a set of names from which none is ever taken, so they never fall either.
+/// * What a program is called in the label `process`. Of two that have the same name at the same
+///   time, the second is called `name#2`, as long as it runs. One that was restarted under the same
+///   name has the label of the one before.
 ///
 /// So keep one for each place that is scraped. It remembers 256 programs that run no more.
 ///
@@ -227,8 +227,8 @@ impl Exporter {
     }
 }
 
-/// The channels of this process, for a [`Registry`] of the program's own. It looks at each scrape, and
-/// at nothing in between.
+/// The channels of this process, for a [`Registry`] of the program's own. It looks at each scrape,
+/// and at nothing in between.
 ///
 /// What is wrong is known from the second scrape on. What a scrape says was true at its own look:
 /// its counters never fall, and its gauges may change at any time.

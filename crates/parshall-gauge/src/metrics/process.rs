@@ -1,5 +1,5 @@
-//! What must not change from scrape to scrape: which names of a program have series of their own, and
-//! what the program is called.
+//! What must not change from scrape to scrape: which names of a program have series of their own,
+//! and what the program is called.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;

@@ -103,8 +103,8 @@ fn place(snapshot: &Snapshot, channel: &ChannelSnapshot, known: &mut Identity) -
 
 /// The name that a channel was created with. None: of names too many for the program to remember.
 ///
-/// An id is `mpsc:{process}:{name}` and `#n` or, for the latter, `#c` and a number; in the name `:`,
-/// `%`, `#` and control characters are percent-encoded.
+/// An id is `mpsc:{process}:{name}` and `#n` or, for the latter, `#c` and a number; in the name
+/// `:`, `%`, `#` and control characters are percent-encoded.
 fn first_name(snapshot: &Snapshot, id: &str) -> Option<String> {
     let rest = id.strip_prefix("mpsc:")?.strip_prefix(&snapshot.process)?.strip_prefix(':')?;
     let (name, number) = rest.split_once('#').unwrap_or((rest, ""));

@@ -13,7 +13,8 @@
 //! bounds what is read for one snapshot.
 //!
 //! Retention deletes a keyframe's snapshots from the last to the first, so that what is left can be
-//! read. A recorder whose last snapshot is gone, by whichever recorder, begins anew with a keyframe.
+//! read. A recorder whose last snapshot is gone, by whichever recorder, begins anew with a
+//! keyframe.
 
 mod entry;
 mod long_waits;
