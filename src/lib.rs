@@ -122,3 +122,4 @@ pub use introspect::snapshot::{
 };
 pub use telemetry::process::{proc_key, process, set_process};
 pub use telemetry::task;
+pub use telemetry::text::Text;

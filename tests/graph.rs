@@ -456,5 +456,5 @@ async fn a_tokio_task_is_known_by_its_id() {
     assert!(graph().edges.iter().all(|edge| *edge.src != rx_id));
     assert!(needs(&tx_id).is_empty());
     drop(keep);
-    assert_eq!(receiver.await.unwrap(), Some(receiver_id));
+    assert_eq!(receiver.await.unwrap().as_deref(), Some(&*receiver_id));
 }

@@ -15,10 +15,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry/name", &["sync"]),
     ("telemetry/table", &["sync"]),
     ("telemetry/thread", &["sync", "telemetry/name"]),
-    (
-        "telemetry/ledger",
-        &["sync", "telemetry/clock", "telemetry/name", "telemetry/table", "telemetry/task"],
-    ),
+    ("telemetry/ledger", &["sync", "telemetry/clock", "telemetry/table", "telemetry/task"]),
+    ("telemetry/text", &["sync", "telemetry/name", "telemetry/task"]),
     (
         "telemetry/task",
         &[
@@ -48,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry/ledger",
             "telemetry/name",
             "telemetry/task",
+            "telemetry/text",
         ],
     ),
     ("telemetry", &[]),
@@ -62,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry/ledger",
             "telemetry/process",
             "telemetry/task",
+            "telemetry/text",
         ],
     ),
     (

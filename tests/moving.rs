@@ -153,7 +153,7 @@ fn what_is_said_of_channels_that_move_is_so() {
     let mut history: Vec<(i64, HashMap<String, u64>)> = Vec::new();
     while began.elapsed() < Duration::from_secs(seconds) {
         let now = snapshot();
-        let totals = now.channels.iter().map(|c| (c.stats.name.clone(), c.stats.recv_total));
+        let totals = now.channels.iter().map(|c| (c.stats.name.to_string(), c.stats.recv_total));
         history.push((now.completed_at_ns, totals.collect()));
         for found in diagnoser.look(&now).unwrap().findings {
             said += 1;

@@ -18,7 +18,11 @@ fn the(stats: &ChannelStats) -> ChannelSnapshot {
 
 /// The name of a task or thread that waits.
 fn name_of(task: TaskRef) -> Option<String> {
-    snapshot().tasks.into_iter().find(|node| node.task == task).and_then(|node| node.name)
+    snapshot()
+        .tasks
+        .into_iter()
+        .find(|node| node.task == task)
+        .and_then(|node| node.name.map(String::from))
 }
 
 /// Texts that a careless writer or reader might trip over.
@@ -94,8 +98,8 @@ fn any_text_is_a_name_and_is_kept_as_it_is() {
         tx.set_name(name.as_str());
         let built = Builder::new().name(name.as_str()).build::<u8>().0;
         assert_eq!(
-            (&tx.stats().name, &tx.stats().label, &built.stats().name),
-            (&name, &name, &name)
+            [tx.stats().name, tx.stats().label, built.stats().name],
+            [&*name, &*name, &*name]
         );
         let odd_task = pending(named(name.clone(), std::future::pending::<()>()));
         let json = snapshot().graph().to_json().to_string();
@@ -128,7 +132,7 @@ fn the_running_task_names_itself() {
                     snapshot()
                         .tasks
                         .iter()
-                        .any(|node| node.task == inner && node.name.as_ref() == Some(&name))
+                        .any(|node| node.task == inner && node.name.as_deref() == Some(&*name))
                 );
             }
             tx.send(1).await
@@ -154,7 +158,10 @@ fn a_thread_names_itself() {
         let (tx, mut rx) = mpsc::channel(1);
         tx.try_send(0).unwrap();
         let me = task::set_name("worker for billing").unwrap();
-        assert_eq!((me.kind(), Some(me.node_id())), (TaskKind::Thread, tx.stats().creator_task_id));
+        assert_eq!(
+            (me.kind(), Some(me.node_id())),
+            (TaskKind::Thread, tx.stats().creator_task_id.map(String::from))
+        );
         let _waiting = pending(tx.send(1));
         assert_eq!(rx.blocking_recv(), Some(0));
         assert_eq!(
@@ -244,7 +251,7 @@ fn a_helper_passes_its_callers_place_on() {
         (built_unbounded(), line!()),
     ] {
         let place = format!("{}:{line}", file!());
-        assert_eq!((&stats.name, stats.label), (&place, format!("{place} (u8)")));
+        assert_eq!((stats.name.as_str(), stats.label), (&*place, format!("{place} (u8)").into()));
         assert!(stats.location.starts_with(&format!("{place}:")), "{}", stats.location);
     }
 }

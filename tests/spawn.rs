@@ -40,7 +40,7 @@ fn a_spawned_task_is_a_root_and_goes_by_its_place() {
         let spawned = idle(&place).await;
         assert!(spawned.root);
         assert_eq!(spawned.task.kind(), TaskKind::Named);
-        assert_eq!(spawned.location, Some(format!("{place}:22")));
+        assert_eq!(spawned.location, Some(format!("{place}:22").into()));
         tx.try_send(7).unwrap();
         assert_eq!(handle.await.unwrap(), Some(7));
         assert!(the_task(&place).is_none(), "it has ended");
@@ -49,7 +49,7 @@ fn a_spawned_task_is_a_root_and_goes_by_its_place() {
         let handle = task::spawn_named("by name", async move { rx.recv().await });
         let location = format!("{}:{}:22", file!(), line!() - 1);
         let spawned = idle("by name").await;
-        assert_eq!((spawned.root, spawned.location), (true, Some(location)));
+        assert_eq!((spawned.root, spawned.location), (true, Some(location.into())));
         handle.abort();
         assert!(handle.await.unwrap_err().is_cancelled());
         assert!(the_task("by name").is_none(), "aborted tasks are not listed");

@@ -348,7 +348,7 @@ async fn a_task_of_an_executor_inside_of_a_named_one_waits_for_itself() {
                 yield_now().await;
             }
             let made = mpsc::channel::<u8>(1).0.stats().creator_task_id;
-            assert_eq!(made, Some(the_task("outer").unwrap().task.node_id()));
+            assert_eq!(made.as_deref(), Some(&*the_task("outer").unwrap().task.node_id()));
             let mut waits: Vec<_> =
                 the("executor inside").send_waits.iter().map(|wait| wait.task.unwrap()).collect();
             waits.sort_unstable();
@@ -379,7 +379,7 @@ fn async_main_is_known_by_its_thread() {
         assert!(id.starts_with(&format!("thread:{}:", parshall::process())), "{id}");
         give_up(&mut rx).await;
         let this = the(name).recv_wait.unwrap().task.unwrap();
-        assert_eq!((this.kind(), this.node_id()), (TaskKind::Thread, id));
+        assert_eq!((this.kind(), this.node_id()), (TaskKind::Thread, id.into()));
         assert_eq!(the(name).last_receiver, Some(this));
         let node = snapshot().tasks.into_iter().find(|task| task.task == this).unwrap();
         assert_eq!(node.name.as_deref(), thread::current().name());

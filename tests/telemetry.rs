@@ -62,7 +62,7 @@ async fn the_creator_is_the_task_that_created_it() {
     let named = parshall::task::named("creator", create);
     let id = named.task().node_id();
     let (tx, _rx) = named.await;
-    assert_eq!(tx.stats().creator_task_id, Some(id));
+    assert_eq!(tx.stats().creator_task_id.as_deref(), Some(&*id));
 }
 
 #[test]

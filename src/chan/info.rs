@@ -9,6 +9,7 @@ use crate::telemetry::clock;
 use crate::telemetry::ledger::Ledger;
 use crate::telemetry::name::{self, NameCell};
 use crate::telemetry::task::{self, TaskRef};
+use crate::telemetry::text::{Origin, Text, Texts};
 
 use super::{Shared, Sums};
 
@@ -182,15 +183,14 @@ impl Info {
         }
     }
 
-    /// The name, and what people are shown for it.
-    pub(crate) fn name_and_label(&self) -> (String, String) {
-        let given = self.given.get();
-        if let Some(name) = given.as_ref().or(self.name.as_ref()) {
-            return (name.to_string(), name.to_string());
-        }
-        let place = name::place(self.location);
-        let label = format!("{place} ({})", name::short_type(self.payload));
-        (place, label)
+    /// The name, what people are shown for it, and `file:line:column` of the creation.
+    pub(crate) fn name_label_location(&self, texts: &mut Texts) -> [Text; 3] {
+        let Origin { place, label, location } = texts.origin(self.location, self.payload);
+        let (name, label) = match self.given.get().or_else(|| self.name.clone()).map(Text::from) {
+            Some(name) => (name.clone(), name),
+            None => (place.clone(), label.clone()),
+        };
+        [name, label, location.clone()]
     }
 
     pub(crate) fn set_name(&self, name: Arc<str>) {

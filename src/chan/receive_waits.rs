@@ -271,6 +271,7 @@ mod tests {
     use crate::sync::acting::at;
     use crate::telemetry::clock::Anchor;
     use crate::telemetry::task::TaskRef;
+    use crate::telemetry::text::Texts;
     use crate::unwind::OwesNothing;
 
     struct Counts;
@@ -300,7 +301,7 @@ mod tests {
     }
 
     fn view(chan: &Chan<u8>) -> View {
-        chan.shared().view(Anchor::now())
+        chan.shared().view(Anchor::now(), &mut Texts::default())
     }
 
     fn is_of(word: u64, waker: &Waker) -> bool {

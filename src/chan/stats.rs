@@ -6,8 +6,8 @@ use super::receive_waits::{ReceiveTotals, ReceiveView, ReceiveWait};
 use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
 use crate::telemetry::clock::{self, Anchor};
-use crate::telemetry::name;
 use crate::telemetry::task::TaskRef;
+use crate::telemetry::text::{Text, Texts};
 use crate::wait::{WaitTotals, Waiting};
 
 /// The state of a channel at one moment, and its sums since creation.
@@ -46,10 +46,10 @@ pub struct ChannelStats {
     /// `.or_insert_with(unbounded_channel)`), that place is in the standard library or in this
     /// crate and tells nothing: then the name is the type of the messages, without paths.
     /// [`channel`](crate::mpsc::channel) says how to get a better one.
-    pub name: String,
+    pub name: Text,
     /// What to show to people: the name, and beside a made-up `file:line` the type of the messages
     /// without paths: `kameo-0.22.2/src/mailbox.rs:52 (Signal<Billing>)`.
-    pub label: String,
+    pub label: Text,
     /// `file:line:column` of the creation, with `/` between the folders, the file cut to what one
     /// recognises:
     ///
@@ -59,7 +59,7 @@ pub struct ChannelStats {
     /// * a relative path whole: it begins at the workspace;
     /// * of any other path, from the folder of its last `src` on (else `tests`, `examples` or
     ///   `benches`), and if it has none, the last three parts.
-    pub location: String,
+    pub location: Text,
     /// The type of the messages, as the compiler names it: for people, not for comparing.
     pub payload: Cow<'static, str>,
     /// Whether there is a capacity.
@@ -136,7 +136,7 @@ pub struct ChannelStats {
     pub created_at_ns: i64,
     /// The node id of the task that created the channel, or if no task is known, as in async
     /// `main`, of the thread that did. None: by a thread that was ending.
-    pub creator_task_id: Option<String>,
+    pub creator_task_id: Option<Text>,
 }
 
 impl ChannelStats {
@@ -195,11 +195,11 @@ impl Shared {
     /// The attributes alone.
     pub(crate) fn stats(&self) -> ChannelStats {
         self.order.begin();
-        self.view(Anchor::now()).stats
+        self.view(Anchor::now(), &mut Texts::default()).stats
     }
 
     /// Reads everything; takes no lock, and never stores into a word.
-    pub(crate) fn view(&self, anchor: Anchor) -> View {
+    pub(crate) fn view(&self, anchor: Anchor, texts: &mut Texts) -> View {
         let Self { ring, senders, counts, .. } = self;
         let info = self.info();
         let (waits, send_waits) = senders.visit();
@@ -213,12 +213,12 @@ impl Shared {
         let reported = info.report(occupancy.len);
         let capacity = ring.capacity();
         let (strong, weak) = counts.now();
-        let (name, label) = info.name_and_label();
+        let [name, label, location] = info.name_label_location(texts);
         let stats = ChannelStats {
             channel_id: info.channel_id,
             name,
             label,
-            location: format!("{}:{}", name::place(info.location), info.location.column()),
+            location,
             payload: info.payload.into(),
             bounded: capacity.is_some(),
             capacity,
@@ -248,7 +248,7 @@ impl Shared {
             sent_total: sums.sent,
             recv_total: sums.received,
             created_at_ns: anchor.unix_ns(info.created_at),
-            creator_task_id: info.creator().map(TaskRef::node_id),
+            creator_task_id: info.creator().map(|task| texts.node_id(task)),
         };
         View {
             stats,

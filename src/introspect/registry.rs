@@ -287,7 +287,7 @@ pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
 
 /// The sums of dead channels by name, names of no dead channel left out, and those of names that
 /// were too many to remember.
-pub(crate) fn retired() -> (Vec<(String, Retired)>, Retired) {
+pub(crate) fn retired() -> (Vec<(Arc<str>, Retired)>, Retired) {
     let mut all = Vec::new();
     let mut piece = Vec::with_capacity(PIECE as usize);
     let mut next = 0;
@@ -298,7 +298,7 @@ pub(crate) fn retired() -> (Vec<(String, Retired)>, Retired) {
         piece.extend((next..end).filter_map(|index| registry.names.at(index).retired()));
         let other = registry.other.clone();
         drop(registry);
-        all.extend(piece.drain(..).map(|(text, retired)| (text.to_string(), retired)));
+        all.append(&mut piece);
         if end == known {
             return (all, other);
         }
@@ -346,6 +346,6 @@ mod tests {
         drop(consumer);
         drop(chan);
         let (retired, _) = retired();
-        assert!(retired.iter().any(|(name, sums)| name == "dying" && sums.channels == 1));
+        assert!(retired.iter().any(|(name, sums)| &**name == "dying" && sums.channels == 1));
     }
 }

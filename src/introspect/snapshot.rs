@@ -1,14 +1,16 @@
 //! All live channels at (nearly) one moment, as plain data.
 
+use core::fmt::Write as _;
 use std::collections::BTreeMap;
 
 use super::registry::{self, Retired};
 pub use crate::chan::Call;
-use crate::chan::{ChannelStats, ReceiveWait, Shared, Waiter, Waiting};
+use crate::chan::{ChannelStats, Info, ReceiveWait, Registration, Shared, Waiter, Waiting};
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::ledger::Made;
 use crate::telemetry::process::{encode, pid, proc_key, process};
 use crate::telemetry::task::{self, Living, TaskCell, TaskKind, TaskRef, TaskState};
+use crate::telemetry::text::{Text, Texts};
 
 /// What [`snapshot`] saw.
 ///
@@ -150,7 +152,7 @@ pub struct LeftWaker {
 #[non_exhaustive]
 pub struct SenderSnapshot {
     /// `file:line:column` of the call that made it, as [`ChannelStats::location`].
-    pub location: String,
+    pub location: Text,
     /// The task that made it, or the thread. It may be with another by now.
     pub task: Option<TaskRef>,
     /// When it was made, in nanoseconds since the Unix epoch.
@@ -239,13 +241,13 @@ pub struct TaskSnapshot {
     /// [`task::spawn_named`](crate::task::spawn_named) or
     /// [`task::set_name`](crate::task::set_name); the `file:line` of its
     /// [`task::spawn`](crate::task::spawn); or the thread's own.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// It was made by [`task::spawn`](crate::task::spawn) or
     /// [`task::spawn_named`](crate::task::spawn_named): nothing is around it that could wake it
     /// unseen or stop polling it.
     pub root: bool,
     /// `file:line:column` of the call that made it, for tasks made by those two.
-    pub location: Option<String>,
+    pub location: Option<Text>,
     /// What it is doing, for named tasks; for a thread that waits `Idle`.
     pub state: Option<TaskState>,
     /// Since when, for named tasks, in nanoseconds since the Unix epoch, up to one tick of the
@@ -279,7 +281,7 @@ pub struct TaskSnapshot {
 #[non_exhaustive]
 pub struct RetiredSnapshot {
     /// The name that they were created with.
-    pub name: String,
+    pub name: Text,
     /// The sums.
     pub sums: Retired,
 }
@@ -322,14 +324,16 @@ pub fn snapshot() -> Snapshot {
     let (process, anchor) = (process(), Anchor::now());
     let taken_at = clock::exact();
     let mut channels = Vec::new();
-    let live = registry::live(|shared| channels.extend(channel(shared, process, anchor)));
+    let mut texts = Texts::default();
+    let look = |shared: &Shared| channels.extend(channel(shared, process, anchor, &mut texts));
+    let live = registry::live(look);
     channels.sort_unstable_by_key(|channel| channel.stats.channel_id);
     // After the channels: who is named there and does not live now has ended.
     let living = task::living();
     for channel in &mut channels {
         channel.forget_ended(&living);
     }
-    let tasks = tasks(&channels, &living, anchor);
+    let tasks = tasks(&channels, &living, anchor, &mut texts);
     let (retired, other) = registry::retired();
     drop(live);
     let retired =
@@ -341,7 +345,7 @@ pub fn snapshot() -> Snapshot {
         taken_at_ns: anchor.unix_ns(taken_at),
         channels,
         tasks,
-        retired: retired.map(|(name, sums)| RetiredSnapshot { name, sums }).collect(),
+        retired: retired.map(|(name, sums)| RetiredSnapshot { name: name.into(), sums }).collect(),
         untracked: registry::untracked(),
         completed_at_ns: anchor.unix_ns(clock::exact()),
     }
@@ -369,15 +373,14 @@ impl ChannelSnapshot {
 }
 
 /// `None`: it is not listed.
-fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnapshot> {
+fn channel(
+    shared: &Shared,
+    process: &str,
+    anchor: Anchor,
+    texts: &mut Texts,
+) -> Option<ChannelSnapshot> {
     let registration = shared.info().registration()?;
-    let name = encode(&shared.info().first_name());
-    let suffix = match (registration.name, registration.ordinal) {
-        (Some(_), 1) => String::new(),
-        (Some(_), n) => format!("#{n}"),
-        (None, _) => format!("#c{}", shared.info().channel_id),
-    };
-    let view = shared.view(anchor);
+    let view = shared.view(anchor, texts);
     let in_line = |waits: &[Waiting]| waits.iter().map(|wait| waiting(wait, anchor)).collect();
     let recv_wait = view.recv_wait.map(|wait| receive_wait(&wait, anchor));
     let left_waker = TaskRef::from_word(view.left_waker)
@@ -387,7 +390,7 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
     let last_receiver =
         view.last_receiver.filter(|&task| task.kind() != TaskKind::Waker || waits(task));
     Some(ChannelSnapshot {
-        id: format!("mpsc:{process}:{name}{suffix}"),
+        id: id(shared.info(), &registration, process, texts),
         send_waits: in_line(&view.send_waits),
         line_since_ns: view.line_since.map(|at| anchor.unix_ns(at)),
         recv_wait,
@@ -395,9 +398,29 @@ fn channel(shared: &Shared, process: &str, anchor: Anchor) -> Option<ChannelSnap
         last_receiver,
         last_receive: if last_receiver.is_some() { view.last_receive } else { 0 },
         left_waker,
-        senders: senders(shared, anchor),
+        senders: senders(shared, anchor, texts),
         stats: view.stats,
     })
+}
+
+/// As [`ChannelSnapshot::id`].
+fn id(info: &Info, at: &Registration, process: &str, texts: &mut Texts) -> String {
+    let name = match &info.name {
+        Some(name) => name,
+        None => texts.origin(info.location, info.payload).place.as_str(),
+    };
+    let mut id = String::with_capacity("mpsc:".len() + process.len() + 1 + name.len() + 8);
+    id.push_str("mpsc:");
+    id.push_str(process);
+    id.push(':');
+    encode(&mut id, name);
+    match (at.name, at.ordinal) {
+        (Some(_), 1) => Ok(()),
+        (Some(_), n) => write!(id, "#{n}"),
+        (None, _) => write!(id, "#c{}", info.channel_id),
+    }
+    .expect("a String takes all");
+    id
 }
 
 /// Who waits in line.
@@ -421,10 +444,10 @@ fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
 }
 
 /// The senders of a channel that traces them.
-fn senders(shared: &Shared, anchor: Anchor) -> Option<Vec<SenderSnapshot>> {
+fn senders(shared: &Shared, anchor: Anchor, texts: &mut Texts) -> Option<Vec<SenderSnapshot>> {
     let all = shared.info().senders()?.all();
     let sender = |made: Made| SenderSnapshot {
-        location: made.location(),
+        location: texts.location(made.place),
         task: made.by,
         since_ns: anchor.unix_ns(made.since),
     };
@@ -432,7 +455,12 @@ fn senders(shared: &Shared, anchor: Anchor) -> Option<Vec<SenderSnapshot>> {
 }
 
 /// Everybody the channels name, and every named task.
-fn tasks(channels: &[ChannelSnapshot], living: &Living, anchor: Anchor) -> Vec<TaskSnapshot> {
+fn tasks(
+    channels: &[ChannelSnapshot],
+    living: &Living,
+    anchor: Anchor,
+    texts: &mut Texts,
+) -> Vec<TaskSnapshot> {
     let mut since: BTreeMap<TaskRef, Option<i64>> = BTreeMap::new();
     for channel in channels {
         let waits = channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none());
@@ -461,9 +489,9 @@ fn tasks(channels: &[ChannelSnapshot], living: &Living, anchor: Anchor) -> Vec<T
         };
         TaskSnapshot {
             task,
-            name: living.name(task).map(|name| name.to_string()),
+            name: living.name(task).map(Text::from),
             root: cell.is_some_and(TaskCell::is_root),
-            location: cell.and_then(TaskCell::location),
+            location: cell.and_then(TaskCell::place).map(|place| texts.location(place)),
             state,
             state_since_ns: known.map(|(_, since)| anchor.unix_ns(since)),
             wakers: cell.map(TaskCell::wakers),

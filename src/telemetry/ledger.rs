@@ -4,7 +4,6 @@ use core::panic::Location;
 
 use crate::sync::plain::{Arc, AtomicU64, Ordering};
 use crate::telemetry::clock;
-use crate::telemetry::name;
 use crate::telemetry::table::Table;
 use crate::telemetry::task::{self, TaskRef};
 
@@ -18,18 +17,11 @@ pub(crate) struct Ledger {
 /// One that lives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Made {
-    place: &'static Location<'static>,
+    pub(crate) place: &'static Location<'static>,
     /// The task, or else the thread.
     pub(crate) by: Option<TaskRef>,
     /// On the telemetry clock.
     pub(crate) since: u64,
-}
-
-impl Made {
-    /// `file:line:column`.
-    pub(crate) fn location(&self) -> String {
-        format!("{}:{}", name::place(self.place), self.place.column())
-    }
 }
 
 impl Ledger {

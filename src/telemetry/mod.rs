@@ -9,4 +9,5 @@ pub(crate) mod name;
 pub(crate) mod process;
 pub(crate) mod table;
 pub mod task;
+pub(crate) mod text;
 mod thread;

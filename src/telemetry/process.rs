@@ -103,7 +103,9 @@ pub fn set_process(name: impl Into<String>) -> Result<(), String> {
     if before.is_some_and(|facts| facts.pid == pid()) {
         return Err(name);
     }
-    store(before, Facts::new(Some(encode(&name)))).map(drop).map_err(|_| name)
+    let mut encoded = String::new();
+    encode(&mut encoded, &name);
+    store(before, Facts::new(Some(encoded))).map(drop).map_err(|_| name)
 }
 
 /// The name of this process in all ids, encoded as they carry it. It never changes once read, but
@@ -217,21 +219,22 @@ fn plain(text: &str) -> String {
     if text.is_empty() { "process".to_owned() } else { text }
 }
 
-/// Percent-encodes what would break an id apart: `:`, `%`, `#` (it numbers channels of one name)
+/// Appends `text` to `out`, and percent-encodes what would break an id apart: `:`, `%`, `#` (it numbers channels of one name)
 /// and control characters. Other text, of whatever script, stays as it is. Distinct texts stay
 /// distinct.
-pub(crate) fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, ':' | '%' | '#') || c.is_control() {
-            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        } else {
-            out.push(c);
+pub(crate) fn encode(out: &mut String, text: &str) {
+    let breaks = |c: char| matches!(c, ':' | '%' | '#') || c.is_control();
+    let mut rest = text;
+    while let Some(at) = rest.find(breaks) {
+        let (plain, odd) = rest.split_at(at);
+        out.push_str(plain);
+        let (odd, behind) = odd.split_at(odd.chars().next().map_or(0, char::len_utf8));
+        for byte in odd.bytes() {
+            let _ = write!(out, "%{byte:02X}");
         }
+        rest = behind;
     }
-    out
+    out.push_str(rest);
 }
 
 #[cfg(test)]
@@ -260,7 +263,8 @@ mod tests {
     proptest! {
         #[test]
         fn encoding_is_reversible_and_free_of_separators(text in "\\PC*|[\\x00-\\x7f]*|.*") {
-            let id = encode(&text);
+            let mut id = String::new();
+            encode(&mut id, &text);
             prop_assert!(!id.contains([':', '#']) && !id.chars().any(char::is_control));
             prop_assert_eq!(decode(&id), text);
         }

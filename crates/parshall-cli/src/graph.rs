@@ -58,7 +58,7 @@ fn key<'a>(node: &'a Node<'_>) -> &'a str {
 pub(crate) fn task_name(task: &TaskSnapshot) -> String {
     use parshall::task::TaskKind;
     match (&task.name, task.task.kind()) {
-        (Some(name), _) => name.clone(),
+        (Some(name), _) => name.to_string(),
         (None, TaskKind::Thread) => format!("thread {}", task.task.number()),
         (None, TaskKind::Waker) => format!("waker {:x}", task.task.number()),
         (None, _) => format!("task {}", task.task.number()),
@@ -70,7 +70,8 @@ pub(crate) fn keep_near(snapshot: &mut Snapshot, name: &str, steps: u32) -> Resu
     let graph = snapshot.graph();
     let is = |node: &Node<'_>| match node.subject {
         Subject::Channel(channel) => {
-            [&channel.stats.name, &channel.stats.label, &channel.id].into_iter().any(|n| n == name)
+            let names = [&*channel.stats.name, &*channel.stats.label, &*channel.id];
+            names.contains(&name)
         }
         Subject::Task(task) => task_name(task) == name || &*node.id == name,
         _ => false,

@@ -96,7 +96,7 @@ fn a_scrape_word_by_word() {
     // What differs from run to run.
     snapshot.untracked = 0;
     for stats in snapshot.channels.iter_mut().map(|channel| &mut channel.stats) {
-        stats.location = format!("src/main.rs:7:{}", stats.name.len());
+        stats.location = format!("src/main.rs:7:{}", stats.name.len()).into();
         stats.oldest_send_wait_ns = stats.oldest_send_wait_ns.map(|_| 20_000_000);
         stats.send_wait_total_ns = stats.send_wait_total_ns.min(1) * 21_000_000;
     }

@@ -228,7 +228,7 @@ pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut
             continue;
         }
         let receiver = scene.party(a);
-        let place = made_at.first().map_or(&stats.location, |place| place);
+        let place = made_at.first().map_or(stats.location.as_str(), |place| place);
         let senders = stats.sender_count;
         let evidence = Evidence::SenderKept {
             channel: scene.channel_ref(c),
@@ -253,13 +253,13 @@ fn made_by_one(scene: &Scene<'_>, c: u32, receiver: u32) -> Option<(u32, Vec<Str
     let Some(senders) = &channel.senders else {
         let me = scene.party(receiver).id;
         let others_went = scene.channel_before(c).is_some_and(|before| before.senders_went);
-        let mine = stats.sender_count == 1 && stats.creator_task_id.as_ref() == Some(&me);
+        let mine = stats.sender_count == 1 && stats.creator_task_id.as_deref() == Some(&me);
         return (mine && others_went).then(|| (receiver, Vec::new()));
     };
     if senders.len() as u64 != stats.sender_count {
         return None;
     }
-    let made_at = senders.iter().map(|sender| sender.location.clone()).collect();
+    let made_at = senders.iter().map(|sender| sender.location.to_string()).collect();
     let maker = senders.first()?.task?;
     let one = senders.iter().all(|sender| sender.task == Some(maker));
     if scene.actors[receiver as usize].task == maker {

@@ -243,8 +243,8 @@ impl<'a> Scene<'a> {
         let channel = self.channel(c);
         ChannelRef {
             id: channel.id.clone(),
-            name: channel.stats.label.clone(),
-            location: channel.stats.location.clone(),
+            name: channel.stats.label.to_string(),
+            location: channel.stats.location.to_string(),
             len: channel.stats.queue_len,
             capacity: channel.stats.capacity,
         }
@@ -253,11 +253,12 @@ impl<'a> Scene<'a> {
     pub(super) fn party(&self, actor: u32) -> Party {
         let Actor { task, is, .. } = &self.actors[actor as usize];
         let number = task.number();
-        let name = is.and_then(|is| is.name.clone()).unwrap_or_else(|| match task.kind() {
+        let number = || match task.kind() {
             TaskKind::Named | TaskKind::Tokio => format!("task {number}"),
             TaskKind::Thread => format!("thread {number}"),
             TaskKind::Waker => format!("waker {number:x}"),
-        });
+        };
+        let name = is.and_then(|is| is.name.as_deref()).map_or_else(number, str::to_owned);
         Party { task: *task, id: task.node_id_in(&self.snapshot.process), name }
     }
 

@@ -17,8 +17,8 @@ pub(crate) fn waits(
         let stats = &channel.stats;
         let on = move || ChannelRef {
             id: channel.id.clone(),
-            name: stats.label.clone(),
-            location: stats.location.clone(),
+            name: stats.label.to_string(),
+            location: stats.location.to_string(),
             len: stats.queue_len,
             capacity: stats.capacity,
         };

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::introspect::Side;
 use crate::task::TaskState;
-use crate::{Call, ChannelStats, CloseCause, Retired};
+use crate::{Call, ChannelStats, CloseCause, Retired, Text};
 
 /// A struct all fields of which are attributes.
 pub(super) trait Fields: Sized {
@@ -92,6 +92,18 @@ fields!(Retired {
     recv_wait_total_ns,
     recv_given_up_total,
 });
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
 
 /// An enum that goes by its name.
 macro_rules! by_name {

@@ -12,7 +12,7 @@ use super::fields::Fields;
 use crate::task::{TaskRef, TaskState};
 use crate::{
     Call, ChannelSnapshot, ChannelStats, CloseCause, LeftWaker, Retired, RetiredSnapshot,
-    SenderSnapshot, Snapshot, TaskSnapshot, WaitSnapshot,
+    SenderSnapshot, Snapshot, TaskSnapshot, Text, WaitSnapshot,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -73,9 +73,9 @@ fn stats() -> impl Strategy<Value = ChannelStats> {
         |((name, label, location, payload, creator_task_id), (n, some, at), is, close_cause)| {
             ChannelStats {
                 channel_id: n[0],
-                name,
-                label,
-                location,
+                name: name.into(),
+                label: label.into(),
+                location: location.into(),
                 payload: payload.into(),
                 bounded: is[0],
                 capacity: some[0],
@@ -105,7 +105,7 @@ fn stats() -> impl Strategy<Value = ChannelStats> {
                 sent_total: n[18],
                 recv_total: n[19],
                 created_at_ns: at,
-                creator_task_id,
+                creator_task_id: creator_task_id.map(Text::from),
             }
         },
     )
@@ -113,7 +113,7 @@ fn stats() -> impl Strategy<Value = ChannelStats> {
 
 prop_compose! {
     fn sender()(location in text(), task in option::of(task()), since_ns: i64) -> SenderSnapshot {
-        SenderSnapshot { location, task, since_ns }
+        SenderSnapshot { location: location.into(), task, since_ns }
     }
 }
 
@@ -149,7 +149,8 @@ prop_compose! {
         waiting_since_ns: Option<i64>,
     ) -> TaskSnapshot {
         TaskSnapshot {
-            task, name, root, location, state, state_since_ns, wakers, polls, waiting_since_ns,
+            task, name: name.map(Text::from), root, location: location.map(Text::from), state, state_since_ns,
+            wakers, polls, waiting_since_ns,
         }
     }
 }
@@ -164,7 +165,7 @@ prop_compose! {
             send_wait_total_ns, send_given_up_total, recv_waits_total, recv_wait_total_ns,
             recv_given_up_total,
         };
-        RetiredSnapshot { name, sums }
+        RetiredSnapshot { name: name.into(), sums }
     }
 }
 

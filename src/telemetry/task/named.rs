@@ -65,10 +65,9 @@ impl TaskCell {
         self.origin.is_some()
     }
 
-    /// Where it was spawned: `file:line:column`, of a root.
-    pub(crate) fn location(&self) -> Option<String> {
-        let place = self.origin?.place;
-        Some(format!("{}:{}", name::place(place), place.column()))
+    /// Where it was spawned, of a root.
+    pub(crate) fn place(&self) -> Option<&'static Location<'static>> {
+        self.origin.map(|origin| origin.place)
     }
 
     /// What it is doing, and since when on the telemetry clock.

@@ -120,7 +120,7 @@ impl<'a> Channels<'a> {
         let stats = &row.channel.stats;
         match column {
             Column::Name if stats.label.width() > width => place(&stats.label).to_owned(),
-            Column::Name => stats.label.clone(),
+            Column::Name => stats.label.to_string(),
             Column::Fill => bar(row.fill(), width),
             Column::Len => {
                 let filled = match stats.capacity {

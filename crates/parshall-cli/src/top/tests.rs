@@ -95,7 +95,7 @@ fn set(snapshot: &mut Snapshot) {
         let stats = &mut channel.stats;
         channel.id = format!("mpsc:ingest-4711:{}", stats.name);
         stats.created_at_ns = NOW - 3 * 3600 * SEC;
-        stats.location = format!("src/main.rs:{}:20", 10 + n);
+        stats.location = format!("src/main.rs:{}:20", 10 + n).into();
         let waits = channel.send_waits.iter_mut().chain(&mut channel.recv_wait);
         for (n, wait) in waits.enumerate() {
             wait.since_ns = NOW - 11_400_000_000 + n as i64 * 100_000_000;
@@ -385,14 +385,14 @@ fn names_stay_in_their_columns() {
             channel.stats.channel_id = n as u64;
             channel.id = format!("mpsc:ingest-4711:c{n}");
             channel.stats.label = match n % 3 {
-                0 => format!("\u{1b}[2J{}", "x".repeat(10_000)),
-                1 => "漢字".repeat(50),
+                0 => format!("\u{1b}[2J{}", "x".repeat(10_000)).into(),
+                1 => "漢字".repeat(50).into(),
                 _ => "\u{202e}a\nb".into(),
             };
             many.channels.push(channel);
         }
         for task in &mut many.tasks {
-            task.name = Some(format!("\u{7}{}", "名".repeat(3000)));
+            task.name = Some(format!("\u{7}{}", "名".repeat(3000)).into());
         }
         model.take(many);
     }

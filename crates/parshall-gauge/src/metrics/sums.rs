@@ -206,7 +206,7 @@ impl Sums {
         match &mut self.about {
             Some(about) => about.agree(&stats.location, kind, &stats.payload),
             about => {
-                let (location, payload) = (stats.location.clone(), stats.payload.to_string());
+                let (location, payload) = (stats.location.to_string(), stats.payload.to_string());
                 *about = Some(About { location, kind, payload });
             }
         }

@@ -85,7 +85,7 @@ impl<'a> LongWaits<'a> {
                 self.session,
                 now,
                 channel.id,
-                channel.stats.label,
+                &*channel.stats.label,
                 side.as_str(),
                 wait.call.as_str(),
                 who,
@@ -113,7 +113,7 @@ impl<'a> LongWaits<'a> {
         let tasks = &self.snapshot.tasks;
         // In a snapshot they are in order.
         let known = tasks.binary_search_by_key(&task, |known| known.task).ok();
-        let name = known.and_then(|at| tasks[at].name.clone());
+        let name = known.and_then(|at| tasks[at].name.as_deref()).map(str::to_owned);
         Some(name.unwrap_or_else(|| task.node_id_in(&self.snapshot.process)))
     }
 }

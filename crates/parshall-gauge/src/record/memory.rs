@@ -1,11 +1,12 @@
 //! What was last said of each channel and task of a process, and the rows of its next snapshot.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 
 use parshall::introspect::{Finding, NodeKind, SCHEMA};
 use parshall::task::{TaskKind, TaskRef};
-use parshall::{ChannelSnapshot, Snapshot, TaskSnapshot};
+use parshall::{ChannelSnapshot, Snapshot, Text};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, OptionalExtension, Transaction, named_params, params};
 use serde_json::Value;
@@ -36,7 +37,7 @@ pub(crate) struct Memory {
     session: i64,
     last: Option<Last>,
     channels: HashMap<u64, Known<Named>>,
-    tasks: HashMap<TaskRef, Known<Box<[u8]>>>,
+    tasks: HashMap<TaskRef, Known<TaskFacts>>,
     /// What was found last, without what changes from look to look.
     found: Vec<u8>,
     findings_at: i64,
@@ -72,8 +73,11 @@ struct Known<F> {
 #[derive(Debug, PartialEq)]
 struct Named {
     created_at_ns: i64,
-    name: Box<str>,
+    name: Text,
 }
+
+/// Whether it is a root, its name, and where it was made.
+type TaskFacts = (bool, Option<Text>, Option<Text>);
 
 impl Memory {
     /// Writes the snapshot and returns its id.
@@ -157,22 +161,25 @@ impl Memory {
         let mut long_waits = LongWaits::new(to, snapshot, self.session, id)?;
         for channel in &snapshot.channels {
             let stats = &channel.stats;
-            let is_same = |named: &Named| {
-                named.created_at_ns == stats.created_at_ns && *named.name == *stats.name
-            };
-            let number = stats.channel_id;
-            if self.channels.get(&number).is_none_or(|known| !is_same(&known.facts)) {
-                let key = insert_channel(&mut insert, self.session, id, channel)?;
-                let name = stats.name.as_str().into();
-                let facts = Named { created_at_ns: stats.created_at_ns, name };
-                if let Some(other) = self.channels.insert(number, Known::new(key, facts)) {
-                    shift_ns = stats.created_at_ns.saturating_sub(other.facts.created_at_ns);
-                    gone.execute((id, other.key))?;
-                    parts.channel(other.key, b"0")?;
-                    long_waits.end(&other.long)?;
+            let facts = Named { created_at_ns: stats.created_at_ns, name: stats.name.clone() };
+            let known = match self.channels.entry(stats.channel_id) {
+                Entry::Vacant(vacant) => {
+                    let key = insert_channel(&mut insert, self.session, id, channel)?;
+                    vacant.insert(Known::new(key, facts))
                 }
-            }
-            let Some(known) = self.channels.get_mut(&number) else { continue };
+                Entry::Occupied(known) => {
+                    let known = known.into_mut();
+                    if known.facts != facts {
+                        shift_ns = stats.created_at_ns.saturating_sub(known.facts.created_at_ns);
+                        gone.execute((id, known.key))?;
+                        parts.channel(known.key, b"0")?;
+                        long_waits.end(&known.long)?;
+                        let key = insert_channel(&mut insert, self.session, id, channel)?;
+                        *known = Known::new(key, facts);
+                    }
+                    known
+                }
+            };
             known.seen = id;
             let compared = entry::channel(&mut self.scratch, channel, snapshot);
             if known.says(&self.scratch[compared.min(self.scratch.len())..]) || all {
@@ -202,24 +209,30 @@ impl Memory {
         )?;
         let mut gone = to.prepare_cached("UPDATE task SET gone_id = ?1 WHERE key = ?2")?;
         for task in &snapshot.tasks {
-            let facts = task_facts(task);
-            if self.tasks.get(&task.task).is_none_or(|known| *known.facts != *facts) {
-                insert.execute(params![
+            let mut insert = || {
+                insert.insert(params![
                     self.session,
                     id,
                     task.task.node_id_in(&snapshot.process),
                     task_kind(task.task).as_str(),
-                    task.name,
+                    task.name.as_deref(),
                     task.root,
-                    task.location
-                ])?;
-                let known = Known::new(to.last_insert_rowid(), facts.into());
-                if let Some(other) = self.tasks.insert(task.task, known) {
-                    gone.execute((id, other.key))?;
-                    parts.task(other.key, b"0")?;
+                    task.location.as_deref()
+                ])
+            };
+            let facts = (task.root, task.name.clone(), task.location.clone());
+            let known = match self.tasks.entry(task.task) {
+                Entry::Vacant(vacant) => vacant.insert(Known::new(insert()?, facts)),
+                Entry::Occupied(known) => {
+                    let known = known.into_mut();
+                    if known.facts != facts {
+                        gone.execute((id, known.key))?;
+                        parts.task(known.key, b"0")?;
+                        *known = Known::new(insert()?, facts);
+                    }
+                    known
                 }
-            }
-            let Some(known) = self.tasks.get_mut(&task.task) else { continue };
+            };
             known.seen = id;
             entry::task(&mut self.scratch, task);
             if known.says(&self.scratch) || all {
@@ -336,12 +349,12 @@ fn insert_channel(
         id,
         channel.id,
         stats.channel_id as i64,
-        stats.name,
-        stats.label,
+        &*stats.name,
+        &*stats.label,
         stats.capacity.map(|capacity| capacity as i64),
         stats.created_at_ns,
-        stats.creator_task_id,
-        stats.location,
+        stats.creator_task_id.as_deref(),
+        &*stats.location,
         &*stats.payload
     ])
 }
@@ -352,16 +365,6 @@ fn task_kind(task: TaskRef) -> NodeKind {
         TaskKind::Waker => NodeKind::Waker,
         _ => NodeKind::Task,
     }
-}
-
-fn task_facts(task: &TaskSnapshot) -> Vec<u8> {
-    let mut facts = vec![u8::from(task.root)];
-    for text in [&task.name, &task.location] {
-        facts.push(u8::from(text.is_some()));
-        facts.extend_from_slice(text.as_deref().unwrap_or_default().as_bytes());
-        facts.push(0);
-    }
-    facts
 }
 
 /// The rows of `change` of one snapshot.

@@ -44,7 +44,7 @@ impl Program {
             channel_id: id,
             name: name.into(),
             label: name.into(),
-            location: format!("src/{name}.rs:1:1"),
+            location: format!("src/{name}.rs:1:1").into(),
             payload: "u32".into(),
             bounded: capacity > 0,
             capacity: (capacity > 0).then_some(capacity),
