@@ -57,11 +57,12 @@ pub enum RecordErrorKind {
     OlderVersion,
     /// There is no such file to be read, or it is empty, or has no snapshot of this number.
     NoSuchSnapshot,
-    /// Others held the file, or its folder, locked for longer than the busy timeout.
+    /// Others held the file, or its folder, locked for longer than the busy timeout; or one reads in
+    /// a transaction that does not end, and its log may not grow further.
     Locked,
     /// This process is a child of `fork`, and its parent had the file open.
     Forked,
-    /// The disk is full, or the file may not grow further.
+    /// The disk is full, or the file may not grow further, by a quota, say.
     Full,
     /// The file is a database and damaged.
     Corrupt,
@@ -102,6 +103,10 @@ pub(crate) enum Failure {
     OldSnapshot(i64),
     Unreadable(ReadError),
     FolderLocked,
+    /// The log may not grow further, and somebody reads what lies in it.
+    LogHeld {
+        bytes: u64,
+    },
     /// The file was moved, and what is in its log could not be put into it.
     Unfinished,
     /// Each time it was opened, it was another file afterwards.
@@ -135,6 +140,16 @@ impl RecordError {
                 RecordErrorKind::Locked,
                 "another recorder is opening a file in its folder, and does not come to an end"
                     .to_owned(),
+                None,
+            ),
+            Failure::LogHeld { bytes } => (
+                RecordErrorKind::Locked,
+                format!(
+                    "a program reads it in a transaction that does not end, which keeps its log \
+                     from being used again; that has {} MiB and may have no more: end that \
+                     transaction",
+                    bytes >> 20
+                ),
                 None,
             ),
             Failure::Unfinished => (
@@ -242,9 +257,17 @@ fn kind(error: &rusqlite::Error) -> RecordErrorKind {
         Some(ErrorCode::NotADatabase) => RecordErrorKind::NotADatabase,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => RecordErrorKind::Locked,
         Some(ErrorCode::DiskFull) => RecordErrorKind::Full,
+        // Of what is written, the system tells a full disk apart from nothing else.
+        _ if is_refused_write(error) => RecordErrorKind::Full,
         Some(ErrorCode::DatabaseCorrupt) => RecordErrorKind::Corrupt,
         _ => RecordErrorKind::Other,
     }
+}
+
+/// What SQLite makes of `EFBIG` and `EDQUOT`, and of a disk that is broken.
+fn is_refused_write(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_WRITE)
 }
 
 fn cause(kind: RecordErrorKind, error: &rusqlite::Error, path: &Path) -> String {
@@ -252,6 +275,11 @@ fn cause(kind: RecordErrorKind, error: &rusqlite::Error, path: &Path) -> String 
         RecordErrorKind::Unwritable => unwritable(path),
         RecordErrorKind::NotADatabase => NOT_A_DATABASE.to_owned(),
         RecordErrorKind::Locked => "another connection keeps it locked".to_owned(),
+        RecordErrorKind::Full if is_refused_write(error) => {
+            "the system refuses to write: the file may not grow (a quota, `ulimit -f`), or the disk \
+             is broken"
+                .to_owned()
+        }
         RecordErrorKind::Full => "the disk, or the room it may take there, is full".to_owned(),
         _ => error.to_string(),
     }

@@ -220,7 +220,11 @@ impl SqliteRecorder {
         write: impl Fn(&Transaction<'_>, &mut HashMap<String, Memory>) -> rusqlite::Result<i64>,
     ) -> Result<i64, RecordError> {
         loop {
+            let most = self.retention.log_bytes();
             let Open { recording, memories } = self.connect()?;
+            if let Err(failure) = recording.bound_log(most) {
+                return Err(RecordError::new(&self.path, Doing::Write, failure));
+            }
             match recording.transact(|to| write(to, memories)) {
                 Ok(Some(id)) => return Ok(id),
                 Ok(None) => self.leave()?,

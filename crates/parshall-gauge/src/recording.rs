@@ -109,6 +109,21 @@ impl Recording {
         Ok(Some(written))
     }
 
+    /// Empties the log if it has more than so many bytes. An error: others read what is in it, or
+    /// write, and do not come to an end.
+    ///
+    /// SQLite begins the log anew once all of it is in the file and nobody reads in it. A
+    /// transaction that reads and stays open keeps it from that for ever.
+    pub(crate) fn bound_log(&self, most: u64) -> Result<(), Failure> {
+        let bytes = self.names[1].path.metadata().map_or(0, |log| log.len());
+        if bytes <= most {
+            return Ok(());
+        }
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let held = self.read(|db| db.query_row(checkpoint, (), |row| row.get::<_, bool>(0)))?;
+        if held { Err(Failure::LogHeld { bytes }) } else { Ok(()) }
+    }
+
     /// Has `read` read, and write nothing.
     pub(crate) fn read<T>(
         &self,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parshall::introspect::{Diagnoser, Settings};
 use parshall::mpsc::{Builder, Receiver, Sender};
 use parshall::task::named;
-use parshall_gauge::{RecordErrorKind, SqliteRecorder, read_snapshot};
+use parshall_gauge::{RecordErrorKind, Retention, SqliteRecorder, read_snapshot};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -575,6 +575,41 @@ fn a_locked_database_is_an_error_until_it_is_free() {
     db.execute_batch("ROLLBACK").unwrap();
     recorder.record(&parshall::snapshot()).unwrap();
     assert_eq!(rows(&db, "snapshots"), 2);
+}
+
+/// Seen to fail with: a log that no record looks at.
+#[test]
+fn a_reader_that_does_not_end_bounds_the_log_until_it_ends() {
+    let (_folder, path) = folder();
+    let (tx, _rx) = channel("long", 4, 1);
+    let mut retention = Retention::default();
+    retention.bytes = 1 << 20;
+    let mut recorder = quick(&path).retention(retention);
+    recorder.record(&parshall::snapshot()).unwrap();
+    let db = Connection::open(&path).unwrap();
+    db.execute_batch("BEGIN").unwrap();
+    assert_eq!(rows(&db, "snapshots"), 1);
+    let log = || fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    let mut records = 1..1000;
+    let error = records.find_map(|n| {
+        tx.set_name(format!("{n} {}", "x".repeat(200_000)));
+        recorder.record(&parshall::snapshot()).err()
+    });
+    let error = error.expect("the log has a limit");
+    assert_eq!(error.kind(), RecordErrorKind::Locked);
+    let text = error.to_string();
+    assert!(text.contains("test.db") && text.contains("transaction that does not end"), "{text}");
+    assert!((16 << 20..20 << 20).contains(&log()), "{}", log());
+    // The reader sees what it saw, and then all.
+    assert_eq!(rows(&db, "snapshots"), 1);
+    assert!(recorder.record(&parshall::snapshot()).is_err());
+    db.execute_batch("COMMIT").unwrap();
+    let id = recorder.record(&parshall::snapshot()).unwrap();
+    assert!(log() < 5 << 20, "{}", log());
+    let last = "SELECT max(snapshot_id) FROM snapshots";
+    assert_eq!(db.query_row(last, (), |row| row.get::<_, i64>(0)).unwrap(), id);
+    // Nothing was lost but what failed: no number is left out.
+    assert_eq!(id, records.start);
 }
 
 #[test]

@@ -29,12 +29,21 @@ pub struct Retention {
     pub minutes: Duration,
     /// The file has about so many bytes at most, its log not counted, which has some 4 MiB. 256 MiB
     /// by default. The minutes have up to half of it before the oldest of them are deleted.
+    ///
+    /// A program that reads the file in a transaction and leaves it open keeps the log from being
+    /// used again. The log then grows to so many bytes as well, but at least to 16 MiB; after that,
+    /// records fail with [`Locked`](crate::RecordErrorKind::Locked) until the transaction ends.
     pub bytes: u64,
 }
 
 impl Retention {
     /// Nothing is deleted.
     pub const ALL: Self = Self { full: Duration::MAX, minutes: Duration::MAX, bytes: u64::MAX };
+
+    /// The log may have so many bytes.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.bytes.max(16 << 20)
+    }
 }
 
 impl Default for Retention {
