@@ -123,3 +123,4 @@ pub use introspect::snapshot::{
 pub use telemetry::process::{proc_key, process, set_process};
 pub use telemetry::task;
 pub use telemetry::text::Text;
+pub use telemetry::waits::WaitHistogram;

@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry/thread", &["sync", "telemetry/name"]),
     ("telemetry/ledger", &["sync", "telemetry/clock", "telemetry/table", "telemetry/task"]),
     ("telemetry/text", &["sync", "telemetry/name", "telemetry/task"]),
+    ("telemetry/waits", &[]),
     (
         "telemetry/task",
         &[
@@ -33,7 +34,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runtime", &["sync"]),
     ("sizes", &[]),
     ("ring", &["sync", "unwind", "sizes"]),
-    ("wait", &["sync", "unwind", "sizes", "runtime", "telemetry/clock", "telemetry/task"]),
+    (
+        "wait",
+        &[
+            "sync",
+            "unwind",
+            "sizes",
+            "runtime",
+            "telemetry/clock",
+            "telemetry/task",
+            "telemetry/waits",
+        ],
+    ),
     (
         "chan",
         &[
@@ -47,11 +59,12 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry/name",
             "telemetry/task",
             "telemetry/text",
+            "telemetry/waits",
         ],
     ),
     ("telemetry", &[]),
     ("introspect/absent", &["sync", "chan"]),
-    ("introspect/registry", &["sync", "chan"]),
+    ("introspect/registry", &["sync", "chan", "telemetry/waits"]),
     (
         "introspect/snapshot",
         &[
@@ -81,7 +94,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("testing/squeeze", &["sync", "telemetry/table"]),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
-    ("introspect", &["root", "sync", "telemetry/task", "introspect/diagnose/watch"]),
+    (
+        "introspect",
+        &["root", "sync", "telemetry/task", "telemetry/waits", "introspect/diagnose/watch"],
+    ),
     // The threads that look.
     ("introspect/diagnose/ticker", &["sync", "telemetry/process"]),
     (

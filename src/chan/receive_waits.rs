@@ -40,6 +40,9 @@
 //!   ends just then, and never counts one twice. What it misses is made up for by the largest sums
 //!   that were reported before: none falls.
 //!
+//! * A wait that was long is added to `long` before `since` is cleared. So a wait that a look takes
+//!   to be over, by `id` and `since`, is in `long` after that, if it was long.
+//!
 //! Of the time that follows, a look says nothing: the waker may be taken, and dropped, before the
 //! caller has counted its clones. But of two looks with the clones counted in between, which see
 //! the same wait, or the same waker left and a task that was not polled meanwhile, the cell held
@@ -49,6 +52,7 @@ use crate::ring::Occupancy;
 use crate::sync::plain::{AtomicU64, Ordering};
 use crate::sync::step;
 use crate::telemetry::clock;
+use crate::telemetry::waits::{LONG, LongWaits, SHORT_NS, WaitHistogram};
 use crate::wait::{Call, Want};
 
 /// See the module.
@@ -65,6 +69,8 @@ pub(super) struct ReceiveWaits {
     /// Attempts that were no waits after all: something came before the park.
     failed: AtomicU64,
     given_up: AtomicU64,
+    /// Those of the waits that are over that were long.
+    long: [AtomicU64; LONG],
     reported: Reported,
 }
 
@@ -73,6 +79,8 @@ pub(super) struct ReceiveWaits {
 struct Reported {
     waits: AtomicU64,
     waited_ns: AtomicU64,
+    /// Waits that are over and were short.
+    short: AtomicU64,
 }
 
 /// Sums over all receives that ever waited.
@@ -100,6 +108,8 @@ pub(crate) struct ReceiveWait {
 pub(crate) struct ReceiveView {
     pub(crate) occupancy: Occupancy,
     pub(crate) totals: ReceiveTotals,
+    /// Of the waits that are over.
+    pub(crate) histogram: WaitHistogram,
     pub(crate) wait: Option<ReceiveWait>,
     /// Whose waker a receive has left in the channel; 0: none was left.
     pub(crate) left: u64,
@@ -123,6 +133,13 @@ fn get(word: &AtomicU64) -> u64 {
 fn own(word: &AtomicU64) -> u64 {
     // ORDERING(M8): Relaxed. By K1 and K2 of `ring` the word of who had it before is visible.
     word.load(Ordering::Relaxed)
+}
+
+/// The largest number that was ever reported here, `n` included.
+fn at_least(reported: &AtomicU64, n: u64) -> u64 {
+    // ORDERING(M6): Relaxed. Telemetry's own. Most looks find nothing new.
+    let known = reported.load(Ordering::Relaxed);
+    if n <= known { known } else { reported.fetch_max(n, Ordering::Relaxed).max(n) }
 }
 
 impl ReceiveWaits {
@@ -183,8 +200,28 @@ impl ReceiveWaits {
         let since = own(&self.since);
         let given_up_at = own(&self.given_up_at);
         let end = if given_up_at == 0 { clock::now() } else { given_up_at };
+        let waited = end.saturating_sub(since);
+        if waited > SHORT_NS {
+            self.was_long(waited);
+        } else {
+            self.ends(waited);
+        }
+    }
+
+    /// Apart: most waits are short.
+    #[cold]
+    #[inline(never)]
+    fn was_long(&self, waited_ns: u64) {
+        let bucket = &self.long[LongWaits::bucket(waited_ns)];
+        set(bucket, own(bucket) + 1);
+        self.ends(waited_ns);
+    }
+
+    #[inline(always)]
+    fn ends(&self, waited_ns: u64) {
         set(&self.since, 0);
-        set(&self.waited_ns, own(&self.waited_ns) + end.saturating_sub(since));
+        step("wait: over");
+        set(&self.waited_ns, own(&self.waited_ns) + waited_ns);
     }
 
     // ---------------------------------------------------------------- a look
@@ -196,6 +233,7 @@ impl ReceiveWaits {
             let (id, since) = (get(&self.id), get(&self.since));
             step("stats: wait read");
             let waited_ns = get(&self.waited_ns);
+            let long = self.long();
             let occupancy = occupancy();
             let (waiter, want) = (get(&self.waker), Want::from_word(get(&self.want)));
             step("stats: waker read");
@@ -209,6 +247,11 @@ impl ReceiveWaits {
             }
             let stands = is_one && since != 0 && occupancy.tail.is_parked();
             let lasts = stands && given_up_at == 0 && waiter != 0;
+            // The last attempt may have been the one that failed: too few are over, or as many.
+            let over = id.saturating_sub(failed + u64::from(!is_one || since != 0));
+            let short = over.saturating_sub(long.total());
+            let short = at_least(&self.reported.short, short);
+            let histogram = WaitHistogram::new(short, long, waited_ns);
             // An attempt without a park may fail, or is being ended.
             let may_fail = !is_one || since != 0 && !stands;
             let mut totals = ReceiveTotals {
@@ -224,18 +267,19 @@ impl ReceiveWaits {
             return ReceiveView {
                 occupancy,
                 totals: self.at_least_reported(totals),
+                histogram,
                 wait: lasts.then_some(ReceiveWait { id, waiter, since, want }),
                 left: if is_one && nobody_waits { waiter } else { 0 },
             };
         }
     }
 
+    /// The long ones of the waits that are over. All are among them that were over before.
+    pub(super) fn long(&self) -> LongWaits {
+        LongWaits(core::array::from_fn(|bucket| get(&self.long[bucket])))
+    }
+
     fn at_least_reported(&self, now: ReceiveTotals) -> ReceiveTotals {
-        let at_least = |reported: &AtomicU64, n: u64| {
-            // ORDERING(M6): Relaxed. Telemetry's own. Most looks find nothing new.
-            let known = reported.load(Ordering::Relaxed);
-            if n <= known { known } else { reported.fetch_max(n, Ordering::Relaxed).max(n) }
-        };
         ReceiveTotals {
             waits: at_least(&self.reported.waits, now.waits),
             waited_ns: at_least(&self.reported.waited_ns, now.waited_ns),

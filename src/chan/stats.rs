@@ -8,6 +8,7 @@ use crate::ring::Occupancy;
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::task::TaskRef;
 use crate::telemetry::text::{Text, Texts};
+use crate::telemetry::waits::{LongWaits, WaitHistogram};
 use crate::wait::{WaitTotals, Waiting};
 
 /// The state of a channel at one moment, and its sums since creation.
@@ -116,6 +117,12 @@ pub struct ChannelStats {
     /// their time was over. That nobody is interested any more in a `poll_recv` or a stream is
     /// known only when the receiver is dropped. Never falls.
     pub recv_given_up_total: u64,
+    /// How long the sends and reserves have waited whose waits are over. None: the channel has no
+    /// capacity, so none ever waits; or this was read from a program that did not tell.
+    pub send_wait_histogram: Option<WaitHistogram>,
+    /// How long the receives have waited whose waits are over. None: this was read from a program
+    /// that did not tell.
+    pub recv_wait_histogram: Option<WaitHistogram>,
     /// `try_` calls that were refused because the channel was full.
     pub full_total: u64,
     /// Sends and reserves that were refused because the channel was closed.
@@ -192,6 +199,16 @@ impl Shared {
         }
     }
 
+    /// The long ones of the sends that have waited in a channel that has ended.
+    pub(crate) fn final_long_sends(&self) -> LongWaits {
+        self.senders.final_long()
+    }
+
+    /// Likewise, of the receives.
+    pub(crate) fn final_long_receives(&self) -> LongWaits {
+        self.receive_waits.long()
+    }
+
     /// The attributes alone.
     pub(crate) fn stats(&self) -> ChannelStats {
         self.order.begin();
@@ -202,10 +219,10 @@ impl Shared {
     pub(crate) fn view(&self, anchor: Anchor, texts: &mut Texts) -> View {
         let Self { ring, senders, counts, .. } = self;
         let info = self.info();
-        let (waits, send_waits) = senders.visit();
+        let (waits, send_waits, send_histogram) = senders.visit();
         let close_waits = self.on_close.line().map_or_else(Vec::new, |line| line.visit().1);
         let (last_receiver, last_receive) = info.last_receiver();
-        let ReceiveView { occupancy, totals: receives, wait: recv_wait, left: left_waker } =
+        let ReceiveView { occupancy, totals: receives, histogram, wait: recv_wait, left } =
             self.receive_waits.look(|| ring.occupancy());
         let now = clock::exact();
         let last_receiver = last_receiver.filter(|_| !occupancy.tail.is_receiver_gone());
@@ -239,6 +256,8 @@ impl Shared {
             recv_waits_total: receives.waits,
             recv_wait_total_ns: receives.waited_ns,
             recv_given_up_total: receives.given_up,
+            send_wait_histogram: capacity.map(|_| send_histogram),
+            recv_wait_histogram: Some(histogram),
             full_total: sums.full,
             closed_total: sums.closed,
             discarded: sums.discarded,
@@ -256,11 +275,246 @@ impl Shared {
             line_since: waits.line_since,
             close_waits,
             recv_wait,
-            left_waker,
+            left_waker: left,
             last_receiver,
             // 0 of a ring that begins elsewhere: nobody was noted.
             last_receive: last_receiver
                 .map_or(0, |_| ring.taken_at(last_receive).min(sums.received)),
         }
+    }
+}
+
+#[cfg(all(test, feature = "introspect", not(parshall_loom)))]
+mod tests {
+    use core::pin::pin;
+    use core::task::{Context, Waker};
+    use core::time::Duration;
+    use std::rc::Rc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::mpsc::{Builder, Receiver, Sender};
+    use crate::sync::acting::{Armed, RefCell, at};
+    use crate::telemetry::clock::stopped::advance;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// From here on the clock of this thread goes by `advance` alone.
+    fn channel(name: &str) -> (Sender<u8>, Receiver<u8>) {
+        advance(Duration::ZERO);
+        Builder::new().name(name.to_owned()).capacity(1).build()
+    }
+
+    fn cx() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    /// A send that waits so long, until it is let in.
+    fn wait_to_send(tx: &Sender<u8>, rx: &mut Receiver<u8>, time: Duration) {
+        let _ = tx.try_send(0);
+        let mut send = pin!(tx.send(1));
+        assert!(send.as_mut().poll(&mut cx()).is_pending());
+        advance(time);
+        rx.try_recv().unwrap();
+        assert!(send.as_mut().poll(&mut cx()).is_ready());
+        rx.try_recv().unwrap();
+    }
+
+    /// A receive that waits so long, in an empty channel.
+    fn wait_to_receive(tx: &Sender<u8>, rx: &mut Receiver<u8>, time: Duration) {
+        let mut receive = pin!(rx.recv());
+        assert!(receive.as_mut().poll(&mut cx()).is_pending());
+        advance(time);
+        tx.try_send(0).unwrap();
+        assert!(receive.as_mut().poll(&mut cx()).is_ready());
+    }
+
+    /// The waits of each bucket alone.
+    fn counts(waits: Option<WaitHistogram>) -> [u64; 10] {
+        waits.unwrap().counts()
+    }
+
+    fn retired(name: &str) -> crate::Retired {
+        let all = crate::snapshot().retired.into_iter();
+        all.filter(|it| it.name == name).map(|it| it.sums).next().unwrap()
+    }
+
+    /// Seen to fail with: a bucket too far, on each side; no waits added as a channel ends.
+    #[test]
+    fn waits_are_in_the_bucket_of_their_time_on_both_sides_while_they_live_and_after() {
+        let (tx, mut rx) = channel("in buckets");
+        let times = [5, 50, 50, 2_000, 2_000, 2_000, 100_000].map(|n| n * MS);
+        let expected = [1, 0, 2, 0, 0, 3, 0, 0, 0, 1];
+        let empty = tx.stats();
+        assert_eq!(counts(empty.send_wait_histogram), [0; 10]);
+        assert_eq!(counts(empty.recv_wait_histogram), [0; 10]);
+        for time in times {
+            wait_to_send(&tx, &mut rx, time);
+            wait_to_receive(&tx, &mut rx, time);
+        }
+        let sum = times.iter().sum::<Duration>();
+        // The last bit of a reading is always set.
+        let is_sum = |it: WaitHistogram| it.total().abs_diff(sum) < Duration::from_micros(1);
+        let stats = tx.stats();
+        for waits in [stats.send_wait_histogram, stats.recv_wait_histogram] {
+            assert_eq!(counts(waits), expected);
+            assert!(waits.is_some_and(is_sum), "{waits:?}");
+        }
+        drop((tx, rx));
+        let sums = retired("in buckets");
+        for waits in [sums.send_wait_histogram, sums.recv_wait_histogram] {
+            assert_eq!(counts(waits), expected);
+            assert!(waits.is_some_and(is_sum), "{waits:?}");
+        }
+        // A second one of that name comes to it.
+        let (tx, mut rx) = channel("in buckets");
+        wait_to_send(&tx, &mut rx, 5 * MS);
+        drop((tx, rx));
+        let waits = retired("in buckets").send_wait_histogram;
+        assert_eq!(counts(waits), [2, 0, 2, 0, 0, 3, 0, 0, 0, 1]);
+    }
+
+    /// A wait counts when it is over, however it ends; and not before.
+    ///
+    /// Seen to fail with: a wait that lasts counted as a short one, on each side.
+    #[test]
+    fn a_wait_counts_when_it_is_given_up_or_refused_and_not_while_it_lasts() {
+        let (tx, mut rx) = channel("however it ends");
+        let sends = || counts(tx.stats().send_wait_histogram);
+        let receives = || counts(tx.stats().recv_wait_histogram);
+        let (none, one) = ([0; 10], [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        {
+            let mut receive = pin!(rx.recv());
+            assert!(receive.as_mut().poll(&mut cx()).is_pending());
+            advance(50 * MS);
+            assert_eq!((receives(), tx.stats().recv_waits_total), (none, 1));
+        }
+        advance(2_000 * MS);
+        // Whoever sends ends it, and it lasted until it was given up.
+        assert_eq!(receives(), none);
+        tx.try_send(0).unwrap();
+        assert_eq!((receives(), tx.stats().recv_given_up_total), (one, 1));
+        {
+            let mut send = pin!(tx.send(1));
+            assert!(send.as_mut().poll(&mut cx()).is_pending());
+            advance(50 * MS);
+            assert_eq!((sends(), tx.stats().send_waits_total), (none, 1));
+        }
+        assert_eq!((sends(), tx.stats().send_given_up_total), (one, 1));
+        let mut send = pin!(tx.send(1));
+        assert!(send.as_mut().poll(&mut cx()).is_pending());
+        advance(400 * MS);
+        rx.close();
+        assert_eq!(sends(), [0, 0, 1, 0, 1, 0, 0, 0, 0, 0]);
+        assert!(send.as_mut().poll(&mut cx()).is_ready());
+    }
+
+    /// Nobody waits to send into a channel without a capacity.
+    #[test]
+    fn a_channel_without_a_capacity_has_one_side() {
+        let (tx, _rx) = Builder::new().name("one side").build_unbounded::<u8>();
+        let stats = tx.stats();
+        assert!(stats.send_wait_histogram.is_none() && stats.recv_wait_histogram.is_some());
+    }
+
+    /// A look that is disturbed at each try finds fewer waits over than there are, and all the long
+    /// ones.
+    ///
+    /// Seen to fail with: short waits that are the difference at that look.
+    #[test]
+    fn a_look_that_is_disturbed_tells_no_less_than_the_one_before() {
+        /// At each of so many tries a long wait comes and goes.
+        fn disturb(tries: u32, ends: Rc<RefCell<(Sender<u8>, Receiver<u8>)>>) -> Armed {
+            at("stats: wait read", move || {
+                let (tx, rx) = &mut *ends.borrow_mut();
+                wait_to_receive(tx, rx, 50 * MS);
+                if tries > 1 {
+                    disturb(tries - 1, ends.clone());
+                }
+            })
+        }
+        let (tx, mut rx) = channel("disturbed");
+        (0..3).for_each(|_| wait_to_receive(&tx, &mut rx, 5 * MS));
+        let receives = || counts(tx.stats().recv_wait_histogram);
+        assert_eq!(receives()[..3], [3, 0, 0]);
+        let armed = disturb(4, Rc::new(RefCell::new((tx.clone(), rx))));
+        assert_eq!(receives()[..3], [3, 0, 4]);
+        armed.acted();
+        assert_eq!(receives()[..3], [3, 0, 4]);
+    }
+
+    /// A look that comes as a long wait ends, or as it is taken out of the line, does not tell it as
+    /// a short one: that could not be taken back.
+    ///
+    /// Seen to fail with: a long receive counted once it is over; a long send added to the past
+    /// after the number of all.
+    #[test]
+    fn a_look_takes_no_long_wait_for_a_short_one() {
+        let (tx, mut rx) = channel("as it ends");
+        let look = |step| {
+            let tx = tx.clone();
+            at(step, move || drop(tx.stats()))
+        };
+        let armed = look("wait: over");
+        wait_to_receive(&tx, &mut rx, 50 * MS);
+        armed.acted();
+        let armed = look("sweep: long waits added");
+        (0..100).for_each(|_| wait_to_send(&tx, &mut rx, 50 * MS));
+        armed.acted();
+        let stats = tx.stats();
+        assert_eq!(counts(stats.recv_wait_histogram)[..3], [0, 0, 1]);
+        assert_eq!(counts(stats.send_wait_histogram)[..3], [0, 0, 100]);
+    }
+
+    /// Waits end, and their segments are taken out, while others look: no bucket falls, and none
+    /// has more than there were. At the end all have what they should.
+    ///
+    /// Seen to fail with: long waits to send that are told as they are found; short ones that are
+    /// the difference at that look.
+    #[test]
+    fn no_bucket_ever_falls_while_waits_end() {
+        const NAME: &str = "never falls";
+        let rounds = if cfg!(miri) { 30 } else { 20_000 };
+        let (tx, mut rx) = channel(NAME);
+        let done = AtomicBool::new(false);
+        let expected = thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut last = [[0; 11]; 2];
+                    let mut looks = 0;
+                    while !done.load(Ordering::Acquire) {
+                        let stats = tx.stats();
+                        let sides = [stats.send_wait_histogram, stats.recv_wait_histogram];
+                        for (last, waits) in last.iter_mut().zip(sides) {
+                            let waits = waits.unwrap();
+                            let mut now = [waits.total_ns(); 11];
+                            waits.buckets().zip(&mut now).for_each(|((_, n), now)| *now = n);
+                            let fell = last.iter().zip(&now).any(|(last, now)| now < last);
+                            assert!(!fell, "look {looks}: {last:?}, then {now:?}");
+                            *last = now;
+                        }
+                        looks += 1;
+                    }
+                });
+            }
+            let mut expected = [0; 10];
+            for n in 0..rounds {
+                // Of three waits two are short.
+                let (time, bucket) = [(1, 0), (20, 1), (2, 0), (50, 2), (3, 0), (70_000, 9)][n % 6];
+                wait_to_send(&tx, &mut rx, time * MS);
+                wait_to_receive(&tx, &mut rx, time * MS);
+                expected[bucket] += 1;
+            }
+            done.store(true, Ordering::Release);
+            expected
+        });
+        let stats = tx.stats();
+        assert_eq!(counts(stats.send_wait_histogram), expected);
+        assert_eq!(counts(stats.recv_wait_histogram), expected);
+        drop((tx, rx));
+        let sums = retired(NAME);
+        assert_eq!(counts(sums.send_wait_histogram), expected);
+        assert_eq!(counts(sums.recv_wait_histogram), expected);
     }
 }

@@ -10,6 +10,7 @@ mod names;
 
 use crate::chan::{Listing, Owner, Registration, Shared, Sums};
 use crate::sync::plain::{Arc, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::telemetry::waits::WaitHistogram;
 
 use chunks::Chunks;
 use names::{Name, Names};
@@ -98,6 +99,11 @@ pub struct Retired {
     pub recv_wait_total_ns: u64,
     /// Those of them that were given up while they waited.
     pub recv_given_up_total: u64,
+    /// How long the sends have waited. None: none has; or this was read from a program that did
+    /// not tell.
+    pub send_wait_histogram: Option<WaitHistogram>,
+    /// How long the receives have waited. None: as above.
+    pub recv_wait_histogram: Option<WaitHistogram>,
 }
 
 impl Retired {
@@ -114,10 +120,13 @@ impl Retired {
         recv_waits_total: 0,
         recv_wait_total_ns: 0,
         recv_given_up_total: 0,
+        send_wait_histogram: None,
+        recv_wait_histogram: None,
     };
 
+    /// Adds a channel that has ended with these sums.
     #[inline]
-    fn add(&mut self, sums: &Sums) {
+    fn add(&mut self, shared: &Shared, sums: &Sums) {
         self.channels += 1;
         self.sent_total += sums.sent;
         self.recv_total += sums.received;
@@ -125,20 +134,29 @@ impl Retired {
         self.full_total += sums.full;
         self.closed_total += sums.closed;
         if sums.waits.waits | sums.receives.waits != 0 {
-            self.add_waits(sums);
+            self.add_waits(shared, sums);
         }
     }
 
     /// Apart: many channels see no wait.
     #[cold]
     #[inline(never)]
-    fn add_waits(&mut self, sums: &Sums) {
+    fn add_waits(&mut self, shared: &Shared, sums: &Sums) {
         self.send_waits_total += sums.waits.waits;
         self.send_wait_total_ns += sums.waits.waited_ns;
         self.send_given_up_total += sums.waits.given_up;
         self.recv_waits_total += sums.receives.waits;
         self.recv_wait_total_ns += sums.receives.waited_ns;
         self.recv_given_up_total += sums.receives.given_up;
+        let Sums { waits, receives, .. } = sums;
+        if waits.waits > 0 {
+            let of_name = self.send_wait_histogram.get_or_insert_default();
+            of_name.add(waits.waits, waits.waited_ns, || shared.final_long_sends());
+        }
+        if receives.waits > 0 {
+            let of_name = self.recv_wait_histogram.get_or_insert_default();
+            of_name.add(receives.waits, receives.waited_ns, || shared.final_long_receives());
+        }
     }
 }
 
@@ -185,8 +203,8 @@ pub(crate) fn leave(shared: &Shared, sums: Sums) {
     let mut registry = lock();
     let slot = registry.vacate(slot);
     match name {
-        Some(name) => registry.names.at(name).retired.add(&sums),
-        None => registry.other.add(&sums),
+        Some(name) => registry.names.at(name).retired.add(shared, &sums),
+        None => registry.other.add(shared, &sums),
     }
     drop(registry);
     drop(slot);

@@ -15,6 +15,8 @@
 //! are told as 0 and ages as `None`.
 
 use crate::sync::plain::{AtomicU64, Ordering};
+#[cfg(test)]
+use core::time::Duration;
 use std::time::{Instant, SystemTime};
 
 /// Whether there is a clock: `std`'s panics on `wasm32-unknown-unknown`.
@@ -77,12 +79,44 @@ mod system {
 /// Now, up to one tick old. Never 0, which stands for "no time" in one-word fields.
 #[inline]
 pub(crate) fn now() -> u64 {
-    if cfg!(parshall_loom) || !EXISTS { 1 } else { system::coarse() | 1 }
+    if cfg!(parshall_loom) || !EXISTS { 1 } else { stopped::or(system::coarse) | 1 }
 }
 
 /// Now, exactly.
 pub(crate) fn exact() -> u64 {
-    if cfg!(parshall_loom) || !EXISTS { 1 } else { system::exact().max(1) }
+    if cfg!(parshall_loom) || !EXISTS { 1 } else { stopped::or(system::exact).max(1) }
+}
+
+/// For unit tests, which do not wait for the clock: a thread may stop its own, and put it ahead.
+#[cfg(test)]
+pub(crate) mod stopped {
+    use super::{Duration, system};
+    use crate::sync::plain::{Cell, thread_local};
+
+    thread_local! {
+        /// What the clock of this thread says; 0: it goes.
+        static NOW: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn or(read: fn() -> u64) -> u64 {
+        match NOW.try_with(Cell::get) {
+            Ok(now) if now != 0 => now,
+            _ => read(),
+        }
+    }
+
+    /// Stops the clock of the calling thread, if it goes, and puts it ahead.
+    pub(crate) fn advance(by: Duration) {
+        NOW.set(or(system::exact) + by.as_nanos() as u64);
+    }
+}
+
+#[cfg(not(test))]
+mod stopped {
+    #[inline(always)]
+    pub(super) fn or(read: fn() -> u64) -> u64 {
+        read()
+    }
 }
 
 /// What the clock will say at `instant`; now if that is past.

@@ -11,3 +11,4 @@ pub(crate) mod table;
 pub mod task;
 pub(crate) mod text;
 mod thread;
+pub(crate) mod waits;

@@ -13,6 +13,7 @@ use super::segment::LEN;
 use crate::sync::plain::{AtomicU64, Ordering};
 use crate::sync::step;
 use crate::telemetry::clock;
+use crate::telemetry::waits::{LongWaits, WaitHistogram};
 
 /// A waiter as [`WaitQueue::visit`] shows it.
 #[derive(Clone, Copy, Debug)]
@@ -44,20 +45,50 @@ pub(crate) struct WaitTotals {
     pub(crate) given_up: u64,
 }
 
+/// The waits that were over when a look came by. It may have missed some, if a segment was taken out
+/// just then: of the others all long ones are in `past` or `row`.
+struct Over {
+    waits: u64,
+    waited_ns: u64,
+    /// The long ones that were taken out.
+    past: LongWaits,
+    /// The long ones that are in the row.
+    row: LongWaits,
+}
+
 impl WaitQueue {
     /// The sums when nobody can wait any more. It allocates nothing: the registry relies on that.
     pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        self.totals(self.line.arrivals(), |_, _, _, _, _| ())
+        if self.is_unused() {
+            return WaitTotals::default();
+        }
+        let (totals, over) = self.totals(self.line.arrivals(), |_, _, _, _, _| ());
+        self.row.sweeper.past.add_to_long(over.row);
+        totals
+    }
+
+    /// The long waits, after `final_totals`.
+    pub(crate) fn final_long(&self) -> LongWaits {
+        self.row.sweeper.past.at_least(LongWaits::default())
+    }
+
+    /// Nobody has ever waited: the end of most channels.
+    fn is_unused(&self) -> bool {
+        self.row.first().is_none()
     }
 
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
-    /// been polled since. All were in line when the call began.
-    pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>) {
+    /// been polled since. All were in line when the call began. And how long those waits lasted
+    /// that are over.
+    pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>, WaitHistogram) {
+        if self.is_unused() {
+            return Default::default();
+        }
         let (mut waiting, mut granted) = (Vec::new(), Vec::new());
         // The segment of the last one who was let in, before anybody who waits, and when that was.
         // Grants go along the line, so those before it were let in earlier.
         let (mut let_in, mut line_since) = ((0, 0), None);
-        let mut totals =
+        let (mut totals, over) =
             self.totals(self.line.arrivals(), |index, state, waiter, end, released| {
                 let id = index + 1;
                 if waiting.is_empty() {
@@ -79,22 +110,36 @@ impl WaitQueue {
         totals.oldest = waiting.first().map(|first| first.waiter.since);
         totals.line_since = line_since;
         waiting.append(&mut granted);
-        (totals, waiting)
+        (totals, waiting, self.histogram(&over))
     }
 
-    /// The sums of all waits before the place `end`. Shows those that are still in the row: index,
-    /// word, waiter, end, and whether the owner has left.
-    fn totals(&self, end: u64, mut show: impl FnMut(u64, State, Waiter, u64, bool)) -> WaitTotals {
-        if self.row.first().is_none() {
-            // Nobody has ever waited: the end of most channels.
-            return WaitTotals::default();
-        }
+    /// No number in it ever falls. Short are those that are over and were not long. That may be too
+    /// few, for long ones may have been missed among those that are over; it is never too many.
+    fn histogram(&self, over: &Over) -> WaitHistogram {
+        let found = LongWaits(core::array::from_fn(|n| over.past.0[n] + over.row.0[n]));
+        let short = over.waits.saturating_sub(found.total());
+        WaitHistogram::new(
+            at_least(&self.reported.short, short),
+            self.row.sweeper.past.at_least(found),
+            at_least(&self.reported.over_ns, over.waited_ns),
+        )
+    }
+
+    /// The sums of all waits before the place `end`, and of those that are over. Shows those that
+    /// are still in the row: index, word, waiter, end, and whether the owner has left.
+    fn totals(
+        &self,
+        end: u64,
+        mut show: impl FnMut(u64, State, Waiter, u64, bool),
+    ) -> (WaitTotals, Over) {
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
         // ORDERING(M3): Acquire. Pairs with M3 in `cancel`: those waits have ended, and are found
         // below.
         let given_up = self.given_up.load(Ordering::Acquire);
-        let (waits, waited_ns) = self.row.sweeper.past.sums();
+        let past = &self.row.sweeper.past;
+        let (waits, waited_ns) = past.sums();
         let mut totals = WaitTotals { waits, waited_ns, given_up, ..WaitTotals::default() };
+        let mut over = Over { waits, waited_ns, past: past.long(), row: LongWaits::default() };
         let now = clock::exact();
         self.for_each(end, |index, state, waiter, ended, released| {
             // One who did not come to wait, or has just ceased to, has no end yet.
@@ -104,18 +149,20 @@ impl WaitQueue {
             }
             // 0: it ended a moment ago.
             let end = if ended == 0 { now } else { ended };
+            let waited = end.saturating_sub(waiter.since);
             totals.waits += 1;
-            totals.waited_ns += end.saturating_sub(waiter.since);
+            totals.waited_ns += waited;
+            if ended != 0 {
+                over.waits += 1;
+                over.waited_ns += waited;
+                over.row.count(waited);
+            }
             show(index, state, waiter, end, released);
         });
-        let at_least = |reported: &AtomicU64, n: u64| {
-            // ORDERING(M6): Relaxed. Telemetry's own.
-            reported.fetch_max(n, Ordering::Relaxed).max(n)
-        };
         // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
         totals.waits = at_least(&self.reported.waits, totals.waits);
         totals.waited_ns = at_least(&self.reported.waited_ns, totals.waited_ns);
-        totals
+        (totals, over)
     }
 
     /// Shows each place before `end` that is in the row: index, word, waiter, end and whether its
@@ -143,4 +190,10 @@ impl WaitQueue {
             }
         }
     }
+}
+
+/// The largest number that was ever reported here, `n` included.
+fn at_least(reported: &AtomicU64, n: u64) -> u64 {
+    // ORDERING(M6): Relaxed. Telemetry's own.
+    reported.fetch_max(n, Ordering::Relaxed).max(n)
 }

@@ -155,6 +155,7 @@ mod block_on;
 mod cell;
 mod census;
 mod line;
+mod past;
 mod pool;
 mod queue;
 mod register;

@@ -68,6 +68,9 @@ pub(crate) struct WaitQueue {
 pub(super) struct Reported {
     pub(super) waits: plain::AtomicU64,
     pub(super) waited_ns: plain::AtomicU64,
+    /// Of the waits that are over.
+    pub(super) short: plain::AtomicU64,
+    pub(super) over_ns: plain::AtomicU64,
 }
 
 impl WaitQueue {

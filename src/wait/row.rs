@@ -59,6 +59,8 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// Where it stays: its memory is not to be copied.
+    #[inline(always)]
     pub(super) fn new() -> Self {
         let row = Self {
             first: AtomicLink::new(Link::end(0)),

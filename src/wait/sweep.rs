@@ -45,8 +45,9 @@
 //! 3. Beside the row each thread has at most one segment in its hand, and memory is made only
 //!    when no segment is spare.
 
+use super::past::Past;
 use super::pool::Pool;
-use super::segment::{AtomicLink, Segment};
+use super::segment::AtomicLink;
 use crate::sync::row::{AtomicU64, AtomicUsize};
 use crate::sync::{Ordering, step};
 
@@ -64,6 +65,7 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
+    #[inline(always)]
     pub(super) fn new() -> Self {
         Self { gone: AtomicU64::new(0), allowed: AtomicUsize::new(3), past: Past::new() }
     }
@@ -143,40 +145,5 @@ impl Sweeper {
             pool.put(segment);
             at = next.thawed();
         }
-    }
-}
-
-/// Sums over the places that were taken out.
-#[derive(Debug)]
-pub(super) struct Past {
-    waits: AtomicU64,
-    waited_ns: AtomicU64,
-}
-
-impl Past {
-    fn new() -> Self {
-        Self { waits: AtomicU64::new(0), waited_ns: AtomicU64::new(0) }
-    }
-
-    /// Adds the waits of a segment that the caller has just taken out.
-    fn add(&self, segment: &Segment) {
-        let (mut waits, mut waited_ns) = (0, 0);
-        for cell in segment.cells() {
-            let since = cell.waiter().since;
-            if since > 0 {
-                waits += 1;
-                waited_ns += cell.ended().saturating_sub(since);
-            }
-        }
-        // ORDERING(M3): Release. Pairs with M3 in `sums`: the segment was taken out before.
-        self.waits.fetch_add(waits, Ordering::Release);
-        self.waited_ns.fetch_add(waited_ns, Ordering::Release);
-    }
-
-    /// How many waits there were, and the time waited in them. Whoever looks at the row after this
-    /// finds none of them there.
-    pub(super) fn sums(&self) -> (u64, u64) {
-        // ORDERING(M3): Acquire. Pairs with M3 in `add`.
-        (self.waits.load(Ordering::Acquire), self.waited_ns.load(Ordering::Acquire))
     }
 }

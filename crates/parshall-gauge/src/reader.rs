@@ -10,10 +10,11 @@ use serde_json::json;
 use crate::error::{Doing, Failure, RecordError};
 use crate::recording::Reading;
 
-/// Reads the snapshot of this number back from the recording at `path`, as it was recorded. Only
-/// the sums of dead channels are not kept, so that `retired` is empty; and the time that waits have
-/// lasted is reckoned to `taken_at_ns`, if nothing else was new of the channel: it is then less by
-/// what the snapshot took. The file is only read, and may be recorded into meanwhile.
+/// Reads the snapshot of this number back from the recording at `path`, as it was recorded. Not
+/// kept are the sums of dead channels, so that `retired` is empty, and histograms of waits, which
+/// are none. And the time that waits have lasted is reckoned to `taken_at_ns`, if nothing else was
+/// new of the channel: it is then less by what the snapshot took. The file is only read, and may be
+/// recorded into meanwhile.
 ///
 /// A [`Diagnoser`](parshall::introspect::Diagnoser) says of snapshots that were read back what it
 /// says of the snapshots themselves.

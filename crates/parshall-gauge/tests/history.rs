@@ -34,6 +34,9 @@ fn of(name: &str) -> Snapshot {
     snapshot.retired.clear();
     for channel in &mut snapshot.channels {
         (channel.last_receiver, channel.last_receive) = (None, 0);
+        // These are not kept.
+        let stats = &mut channel.stats;
+        (stats.send_wait_histogram, stats.recv_wait_histogram) = (None, None);
     }
     snapshot
 }

@@ -45,11 +45,14 @@ fn series(text: &str) -> BTreeMap<&str, f64> {
     all
 }
 
-/// The counters of an earlier scrape have not fallen, and those of series are still there.
+/// The counters of an earlier scrape have not fallen, and those of series are still there, but for
+/// a histogram without a wait.
 fn assert_none_fell(before: &str, after: &str) {
     let after = series(after);
     for (name, value) in series(before) {
-        if name.split('{').next().unwrap().ends_with("_total") {
+        let family = name.split('{').next().unwrap();
+        let of_histogram = family.starts_with("parshall_channel_wait_seconds_");
+        if family.ends_with("_total") || of_histogram && value > 0.0 {
             assert!(
                 after.get(name).is_some_and(|now| *now >= value),
                 "{name}: {value}, then {:?}",
@@ -155,6 +158,74 @@ fn a_thousand_names_have_series_and_no_counter_falls() {
     assert!(!names.contains(&"many.1001"));
 }
 
+/// A send and a receive that waited, while the channel lives and after; and a channel without a
+/// capacity, into which no send waits.
+///
+/// Seen to fail with: sums of dead channels left out; the sides in each other's place; counts that
+/// are not those of each bucket alone.
+#[test]
+fn waits_that_are_over_are_a_histogram_by_side() {
+    let cx = &mut Context::from_waker(Waker::noop());
+    let (tx, mut rx) = channel("waits.a", 1);
+    let (log, log_rx) = Builder::new().name("waits.log").build_unbounded::<u8>();
+    let mut exporter = Exporter::new();
+    let before = write(&mut exporter, &[&only("waits.")]);
+    tx.try_send(1).unwrap();
+    for time in [0, 60] {
+        let mut send = pin::pin!(tx.send(2));
+        assert!(send.as_mut().poll(cx).is_pending());
+        thread::sleep(Duration::from_millis(time));
+        rx.try_recv().unwrap();
+        assert!(send.as_mut().poll(cx).is_ready());
+    }
+    rx.try_recv().unwrap();
+    {
+        let mut receive = pin::pin!(rx.recv());
+        assert!(receive.as_mut().poll(cx).is_pending());
+        thread::sleep(Duration::from_millis(60));
+        tx.try_send(3).unwrap();
+    }
+    // One that lasts.
+    let mut send = Box::pin(tx.send(4));
+    assert!(send.as_mut().poll(cx).is_pending());
+    let alive = write(&mut exporter, &[&only("waits.")]);
+    assert_none_fell(&before, &alive);
+    let number = |text: &str, what: &str, le: &str, side: &str| {
+        let process = parshall::process();
+        let name = format!(
+            r#"parshall_channel_wait_seconds_{what}{{{le}process="{process}",channel="waits.a",side="{side}"}}"#
+        );
+        *series(text).get(&*name).unwrap_or_else(|| panic!("{name} is not in {text}"))
+    };
+    let check = |text: &str, sends: f64| {
+        for (side, all) in [("send", sends), ("recv", 1.0)] {
+            assert_eq!(number(text, "bucket", r#"le="+Inf","#, side), all);
+            assert_eq!(number(text, "count", "", side), all);
+            // Both took longer than 30 ms, and whatever else the machine did, less than a minute.
+            assert_eq!(number(text, "bucket", r#"le="0.03","#, side), all - 1.0);
+            assert_eq!(number(text, "bucket", r#"le="60.0","#, side), all);
+            assert!((0.04..60.0).contains(&number(text, "sum", "", side)));
+        }
+    };
+    check(&alive, 2.0);
+    let sides = |side: &str| {
+        let of = format!(r#"channel="waits.log",side="{side}""#);
+        alive.lines().filter(|l| l.contains("wait_seconds_count") && l.contains(&of)).count()
+    };
+    assert_eq!((sides("send"), sides("recv")), (0, 1), "{alive}");
+    drop(rx);
+    assert!(send.as_mut().poll(cx).is_ready());
+    let refused = write(&mut exporter, &[&only("waits.")]);
+    assert_none_fell(&alive, &refused);
+    assert_eq!(number(&refused, "count", "", "send"), 3.0);
+    drop(send);
+    drop(tx);
+    let dead = write(&mut exporter, &[&only("waits.a")]);
+    assert_none_fell(&refused, &write(&mut exporter, &[&only("waits.")]));
+    assert_eq!(number(&dead, "count", "", "send"), 3.0);
+    drop((log, log_rx));
+}
+
 /// A channel that is renamed goes by its first name: when it is gone, its sums are there.
 ///
 /// Seen to fail with: `stats.name` for a name.
@@ -199,7 +270,9 @@ fn hostile_names_stay_labels() {
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'));
     assert!(text.lines().all(|line| line.len() < 1_000));
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        assert!(line.starts_with("parshall_") && line.contains("{process=\""), "{line}");
+        let (name, labels) = line.split_once('{').unwrap();
+        let labels = labels.strip_prefix("le=").map_or(labels, |le| le.split_once(',').unwrap().1);
+        assert!(name.starts_with("parshall_") && labels.starts_with("process=\""), "{line}");
     }
     for name in [
         r#"channel="hostile.\"} 1\nparshall_channels{channel=\"x"} 1"#.replace("\\n", "\u{fffd}"),

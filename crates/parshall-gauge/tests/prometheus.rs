@@ -333,7 +333,12 @@ fn alerts_fire_for_what_is_wrong_and_the_dashboard_shows_it() {
     let counters: Vec<_> =
         metrics.filter(|name| name.starts_with("parshall_") && name.ends_with("_total")).collect();
     assert_eq!(counters.len(), 12, "{counters:?}");
-    for counter in counters {
+    let of_waits =
+        ["bucket", "count", "sum"].map(|end| format!("parshall_channel_wait_seconds_{end}"));
+    for counter in counters.into_iter().chain(of_waits.iter().map(String::as_str)) {
+        let there =
+            query(at, &format!("count({counter}{{process=\"sick\",channel=\"saturated\"}})"));
+        assert!(!there.is_empty(), "{counter}");
         let fell = query(at, &format!("resets({counter}[1h]) > 0"));
         assert!(fell.is_empty(), "{counter} fell: {fell:?}");
     }

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::introspect::Side;
 use crate::task::TaskState;
-use crate::{Call, ChannelStats, CloseCause, Retired, Text};
+use crate::telemetry::waits::LONG;
+use crate::{Call, ChannelStats, CloseCause, Retired, Text, WaitHistogram};
 
 /// A struct all fields of which are attributes.
 pub(super) trait Fields: Sized {
@@ -22,20 +23,25 @@ pub(super) trait Fields: Sized {
     fn read(object: &mut Object) -> Result<Self, Wrong>;
 }
 
-/// The one list of a struct's attributes. One that lacks here does not compile.
+/// The one list of a struct's attributes. One that lacks here does not compile. Those behind
+/// `since` are not in what the first versions of the schema wrote: there they are none.
 macro_rules! fields {
-    ($Struct:ident { $($field:ident),* $(,)? }) => {
+    ($Struct:ident { $($field:ident),* $(,)? } since { $($new:ident),* $(,)? }) => {
         impl Fields for $Struct {
             #[cfg(test)]
-            const NAMES: &'static [&'static str] = &[$(stringify!($field)),*];
+            const NAMES: &'static [&'static str] = &[$(stringify!($field),)* $(stringify!($new)),*];
 
             fn write<O: SerializeMap>(&self, object: &mut O) -> Result<(), O::Error> {
                 $(object.serialize_entry(stringify!($field), &self.$field)?;)*
+                $(object.serialize_entry(stringify!($new), &self.$new)?;)*
                 Ok(())
             }
 
             fn read(object: &mut Object) -> Result<Self, Wrong> {
-                Ok(Self { $($field: object.take(stringify!($field))?),* })
+                Ok(Self {
+                    $($field: object.take(stringify!($field))?,)*
+                    $($new: object.take_if_there(stringify!($new))?,)*
+                })
             }
         }
     };
@@ -76,6 +82,9 @@ fields!(ChannelStats {
     channel_id,
     location,
     payload,
+} since {
+    send_wait_histogram,
+    recv_wait_histogram,
 });
 
 fields!(Retired {
@@ -91,6 +100,9 @@ fields!(Retired {
     recv_waits_total,
     recv_wait_total_ns,
     recv_given_up_total,
+} since {
+    send_wait_histogram,
+    recv_wait_histogram,
 });
 
 impl Serialize for Text {
@@ -102,6 +114,32 @@ impl Serialize for Text {
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// The waits of each bucket alone, without those at the end that have none.
+impl Serialize for WaitHistogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let counts = self.counts();
+        let used = counts.iter().rposition(|&n| n > 0).map_or(0, |last| last + 1);
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("counts", &counts[..used])?;
+        object.serialize_entry("total_ns", &self.total_ns())?;
+        object.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for WaitHistogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut object = Object(Map::deserialize(deserializer)?);
+        let told: Vec<u64> = object.take("counts").map_err(D::Error::custom)?;
+        let mut counts = [0; LONG + 1];
+        let Some(places) = counts.get_mut(..told.len()) else {
+            let most = counts.len();
+            return Err(D::Error::custom(format_args!("counts: are more than {most}")));
+        };
+        places.copy_from_slice(&told);
+        Ok(Self::from_counts(counts, object.take("total_ns").map_err(D::Error::custom)?))
     }
 }
 
@@ -179,6 +217,11 @@ impl Object {
     pub(super) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, Wrong> {
         let value = self.0.remove(name).ok_or_else(|| Wrong::new("is missing").within(name))?;
         T::deserialize(value).map_err(|error| Wrong::new(error).within(name))
+    }
+
+    /// The member of this name, if it is there.
+    fn take_if_there<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Wrong> {
+        if self.0.contains_key(name) { self.take(name) } else { Ok(None) }
     }
 
     /// Makes the member none if it is a word that `T` does not have: one of a later version.

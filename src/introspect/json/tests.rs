@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::SCHEMA;
 use super::fields::Fields;
 use crate::task::{TaskRef, TaskState};
+use crate::telemetry::waits::LONG;
 use crate::{
     Call, ChannelSnapshot, ChannelStats, CloseCause, LeftWaker, Retired, RetiredSnapshot,
-    SenderSnapshot, Snapshot, TaskSnapshot, Text, WaitSnapshot,
+    SenderSnapshot, Snapshot, TaskSnapshot, Text, WaitHistogram, WaitSnapshot,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -64,13 +65,26 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn histogram()(mut counts: [u64; LONG + 1], used in 0..LONG + 2, total_ns: u64) -> WaitHistogram {
+        counts[used..].fill(0);
+        WaitHistogram::from_counts(counts, total_ns)
+    }
+}
+
+fn histograms() -> impl Strategy<Value = [Option<WaitHistogram>; 2]> {
+    [option::of(histogram()), option::of(histogram())]
+}
+
 fn stats() -> impl Strategy<Value = ChannelStats> {
     use CloseCause::{ReceiverClosed, ReceiverDropped, SendersDropped};
     let causes = prop::sample::select(vec![SendersDropped, ReceiverClosed, ReceiverDropped]);
     let texts = (text(), text(), text(), text(), option::of(text()));
     let numbers = (any::<[u64; 22]>(), any::<[Option<u64>; 3]>(), any::<i64>());
-    (texts, numbers, any::<[bool; 3]>(), option::of(causes)).prop_map(
-        |((name, label, location, payload, creator_task_id), (n, some, at), is, close_cause)| {
+    (texts, numbers, any::<[bool; 3]>(), option::of(causes), histograms()).prop_map(
+        |(texts, (n, some, at), is, close_cause, histograms)| {
+            let (name, label, location, payload, creator_task_id) = texts;
+            let [send_wait_histogram, recv_wait_histogram] = histograms;
             ChannelStats {
                 channel_id: n[0],
                 name: name.into(),
@@ -96,6 +110,8 @@ fn stats() -> impl Strategy<Value = ChannelStats> {
                 recv_waits_total: n[12],
                 recv_wait_total_ns: n[13],
                 recv_given_up_total: n[14],
+                send_wait_histogram,
+                recv_wait_histogram,
                 full_total: n[15],
                 closed_total: n[16],
                 discarded: n[17],
@@ -156,14 +172,15 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn retired()(name in text(), n: [u64; 12]) -> RetiredSnapshot {
+    fn retired()(name in text(), n: [u64; 12], histograms in histograms()) -> RetiredSnapshot {
         let [channels, sent_total, recv_total, discarded, full_total, closed_total, ..] = n;
         let [.., send_waits_total, send_wait_total_ns, send_given_up_total, recv_waits_total,
             recv_wait_total_ns, recv_given_up_total] = n;
+        let [send_wait_histogram, recv_wait_histogram] = histograms;
         let sums = Retired {
             channels, sent_total, recv_total, discarded, full_total, closed_total, send_waits_total,
             send_wait_total_ns, send_given_up_total, recv_waits_total, recv_wait_total_ns,
-            recv_given_up_total,
+            recv_given_up_total, send_wait_histogram, recv_wait_histogram,
         };
         RetiredSnapshot { name: name.into(), sums }
     }
@@ -294,6 +311,35 @@ fn the_schema_has_the_attributes_of_the_structs() {
     ];
     check("channel", ChannelStats::NAMES, &beside);
     check("retired", Retired::NAMES, &["name"]);
+}
+
+/// What a program of an older version of the same schema writes.
+///
+/// Seen to fail with: attributes that may not be missing.
+#[test]
+fn a_program_that_tells_no_histogram_is_read() {
+    let channel = channel().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let retired = retired().new_tree(&mut TestRunner::deterministic()).unwrap().current();
+    let mut snapshot = Snapshot::from_json(least().to_string()).unwrap();
+    snapshot.channels.push(ChannelSnapshot { id: "mpsc:p:older".into(), ..channel });
+    snapshot.retired.push(retired);
+    let (stats, sums) = (&mut snapshot.channels[0].stats, &mut snapshot.retired[0].sums);
+    (stats.send_wait_histogram, stats.recv_wait_histogram) = (None, None);
+    (sums.send_wait_histogram, sums.recv_wait_histogram) = (None, None);
+    let mut all = snapshot.graph().to_json();
+    let mut forget = |pointer: &str| {
+        let object = all.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        for name in ["send_wait_histogram", "recv_wait_histogram"] {
+            assert_eq!(object.remove(name), Some(Value::Null), "{name} of {pointer}");
+        }
+    };
+    ["/nodes/0/attrs", "/nodes/1/attrs", "/retired/0"].into_iter().for_each(&mut forget);
+    assert_eq!(Snapshot::from_json(all.to_string()).unwrap(), snapshot);
+    // More buckets than we know are no part of the schema.
+    all["retired"][0]["send_wait_histogram"] =
+        serde_json::json!({"counts": vec![1; LONG + 2], "total_ns": 1});
+    let text = Snapshot::from_json(all.to_string()).unwrap_err().to_string();
+    assert!(text.contains("retired[0].send_wait_histogram: counts: are more than 10"), "{text}");
 }
 
 /// The least that is a snapshot.

@@ -155,6 +155,7 @@ impl Collector for Scrape {
         for family in &COUNTERS {
             self.encode_family(family, MetricType::Counter, |_| true, &mut encoder)?;
         }
+        self.encode_waits(&mut encoder)?;
         self.encode_info(&mut encoder)?;
         self.encode_programs(&mut encoder)
     }
@@ -175,6 +176,29 @@ impl Scrape {
                 for (more, value) in (family.series)(sums) {
                     let labels = [("process", &*process.label), ("channel", name)];
                     write(&mut metric, &labels, more, &value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_waits(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "How long those have waited whose waits are over";
+        let (name, unit) = ("parshall_channel_wait", Some(&Unit::Seconds));
+        let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
+        for process in &self.0 {
+            for (name, sums) in &process.names {
+                for (side, waits) in SIDES.into_iter().zip(&sums.waits) {
+                    let Some(waits) = waits else { continue };
+                    let labels = [("process", &*process.label), ("channel", name), ("side", side)];
+                    let mut metric = metric.encode_family(&labels)?;
+                    let seconds = waits.total_ns as f64 / 1e9;
+                    metric.encode_histogram::<NoLabelSet>(
+                        seconds,
+                        waits.count(),
+                        &waits.each(),
+                        None,
+                    )?;
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! The channels of a program, summed by the name that they were created with.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use parshall::introspect::{Diagnosis, FindingKind, Verdict};
-use parshall::{ChannelSnapshot, RetiredSnapshot, Snapshot};
+use parshall::{ChannelSnapshot, RetiredSnapshot, Snapshot, WaitHistogram};
 
 use super::Program;
 use super::process::{Identity, OTHER};
@@ -61,6 +62,16 @@ pub(super) struct Sums {
     pub(super) recv_waits: u64,
     pub(super) recv_wait_ns: u64,
     pub(super) cancelled_receives: u64,
+    /// As the first two of [`SIDES`]. None where nobody ever waits, or the program does not tell.
+    pub(super) waits: [Option<Waits>; 2],
+}
+
+/// Waits that are over, by how long they lasted.
+#[derive(Debug)]
+pub(super) struct Waits {
+    /// As [`WaitHistogram::buckets`].
+    buckets: Vec<(Duration, u64)>,
+    pub(super) total_ns: u64,
 }
 
 /// What the channels of a name are, as far as they agree; empty where they do not.
@@ -174,6 +185,34 @@ fn add(sum: &mut u64, more: u64) {
     *sum = sum.saturating_add(more);
 }
 
+impl Waits {
+    fn add(sum: &mut Option<Self>, more: Option<WaitHistogram>) {
+        let Some(more) = more else { return };
+        let sum = sum.get_or_insert_with(|| Self {
+            buckets: more.buckets().map(|(bound, _)| (bound, 0)).collect(),
+            total_ns: 0,
+        });
+        add(&mut sum.total_ns, u64::try_from(more.total().as_nanos()).unwrap_or(u64::MAX));
+        for ((_, sum), (_, n)) in sum.buckets.iter_mut().zip(more.buckets()) {
+            add(sum, n);
+        }
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.last().map_or(0, |&(_, all)| all)
+    }
+
+    /// The bound of each bucket in seconds, and its waits without those of the one before.
+    pub(super) fn each(&self) -> Vec<(f64, u64)> {
+        let mut before = 0;
+        let each = self.buckets.iter().map(|&(bound, n)| {
+            let seconds = if bound == Duration::MAX { f64::INFINITY } else { bound.as_secs_f64() };
+            (seconds, n - std::mem::replace(&mut before, n))
+        });
+        each.collect()
+    }
+}
+
 impl Sums {
     fn add_live(&mut self, channel: &ChannelSnapshot, now_ns: i64) {
         let stats = &channel.stats;
@@ -224,6 +263,9 @@ impl Sums {
         add(&mut self.recv_waits, stats.recv_waits_total);
         add(&mut self.recv_wait_ns, stats.recv_wait_total_ns);
         add(&mut self.cancelled_receives, stats.recv_given_up_total);
+        let [sends, receives] = &mut self.waits;
+        Waits::add(sends, stats.send_wait_histogram);
+        Waits::add(receives, stats.recv_wait_histogram);
     }
 
     fn add_dead(&mut self, retired: &RetiredSnapshot) {
@@ -242,6 +284,9 @@ impl Sums {
         add(&mut self.recv_waits, sums.recv_waits_total);
         add(&mut self.recv_wait_ns, sums.recv_wait_total_ns);
         add(&mut self.cancelled_receives, sums.recv_given_up_total);
+        let [sends, receives] = &mut self.waits;
+        Waits::add(sends, sums.send_wait_histogram);
+        Waits::add(receives, sums.recv_wait_histogram);
     }
 }
 

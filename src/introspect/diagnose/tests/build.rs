@@ -65,6 +65,8 @@ impl Program {
             recv_waits_total: 0,
             recv_wait_total_ns: 0,
             recv_given_up_total: 0,
+            send_wait_histogram: None,
+            recv_wait_histogram: None,
             full_total: 0,
             closed_total: 0,
             discarded: 0,

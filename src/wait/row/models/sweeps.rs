@@ -221,7 +221,7 @@ fn one_sender_is_shown_once() {
                 queue.begin()
             }
         });
-        let (totals, waiting) = queue.0.visit();
+        let (totals, waiting, _) = queue.0.visit();
         assert!(waiting.len() <= 1, "{} of one", waiting.len());
         assert_eq!(totals.waiting + totals.granted, waiting.len() as u64);
         queue.leave(sender.join().unwrap());
