@@ -177,7 +177,9 @@ mod tests {
     #[test]
     fn buckets_are_sums_and_the_last_has_all() {
         let mut long = LongWaits::default();
-        [50_000_000, 2_000_000_000, 1 << 60].into_iter().for_each(|waited| long.count(waited));
+        for waited in [50_000_000, 2_000_000_000, 1 << 60] {
+            long.count(waited);
+        }
         let mut waits = WaitHistogram::default();
         waits.add(7, 70_000_000_000, || long);
         let buckets: Vec<_> = waits.buckets().map(|(_, n)| n).collect();
