@@ -22,8 +22,8 @@ pub(crate) mod snapshot;
 pub use diagnose::Watch;
 pub use diagnose::{
     Behind, Blind, ChannelRef, DIAGNOSIS_SCHEMA, Diagnoser, Diagnosis, Evidence, Finding,
-    FindingKind, Grant, Hop, LookError, Party, Receiver, Receiving, Settings, SettingsError, Side,
-    Verdict,
+    FindingKind, Grant, Hop, LeftOut, LookError, Party, Receiver, Receiving, Settings,
+    SettingsError, Side, Verdict,
 };
 pub use graph::{Edge, Graph, Node, NodeKind, Subject, Why};
 pub use json::{ReadError, SCHEMA};
@@ -32,7 +32,9 @@ pub use json::{ReadError, SCHEMA};
 /// write them in the same way; may change with every version.
 #[doc(hidden)]
 pub mod text {
-    pub use super::diagnose::draw::{Drawing, Edge, Mark, Node, Shape, dot_text, mermaid_text};
+    pub use super::diagnose::draw::{
+        Drawing, Edge, Mark, Node, Shape, dot_text, last_receiver, mermaid_text,
+    };
     pub use super::diagnose::words::{GLUE, count, counted, duration, exact, line, percent, rate};
 
     /// Whether bounded channels are made as small as `PARSHALL_SQUEEZE` says.
@@ -41,5 +43,15 @@ pub mod text {
     /// The first line of a report.
     pub fn headline(diagnosis: &super::Diagnosis) -> String {
         diagnosis.headline()
+    }
+
+    /// `12.4 s`, or `seen for 12.4 s` if nobody knows when it began.
+    pub fn lasted(finding: &super::Finding) -> String {
+        finding.lasted()
+    }
+
+    /// `STUCK`, `likely STUCK` or `worth knowing`.
+    pub fn standing(verdict: super::Verdict) -> &'static str {
+        verdict.standing()
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::behind::{short, tally};
+use super::bound::Found;
 use super::liveness::{Holder, Liveness};
 use super::scene::{Groups, Scene, Wait};
-use super::{Behind, Evidence, Finding, FindingKind, Hop, Side, Verdict};
+use super::{Behind, Evidence, Finding, FindingKind, Hop, Side, Verdict, bound};
 
 const SIDES: [Side; 3] = [Side::Send, Side::Receive, Side::Close];
 
@@ -112,11 +113,11 @@ impl Needs {
     }
 }
 
-/// What was found, and for each channel whether it hangs on it.
-pub(super) fn find(scene: &Scene<'_>, life: &Liveness) -> (Vec<Finding>, Vec<bool>) {
-    let (mut findings, mut covered) = (Vec::new(), vec![false; scene.order.len()]);
+/// For each channel whether it hangs on what was found.
+pub(super) fn find(scene: &Scene<'_>, life: &Liveness, findings: &mut Found) -> Vec<bool> {
+    let mut covered = vec![false; scene.order.len()];
     if !life.doomed.contains(&true) {
-        return (findings, covered);
+        return covered;
     }
     let needs = Needs::of(scene, life);
     let doomed = (0..needs.actors).filter(|&a| life.doomed[a as usize]);
@@ -135,10 +136,11 @@ pub(super) fn find(scene: &Scene<'_>, life: &Liveness) -> (Vec<Finding>, Vec<boo
         let first = component.iter().filter(|&&node| node < needs.actors);
         let first = first.min_by_key(|&&node| scene.actors[node as usize].task);
         if let Some(&first) = first.filter(|_| is_last && component.len() > 1) {
-            findings.extend(tell(scene, life, &needs, component, first, &mut covered, &mut hang));
+            let found = tell(scene, life, &needs, component, first, &mut covered, &mut hang);
+            found.into_iter().for_each(|found| findings.push(found));
         }
     }
-    (findings, covered)
+    covered
 }
 
 /// The finding about one component.
@@ -178,6 +180,9 @@ fn tell(
             kind: FindingKind::Futurelock,
             verdict: if left { Verdict::Stuck } else { Verdict::Proven },
             since_ns: grant.is.granted_at_ns?,
+            since_known: true,
+            more_channels: 0,
+            more_tasks: 0,
             seen_ns: scene.now(),
             channels: vec![channel.clone()],
             tasks: vec![scene.party(holder)],
@@ -194,20 +199,27 @@ fn tell(
         });
     }
     let cycle = needs.cycle(first);
-    let members: Vec<u32> = cycle.iter().copied().filter(|&node| node < needs.actors).collect();
+    let mut members: Vec<u32> = cycle.iter().copied().filter(|&node| node < needs.actors).collect();
     let aside = members.iter().copied().collect();
-    let hops = hops(scene, life, needs, &cycle);
+    let mut hops = hops(scene, life, needs, &cycle);
+    let since_ns = hops.iter().map(|hop| hop.since_ns).max()?;
     let behind = behind(scene, &actors, &aside, covered, hang);
+    let all: HashSet<u64> = hops.iter().map(|hop| hop.channel.channel_id).collect();
+    bound::list(&mut hops);
     let mut channels: Vec<_> = hops.iter().map(|hop| hop.channel.clone()).collect();
     let mut seen = HashSet::new();
-    channels.retain(|channel| seen.insert(channel.id.clone()));
+    channels.retain(|channel| seen.insert(channel.channel_id));
+    let more_tasks = bound::list(&mut members);
     Some(Finding {
         kind: FindingKind::Deadlock,
         verdict: if rests.is_empty() { Verdict::Proven } else { Verdict::Conditional },
-        since_ns: hops.iter().map(|hop| hop.since_ns).max()?,
+        since_ns,
+        since_known: true,
         seen_ns: scene.now(),
+        more_channels: (all.len() - channels.len()) as u64,
         channels,
         tasks: members.iter().map(|&a| scene.party(a)).collect(),
+        more_tasks,
         victims: behind.senders + behind.receivers,
         assumption: (!rests.is_empty()).then(|| assumption(scene, &rests)),
         evidence: Evidence::Deadlock { cycle: hops, behind },
@@ -233,24 +245,18 @@ fn hops(scene: &Scene<'_>, life: &Liveness, needs: &Needs, cycle: &[u32]) -> Vec
     steps.filter_map(hop).collect()
 }
 
-/// `the receiver of "acks" or "wal" is shared or was moved since receive 812, 40`.
+/// ``another task has or shares the receiver of `acks` or `wal` ``.
 fn assumption(scene: &Scene<'_>, rests: &[u32]) -> String {
     // What a person reads to the end.
     const MOST: usize = 8;
     let shown = &rests[..rests.len().min(MOST)];
     let name = |&c: &u32| format!("`{}`", short(&scene.channel(c).stats.label));
     let names: Vec<_> = shown.iter().map(name).collect();
-    let numbers: Vec<_> =
-        shown.iter().map(|&c| scene.channel(c).last_receive.to_string()).collect();
     let more = match rests.len() - shown.len() {
         0 => String::new(),
         n => format!(" or of {n} more"),
     };
-    format!(
-        "the receiver of {}{more} is shared or was moved since receive {}",
-        names.join(" or "),
-        numbers.join(", ")
-    )
+    format!("another task has or shares the receiver of {}{more}", names.join(" or "))
 }
 
 /// Who hangs on `actors`, the `members` aside: the waits on what they should receive, and on what

@@ -1,13 +1,13 @@
 //! Look after look: what is kept between them, and what each says.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::bound::{self, Found};
 use super::liveness::{Liveness, is_accounted_for};
 use super::memory::Memory;
 use super::scene::Scene;
 use super::trend::Trends;
-use super::{Blind, Diagnosis, Finding, Settings};
+use super::{Blind, Diagnosis, Finding, LeftOut, Settings};
 use super::{deadlock, futurelock, rates, rooms, stalled};
 use crate::Snapshot;
 use crate::task::TaskKind;
@@ -60,16 +60,22 @@ impl Diagnoser {
         let now = snapshot.taken_at_ns;
         let first_look_ns = self.memory.as_ref().map_or(now, |memory| memory.taken_at_ns);
         let scene = Scene::new(snapshot, &order, self.memory.as_ref());
-        let findings = findings(&scene, &self.settings, &mut self.trends);
+        let (mut findings, left_out) = findings(&scene, &self.settings, &mut self.trends);
         let blind = blind(&scene);
         drop(scene);
-        self.memory.get_or_insert_default().advance(snapshot, &order);
+        let memory = self.memory.get_or_insert_with(|| Memory::begun_at(now));
+        // What a look says began with it or after the one before it: unless it is the first.
+        for finding in &mut findings {
+            finding.since_known = finding.since_ns != memory.begun_at_ns;
+        }
+        memory.advance(snapshot, &order);
         Ok(Diagnosis {
-            process: snapshot.process.clone(),
+            process: bound::name(&snapshot.process),
             pid: snapshot.pid,
             first_look_ns,
             second_look_ns: now,
             findings,
+            left_out,
             blind,
         })
     }
@@ -96,17 +102,18 @@ fn follows(before: &Memory, snapshot: &Snapshot) -> Result<i64, LookError> {
     Ok(shift)
 }
 
-/// All of them, in their order.
+/// All of them, in their order, and of too many how many are left out.
 fn findings(
     scene: &Scene<'_>,
     settings: &Settings,
     trends: &mut HashMap<u64, Trends>,
-) -> Vec<Finding> {
+) -> (Vec<Finding>, Vec<LeftOut>) {
+    let mut findings = Found::default();
     if scene.before.is_none() {
-        return Vec::new();
+        return findings.into_order();
     }
     let life = Liveness::of(scene);
-    let (mut findings, mut covered) = deadlock::find(scene, &life);
+    let mut covered = deadlock::find(scene, &life, &mut findings);
     drop(life);
     rooms::lost_wakeups(scene, settings, &mut covered, &mut findings);
     futurelock::find(scene, settings, &mut covered, &mut findings);
@@ -115,10 +122,7 @@ fn findings(
     rooms::starved(scene, settings, &mut findings);
     rooms::sender_kept(scene, settings, &mut findings);
     rates::find(scene, settings, trends, &mut findings);
-    // Stable: of what is alike, the channel that was made first.
-    findings
-        .sort_by_key(|found| (found.verdict, Reverse(found.victims), found.kind, found.since_ns));
-    findings
+    findings.into_order()
 }
 
 fn blind(scene: &Scene<'_>) -> Blind {

@@ -25,7 +25,7 @@ impl Diagnosis {
     /// assert!(diagnosis.dot().starts_with("digraph"));
     /// ```
     pub fn dot(&self) -> String {
-        let drawing = Drawing::of(&self.findings);
+        let drawing = Drawing::of_all(self);
         let mut out = String::from("digraph parshall {\n  rankdir=LR;\n  labelloc=t;\n");
         let _ = writeln!(out, "  label=\"{}\";", dot_text(&[plain(&self.headline())]));
         for (n, node) in drawing.nodes.iter().enumerate() {
@@ -58,7 +58,7 @@ impl Diagnosis {
     /// assert!(diagnosis.mermaid().starts_with("flowchart"));
     /// ```
     pub fn mermaid(&self) -> String {
-        let drawing = Drawing::of(&self.findings);
+        let drawing = Drawing::of_all(self);
         let mut out = String::from("flowchart LR\n");
         let mut marked = [Vec::new(), Vec::new()];
         for (n, node) in drawing.nodes.iter().enumerate() {
@@ -88,6 +88,15 @@ impl Diagnosis {
             }
         }
         out
+    }
+}
+
+/// `last receiver, after 812 messages`: so many had been received when it was noted.
+pub fn last_receiver(messages: u64) -> String {
+    match messages {
+        0 => "last receiver".into(),
+        1 => "last receiver, after 1 message".into(),
+        n => format!("last receiver, after {} messages", exact(n)),
     }
 }
 
@@ -192,11 +201,23 @@ impl Drawing {
         for (n, finding) in findings.iter().take(FINDINGS).enumerate() {
             drawing.add(n, finding);
         }
-        if let Some(left) = findings.len().checked_sub(FINDINGS).filter(|left| *left > 0) {
-            let text = format!("and {} more findings", exact(left as u64));
-            drawing.node(String::from("left"), Shape::Crowd, text);
-        }
+        drawing.left_out(findings.len().saturating_sub(FINDINGS) as u64);
         drawing
+    }
+
+    fn of_all(diagnosis: &Diagnosis) -> Self {
+        let (shown, left) = diagnosis.findings.split_at(diagnosis.findings.len().min(FINDINGS));
+        let mut drawing = Self::of(shown);
+        let more: u64 = diagnosis.left_out.iter().map(|left| left.findings).sum();
+        drawing.left_out(left.len() as u64 + more);
+        drawing
+    }
+
+    fn left_out(&mut self, findings: u64) {
+        if findings > 0 {
+            let text = format!("and {} more findings", exact(findings));
+            self.node(String::from("left"), Shape::Crowd, text);
+        }
     }
 
     /// The `n`-th finding.
@@ -289,9 +310,7 @@ impl Drawing {
         let from = self.channel(channel);
         let Some(who) = who else { return };
         let to = self.party(who);
-        let text =
-            number.map_or("received last".into(), |n| format!("received last, {}", exact(n)));
-        self.edge(from, to, &text, false);
+        self.edge(from, to, &last_receiver(number.unwrap_or(0)), false);
     }
 
     /// `end`: for whom the last hop waits.
@@ -301,9 +320,7 @@ impl Drawing {
             let Some(next) = hops.get(n + 1).map(|hop| &hop.who).or(end) else { continue };
             let (from, to) = (self.channel(&hop.channel), self.party(next));
             match hop.last_receive {
-                Some(number) => {
-                    self.edge(from, to, &format!("received last, {}", exact(number)), false);
-                }
+                Some(number) => self.edge(from, to, &last_receiver(number), false),
                 None => self.edge(from, to, "", true),
             }
         }
@@ -374,16 +391,16 @@ mod tests {
         let dot = r##"digraph parshall {
   rankdir=LR;
   labelloc=t;
-  label="parshall: ingest-4711 is STUCK, 12.4 s";
+  label="parshall: ingest-4711 is likely STUCK, 12.4 s";
   n0 [label="wal 8/8\ndeadlock", shape=box, style=filled, fillcolor="#f4cccc"];
   n1 [label="acks 4/4\ndeadlock", shape=box, style=filled, fillcolor="#f4cccc"];
   n2 [label="writer", shape=ellipse];
   n3 [label="flusher", shape=ellipse];
   n4 [label="37 senders", shape=plaintext];
   n2 -> n0 [label="send, 12.4 s"];
-  n0 -> n3 [label="received last, 812", style=dashed];
+  n0 -> n3 [label="last receiver, after 812 messages", style=dashed];
   n3 -> n1 [label="send, 12.4 s"];
-  n1 -> n2 [label="received last, 40", style=dashed];
+  n1 -> n2 [label="last receiver, after 40 messages", style=dashed];
   n4 -> n0 [label="behind it"];
 }
 "##;
@@ -395,9 +412,9 @@ mod tests {
   n3(["flusher"])
   n4[/"37 senders"/]
   n2 -->|"send, 12.4 s"| n0
-  n0 -.->|"received last, 812"| n3
+  n0 -.->|"last receiver, after 812 messages"| n3
   n3 -->|"send, 12.4 s"| n1
-  n1 -.->|"received last, 40"| n2
+  n1 -.->|"last receiver, after 40 messages"| n2
   n4 -->|"behind it"| n0
   classDef stuck fill:#f4cccc,color:#000
   class n0,n1 stuck

@@ -39,6 +39,15 @@ impl Verdict {
             Self::Signal => "signal",
         }
     }
+
+    /// What a program is said to be whose worst finding this is.
+    pub(crate) fn standing(self) -> &'static str {
+        match self {
+            Self::Proven | Self::Stuck => "STUCK",
+            Self::Conditional => "likely STUCK",
+            Self::Signal => "worth knowing",
+        }
+    }
 }
 
 /// What was found.
@@ -106,7 +115,8 @@ impl FindingKind {
     }
 }
 
-/// A channel as findings refer to it, as it was at the second look.
+/// A channel as findings refer to it, as it was at the second look. Of texts that are longer than
+/// 256 bytes the middle is cut out.
 ///
 /// # Examples
 /// On [`Evidence`].
@@ -115,6 +125,8 @@ impl FindingKind {
 pub struct ChannelRef {
     /// As [`ChannelSnapshot::id`](crate::ChannelSnapshot::id).
     pub id: String,
+    /// As [`ChannelStats::channel_id`](crate::ChannelStats::channel_id).
+    pub channel_id: u64,
     /// As [`ChannelStats::label`](crate::ChannelStats::label).
     pub name: String,
     /// Where it was created: `file:line:column`.
@@ -125,7 +137,8 @@ pub struct ChannelRef {
     pub capacity: Option<u64>,
 }
 
-/// A task or a thread as findings refer to it.
+/// A task or a thread as findings refer to it. Of texts that are longer than 256 bytes the middle
+/// is cut out.
 ///
 /// # Examples
 /// On [`Evidence`].
@@ -261,7 +274,8 @@ pub enum Receiving {
     Never,
     /// It waits on other channels: the chain, and at its end what the last `who` is waited for by.
     WaitsFor {
-        /// From the receiver's own wait on. If the last hop waits on the channel that the receiver
+        /// From the receiver's own wait on; of more than 1,000 hops those before the last are left
+        /// out. If the last hop waits on the channel that the receiver
         /// should receive from, it is all of a circle: each waits for the next, as far as is seen.
         chain: Vec<Hop>,
         /// The one at the end of it, whom the last hop waits for; none if that is not known.
@@ -370,7 +384,8 @@ pub struct Receiver {
 pub enum Evidence {
     /// Of [`FindingKind::Deadlock`]: the last hop is waited for by the first.
     Deadlock {
-        /// The cycle, from a place that does not change from look to look.
+        /// The cycle, from a place that does not change from look to look. Of more than 1,000 hops
+        /// those before the last are left out.
         cycle: Vec<Hop>,
         /// Who else hangs on it.
         behind: Behind,
@@ -394,7 +409,7 @@ pub enum Evidence {
     Stalled {
         /// The channel at the *end* of the chain, and who should receive there.
         receiver: Receiver,
-        /// The channels that are stalled for this reason, this first.
+        /// The channels that are stalled for this reason, this first, at most 1,000.
         channels: Vec<ChannelRef>,
         /// Who hangs on it.
         behind: Behind,
@@ -407,7 +422,8 @@ pub enum Evidence {
         running: Vec<Party>,
         /// Threads that are in blocking calls of this library now.
         blocked: Vec<Hop>,
-        /// Channels that are stalled for this reason: it should receive there, or was granted room.
+        /// Channels that are stalled for this reason: it should receive there, or was granted room. At most
+        /// 1,000.
         channels: Vec<ChannelRef>,
         /// Who hangs on these.
         behind: Behind,
@@ -434,7 +450,7 @@ pub enum Evidence {
         receiver: Party,
         /// Senders that are left.
         senders: u64,
-        /// Where they were made, if that is traced.
+        /// Where they were made, if that is traced: at most 1,000 places.
         made_at: Vec<String>,
     },
     /// Of [`FindingKind::Growing`].
@@ -518,13 +534,20 @@ pub struct Finding {
     pub verdict: Verdict,
     /// Since when at least, in nanoseconds since the Unix epoch.
     pub since_ns: i64,
+    /// Whether it began then. False: it was there at the first look already, and nothing in the
+    /// program says since when. It may have begun long before `since_ns`.
+    pub since_known: bool,
     /// When it was last seen: [`Diagnosis::second_look_ns`] of the diagnosis that it is in. So it
     /// has lasted for `seen_ns - since_ns`.
     pub seen_ns: i64,
-    /// The channels that it is about, the worst first.
+    /// The channels that it is about, the worst first: at most 1,000 of them.
     pub channels: Vec<ChannelRef>,
-    /// The tasks and threads that it is about.
+    /// How many channels more it is about.
+    pub more_channels: u64,
+    /// The tasks and threads that it is about: at most 1,000 of them.
     pub tasks: Vec<Party>,
+    /// How many tasks and threads more it is about.
+    pub more_tasks: u64,
     /// How many waits hang on it without being part of it.
     pub victims: u64,
     /// For [`Verdict::Conditional`], the one thing that would make it untrue: a clause that follows
@@ -532,6 +555,25 @@ pub struct Finding {
     pub assumption: Option<String>,
     /// The facts.
     pub evidence: Evidence,
+}
+
+/// Findings that a diagnosis does not list, since it has worse ones enough.
+///
+/// # Examples
+/// ```
+/// let diagnosis = parshall::diagnose();
+/// let more: u64 = diagnosis.left_out.iter().map(|left| left.findings).sum();
+/// println!("{} findings", diagnosis.findings.len() as u64 + more);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// What they are.
+    pub kind: FindingKind,
+    /// How sure.
+    pub verdict: Verdict,
+    /// How many.
+    pub findings: u64,
 }
 
 /// What could not be seen, at the second look.
@@ -576,8 +618,11 @@ pub struct Diagnosis {
     pub first_look_ns: i64,
     /// When the second look began.
     pub second_look_ns: i64,
-    /// What was found: the most certain first, then the most costly.
+    /// What was found: the most certain first, then the most costly. At most 1,000 findings, and
+    /// fewer if they are very long.
     pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub left_out: Vec<LeftOut>,
     /// What could not be seen.
     pub blind: Blind,
 }

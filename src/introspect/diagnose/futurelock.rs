@@ -2,6 +2,7 @@
 //! that it never will.
 
 use super::behind::tally;
+use super::bound::Found;
 use super::scene::{Actor, Scene, Wait};
 use super::trend::age;
 use super::{Evidence, Finding, FindingKind, Settings, Verdict};
@@ -65,7 +66,7 @@ pub(super) fn find(
     scene: &Scene<'_>,
     settings: &Settings,
     covered: &mut [bool],
-    findings: &mut Vec<Finding>,
+    findings: &mut Found,
 ) {
     for c in scene.channels() {
         let stats = &scene.channel(c).stats;
@@ -90,6 +91,9 @@ pub(super) fn find(
             kind: FindingKind::Futurelock,
             verdict: Verdict::Stuck,
             since_ns: granted_at_ns,
+            since_known: true,
+            more_channels: 0,
+            more_tasks: 0,
             seen_ns: scene.now(),
             channels: vec![scene.channel_ref(c)],
             tasks: vec![scene.party(holder)],

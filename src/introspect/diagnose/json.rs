@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{Diagnosis, Finding};
+use super::{Diagnosis, Finding, LeftOut};
 
 /// The name and version of the JSON form of a diagnosis.
 /// `schema/parshall.diagnosis.1.schema.json` describes it.
 pub const DIAGNOSIS_SCHEMA: &str = "parshall.diagnosis/1";
 
 impl Diagnosis {
-    /// The diagnosis as JSON, of schema [`DIAGNOSIS_SCHEMA`]. Names are as they are; `text` is
-    /// [`Finding::text`], where they are cut.
+    /// The diagnosis as JSON, of schema [`DIAGNOSIS_SCHEMA`]. Names are as in [`ChannelRef`] and
+    /// [`Party`](super::Party), ids too; `text` is [`Finding::text`], where they are shorter.
+    ///
+    /// [`ChannelRef`]: super::ChannelRef
     ///
     /// # Examples
     /// ```no_run
@@ -19,6 +21,7 @@ impl Diagnosis {
     /// ```
     pub fn to_json(&self) -> Value {
         let findings: Vec<_> = self.findings.iter().map(Finding::to_json).collect();
+        let left_out: Vec<_> = self.left_out.iter().map(LeftOut::to_json).collect();
         let blind = &self.blind;
         json!({
             "schema": DIAGNOSIS_SCHEMA,
@@ -27,6 +30,7 @@ impl Diagnosis {
             "first_look_ns": self.first_look_ns,
             "second_look_ns": self.second_look_ns,
             "findings": findings,
+            "left_out": left_out,
             "blind": {
                 "waits": blind.waits,
                 "unknown_waits": blind.unknown_waits,
@@ -47,12 +51,25 @@ impl Finding {
             "kind": self.kind.as_str(),
             "verdict": self.verdict.as_str(),
             "since_ns": self.since_ns,
+            "since_known": self.since_known,
             "age_ms": self.seen_ns.saturating_sub(self.since_ns).max(0) / 1_000_000,
             "channels": channels,
             "tasks": tasks,
+            "more_channels": self.more_channels,
+            "more_tasks": self.more_tasks,
             "victims": self.victims,
             "assumption": self.assumption,
             "text": self.text(),
+        })
+    }
+}
+
+impl LeftOut {
+    fn to_json(&self) -> Value {
+        json!({
+            "kind": self.kind.as_str(),
+            "verdict": self.verdict.as_str(),
+            "findings": self.findings,
         })
     }
 }

@@ -16,6 +16,8 @@ pub(super) type WaitKey = (u64, Side, u64);
 pub(super) struct Memory {
     pub(super) process: String,
     pub(super) proc_key: String,
+    /// When the first look was, on the time line of the last.
+    pub(super) begun_at_ns: i64,
     pub(super) taken_at_ns: i64,
     /// By channel id.
     pub(super) channels: Vec<ChannelRow>,
@@ -117,6 +119,11 @@ pub(super) fn is_pending(channel: &ChannelSnapshot) -> bool {
 }
 
 impl Memory {
+    /// That of one that begins to look now.
+    pub(super) fn begun_at(now: i64) -> Self {
+        Self { begun_at_ns: now, ..Self::default() }
+    }
+
     /// Keeps what the next look needs of this one, and forgets the rest.
     pub(super) fn advance(&mut self, snapshot: &Snapshot, order: &[u32]) {
         let channels = || order.iter().map(|&place| &snapshot.channels[place as usize]);
@@ -171,6 +178,7 @@ impl Memory {
 
     /// Moves its times to a line that is ahead by `shift`.
     pub(super) fn shift(&mut self, shift: i64) {
+        self.begun_at_ns = shifted(self.begun_at_ns, shift);
         self.taken_at_ns = shifted(self.taken_at_ns, shift);
         for row in &mut self.channels {
             row.created_at_ns = shifted(row.created_at_ns, shift);

@@ -9,6 +9,7 @@
 //! | `scene` | who is there, who waits for what, and what of that was so before |
 //! | `liveness` | who may get on, and whom they may help |
 //! | `behind` | who hangs on a finding |
+//! | `bound` | how large a diagnosis may become |
 //! | `deadlock` | cycles among those who are left, and who hangs on them |
 //! | `futurelock`, `stalled`, `rooms` | what is stuck, as facts |
 //! | `trend`, `rates` | what is worth knowing |
@@ -115,6 +116,7 @@
 //! task sleeps, is a lost wake-up only after a second, or if the waker is gone.
 
 mod behind;
+mod bound;
 mod deadlock;
 mod diagnoser;
 pub(super) mod draw;
@@ -145,8 +147,8 @@ pub(super) mod words;
 
 pub use diagnoser::{Diagnoser, LookError};
 pub use finding::{
-    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Grant, Hop, Party,
-    Receiver, Receiving, Side, Verdict,
+    Behind, Blind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Grant, Hop, LeftOut,
+    Party, Receiver, Receiving, Side, Verdict,
 };
 pub use json::DIAGNOSIS_SCHEMA;
 pub use settings::{Settings, SettingsError};

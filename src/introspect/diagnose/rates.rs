@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bound::Found;
 use super::memory::Sums;
 use super::scene::Scene;
 use super::trend::{Trends, age};
@@ -29,7 +30,7 @@ pub(super) fn find(
     scene: &Scene<'_>,
     settings: &Settings,
     trends: &mut HashMap<u64, Trends>,
-    findings: &mut Vec<Finding>,
+    findings: &mut Found,
 ) {
     let Some(last) = scene.before else { return };
     let mut kept = HashMap::new();
@@ -78,6 +79,9 @@ impl Seen<'_, '_> {
             kind,
             verdict: Verdict::Signal,
             since_ns,
+            since_known: true,
+            more_channels: 0,
+            more_tasks: 0,
             seen_ns: self.scene.now(),
             channels: vec![self.scene.channel_ref(self.c)],
             tasks: receiver.into_iter().collect(),
@@ -106,7 +110,7 @@ impl Seen<'_, '_> {
         n as f64 / self.between.seconds
     }
 
-    fn growing(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
+    fn growing(&self, row: &mut Trends, findings: &mut Found) {
         let Self { scene, settings, c, between } = self;
         let stats = &scene.channel(*c).stats;
         if stats.bounded {
@@ -138,7 +142,7 @@ impl Seen<'_, '_> {
         }
     }
 
-    fn saturated(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
+    fn saturated(&self, row: &mut Trends, findings: &mut Found) {
         let Self { scene, settings, c, between } = self;
         let stats = &scene.channel(*c).stats;
         let time = between.seconds * 1e3;
@@ -170,7 +174,7 @@ impl Seen<'_, '_> {
         }
     }
 
-    fn turned(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
+    fn turned(&self, row: &mut Trends, findings: &mut Found) {
         let Self { scene, settings, c, between } = self;
         let Sums { full, given_up, .. } = between.sums;
         let kinds = [
@@ -194,7 +198,7 @@ impl Seen<'_, '_> {
         }
     }
 
-    fn lockstep(&self, row: &mut Trends, findings: &mut Vec<Finding>) {
+    fn lockstep(&self, row: &mut Trends, findings: &mut Found) {
         let Self { scene, settings, c, between } = self;
         let stats = &scene.channel(*c).stats;
         let messages = between.received.max(1) as f64;

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use super::words::{self, count, counted, duration, line, name, percent, quoted, rate};
+use super::words::{self, GLUE, count, counted, duration, line, name, percent, quoted, rate};
 use super::{
     Behind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Side, Verdict,
 };
@@ -41,8 +41,10 @@ impl fmt::Display for Diagnosis {
         for finding in shown {
             finding.write(&mut out, "  ", "    ");
         }
-        if !left.is_empty() {
-            words::wrap(&mut out, &tally(left), "  ", "    ");
+        let left = left.iter().map(|finding| (finding.kind, 1));
+        let left = left.chain(self.left_out.iter().map(|left| (left.kind, left.findings)));
+        if let Some(more) = tally(left) {
+            words::wrap(&mut out, &more, "  ", "    ");
         }
         words::wrap(&mut out, &self.blind(), "", "  ");
         f.write_str(out.trim_end_matches('\n'))
@@ -59,7 +61,7 @@ impl Diagnosis {
         let process = name(&self.process);
         match self.findings.first() {
             Some(worst) if self.is_stuck() => {
-                format!("parshall: {process} is STUCK, {}", duration(worst.age()))
+                format!("parshall: {process} is {}, {}", worst.verdict.standing(), worst.lasted())
             }
             Some(_) => format!("parshall: nothing is seen to be stuck in {process}; worth knowing"),
             None if self.first_look_ns == self.second_look_ns => {
@@ -96,18 +98,19 @@ impl Diagnosis {
     }
 }
 
-/// `and 37 more: 30 saturated, 7 refused`.
-fn tally(findings: &[Finding]) -> String {
+/// `and 37 more: 30 saturated, 7 refused`; none if there are none.
+fn tally(findings: impl Iterator<Item = (FindingKind, u64)>) -> Option<String> {
     let mut kinds: Vec<(FindingKind, u64)> = Vec::new();
-    for finding in findings {
-        match kinds.iter_mut().find(|(kind, _)| *kind == finding.kind) {
-            Some((_, n)) => *n += 1,
-            None => kinds.push((finding.kind, 1)),
+    for (kind, more) in findings {
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, n)) => *n += more,
+            None => kinds.push((kind, more)),
         }
     }
+    let all = kinds.iter().map(|(_, n)| n).sum();
     let kinds: Vec<_> =
         kinds.iter().map(|(kind, n)| format!("{} {}", count(*n), kind.in_words())).collect();
-    format!("and {} more: {}", count(findings.len() as u64), kinds.join(", "))
+    (all > 0).then(|| format!("and {} more: {}", count(all), kinds.join(", ")))
 }
 
 impl FindingKind {
@@ -145,6 +148,12 @@ impl Finding {
     /// For how long it has lasted.
     pub(super) fn age(&self) -> i64 {
         self.seen_ns.saturating_sub(self.since_ns)
+    }
+
+    /// `12.4 s`, or `seen for 12.4 s` if nobody knows when it began.
+    pub(crate) fn lasted(&self) -> String {
+        let age = duration(self.age());
+        if self.since_known { age } else { format!("seen for{GLUE}{age}") }
     }
 
     pub(super) fn ago(&self, ns: i64) -> String {
@@ -214,7 +223,7 @@ impl Finding {
                     Side::Close => format!("is closed and `closed` waits{who}"),
                 };
                 vec![
-                    format!("{} {what}, {}", channel.filled(), duration(self.age())),
+                    format!("{} {what}, {}", channel.filled(), self.lasted()),
                     self.verdict("this is a fault of parshall; please report it with this text"),
                 ]
             }
@@ -226,7 +235,7 @@ impl Finding {
         let alone = "it waits for itself, and cannot get on";
         let many = "each waits for the next, and none can get on";
         let verdict = self.verdict(if cycle.len() == 1 { alone } else { many });
-        let chain = format!("{} -> {first}", chain(cycle));
+        let chain = format!("{} -> {first}", chain(cycle, self.more_tasks));
         [chain, verdict].into_iter().chain(hanging(behind)).collect()
     }
 
@@ -278,7 +287,10 @@ impl Finding {
         );
         let why = self.verdict("nobody else can send, or close it by dropping the last sender");
         let places: Vec<_> = made_at.iter().map(|place| line(place, words::WIDTH / 2)).collect();
-        let places = (!places.is_empty()).then(|| format!("made at {}", list(&places)));
+        let places = (!places.is_empty()).then(|| {
+            let more = senders.saturating_sub(places.len() as u64);
+            format!("made at {}", list(&places, more))
+        });
         [head, why].into_iter().chain(places).collect()
     }
 
@@ -299,12 +311,13 @@ impl Finding {
             (None, Some(who)) => format!("; {} receives, but less than is sent", who.shown()),
             (None, None) => "; less is received than is sent".into(),
         };
+        let lasts = if self.since_known { " for " } else { ", " };
         format!(
-            "{} grows: {}, +{} for {}{why}",
+            "{} grows: {}, +{}{lasts}{}{why}",
             channel.shown(),
             counted(channel.len, "message"),
             rate(per_second),
-            duration(self.age()),
+            self.lasted(),
         )
     }
 
@@ -365,7 +378,9 @@ pub(super) fn waits_for(side: Side, channel: &ChannelRef) -> String {
 }
 
 /// `writer -> wal 8/8 -> flusher -> acks 4/4`.
-pub(super) fn chain(hops: &[Hop]) -> String {
+///
+/// `more`: hops that are not in it.
+pub(super) fn chain(hops: &[Hop], more: u64) -> String {
     let hop = |hop: &Hop| {
         let call = match hop.side {
             Side::Send => "",
@@ -377,17 +392,17 @@ pub(super) fn chain(hops: &[Hop]) -> String {
     let shown = if hops.len() > HOPS { HOPS - 1 } else { hops.len() };
     let mut parts: Vec<_> = hops[..shown].iter().map(hop).collect();
     if shown < hops.len() {
-        parts.push(format!("({} more)", count((hops.len() - shown) as u64)));
+        parts.push(format!("({} more)", count((hops.len() - shown) as u64 + more)));
     }
     parts.join(" -> ")
 }
 
-/// `a, b, c and 4 more`.
-pub(super) fn list(items: &[String]) -> String {
+/// `a, b, c and 4 more`; `more`: items that are not in it.
+pub(super) fn list(items: &[String], more: u64) -> String {
     let (shown, left) = items.split_at(items.len().min(NAMES));
-    let more = match left.len() {
+    let more = match left.len() as u64 + more {
         0 => String::new(),
-        n => format!(" and {} more", count(n as u64)),
+        n => format!(" and {} more", count(n)),
     };
     format!("{}{more}", shown.join(", "))
 }
@@ -453,9 +468,9 @@ mod tests {
         let growing = each_kind().into_iter().find(|f| f.kind == FindingKind::Growing).unwrap();
         let report = diagnosis(vec![deadlock(), growing.clone()]).to_string();
         let expected = "\
-parshall: ingest-4711 is STUCK, 12.4 s
+parshall: ingest-4711 is likely STUCK, 12.4 s
   writer -> wal 8/8 -> flusher -> acks 4/4 -> writer
-  deadlock, unless the receiver of `acks` or `wal` is shared or was moved since receive 812, 40
+  deadlock, unless another task has or shares the receiver of `acks` or `wal`
   behind it: 37 senders
 also
   mixer grows: 2,270,000 messages, +0.5 k/s for 3 min; drain waits for peer-1 91 % of the time

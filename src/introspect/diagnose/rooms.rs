@@ -4,18 +4,15 @@
 use std::collections::{HashMap, HashSet};
 
 use super::behind::{MOST, short, tally};
+use super::bound::{self, Found};
 use super::futurelock::{all_wakers_lie, may_be_late, slept_through};
 use super::liveness::is_accounted_for;
 use super::scene::{Scene, Wait};
 use super::trend::age;
 use super::{
-    Behind, ChannelRef, Evidence, Finding, FindingKind, Grant, Party, Receiving, Settings, Side,
-    Verdict,
+    Behind, ChannelRef, Evidence, Finding, FindingKind, Grant, Receiving, Settings, Side, Verdict,
 };
 use crate::task::{TaskKind, TaskRef, TaskState};
-
-/// How long names may be that every finding of a kind repeats, all of them together.
-const BYTES: usize = 1 << 27;
 
 /// What is the same of all.
 fn finding(scene: &Scene<'_>, kind: FindingKind, since_ns: i64, evidence: Evidence) -> Finding {
@@ -37,12 +34,25 @@ fn finding(scene: &Scene<'_>, kind: FindingKind, since_ns: i64, evidence: Eviden
     };
     let verdict = Verdict::Stuck;
     let (seen_ns, assumption) = (scene.now(), None);
-    Finding { kind, verdict, since_ns, seen_ns, channels, tasks, victims, assumption, evidence }
+    Finding {
+        kind,
+        verdict,
+        since_ns,
+        since_known: true,
+        more_channels: 0,
+        more_tasks: 0,
+        seen_ns,
+        channels,
+        tasks,
+        victims,
+        assumption,
+        evidence,
+    }
 }
 
 /// Named tasks that were woken and not polled for long. What is stalled for this reason alone is no
 /// finding of its own.
-pub(super) fn starved(scene: &Scene<'_>, settings: &Settings, findings: &mut Vec<Finding>) {
+pub(super) fn starved(scene: &Scene<'_>, settings: &Settings, findings: &mut Found) {
     let actors = 0..scene.actors.len() as u32;
     let left = actors.clone().filter(|&a| scene.actors[a as usize].is_left_woken());
     let starved: Vec<(u32, i64)> = left
@@ -58,40 +68,30 @@ pub(super) fn starved(scene: &Scene<'_>, settings: &Settings, findings: &mut Vec
         let is = scene.actors[a as usize].is;
         is.is_some_and(|is| is.state == Some(TaskState::Running))
     });
-    let mut running: Vec<_> = running.take(MOST).map(|a| scene.party(a)).collect();
+    let running: Vec<_> = running.take(MOST).map(|a| scene.party(a)).collect();
     let blocked = scene.waits.iter().enumerate().filter(|(_, wait)| {
         let thread = |a: u32| scene.actors[a as usize].task.kind() == TaskKind::Thread;
         wait.is.own_waker && !wait.is_granted() && wait.party.is_some_and(thread)
     });
     let blocked = blocked.take(MOST).filter_map(|(w, _)| scene.hop(w as u32, None));
-    let mut blocked: Vec<_> = blocked.collect();
-    keep_few(&mut running, starved.len(), size);
-    keep_few(&mut blocked, starved.len(), |hop| {
-        let ChannelRef { id, name, location, .. } = &hop.channel;
-        size(&hop.who) + id.len() + name.len() + location.len()
-    });
+    let blocked: Vec<_> = blocked.collect();
     for (a, since) in starved {
         let who = scene.party(a);
-        let (channels, behind) = stalls.remove(&who.task).unwrap_or_default();
+        let Stalls { channels, more, behind } = stalls.remove(&who.task).unwrap_or_default();
         let (running, blocked) = (running.clone(), blocked.clone());
         let evidence = Evidence::Starved { who, running, blocked, channels, behind };
-        findings.push(finding(scene, FindingKind::Starved, since, evidence));
+        let found = finding(scene, FindingKind::Starved, since, evidence);
+        findings.push(Finding { more_channels: more, ..found });
     }
 }
 
-fn size(party: &Party) -> usize {
-    party.id.len() + party.name.len()
-}
-
-/// Leaves out what would take more than [`BYTES`] in all copies together. Ordinary names do not:
-/// but a snapshot from elsewhere may have any.
-fn keep_few<T>(items: &mut Vec<T>, copies: usize, size: impl Fn(&T) -> usize) {
-    let mut left = BYTES / copies;
-    items.retain(|item| {
-        let rest = left.checked_sub(size(item));
-        left = rest.unwrap_or(left);
-        rest.is_some()
-    });
+/// What is stalled since one task does not run.
+#[derive(Default)]
+struct Stalls {
+    channels: Vec<ChannelRef>,
+    /// So many channels are not listed.
+    more: u64,
+    behind: Behind,
 }
 
 /// By task, what is stalled since it does not run: it should receive there, or has all the room
@@ -99,11 +99,11 @@ fn keep_few<T>(items: &mut Vec<T>, copies: usize, size: impl Fn(&T) -> usize) {
 fn stalls_of(
     scene: &Scene<'_>,
     starved: &[(u32, i64)],
-    findings: &mut Vec<Finding>,
-) -> HashMap<TaskRef, (Vec<ChannelRef>, Behind)> {
+    findings: &mut Found,
+) -> HashMap<TaskRef, Stalls> {
     let task = |a: u32| scene.actors[a as usize].task;
     let starved: HashSet<_> = starved.iter().map(|&(a, _)| task(a)).collect();
-    let mut stalls: HashMap<_, (Vec<ChannelRef>, Behind)> = HashMap::new();
+    let mut stalls: HashMap<_, Stalls> = HashMap::new();
     findings.retain_mut(|found| {
         let (why, behind) = match &mut found.evidence {
             Evidence::Stalled { receiver, behind, .. } => {
@@ -120,9 +120,10 @@ fn stalls_of(
         let Some(task) = why.map(|who| who.task).filter(|task| starved.contains(task)) else {
             return true;
         };
-        let (channels, all) = stalls.entry(task).or_default();
-        channels.append(&mut found.channels);
-        all.add(core::mem::take(behind));
+        let its = stalls.entry(task).or_default();
+        its.behind.add(core::mem::take(behind));
+        its.channels.append(&mut found.channels);
+        its.more += found.more_channels + bound::list(&mut its.channels);
         false
     });
     stalls
@@ -134,7 +135,7 @@ pub(super) fn held_permits(
     scene: &Scene<'_>,
     settings: &Settings,
     covered: &mut [bool],
-    findings: &mut Vec<Finding>,
+    findings: &mut Found,
 ) {
     for c in scene.channels() {
         let stats = &scene.channel(c).stats;
@@ -194,7 +195,7 @@ fn grants(scene: &Scene<'_>, c: u32) -> (u64, Vec<Grant>) {
 /// be woken by this channel alone, all senders that are left were made by one task, and nobody is
 /// known to whom it could have given them: no other named task lives. A plain task may have them:
 /// that is the assumption.
-pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut Vec<Finding>) {
+pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut Found) {
     let named = |a: &u32| {
         let actor = &scene.actors[*a as usize];
         actor.task.kind() == TaskKind::Named && actor.is.is_some()
@@ -228,7 +229,7 @@ pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut
             continue;
         }
         let receiver = scene.party(a);
-        let place = made_at.first().map_or(stats.location.as_str(), |place| place);
+        let place = bound::name(made_at.first().map_or(&*stats.location, String::as_str));
         let senders = stats.sender_count;
         let evidence = Evidence::SenderKept {
             channel: scene.channel_ref(c),
@@ -259,7 +260,8 @@ fn made_by_one(scene: &Scene<'_>, c: u32, receiver: u32) -> Option<(u32, Vec<Str
     if senders.len() as u64 != stats.sender_count {
         return None;
     }
-    let made_at = senders.iter().map(|sender| sender.location.to_string()).collect();
+    let places = senders.iter().map(|sender| bound::name(&sender.location));
+    let made_at = places.take(bound::LIST).collect();
     let maker = senders.first()?.task?;
     let one = senders.iter().all(|sender| sender.task == Some(maker));
     if scene.actors[receiver as usize].task == maker {
@@ -281,7 +283,7 @@ pub(super) fn lost_wakeups(
     scene: &Scene<'_>,
     settings: &Settings,
     covered: &mut [bool],
-    findings: &mut Vec<Finding>,
+    findings: &mut Found,
 ) {
     for c in scene.channels() {
         let unserved = || unserved(scene, settings, c);

@@ -18,6 +18,7 @@ pub(super) fn ago(seconds: f64) -> i64 {
 pub(super) fn channel(name: &str, len: u64, capacity: impl Into<Option<u64>>) -> ChannelRef {
     ChannelRef {
         id: format!("mpsc:app:{name}"),
+        channel_id: name.bytes().map(u64::from).sum(),
         name: name.into(),
         location: "src/main.rs:12:34".into(),
         len,
@@ -89,6 +90,9 @@ pub(super) fn finding(kind: FindingKind, verdict: Verdict, evidence: Evidence) -
         kind,
         verdict,
         since_ns: ago(12.4),
+        since_known: true,
+        more_channels: 0,
+        more_tasks: 0,
         seen_ns: SEEN,
         channels,
         tasks,
@@ -105,6 +109,7 @@ pub(crate) fn diagnosis(findings: Vec<Finding>) -> Diagnosis {
         first_look_ns: ago(0.1),
         second_look_ns: SEEN,
         findings,
+        left_out: vec![],
         blind: Blind { waits: 31, uncertain_waits: 5, ..Blind::default() },
     }
 }
@@ -117,9 +122,7 @@ pub(super) fn deadlock() -> Finding {
     ];
     let evidence = Evidence::Deadlock { cycle, behind: behind(37, 0, &[]) };
     Finding {
-        assumption: Some(
-            "the receiver of `acks` or `wal` is shared or was moved since receive 812, 40".into(),
-        ),
+        assumption: Some("another task has or shares the receiver of `acks` or `wal`".into()),
         ..finding(FindingKind::Deadlock, Verdict::Conditional, evidence)
     }
 }
@@ -213,7 +216,7 @@ pub(crate) fn each_kind() -> Vec<Finding> {
         doing(Receiving::Runs { polls: 1204 }),
         doing(Receiving::Woken { since_ns: ago(3.0) }),
         doing(Receiving::Receives),
-        doing(Receiving::Unknown),
+        Finding { since_known: false, ..doing(Receiving::Unknown) },
         doing(Receiving::Gone),
         finding(
             Kind::Starved,
@@ -262,6 +265,20 @@ pub(crate) fn each_kind() -> Vec<Finding> {
                         0.91,
                         Box::new(hop("drain", Side::Send, channel("peer-1", 4, 4), None)),
                     )),
+                    receiver: Some(party("drain")),
+                },
+            )
+        },
+        Finding {
+            since_ns: ago(190.0),
+            since_known: false,
+            ..finding(
+                Kind::Growing,
+                Verdict::Signal,
+                Evidence::Growing {
+                    channel: channel("mixer", 2_271_813, None),
+                    per_second: 500.0,
+                    elsewhere: None,
                     receiver: Some(party("drain")),
                 },
             )

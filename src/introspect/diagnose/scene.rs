@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::memory::{ChannelRow, Memory, TaskRow, waits_of};
-use super::{ChannelRef, Hop, Party, Side};
+use super::{ChannelRef, Hop, Party, Side, bound};
 use crate::task::{TaskKind, TaskRef, TaskState};
 use crate::{ChannelSnapshot, Snapshot, TaskSnapshot, WaitSnapshot};
 
@@ -240,26 +240,19 @@ impl<'a> Scene<'a> {
     }
 
     pub(super) fn channel_ref(&self, c: u32) -> ChannelRef {
-        let channel = self.channel(c);
-        ChannelRef {
-            id: channel.id.clone(),
-            name: channel.stats.label.to_string(),
-            location: channel.stats.location.to_string(),
-            len: channel.stats.queue_len,
-            capacity: channel.stats.capacity,
-        }
+        ChannelRef::of(self.channel(c))
     }
 
     pub(super) fn party(&self, actor: u32) -> Party {
         let Actor { task, is, .. } = &self.actors[actor as usize];
         let number = task.number();
-        let number = || match task.kind() {
+        let known = is.and_then(|is| is.name.as_deref());
+        let name = known.map(bound::name).unwrap_or_else(|| match task.kind() {
             TaskKind::Named | TaskKind::Tokio => format!("task {number}"),
             TaskKind::Thread => format!("thread {number}"),
             TaskKind::Waker => format!("waker {number:x}"),
-        };
-        let name = is.and_then(|is| is.name.as_deref()).map_or_else(number, str::to_owned);
-        Party { task: *task, id: task.node_id_in(&self.snapshot.process), name }
+        });
+        Party { task: *task, id: task.node_id_in(&bound::name(&self.snapshot.process)), name }
     }
 
     /// A wait as a step of a chain. Its owner is known.
@@ -273,6 +266,20 @@ impl<'a> Scene<'a> {
             channel: self.channel_ref(wait.channel),
             last_receive,
         })
+    }
+}
+
+impl ChannelRef {
+    pub(super) fn of(channel: &ChannelSnapshot) -> Self {
+        let stats = &channel.stats;
+        Self {
+            id: bound::name(&channel.id),
+            channel_id: stats.channel_id,
+            name: bound::name(&stats.label),
+            location: bound::name(&stats.location),
+            len: stats.queue_len,
+            capacity: stats.capacity,
+        }
     }
 }
 

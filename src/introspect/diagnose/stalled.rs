@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::behind::tally;
+use super::bound::Found;
 use super::memory::is_pending;
 use super::scene::Scene;
 use super::trend::age;
-use super::{Evidence, Finding, FindingKind, Receiver, Receiving, Settings, Side, Verdict};
+use super::{Evidence, Finding, FindingKind, Receiver, Receiving, Settings, Side, Verdict, bound};
 use crate::task::{TaskKind, TaskState};
 
 /// Since when there is no receive on a channel, and something to receive; none: not long enough, or
@@ -174,12 +175,7 @@ struct Group {
 }
 
 /// One finding an end. Leaves out channels that were told of, and those that lead to them.
-pub(super) fn find(
-    scene: &Scene<'_>,
-    settings: &Settings,
-    covered: &[bool],
-    findings: &mut Vec<Finding>,
-) {
+pub(super) fn find(scene: &Scene<'_>, settings: &Settings, covered: &[bool], findings: &mut Found) {
     let mut groups: BTreeMap<u32, Group> = BTreeMap::new();
     let mut all_ends = None;
     for c in scene.channels().filter(|&c| !covered[c as usize]) {
@@ -196,9 +192,11 @@ pub(super) fn find(
             .or(group.channels.first().copied())
             .map_or(scene.now(), |(since, _)| since);
         let others = group.channels.iter().map(|&(_, c)| c).filter(|&c| c != end);
-        let members: Vec<u32> = core::iter::once(end).chain(others).collect();
+        let mut members: Vec<u32> = core::iter::once(end).chain(others).collect();
         let mut circle = circle(scene, end);
-        let receiver = receiver(scene, end, &circle);
+        let mut shown = circle.clone();
+        let more_tasks = bound::list(&mut shown);
+        let receiver = receiver(scene, end, &shown);
         circle.sort_unstable();
         let waiting = members.iter().flat_map(|&c| scene.waits_on(c));
         let behind = tally(
@@ -217,14 +215,18 @@ pub(super) fn find(
             }
             _ => receiver.who.iter().cloned().collect(),
         };
+        let more_channels = bound::list(&mut members);
         let channels: Vec<_> = members.iter().map(|&c| scene.channel_ref(c)).collect();
         findings.push(Finding {
             kind: FindingKind::Stalled,
             verdict: Verdict::Stuck,
             since_ns,
+            since_known: true,
             seen_ns: scene.now(),
             channels: channels.clone(),
+            more_channels,
             tasks,
+            more_tasks,
             victims: behind.waits(),
             assumption: None,
             evidence: Evidence::Stalled { receiver, channels, behind },

@@ -11,9 +11,8 @@ impl Finding {
         channels: &[ChannelRef],
         behind: &Behind,
     ) -> Vec<String> {
-        let age = duration(self.age());
-        let head =
-            format!("{} is stalled, {age}: {}", receiver.channel.filled(), self.does(receiver));
+        let (channel, lasted) = (receiver.channel.filled(), self.lasted());
+        let head = format!("{channel} is stalled, {lasted}: {}", self.does(receiver));
         let circle = circle(receiver);
         let more: Vec<_> = channels
             .iter()
@@ -21,7 +20,8 @@ impl Finding {
             .filter(|c| circle.iter().copied().flatten().all(|hop| hop.channel.id != c.id))
             .map(ChannelRef::filled)
             .collect();
-        let more = (!more.is_empty()).then(|| format!("so are, for this reason: {}", list(&more)));
+        let more = (!more.is_empty())
+            .then(|| format!("so are, for this reason: {}", list(&more, self.more_channels)));
         let why = self.why(receiver);
         let unseen = "what cannot be seen may still end one of these waits";
         let unseen = circle.map(|_| unseen.into());
@@ -74,7 +74,7 @@ impl Finding {
             }
             Receiving::WaitsFor { chain: hops, .. } if circle(receiver).is_some() => {
                 let first = receiver.who.as_ref().map_or("it".into(), Party::shown);
-                format!("{} -> {first}", chain(hops))
+                format!("{} -> {first}", chain(hops, self.more_tasks))
             }
             // The line before has said it.
             Receiving::WaitsFor { chain, end: None } if chain.len() < 2 => return None,
@@ -86,7 +86,7 @@ impl Finding {
                         Err(nobody) => format!("; {nobody}"),
                     }
                 });
-                format!("{}{}", chain(hops), end.unwrap_or_default())
+                format!("{}{}", chain(hops, 0), end.unwrap_or_default())
             }
             Receiving::Outside => {
                 "that may be a timer, a socket, a lock, a task or another kind of channel".into()
@@ -96,7 +96,7 @@ impl Finding {
                     .into()
             }
             Receiving::Runs { polls } => format!(
-                "it was polled {} between the two looks; its last receive is number {}",
+                "it was polled {} between the two looks; its last receive was message {}",
                 if *polls == 1 { "once".into() } else { format!("{} times", count(*polls)) },
                 exact(last)
             ),
@@ -106,11 +106,11 @@ impl Finding {
             }
             Receiving::Receives => return None,
             Receiving::Unknown => format!(
-                "its last receive is number {}; made by `parshall::task::spawn` it would say more",
+                "its last receive was message {}; made by `parshall::task::spawn` it would say more",
                 exact(last)
             ),
             Receiving::Gone => format!(
-                "its receiver is kept and not polled since receive number {}; created at {location}",
+                "its receiver is kept and not polled since message {}; created at {location}",
                 exact(last)
             ),
         })
@@ -132,15 +132,15 @@ impl Finding {
             .collect();
         let why = match (&running[..], &blocked[..]) {
             ([], []) => "no thread of its runtime polls it".into(),
-            ([], blocked) => list(blocked),
+            ([], blocked) => list(blocked, 0),
             ([one], _) => format!("{one} runs all that time"),
-            (several, _) => format!("these run now: {}", list(several)),
+            (several, _) => format!("these run now: {}", list(several, 0)),
         };
-        let also = (!running.is_empty() && !blocked.is_empty()).then(|| list(&blocked));
+        let also = (!running.is_empty() && !blocked.is_empty()).then(|| list(&blocked, 0));
         let head = format!("{} was woken {age} ago and has not run since", who.shown());
         let stalled: Vec<_> = channels.iter().map(ChannelRef::filled).collect();
-        let stalled =
-            (!stalled.is_empty()).then(|| format!("stalled for this reason: {}", list(&stalled)));
+        let stalled = (!stalled.is_empty())
+            .then(|| format!("stalled for this reason: {}", list(&stalled, self.more_channels)));
         let more = also.into_iter().chain(stalled).chain(hanging(behind));
         [head, self.verdict(&why)].into_iter().chain(more).collect()
     }
@@ -157,7 +157,7 @@ impl Finding {
         let taken = format!(
             "is taken by {}, not by messages, {}",
             counted(permits, "permit"),
-            duration(self.age())
+            self.lasted()
         );
         let who: Vec<_> = grants.iter().map(|grant| grant.who.shown()).collect();
         let given = match grants {
@@ -171,7 +171,7 @@ impl Finding {
             }
             [first, ..] => format!(
                 "was granted to {}, the first {} ago, and is not taken",
-                list(&who),
+                list(&who, 0),
                 self.ago(first.since_ns)
             ),
         };

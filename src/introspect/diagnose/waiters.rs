@@ -1,10 +1,11 @@
 //! Who waits, whether that is a finding or not.
 
+use super::memory::waits_of;
 use super::report::waits_for;
 use super::words::{counted, duration, name, wrap};
 use super::{ChannelRef, Side};
 use crate::task::{TaskKind, TaskRef};
-use crate::{Snapshot, WaitSnapshot};
+use crate::{ChannelSnapshot, Snapshot, WaitSnapshot};
 
 /// How many waits are written out.
 const WAITS: usize = 16;
@@ -12,22 +13,9 @@ const WAITS: usize = 16;
 /// Every wait that is not over, and on what.
 pub(crate) fn waits(
     snapshot: &Snapshot,
-) -> impl Iterator<Item = (Side, &WaitSnapshot, ChannelRef)> {
-    snapshot.channels.iter().flat_map(|channel| {
-        let stats = &channel.stats;
-        let on = move || ChannelRef {
-            id: channel.id.clone(),
-            name: stats.label.to_string(),
-            location: stats.location.to_string(),
-            len: stats.queue_len,
-            capacity: stats.capacity,
-        };
-        let sends = channel.send_waits.iter().filter(|wait| wait.granted_at_ns.is_none());
-        let sides = sends.map(|wait| (Side::Send, wait));
-        let sides = sides.chain(channel.recv_wait.iter().map(|wait| (Side::Receive, wait)));
-        let sides = sides.chain(channel.close_waits.iter().map(|wait| (Side::Close, wait)));
-        sides.map(move |(side, wait)| (side, wait, on()))
-    })
+) -> impl Iterator<Item = (Side, &WaitSnapshot, &ChannelSnapshot)> {
+    let of = |channel| waits_of(channel).map(move |(side, wait)| (side, wait, channel));
+    snapshot.channels.iter().flat_map(of).filter(|(_, wait, _)| wait.granted_at_ns.is_none())
 }
 
 /// Who waits, and for what: a line each, the longest wait first.
@@ -47,7 +35,8 @@ pub(crate) fn waiters(snapshot: &Snapshot) -> String {
     let mut out = String::new();
     for (side, wait, channel) in waits.iter().take(WAITS) {
         let who = wait.task.map_or("somebody".into(), who);
-        let (what, age) = (waits_for(*side, channel), snapshot.taken_at_ns - wait.since_ns);
+        let what = waits_for(*side, &ChannelRef::of(channel));
+        let age = snapshot.taken_at_ns - wait.since_ns;
         wrap(&mut out, &format!("{who} waits {what}, {}", duration(age)), "  ", "    ");
     }
     if let Some(more) = waits.len().checked_sub(WAITS).filter(|more| *more > 0) {

@@ -1,5 +1,6 @@
 //! Every rule on snapshots made by hand.
 
+mod ages;
 mod build;
 mod deadlocks;
 mod facts;
