@@ -35,7 +35,9 @@ pub mod text {
     pub use super::diagnose::draw::{
         Drawing, Edge, Mark, Node, Shape, dot_text, last_receiver, mermaid_text,
     };
-    pub use super::diagnose::words::{GLUE, count, counted, duration, exact, line, percent, rate};
+    pub use super::diagnose::words::{
+        GLUE, count, counted, duration, exact, label, line, percent, rate,
+    };
 
     /// Whether bounded channels are made as small as `PARSHALL_SQUEEZE` says.
     pub const SQUEEZES: bool = cfg!(feature = "testing");

@@ -68,6 +68,16 @@ impl Worst {
         }
     }
 
+    /// For people: no more than the verdict claims.
+    pub(crate) fn standing(self) -> &'static str {
+        match self {
+            Self::Proven => "STUCK, proven",
+            Self::Conditional => "likely STUCK",
+            Self::Stuck => "STUCK",
+            other => other.as_str(),
+        }
+    }
+
     pub(crate) fn is_stuck(self) -> bool {
         self >= Self::Stuck
     }

@@ -1,15 +1,12 @@
 //! What programs answer, without a socket and without a terminal.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::LazyLock;
-use std::task::{Context, Poll};
 
 use parshall::Snapshot;
 use parshall::introspect::Settings;
+use parshall_gauge::fuzzing::Peer;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::address::Address;
@@ -30,8 +27,7 @@ static RUNTIME: LazyLock<Runtime> =
 /// A peer answers with these bytes, at most `piece` at a time, and goes. All texts that are shown
 /// of it; `path` says as what the body is taken.
 pub fn answer(bytes: &[u8], piece: usize, path: u8) -> (Vec<String>, Option<Snapshot>) {
-    let peer = Peer { left: bytes.to_vec(), piece: piece.max(1) };
-    let talk = client::talk(peer, "localhost", "/", MOST);
+    let talk = client::talk(Peer::new(bytes, piece), "localhost", "/", MOST);
     let body = match RUNTIME.block_on(talk) {
         Ok(body) => body,
         Err(error) => return (vec![error.to_string()], None),
@@ -74,40 +70,4 @@ pub(crate) fn model(looks: &[Snapshot]) -> Model {
 
 pub(crate) fn terminal(width: u16, height: u16) -> Terminal<TestBackend> {
     Terminal::new(TestBackend::new(width, height)).expect("it is memory")
-}
-
-struct Peer {
-    left: Vec<u8>,
-    piece: usize,
-}
-
-impl AsyncRead for Peer {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let take = self.piece.min(self.left.len()).min(buf.remaining());
-        let rest = self.left.split_off(take);
-        buf.put_slice(&std::mem::replace(&mut self.left, rest));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Peer {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
 }

@@ -80,16 +80,16 @@ pub(crate) fn table(programs: &[Program], findings: &[String], width: usize) -> 
     let name = names.iter().map(|name| name.width()).chain([7]).max().unwrap_or_default();
     let pid = programs.iter().map(|program| program.hello.pid.to_string().len()).max();
     let pid = pid.unwrap_or_default().max(3);
-    let left = width.saturating_sub(name + 2 + pid + 2 + 11 + 2);
-    let head = format!("{}  {:>pid$}  {:<11}  FINDING", padded("PROGRAM", name), "PID", "WORST");
+    let left = width.saturating_sub(name + 2 + pid + 2 + 13 + 2);
+    let head = format!("{}  {:>pid$}  {:<13}  FINDING", padded("PROGRAM", name), "PID", "STATE");
     let rows = programs.iter().zip(names).zip(findings).map(|((program, name_shown), finding)| {
         let worst = program.hello.worst;
         let style = colour(worst);
         format!(
-            "{}  {:>pid$}  {style}{:<11}{style:#}  {}",
+            "{}  {:>pid$}  {style}{:<13}{style:#}  {}",
             padded(&name_shown, name),
             program.hello.pid,
-            worst.as_str(),
+            worst.standing(),
             line(finding, left)
         )
         .trim_end()
@@ -98,11 +98,11 @@ pub(crate) fn table(programs: &[Program], findings: &[String], width: usize) -> 
     [head].into_iter().chain(rows).collect()
 }
 
-/// `and 290 more: 2 stuck, 288 ok (--all lists them)`.
+/// `and 290 more: 2 STUCK, 288 ok (--all lists them)`.
 fn rest(programs: &[Program]) -> String {
     let kinds = [Worst::Proven, Worst::Conditional, Worst::Stuck, Worst::Signal, Worst::Ok];
     let count = |kind| programs.iter().filter(|program| program.hello.worst == kind).count();
     let kinds = kinds.map(|kind| (kind, count(kind))).into_iter().filter(|(_, n)| *n > 0);
-    let kinds: Vec<_> = kinds.map(|(kind, n)| format!("{n} {}", kind.as_str())).collect();
+    let kinds: Vec<_> = kinds.map(|(kind, n)| format!("{n} {}", kind.standing())).collect();
     format!("and {} more: {} (--all lists them)", programs.len(), kinds.join(", "))
 }

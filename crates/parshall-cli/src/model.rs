@@ -9,6 +9,7 @@ use parshall::task::TaskRef;
 use parshall::{ChannelSnapshot, Snapshot, TaskSnapshot, WaitSnapshot};
 
 use crate::graph::task_name;
+use crate::words;
 
 /// In what order channels are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,9 @@ pub(crate) struct Crowd {
     pub(crate) oldest_ns: i64,
 }
 
+/// A finding, in short.
+pub(crate) type Mark = (Verdict, FindingKind);
+
 /// A channel, and what is known of it beside its snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
@@ -65,7 +69,7 @@ pub(crate) struct Row<'a> {
     /// Messages in and out a second; none before the second look.
     pub(crate) rates: Option<(f64, f64)>,
     /// The worst finding that it is part of.
-    pub(crate) mark: Option<(Verdict, FindingKind)>,
+    pub(crate) mark: Option<Mark>,
 }
 
 impl Row<'_> {
@@ -75,12 +79,12 @@ impl Row<'_> {
     }
 
     /// In a word.
-    pub(crate) fn state(&self) -> &'static str {
+    pub(crate) fn state(&self) -> String {
         let stats = &self.channel.stats;
         let taken = stats.queue_len.saturating_add(stats.reserved);
         let is_full = stats.capacity.is_some_and(|all| taken >= all);
-        match self.mark {
-            Some((_, kind)) => kind.as_str(),
+        let state = match self.mark {
+            Some(mark) => return words::marked(mark),
             None if stats.receiver_closed => "closed",
             None if stats.sender_closed => "no senders",
             None if is_full => "full",
@@ -88,7 +92,8 @@ impl Row<'_> {
                 "idle"
             }
             None => "flows",
-        }
+        };
+        state.to_owned()
     }
 
     /// The age of the oldest wait that is somebody's trouble: a receiver that waits is none.
@@ -172,8 +177,9 @@ pub(crate) struct Model {
     /// Of channels, by number.
     seen: HashMap<u64, Seen>,
     rates: HashMap<u64, (f64, f64)>,
-    /// By the id of the channel.
-    marks: HashMap<String, (Verdict, FindingKind)>,
+    /// The worst finding that each is part of, by the number of the channel, and by task.
+    marks: HashMap<u64, Mark>,
+    task_marks: HashMap<TaskRef, Mark>,
     names: HashMap<TaskRef, String>,
     /// Another process has taken the place of the one that was shown.
     pub(crate) has_restarted: bool,
@@ -192,6 +198,7 @@ impl Model {
             seen: HashMap::new(),
             rates: HashMap::new(),
             marks: HashMap::new(),
+            task_marks: HashMap::new(),
             names: HashMap::new(),
             has_restarted: false,
         }
@@ -211,11 +218,16 @@ impl Model {
         }
         self.measure(&snapshot);
         self.marks.clear();
+        self.task_marks.clear();
         // The worst is first.
         for finding in &diagnosis.findings {
+            let mark = (finding.verdict, finding.kind);
             for channel in &finding.channels {
-                let mark = (finding.verdict, finding.kind);
-                self.marks.entry(channel.id.clone()).or_insert(mark);
+                self.marks.entry(channel.channel_id).or_insert(mark);
+            }
+            // Who receives from a channel that grows is no trouble by itself.
+            for task in finding.tasks.iter().filter(|_| finding.verdict != Verdict::Signal) {
+                self.task_marks.entry(task.task).or_insert(mark);
             }
         }
         self.names = snapshot.tasks.iter().map(|task| (task.task, task_name(task))).collect();
@@ -257,7 +269,7 @@ impl Model {
         Row {
             channel,
             rates: self.rates.get(&channel.stats.channel_id).copied(),
-            mark: self.marks.get(&channel.id).copied(),
+            mark: self.marks.get(&channel.stats.channel_id).copied(),
         }
     }
 
@@ -286,6 +298,11 @@ impl Model {
     /// The name of a task; what is not known has none.
     pub(crate) fn name(&self, task: Option<TaskRef>) -> String {
         task.and_then(|task| self.names.get(&task)).cloned().unwrap_or_else(|| "unknown".into())
+    }
+
+    /// The worst finding that a task is part of, if that is more than a signal.
+    pub(crate) fn mark(&self, task: TaskRef) -> Option<Mark> {
+        self.task_marks.get(&task).copied()
     }
 
     /// The channels whose name, or the name of who waits there, has `filter` in it.

@@ -23,6 +23,11 @@ pub(crate) fn line(text: &str, columns: usize) -> String {
     }
 }
 
+/// The label of a channel, as [`line`]: of one without a name the line number is kept.
+pub(crate) fn label(text: &str, columns: usize) -> String {
+    line(&text::label(text, columns), columns)
+}
+
 /// As [`line`], filled with spaces.
 pub(crate) fn padded(text: &str, columns: usize) -> String {
     let line = line(text, columns);

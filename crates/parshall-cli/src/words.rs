@@ -1,34 +1,67 @@
 //! What a model knows, in words: the same on the screen and on the page.
 
-use parshall::introspect::text::{counted, exact};
-use parshall::task::TaskRef;
-use parshall::{Call, ChannelSnapshot, WaitSnapshot};
+use parshall::introspect::Verdict;
+use parshall::introspect::text::counted;
+use parshall::task::{TaskRef, TaskState};
+use parshall::{Call, ChannelSnapshot, TaskSnapshot, WaitSnapshot};
 
-use crate::model::Model;
-use crate::terminal::{duration, line};
+use crate::model::{Mark, Model};
+use crate::terminal::{duration, label, line, plain};
 
 /// How much of a name is shown in a sentence.
 pub(crate) const NAME: usize = 40;
 
 /// `wal 8/8`, or `mixer 12` if unbounded.
 pub(crate) fn filled(channel: &ChannelSnapshot) -> String {
-    let (name, stats) = (line(&channel.stats.label, NAME), &channel.stats);
-    match stats.capacity {
-        Some(capacity) => format!("{name} {}/{capacity}", stats.queue_len),
-        None => format!("{name} {}", stats.queue_len),
-    }
+    filled_in(channel, usize::MAX)
 }
 
-/// Who should drain a channel, and what that one does instead.
-pub(crate) fn drains(model: &Model, channel: &ChannelSnapshot) -> String {
-    match channel.last_receiver {
+/// As [`filled`], where so many columns are left.
+pub(crate) fn filled_in(channel: &ChannelSnapshot, columns: usize) -> String {
+    let stats = &channel.stats;
+    let fill = match stats.capacity {
+        Some(capacity) => format!("{}/{capacity}", stats.queue_len),
+        None => stats.queue_len.to_string(),
+    };
+    let left = columns.saturating_sub(fill.len() + 1).min(NAME);
+    format!("{} {fill}", label(&stats.label, left))
+}
+
+/// Who should drain a channel, and what that one does instead: a sentence or two.
+pub(crate) fn drains(model: &Model, channel: &ChannelSnapshot) -> Vec<String> {
+    let nobody = match channel.last_receiver {
         Some(task) => {
-            let (name, number) = (line(&model.name(Some(task)), NAME), exact(channel.last_receive));
-            format!("{name} received last, number {number}; it {}", does(model, task))
+            let name = line(&model.name(Some(task)), NAME);
+            let after = match channel.last_receive {
+                0 => "no message yet".into(),
+                n => plain(counted(n, "message")),
+            };
+            let who = format!("who last received: {name}, after {after}");
+            return vec![who, format!("it {}", does(model, task))];
         }
-        None if channel.stats.receiver_closed => "nobody: it is closed".into(),
-        None if channel.stats.recv_total == 0 => "nobody has ever received".into(),
-        None => "nobody is known who has received".into(),
+        None if channel.stats.receiver_closed => "nobody: it is closed",
+        None if channel.stats.recv_total == 0 => "nobody has ever received",
+        None => "nobody is known who has received",
+    };
+    vec![nobody.into()]
+}
+
+/// What a finding is called in a table: `deadlock`, or `deadlock?` if it is conditional.
+pub(crate) fn marked((verdict, kind): Mark) -> String {
+    let unless = if verdict == Verdict::Conditional { "?" } else { "" };
+    format!("{}{unless}", kind.as_str())
+}
+
+/// What a task does, in a word: the worst finding that it is part of, else whether it waits.
+pub(crate) fn state(model: &Model, task: &TaskSnapshot) -> String {
+    model.mark(task.task).map_or_else(|| activity(task).to_owned(), marked)
+}
+
+/// What a task does, in a word. One that sleeps and waits in a channel is waiting.
+pub(crate) fn activity(task: &TaskSnapshot) -> &'static str {
+    match task.state {
+        None | Some(TaskState::Idle) if task.waiting_since_ns.is_some() => "waiting",
+        state => state.map_or("", TaskState::as_str),
     }
 }
 

@@ -48,13 +48,13 @@ fn the_worst_program_is_first_and_the_exit_code_tells() {
     Fake::well("api-1", 1).listen(&sockets, "api-1");
     let (code, out, err) = parshall(runtime.path(), &[]);
     assert_eq!((code, &*err), (0, ""), "{out}");
-    assert_eq!(out, "PROGRAM  PID  WORST        FINDING\napi-1      1  ok\n");
+    assert_eq!(out, "PROGRAM  PID  STATE          FINDING\napi-1      1  ok\n");
 
     Fake::stuck("ingest-2", 2).listen(&sockets, "ingest-2");
     let (code, out, _) = parshall(runtime.path(), &[]);
     assert_eq!(code, 1, "{out}");
     let lines: Vec<_> = out.lines().collect();
-    assert!(lines[1].starts_with("ingest-2    2  stuck "), "{out}");
+    assert!(lines[1].starts_with("ingest-2    2  STUCK "), "{out}");
     assert!(lines[1].contains("wal 1/1") || lines[1].contains("acks 1/1"), "{out}");
     assert!(!out.contains('\u{1b}'), "colours in a pipe: {out}");
 }
@@ -225,7 +225,7 @@ fn the_graph_is_whole_or_around_a_name() {
 
     let (code, _, err) = parshall(runtime.path(), &["graph", "--around", "wa"]);
     assert_eq!(code, 2);
-    assert!(err.contains("called wa; these are like it: mpsc:"), "{err}");
+    assert!(err.contains("called `wa`; names that are like it: `wal`"), "{err}");
     // Without Graphviz.
     let svg = command(runtime.path(), &["graph", "--format", "svg"]).env("PATH", "").output();
     let (code, svg, err) = seen(&svg.unwrap());

@@ -80,7 +80,7 @@ fn other_versions_say_so_and_what_they_add_does_no_harm() {
     later.listen(&sockets, "later");
     let (code, out, err) = parshall(runtime.path(), &[]);
     assert_eq!((code, &*err), (1, ""), "{out}");
-    assert!(out.contains("later      1  stuck"), "{out}");
+    assert!(out.contains("later      1  STUCK"), "{out}");
     let (code, dot, err) = parshall(runtime.path(), &["graph"]);
     assert_eq!((code, &*err), (0, ""));
     assert!(dot.contains("wal 1/1") && dot.contains("label=\"send, "), "{dot}");

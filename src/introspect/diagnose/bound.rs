@@ -3,9 +3,10 @@
 //! task that waits in any number of channels.
 
 use core::cmp::Reverse;
-use core::fmt::{self, Write};
 
-use super::{Finding, FindingKind, LeftOut, Verdict};
+use super::{
+    ChannelRef, Evidence, Finding, FindingKind, Hop, LeftOut, Party, Receiver, Receiving, Verdict,
+};
 
 /// How many bytes of a name, an id or a place are kept.
 const NAME: usize = 256;
@@ -13,8 +14,8 @@ const NAME: usize = 256;
 /// How many channels, tasks or hops a finding lists.
 pub(super) const LIST: usize = 1_000;
 
-/// How many findings a diagnosis lists, and how many bytes they have together when written out. The
-/// worst one is there in any case.
+/// How many findings a diagnosis lists, and how many bytes they have together. The worst one is
+/// there in any case.
 const FINDINGS: usize = 1_000;
 const BYTES: usize = 4 << 20;
 
@@ -101,18 +102,67 @@ fn count(left_out: &mut Vec<LeftOut>, kind: FindingKind, verdict: Verdict) {
     }
 }
 
-/// How long it is, written out: all of its texts, whatever its evidence.
+/// How many bytes it has, with its texts, about.
 fn size(finding: &Finding) -> usize {
-    struct Length(usize);
-    impl fmt::Write for Length {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
-            Ok(())
+    let lists = channels(&finding.channels) + parties(&finding.tasks);
+    let assumption = finding.assumption.as_ref().map_or(0, String::len);
+    size_of_val(finding) + lists + assumption + of_evidence(&finding.evidence)
+}
+
+fn of_evidence(evidence: &Evidence) -> usize {
+    match evidence {
+        Evidence::Deadlock { cycle, behind } => hops(cycle) + parties(&behind.some),
+        Evidence::Futurelock { channel, holder, waits, behind, .. } => {
+            let who = parties([holder]) + hops(waits.as_deref());
+            channels([channel]) + who + parties(&behind.some)
         }
+        Evidence::Stalled { receiver, channels: all, behind } => {
+            of_receiver(receiver) + channels(all) + parties(&behind.some)
+        }
+        Evidence::Starved { who, running, blocked, channels: all, behind } => {
+            let others = parties(running) + hops(blocked) + channels(all);
+            parties([who]) + others + parties(&behind.some)
+        }
+        Evidence::HeldPermits { channel, grants, behind, .. } => {
+            let who = parties(grants.iter().map(|grant| &grant.who));
+            let waits = hops(grants.iter().filter_map(|grant| grant.waits.as_deref()));
+            channels([channel]) + who + waits + parties(&behind.some)
+        }
+        Evidence::SenderKept { channel, receiver, made_at, .. } => {
+            let places: usize = made_at.iter().map(String::len).sum();
+            channels([channel]) + parties([receiver]) + places
+        }
+        Evidence::Growing { channel, elsewhere, receiver, .. } => {
+            let hop = elsewhere.as_ref().map(|(_, hop)| &**hop);
+            channels([channel]) + hops(hop) + parties(receiver)
+        }
+        Evidence::Saturated { channel, receiver, .. } => channels([channel]) + parties(receiver),
+        Evidence::Turned { channel, .. } | Evidence::Lockstep { channel, .. } => {
+            channels([channel])
+        }
+        Evidence::LostWakeup { channel, who, .. } => channels([channel]) + parties(who),
     }
-    let mut length = Length(0);
-    let _ = write!(length, "{finding:?}");
-    length.0
+}
+
+fn of_receiver(receiver: &Receiver) -> usize {
+    let waits = match &receiver.does {
+        Receiving::WaitsFor { chain, end } => hops(chain) + end.as_deref().map_or(0, of_receiver),
+        _ => 0,
+    };
+    channels([&receiver.channel]) + parties(&receiver.who) + waits
+}
+
+fn channels<'a>(all: impl IntoIterator<Item = &'a ChannelRef>) -> usize {
+    let size = |of: &ChannelRef| size_of_val(of) + of.id.len() + of.name.len() + of.location.len();
+    all.into_iter().map(size).sum()
+}
+
+fn parties<'a>(all: impl IntoIterator<Item = &'a Party>) -> usize {
+    all.into_iter().map(|of| size_of_val(of) + of.id.len() + of.name.len()).sum()
+}
+
+fn hops<'a>(all: impl IntoIterator<Item = &'a Hop>) -> usize {
+    all.into_iter().map(|hop| channels([&hop.channel]) + parties([&hop.who])).sum()
 }
 
 #[cfg(test)]

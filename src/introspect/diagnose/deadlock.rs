@@ -6,6 +6,7 @@ use super::behind::{short, tally};
 use super::bound::Found;
 use super::liveness::{Holder, Liveness};
 use super::scene::{Groups, Scene, Wait};
+use super::words::label;
 use super::{Behind, Evidence, Finding, FindingKind, Hop, Side, Verdict, bound};
 
 const SIDES: [Side; 3] = [Side::Send, Side::Receive, Side::Close];
@@ -250,7 +251,10 @@ fn assumption(scene: &Scene<'_>, rests: &[u32]) -> String {
     // What a person reads to the end.
     const MOST: usize = 8;
     let shown = &rests[..rests.len().min(MOST)];
-    let name = |&c: &u32| format!("`{}`", short(&scene.channel(c).stats.label));
+    let name = |&c: &u32| {
+        let shown = label(&scene.channel(c).stats.label, 40);
+        format!("`{}`", short(&shown))
+    };
     let names: Vec<_> = shown.iter().map(name).collect();
     let more = match rests.len() - shown.len() {
         0 => String::new(),

@@ -151,7 +151,8 @@ pub struct Drawing {
 /// A channel, a party, or several.
 #[derive(Debug)]
 pub struct Node {
-    /// What it stands for: `channel ` or `party ` and its id, else `crowd ` and a number.
+    /// What it stands for: `channel ` and its number, `party ` and its id, else `crowd ` and a
+    /// number.
     pub key: String,
     /// Its name, and in which findings it is.
     pub lines: Vec<String>,
@@ -340,7 +341,7 @@ impl Drawing {
     }
 
     fn channel(&mut self, channel: &ChannelRef) -> usize {
-        self.node(format!("channel {}", channel.id), Shape::Channel, channel.filled())
+        self.node(format!("channel {}", channel.channel_id), Shape::Channel, channel.filled())
     }
 
     fn party(&mut self, party: &Party) -> usize {
@@ -358,9 +359,10 @@ impl Drawing {
     /// Says of a node in which finding it is; the first, which is the worst, gives the colour.
     fn mark(&mut self, node: usize, finding: &Finding) {
         let node = &mut self.nodes[node];
-        let kind = finding.kind.in_words();
-        if !node.lines[1..].iter().any(|line| line == kind) {
-            node.lines.push(kind.to_owned());
+        let unless = if finding.verdict == Verdict::Conditional { "?" } else { "" };
+        let kind = format!("{}{unless}", finding.kind.in_words());
+        if !node.lines[1..].contains(&kind) {
+            node.lines.push(kind);
         }
         let signal = finding.verdict == Verdict::Signal;
         node.mark.get_or_insert(if signal { Mark::Signal } else { Mark::Stuck });
@@ -392,8 +394,8 @@ mod tests {
   rankdir=LR;
   labelloc=t;
   label="parshall: ingest-4711 is likely STUCK, 12.4 s";
-  n0 [label="wal 8/8\ndeadlock", shape=box, style=filled, fillcolor="#f4cccc"];
-  n1 [label="acks 4/4\ndeadlock", shape=box, style=filled, fillcolor="#f4cccc"];
+  n0 [label="wal 8/8\ndeadlock?", shape=box, style=filled, fillcolor="#f4cccc"];
+  n1 [label="acks 4/4\ndeadlock?", shape=box, style=filled, fillcolor="#f4cccc"];
   n2 [label="writer", shape=ellipse];
   n3 [label="flusher", shape=ellipse];
   n4 [label="37 senders", shape=plaintext];
@@ -406,8 +408,8 @@ mod tests {
 "##;
         assert_eq!(diagnosis.dot(), dot);
         let mermaid = r#"flowchart LR
-  n0["wal 8#47;8<br/>deadlock"]
-  n1["acks 4#47;4<br/>deadlock"]
+  n0["wal 8#47;8<br/>deadlock#63;"]
+  n1["acks 4#47;4<br/>deadlock#63;"]
   n2(["writer"])
   n3(["flusher"])
   n4[/"37 senders"/]
@@ -541,7 +543,7 @@ mod tests {
                 .map(|n| {
                     let mut hop = cycle[0].clone();
                     hop.who.id = n.to_string();
-                    hop.channel.id = n.to_string();
+                    hop.channel.channel_id = n;
                     hop
                 })
                 .collect();

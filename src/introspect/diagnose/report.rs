@@ -5,7 +5,9 @@
 
 use core::fmt;
 
-use super::words::{self, GLUE, count, counted, duration, line, name, percent, quoted, rate};
+use super::words::{
+    self, GLUE, count, counted, duration, label, line, name, percent, quoted, rate,
+};
 use super::{
     Behind, ChannelRef, Diagnosis, Evidence, Finding, FindingKind, Hop, Party, Side, Verdict,
 };
@@ -348,7 +350,7 @@ impl Party {
 
 impl ChannelRef {
     pub(super) fn shown(&self) -> String {
-        name(&self.name)
+        name(&label(&self.name, words::NAME))
     }
 
     /// `wal 8/8`, or `mixer 1,200` without a capacity. It is not broken between two lines.
@@ -373,7 +375,7 @@ pub(super) fn waits_for(side: Side, channel: &ChannelRef) -> String {
     match side {
         Side::Send => format!("for room in {filled}"),
         Side::Receive => format!("for a message in {filled}"),
-        Side::Close => format!("for {} to be closed", quoted(&channel.name)),
+        Side::Close => format!("for {} to be closed", quoted(&label(&channel.name, words::NAME))),
     }
 }
 

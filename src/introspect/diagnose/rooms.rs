@@ -229,7 +229,7 @@ pub(super) fn sender_kept(scene: &Scene<'_>, settings: &Settings, findings: &mut
             continue;
         }
         let receiver = scene.party(a);
-        let place = bound::name(made_at.first().map_or(&*stats.location, String::as_str));
+        let place = bound::name(made_at.first().map_or(&*stats.location, |place| place));
         let senders = stats.sender_count;
         let evidence = Evidence::SenderKept {
             channel: scene.channel_ref(c),

@@ -1,10 +1,12 @@
 //! Durations, counts and names as a person would write them, and lines that are not too long.
 
+use std::borrow::Cow;
+
 /// How long a line of a report is at most, in characters.
 pub(super) const WIDTH: usize = 100;
 
 /// How much of a name is shown, in characters.
-const NAME: usize = 40;
+pub(super) const NAME: usize = 40;
 
 /// Stands for a space at which no line may end. Names have none: there it is escaped.
 pub const GLUE: char = '\u{a0}';
@@ -112,6 +114,23 @@ pub(super) fn name(text: &str) -> String {
     } else {
         line(text, NAME)
     }
+}
+
+/// What of a channel's label fits into `limit` characters. That of one without a name is the place
+/// where it was made, and in brackets the type of its messages: the line number tells the most,
+/// then the file, the type, and the folders the least.
+pub fn label(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.chars().nth(limit).is_none() {
+        return text.into();
+    }
+    let Some((place, of)) = text.split_once(" (") else { return text.into() };
+    let is_place = place.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u32>().is_ok());
+    if !is_place {
+        return text.into();
+    }
+    let file = place.rsplit('/').next().unwrap_or(place);
+    let both = format!("{file} ({of}");
+    if both.chars().nth(limit).is_none() { both.into() } else { file.into() }
 }
 
 /// A name in backticks.
@@ -285,6 +304,18 @@ mod tests {
         }
         let fits = "x".repeat(NAME);
         assert_eq!(name(&fits), fits);
+    }
+
+    /// Seen to fail with: `crates/app/src/very/deep…ec<Vec<String>>)`.
+    #[test]
+    fn a_label_that_is_cut_keeps_its_line_number() {
+        let long = "crates/app/src/very/deep/folder/main.rs:12 (Vec<Vec<String>>)";
+        assert_eq!(label(long, 100), long);
+        assert_eq!(label(long, NAME), "main.rs:12 (Vec<Vec<String>>)");
+        assert_eq!(label(long, 20), "main.rs:12");
+        for other in ["a name (of a sort) that is no place", "x".repeat(60).as_str(), ""] {
+            assert_eq!(label(other, 20), other);
+        }
     }
 
     /// Seen to fail with: bytes counted; and, without the cut of a word.

@@ -33,12 +33,26 @@ pub(crate) struct Edge {
     pub(crate) is_sure: bool,
 }
 
+/// An entry of a legend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Sign {
+    /// A channel.
+    Box(&'static str),
+    /// A channel that is marked.
+    Full(&'static str),
+    /// A task.
+    Round(&'static str),
+    Arrow(&'static str),
+    Dashed(&'static str),
+}
+
 #[derive(Debug)]
 pub(crate) struct Picture {
     title: String,
     nodes: Vec<Node>,
     edges: Vec<Edge>,
     layout: Layout,
+    legend: &'static [Sign],
 }
 
 impl Picture {
@@ -53,7 +67,12 @@ impl Picture {
             })
             .collect();
         let layout = Layout::of(&sizes, &arrows);
-        Self { title, nodes, edges, layout }
+        Self { title, nodes, edges, layout, legend: &[] }
+    }
+
+    /// With these below it.
+    pub(crate) fn with_legend(self, legend: &'static [Sign]) -> Self {
+        Self { legend, ..self }
     }
 
     pub(crate) fn of(title: String, drawing: &Drawing) -> Self {

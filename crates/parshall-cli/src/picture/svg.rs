@@ -5,7 +5,7 @@ use parshall::introspect::text::{Mark, Shape};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{Route, Size};
-use super::{Node, Picture};
+use super::{Node, Picture, Sign};
 
 /// Of the letters, all of which are equally wide.
 const LETTER: f64 = 7.85;
@@ -17,7 +17,7 @@ const STYLE: &str = "\
 svg{background:#fff;--paper:#fff;color:#1c1e21;--line:#6a7078;--bad:#b3261e;--bad-back:#fbe9e7;--warn:#8a5a00;--warn-back:#fdf3dc}\
 @media(prefers-color-scheme:dark){svg{background:#15171a;--paper:#15171a;color:#e4e6e9;--line:#8d949e;--bad:#ff8f85;--bad-back:#3a1c1a;--warn:#f0c060;--warn-back:#33280f}}\
 text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:currentColor;text-anchor:middle;white-space:pre}\
-.label{font-size:11px}.more{font-size:11px}\
+.label{font-size:11px}.legend{text-anchor:start}.more{font-size:11px}\
 .box{fill:none;stroke:var(--line);stroke-width:1.2}.bad .box{fill:var(--bad-back);stroke:var(--bad);stroke-width:2}\
 .warn .box{fill:var(--warn-back);stroke:var(--warn);stroke-width:2}\
 .back{fill:var(--paper)}.arrow{fill:none;stroke:var(--line);stroke-width:1.3}.tip{fill:var(--line)}.unsure{stroke-dasharray:5 4}";
@@ -44,7 +44,13 @@ impl Render for At {
 
 impl Picture {
     pub(crate) fn svg(&self, is_file: bool) -> String {
-        let (width, height) = self.layout.size;
+        let (mut width, mut height) = self.layout.size;
+        let below = height;
+        if !self.legend.is_empty() {
+            let widest = self.legend.iter().map(|sign| sign.text().width()).max().unwrap_or(0);
+            width = width.max(LEGEND_TEXT + widest as f64 * LABEL_LETTER + 10.0);
+            height += self.legend.len() as f64 * LEGEND_LINE + 10.0;
+        }
         let arrows = self.edges.iter().zip(&self.layout.routes);
         let markup = html! {
             svg xmlns="http://www.w3.org/2000/svg" role="img" class="picture"
@@ -62,9 +68,46 @@ impl Picture {
                         text.label x=(At(x)) y=(At(y + 4.0)) { (edge.text) }
                     }
                 }
+                @for (n, sign) in self.legend.iter().enumerate() {
+                    (legend(*sign, below + n as f64 * LEGEND_LINE + LEGEND_LINE / 2.0))
+                }
             }
         };
         markup.0
+    }
+}
+
+/// Of a legend: the height of a line, and where its text begins.
+const LEGEND_LINE: f64 = 20.0;
+const LEGEND_TEXT: f64 = 66.0;
+
+impl Sign {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Box(text)
+            | Self::Full(text)
+            | Self::Round(text)
+            | Self::Arrow(text)
+            | Self::Dashed(text) => text,
+        }
+    }
+}
+
+fn legend(sign: Sign, y: f64) -> Markup {
+    let class = if matches!(sign, Sign::Full(_)) { "warn" } else { "plain" };
+    let round = if matches!(sign, Sign::Round(_)) { 7.0 } else { 3.0 };
+    html! {
+        g class=(class) {
+            @match sign {
+                Sign::Arrow(_) | Sign::Dashed(_) => {
+                    path.arrow.unsure[matches!(sign, Sign::Dashed(_))]
+                        d={ "M12 " (At(y)) "H50" } {}
+                    polygon.tip points=(format!("58,{y} 49,{} 49,{}", y - 4.0, y + 4.0)) {}
+                }
+                _ => rect.box x="22" y=(At(y - 7.0)) width="30" height="14" rx=(At(round)) {}
+            }
+            text.label.legend x=(At(LEGEND_TEXT)) y=(At(y + 4.0)) { (sign.text()) }
+        }
     }
 }
 

@@ -11,6 +11,9 @@ use crate::model::{Model, Row};
 use crate::terminal::{duration, line, lines as shown_lines, padded, plain, wrapped};
 use crate::words::{self, NAME, filled};
 
+/// How many of a list are lines of a page: nobody scrolls through more.
+const LINES: usize = 1_000;
+
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) text: String,
@@ -96,21 +99,19 @@ fn channel(model: &Model, row: Row<'_>) -> Vec<Line> {
     lines.push(field("held by", format!("{senders}, {} weak{closed}", stats.weak_sender_count)));
 
     lines.push(head("Should drain it"));
-    lines.push(drains(model, channel));
+    lines.extend(drains(model, channel));
     lines.push(head(format!("Waits to receive: {}", usize::from(channel.recv_wait.is_some()))));
     lines.extend(channel.recv_wait.iter().map(|wait| waits(model, None, wait)));
     lines.push(head(format!("Waits to send, in line: {}", channel.send_waits.len())));
-    lines.extend(
-        channel.send_waits.iter().enumerate().map(|(n, wait)| waits(model, Some(n + 1), wait)),
-    );
+    let in_line = |(n, wait)| waits(model, Some(n + 1), wait);
+    lines.extend(first(channel.send_waits.iter().enumerate().map(in_line)));
     if !channel.close_waits.is_empty() {
         lines.push(head(format!("Waits for the end: {}", channel.close_waits.len())));
-        let close = channel.close_waits.iter().enumerate();
-        lines.extend(close.map(|(n, wait)| waits(model, Some(n + 1), wait)));
+        lines.extend(first(channel.close_waits.iter().enumerate().map(in_line)));
     }
     if let Some(senders) = &channel.senders {
         lines.push(head(format!("Senders: {}", senders.len())));
-        for sender in senders {
+        lines.extend(first(senders.iter().map(|sender| {
             let by = sender.task.map(|task| format!(" by {}", line(&model.name(Some(task)), NAME)));
             let text = format!(
                 "  made at {}{}, {} ago",
@@ -118,8 +119,8 @@ fn channel(model: &Model, row: Row<'_>) -> Vec<Line> {
                 by.unwrap_or_default(),
                 ago(sender.since_ns)
             );
-            lines.push(Line { to: sender.task.map(View::Task), ..plain_line(text) });
-        }
+            Line { to: sender.task.map(View::Task), ..plain_line(text) }
+        })));
     }
     lines.push(field("id", line(&channel.id, 120)));
     lines
@@ -136,9 +137,17 @@ fn waits(model: &Model, n: Option<usize>, wait: &WaitSnapshot) -> Line {
     Line { to: wait.task.map(View::Task), ..plain_line(text) }
 }
 
-fn drains(model: &Model, channel: &ChannelSnapshot) -> Line {
+fn drains(model: &Model, channel: &ChannelSnapshot) -> impl Iterator<Item = Line> {
     let to = channel.last_receiver.map(View::Task);
-    Line { to, ..plain_line(format!("  {}", words::drains(model, channel))) }
+    let sentences = words::drains(model, channel).into_iter();
+    sentences.map(move |text| Line { to, ..plain_line(format!("  {text}")) })
+}
+
+/// The first of a long list of lines, and how many are left out.
+fn first(lines: impl ExactSizeIterator<Item = Line>) -> impl Iterator<Item = Line> {
+    let more = lines.len().checked_sub(LINES).filter(|more| *more > 0);
+    let more = more.map(|more| plain_line(format!("  and {} more", exact(more as u64))));
+    lines.take(LINES).chain(more)
 }
 
 fn task(model: &Model, task: TaskRef) -> Vec<Line> {
@@ -152,9 +161,14 @@ fn task(model: &Model, task: TaskRef) -> Vec<Line> {
     if let Some(location) = &known.location {
         lines.push(field("made at", line(location, 80)));
     }
-    if let Some(state) = known.state {
-        let since = known.state_since_ns.map(|ns| format!(", {}", ago(ns))).unwrap_or_default();
-        lines.push(field("state", format!("{}{since}", state.as_str())));
+    if let Some((verdict, kind)) = model.mark(task) {
+        lines.push(field("finding", format!("{}, {}", kind.as_str(), verdict.as_str())));
+    }
+    let activity = words::activity(known);
+    if !activity.is_empty() {
+        let since = known.state_since_ns.or(known.waiting_since_ns);
+        let since = since.map(|ns| format!(", {}", ago(ns))).unwrap_or_default();
+        lines.push(field("state", format!("{activity}{since}")));
     }
     if let Some(polls) = known.polls {
         lines.push(field("polled", counted(polls, "time")));
@@ -164,7 +178,7 @@ fn task(model: &Model, task: TaskRef) -> Vec<Line> {
     }
     let (waits, receives) = model.of_task(task);
     lines.push(head(format!("Waits: {}", waits.len())));
-    for waits in waits {
+    lines.extend(first(waits.into_iter().map(|waits| {
         let (channel, wait) = (waits.row.channel, waits.wait);
         let mut text =
             format!("  {:<12} {:>8}  {}", wait.call.as_str(), ago(wait.since_ns), filled(channel));
@@ -172,13 +186,13 @@ fn task(model: &Model, task: TaskRef) -> Vec<Line> {
             let _ = write!(text, ", {more}");
         }
         let to = Some(View::Channel(channel.stats.channel_id));
-        lines.push(Line { to, ..plain_line(text) });
-    }
-    lines.push(head(format!("Received last from: {}", receives.len())));
-    for row in receives {
+        Line { to, ..plain_line(text) }
+    })));
+    lines.push(head(format!("Was the last to receive from: {}", receives.len())));
+    lines.extend(first(receives.into_iter().map(|row| {
         let to = Some(View::Channel(row.channel.stats.channel_id));
-        lines.push(Line { to, ..plain_line(format!("  {}", filled(row.channel))) });
-    }
+        Line { to, ..plain_line(format!("  {}", filled(row.channel))) }
+    })));
     let process = model.snapshot.as_ref().map_or("", |snapshot| &snapshot.process);
     lines.push(field("id", line(&known.task.node_id_in(process), 120)));
     lines

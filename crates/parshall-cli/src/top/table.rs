@@ -6,8 +6,8 @@ use parshall::introspect::text::rate;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::model::{Crowd, Model, Row};
-use crate::terminal::{duration, line, padded, plain};
-use crate::words::filled;
+use crate::terminal::{duration, label, line, padded, plain};
+use crate::words::{self, filled_in};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Column {
@@ -119,8 +119,7 @@ impl<'a> Channels<'a> {
     fn cell(row: &Row<'_>, crowds: &[Crowd], column: Column, width: usize) -> String {
         let stats = &row.channel.stats;
         match column {
-            Column::Name if stats.label.width() > width => place(&stats.label).to_owned(),
-            Column::Name => stats.label.to_string(),
+            Column::Name => label(&stats.label, width),
             Column::Fill => bar(row.fill(), width),
             Column::Len => {
                 let filled = match stats.capacity {
@@ -140,17 +139,9 @@ impl<'a> Channels<'a> {
             Column::Out => row.rates.map_or("-".into(), |(_, received)| per_second(received)),
             Column::Waits => who(crowds, width),
             Column::Oldest => crowds.first().map_or(String::new(), |c| duration(c.oldest_ns)),
-            Column::State => row.state().into(),
+            Column::State => row.state(),
         }
     }
-}
-
-/// The label of a channel without a name is the place where it was made, and in brackets the type
-/// of its messages: of two such channels the line number tells more than the type.
-fn place(label: &str) -> &str {
-    let Some((place, _)) = label.rsplit_once(" (") else { return label };
-    let is_place = place.rsplit_once(':').is_some_and(|(_, line)| line.parse::<u32>().is_ok());
-    if is_place { place.rsplit('/').next().unwrap_or(place) } else { label }
 }
 
 /// `[###  ]`. What is not empty has one mark at least, and only what is full has all.
@@ -215,22 +206,27 @@ fn who(crowds: &[Crowd], width: usize) -> String {
     shown
 }
 
-/// Widths: state, since, polls, oldest.
-const TASK: [usize; 4] = [9, 7, 7, 7];
+/// Widths: since, polls, oldest.
+const TASK: [usize; 3] = [7, 7, 7];
+
+/// Widths that depend on that of the screen: the name, the state, the waits.
+fn task_widths(width: usize) -> [usize; 3] {
+    let state = if width < 80 { 9 } else { 12 };
+    let room = width.saturating_sub(state + TASK.iter().sum::<usize>() + 5);
+    [room / 2, state, room - room / 2]
+}
 
 fn task_line(cells: [&str; 6], width: usize) -> String {
-    let fixed: usize = TASK.iter().sum::<usize>() + 5;
-    let room = width.saturating_sub(fixed);
-    let name = room / 2;
+    let [name, state_width, waits_width] = task_widths(width);
     let [task, state, since, polls, waits, oldest] = cells;
     format!(
         "{} {} {:>7} {:>7} {} {:>7}",
         padded(task, name),
-        padded(state, TASK[0]),
-        line(since, TASK[1]),
-        line(polls, TASK[2]),
-        padded(waits, room - name),
-        line(oldest, TASK[3])
+        padded(state, state_width),
+        line(since, TASK[0]),
+        line(polls, TASK[1]),
+        padded(waits, waits_width),
+        line(oldest, TASK[2])
     )
 }
 
@@ -245,14 +241,14 @@ pub(crate) fn task(model: &Model, task: &TaskSnapshot, width: usize) -> String {
     let (waits, _) = model.of_task(task.task);
     let more = if waits.len() > 1 { format!(" +{}", waits.len() - 1) } else { String::new() };
     let waits = waits.first().map_or(String::new(), |first| {
-        let (channel, call) = (first.row.channel, first.wait.call.as_str());
-        let label = &channel.stats.label;
-        format!("{call} {}{more}", filled(channel).replacen(label.as_str(), place(label), 1))
+        let call = first.wait.call.as_str();
+        let left = task_widths(width)[2].saturating_sub(call.len() + 1 + more.len());
+        format!("{call} {}{more}", filled_in(first.row.channel, left))
     });
     let name = model.name(Some(task.task));
     let cells = [
         name.as_str(),
-        task.state.map_or("", |state| state.as_str()),
+        &words::state(model, task),
         &ago(task.state_since_ns),
         &task.polls.map_or(String::new(), short),
         &waits,

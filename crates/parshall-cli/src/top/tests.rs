@@ -173,7 +173,7 @@ fn the_pages_and_the_tasks() {
     assert!(matches!(app.view(), View::Channel(_)));
     golden("channel-80.txt", &screen(&mut app, 80, 24));
     let page = screen(&mut app, 80, 24);
-    let drains = "flusher received last, number 1; it waits for room in acks";
+    let drains = "who last received: flusher, after 1 message";
     let drains = page.lines().position(|line| line.contains(drains)).expect(&page);
     press(&mut app, &"j".repeat(drains - 1));
     press(&mut app, "\n");
@@ -406,6 +406,64 @@ fn names_stay_in_their_columns() {
     }
     press(&mut app, "\u{1b}\u{1b}tG");
     assert!(screen(&mut app, 80, 24).contains("1000 channels"));
+}
+
+/// As `looks`, of roots: a deadlock, unless the receivers are elsewhere. Who made `wal` gave it no
+/// name.
+fn likely() -> App {
+    let mut model = Model::new(Settings::default());
+    for mut look in looks() {
+        for task in &mut look.tasks {
+            (task.root, task.wakers) = (true, Some(1));
+        }
+        for channel in &mut look.channels {
+            channel.send_waits.iter_mut().for_each(|wait| wait.own_waker = true);
+            if channel.stats.name == "wal" {
+                channel.stats.label = "crates/app/src/ingest/main.rs:112 (Vec<Row>)".into();
+            }
+        }
+        model.take(look);
+    }
+    App::new(model, (0, 1))
+}
+
+/// Seen to fail with: `STUCK`, `deadlock`, and tasks in it that are `idle`; and a place without its
+/// line.
+#[test]
+fn what_is_conditional_is_likely_and_a_task_in_it_is_marked() {
+    let mut app = likely();
+    for width in [60, 80, 200] {
+        golden(&format!("likely-{width}.txt"), &screen(&mut app, width, 24));
+    }
+    press(&mut app, "t");
+    for width in [60, 80, 200] {
+        golden(&format!("likely-tasks-{width}.txt"), &screen(&mut app, width, 24));
+    }
+    press(&mut app, "/flusher\n\n");
+    let page = screen(&mut app, 80, 24);
+    assert!(page.contains("finding    deadlock, conditional\nstate      waiting, "), "{page}");
+}
+
+/// Seen to fail with: a line for each wait.
+#[test]
+fn a_task_that_waits_in_very_many_channels_has_a_page_that_ends() {
+    let mut model = Model::new(Settings::default());
+    for mut look in looks() {
+        let channel = look.channels.iter().find(|c| c.stats.name == "wal").unwrap().clone();
+        look.channels.clear();
+        for n in 0..20_000 {
+            let mut channel = channel.clone();
+            (channel.stats.channel_id, channel.id) = (n, format!("mpsc:ingest-4711:c{n}"));
+            look.channels.push(channel);
+        }
+        model.take(look);
+    }
+    let mut app = App::new(model, (0, 1));
+    press(&mut app, "t/writer\n\n");
+    assert!(screen(&mut app, 80, 24).contains("Waits: 20000"));
+    press(&mut app, "G");
+    let end = screen(&mut app, 80, 24);
+    assert!(end.contains("and 19,000 more"), "{end}");
 }
 
 #[test]

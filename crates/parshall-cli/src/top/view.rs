@@ -1,5 +1,6 @@
 //! The screen.
 
+use parshall::introspect::text::{self, exact};
 use parshall::introspect::{Finding, Verdict};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,7 +11,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::input::{App, View};
 use super::{page, table};
-use crate::terminal::{duration, line, padded, wrapped};
+use crate::terminal::{line, padded, plain, wrapped};
 
 /// How things stand out, with and without colours. No colour says what no word says.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +72,7 @@ fn title(app: &App, width: usize) -> Line<'static> {
     let worst = model.diagnosis.as_ref().and_then(|diagnosis| diagnosis.findings.first());
     let state = match worst {
         Some(worst) if worst.verdict != Verdict::Signal => {
-            format!("STUCK {}", duration(worst.seen_ns.saturating_sub(worst.since_ns)))
+            format!("{} {}", text::standing(worst.verdict), plain(text::lasted(worst)))
         }
         _ => "nothing is stuck".into(),
     };
@@ -124,10 +125,9 @@ fn findings(app: &App, width: usize, most: usize, theme: Theme) -> Vec<Line<'sta
                 *last = Line::styled(text, style);
             }
         } else {
-            lines.push(Line::raw(format!(
-                "and {} more: r shows them",
-                diagnosis.findings.len() - n
-            )));
+            let left_out: u64 = diagnosis.left_out.iter().map(|left| left.findings).sum();
+            let more = exact((diagnosis.findings.len() - n) as u64 + left_out);
+            lines.push(Line::raw(format!("and {more} more: r shows them")));
             break;
         }
     }
@@ -255,7 +255,8 @@ q         quit, also control-c
 WAITS     who waits: `send` for room, `granted` room that it does
           not take, `recv` for a message, `closed` for the end
 OLDEST    for how long the first of them has waited
-STATE     the worst finding; else full, flows, idle, closed, or
-          no senders";
+STATE     the worst finding, with a ? if that is so unless what
+          the report says; else full, flows, idle, closed, or
+          no senders; of a task waiting, idle, running, ..";
     text.lines().flat_map(|text| page::broken(text, width)).map(Line::raw).collect()
 }

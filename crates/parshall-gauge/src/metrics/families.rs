@@ -99,7 +99,7 @@ const GAUGES: [Family; 11] = [
     ),
     family(
         "parshall_channel_stalled",
-        "Channels in which something is stuck, by what it is",
+        "Channels in which something is stuck or likely stuck, by what it is",
         |it| it.stalled.iter().map(|(&reason, &n)| (Some(("reason", reason)), Gauge(n))).collect(),
     ),
 ];

@@ -54,8 +54,8 @@
 //! | `parshall_channel_waiters` | who waits, by `side`: `send`, `recv`, `close` |
 //! | `parshall_channel_oldest_wait_seconds` | how long the longest of these has lasted; 0: nobody waits |
 //! | `parshall_channel_granted_waiters` | sends that were granted room and have not been polled since |
-//! | `parshall_channel_stalled` | channels in which something is stuck, by `reason`; only where that is so |
-//! | `parshall_findings` | findings by `verdict`: `proven`, `conditional`, `stuck`, `signal` |
+//! | `parshall_channel_stalled` | channels in which something is stuck or likely stuck, by `reason`; only where that is so |
+//! | `parshall_findings` | findings by `verdict`: `proven`, `stuck`; `conditional`, which is likely stuck; `signal` |
 //! | `parshall_deadlocked_tasks` | tasks in a deadlock, by `verdict` |
 //! | `parshall_untracked_channels` | channels of which nothing else is known |
 //!
@@ -95,8 +95,8 @@
 //!
 //! # What it costs
 //!
-//! Nothing between two scrapes. One takes, from the look to the text, medians on two cores that
-//! were busy with much else:
+//! Nothing between two scrapes. One takes, from the look to the text, medians on an Intel
+//! Xeon with two cores that were busy with much else:
 //!
 //! | channels | names | time | text |
 //! |---|---|---|---|

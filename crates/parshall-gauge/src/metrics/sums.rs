@@ -1,6 +1,6 @@
 //! The channels of a program, summed by the name that they were created with.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use parshall::introspect::{Diagnosis, FindingKind, Verdict};
@@ -146,12 +146,21 @@ fn stall(
     known: &mut Identity,
     names: &mut BTreeMap<String, Sums>,
 ) {
+    let stuck = || diagnosis.findings.iter().filter(|found| found.verdict != Verdict::Signal);
+    if stuck().next().is_none() {
+        return;
+    }
+    // As they are there: a finding cuts what is long.
+    let ids: HashMap<u64, &str> =
+        snapshot.channels.iter().map(|it| (it.stats.channel_id, &*it.id)).collect();
     let mut counted = HashSet::new();
-    for finding in diagnosis.findings.iter().filter(|found| found.verdict != Verdict::Signal) {
+    for finding in stuck() {
         let reason = finding.kind.as_str();
         for channel in &finding.channels {
-            if counted.insert((reason, &channel.id)) {
-                let place = first_name(snapshot, &channel.id)
+            if counted.insert((reason, channel.channel_id)) {
+                let id = ids.get(&channel.channel_id);
+                let place = id
+                    .and_then(|id| first_name(snapshot, id))
                     .map_or(OTHER.to_owned(), |name| known.place(&name).into_owned());
                 *names.entry(place).or_default().stalled.entry(reason).or_default() += 1;
             }
@@ -173,8 +182,11 @@ impl Found {
             *by_verdict.entry(finding.verdict).or_default() += 1;
             if finding.kind == FindingKind::Deadlock {
                 let new = finding.tasks.iter().filter(|task| counted.insert(&task.id)).count();
-                *deadlocked.entry(finding.verdict).or_default() += new as u64;
+                *deadlocked.entry(finding.verdict).or_default() += new as u64 + finding.more_tasks;
             }
+        }
+        for left in &diagnosis.left_out {
+            *by_verdict.entry(left.verdict).or_default() += left.findings;
         }
         Self { by_verdict, deadlocked }
     }

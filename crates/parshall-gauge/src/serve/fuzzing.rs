@@ -43,8 +43,7 @@ pub fn answered(bytes: &[u8], piece: usize, on_tcp: bool) -> Vec<u8> {
     let has_end = [&b"\n\r\n"[..], b"\n\n"]
         .iter()
         .any(|end| bytes.windows(end.len()).any(|window| window == *end));
-    let peer =
-        Peer { left: bytes.to_vec(), piece: piece.max(1), has_end, written: written.clone() };
+    let peer = Peer { stays: has_end, written: written.clone(), ..Peer::new(bytes, piece) };
     let router = ROUTERS[usize::from(on_tcp)].clone();
     let done =
         RUNTIME.block_on(async { timeout(LIMIT, answer(peer, router, LIMITS.connection)).await });
@@ -53,11 +52,22 @@ pub fn answered(bytes: &[u8], piece: usize, on_tcp: bool) -> Vec<u8> {
     std::mem::take(&mut *written.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-struct Peer {
+/// One end of a connection: it sends some bytes, a piece at a time, and keeps what it is sent.
+#[derive(Debug)]
+pub struct Peer {
     left: Vec<u8>,
     piece: usize,
-    has_end: bool,
+    /// It waits when it has sent all; else it goes.
+    stays: bool,
     written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Peer {
+    /// One that sends these bytes, at most `piece` at a time, and goes.
+    pub fn new(bytes: &[u8], piece: usize) -> Self {
+        let (left, piece) = (bytes.to_vec(), piece.max(1));
+        Self { left, piece, stays: false, written: Arc::default() }
+    }
 }
 
 impl AsyncRead for Peer {
@@ -66,7 +76,7 @@ impl AsyncRead for Peer {
         _: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.left.is_empty() && self.has_end {
+        if self.left.is_empty() && self.stays {
             return Poll::Pending;
         }
         let take = self.piece.min(self.left.len()).min(buf.remaining());

@@ -2,18 +2,19 @@
 
 use maud::{Markup, html};
 use parshall::WaitSnapshot;
+use parshall::introspect::ChannelRef;
 use parshall::introspect::text::{counted, exact, rate};
 use parshall::task::TaskRef;
 
 use super::super::world::{self, Program, State};
 use super::chart::{Of, chart, table};
-use super::{Part, View, age, channel_href, channels, finding, href, tasks};
+use super::{Part, View, age, channel_href, channels, finding, first_upper, href, tasks};
 use crate::model::Row;
-use crate::terminal::{duration, line, plain};
+use crate::terminal::{duration, label, line, plain};
 use crate::words::{self, NAME, filled};
 
 /// So many of those in line are listed; the others are counted.
-const LINE: usize = 200;
+pub(super) const LINE: usize = 200;
 
 pub(super) fn view(program: &Program, state: &State, id: u64) -> View {
     let to = channel_href(program, id);
@@ -29,7 +30,7 @@ pub(super) fn view(program: &Program, state: &State, id: u64) -> View {
             parts: vec![Part::Block { id: "channel", html }],
         };
     };
-    let name = line(&row.channel.stats.label, NAME);
+    let name = label(&row.channel.stats.label, NAME);
     let head = html! {
         h1 { (filled(row.channel)) " " (channels::state_badge(&row)) }
         (findings(program, state, &row))
@@ -69,7 +70,7 @@ pub(super) fn view(program: &Program, state: &State, id: u64) -> View {
 
 /// What it is part of.
 fn findings(program: &Program, state: &State, row: &Row<'_>) -> Markup {
-    let is_of = |channel: &parshall::introspect::ChannelRef| channel.id == row.channel.id;
+    let is_of = |channel: &ChannelRef| channel.channel_id == row.channel.stats.channel_id;
     let its = state.findings().iter().filter(|finding| finding.channels.iter().any(is_of));
     html! {
         @for (n, finding) in its.take(4).enumerate() {
@@ -93,6 +94,13 @@ pub(super) fn party(program: &Program, state: &State, task: Option<TaskRef>) -> 
             Some(task) => a href=(tasks::task_href(program, task)) { (name) },
             None => (name),
         }
+    }
+}
+
+/// How many of a list are not in its first [`LINE`].
+pub(super) fn more(of: usize, place: &str) -> Markup {
+    html! {
+        @if of > LINE { p { "and " (exact((of - LINE) as u64)) " more" (place) } }
     }
 }
 
@@ -120,7 +128,7 @@ fn line_up(program: &Program, state: &State, title: &str, waits: &[WaitSnapshot]
                     }
                 }
             }
-            @if waits.len() > LINE { p { "and " (exact((waits.len() - LINE) as u64)) " more in line" } }
+            (more(waits.len(), " in line"))
         }
     }
 }
@@ -133,7 +141,7 @@ fn waiting(program: &Program, state: &State, row: &Row<'_>) -> Markup {
     html! {
         h2 { "Who should drain it" }
         p {
-            (words::drains(&state.model, channel)) "."
+            (first_upper(&words::drains(&state.model, channel).join("; "))) "."
             @if let Some(task) = channel.last_receiver {
                 " " a href=(tasks::task_href(program, task)) { "This task" }
             }
@@ -195,6 +203,7 @@ fn facts(program: &Program, state: &State, row: &Row<'_>) -> Markup {
                     }
                 }
             }
+            (more(senders.len(), ""))
         }
     }
 }

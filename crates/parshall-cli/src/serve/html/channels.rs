@@ -9,7 +9,7 @@ use parshall::introspect::text::{counted, rate};
 use super::super::world::{Program, State, Status};
 use super::{Options, Part, SORTS, badge, channel_href, chart, href, name};
 use crate::model::{Crowd, Row, Sort};
-use crate::terminal::{duration, line, plain};
+use crate::terminal::{duration, label, line, plain};
 use crate::words::NAME;
 
 /// How many names of those who wait are shown.
@@ -71,7 +71,7 @@ fn cells(program: &Program, state: &State, row: &Row<'_>, with_program: bool) ->
     };
     html! {
         th scope="row" {
-            a href=(channel_href(program, stats.channel_id)) { (line(&stats.label, NAME)) }
+            a href=(channel_href(program, stats.channel_id)) { (label(&stats.label, NAME)) }
         }
         @if with_program {
             td data-label="Program" { a href=(href(program, "")) { (name(program, state)) } }

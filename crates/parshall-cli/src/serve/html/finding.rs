@@ -8,6 +8,7 @@ use super::super::world::{self, Program, State};
 use super::{Part, View, badge, channel_href, clock, href, tasks};
 use crate::picture::Picture;
 use crate::terminal::{duration, line};
+use crate::words::marked;
 
 /// Its sentences.
 fn sentences(finding: &Finding) -> Vec<String> {
@@ -40,12 +41,13 @@ fn words(finding: &Finding) -> Markup {
 }
 
 fn head(finding: &Finding) -> Markup {
-    let kind = finding.kind.as_str().replace('_', " ");
+    let kind = marked((finding.verdict, finding.kind)).replace('_', " ");
     html! {
         (badge(class(finding.verdict), &kind))
         span.verdict { (finding.verdict.as_str()) }
         span.since {
-            "for " (duration(finding.seen_ns.saturating_sub(finding.since_ns)))
+            @if finding.since_known { "for " } @else { "seen for " }
+            (duration(finding.seen_ns.saturating_sub(finding.since_ns)))
             ", since " (clock(finding.since_ns))
         }
     }
@@ -80,7 +82,7 @@ pub(super) fn picture(state: &State, key: &str) -> Option<Picture> {
 fn node_href(program: &Program, state: &State, key: &str) -> Option<String> {
     let model = &state.model;
     if let Some(id) = key.strip_prefix("channel ") {
-        let row = model.all().find(|row| row.channel.id == id)?;
+        let row = model.channel(id.parse().ok()?)?;
         return Some(channel_href(program, row.channel.stats.channel_id));
     }
     let snapshot = model.snapshot.as_ref()?;
@@ -98,7 +100,9 @@ pub(super) fn view(program: &Program, state: &State, key: &str) -> View {
             @match over {
                 Some(over) => {
                     p {
-                        "It lasted from " (clock(over.finding.since_ns)) " to "
+                        @if over.finding.since_known { "It lasted from " }
+                        @else { "It was seen from " }
+                        (clock(over.finding.since_ns)) " to "
                         (clock(over.finding.seen_ns)) ", for "
                         (duration(over.finding.seen_ns.saturating_sub(over.finding.since_ns)))
                         ". What was said of it last:"
@@ -116,7 +120,7 @@ pub(super) fn view(program: &Program, state: &State, key: &str) -> View {
             parts: vec![Part::Block { id: "finding", html }],
         };
     };
-    let kind = finding.kind.as_str().replace('_', " ");
+    let kind = marked((finding.verdict, finding.kind)).replace('_', " ");
     let drawing = drawing(finding);
     let text = html! {
         div class={ "hero " (class(finding.verdict)) } {
@@ -131,7 +135,7 @@ pub(super) fn view(program: &Program, state: &State, key: &str) -> View {
             }
             figcaption {
                 "Boxes are channels. An arrow leads from whoever waits to what is waited for; \
-                 dashed: it received last, as far as is known. "
+                 dashed: to the last that received from it, as far as is known. "
                 a href={ (to) "/picture.svg" } { "The picture alone" }
             }
         }

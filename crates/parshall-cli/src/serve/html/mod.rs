@@ -27,6 +27,7 @@ use crate::model::Sort;
 use crate::terminal::{duration, line};
 use crate::words::NAME;
 pub(super) use chart::Of;
+use overview::first_upper;
 
 pub(super) const SVG: &str = "image/svg+xml";
 

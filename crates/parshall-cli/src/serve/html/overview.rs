@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use maud::{Markup, html};
+use parshall::introspect::Verdict;
 use parshall::introspect::text::{counted, headline};
-use parshall::introspect::{Finding, Verdict};
 
 use super::super::world::{Program, State, Status, World};
 use super::{Options, Part, View, badge, channels, finding, href, name};
@@ -27,6 +27,8 @@ const CHANNELS: usize = 40;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum How {
     Stuck,
+    /// Stuck, unless what its report says.
+    Likely,
     /// It does not answer.
     Lost,
     Signal,
@@ -41,6 +43,7 @@ fn how(state: &State) -> How {
         (Status::Lost { .. }, _) => How::Lost,
         (_, None) => How::Well,
         (_, Some(Verdict::Signal)) => How::Signal,
+        (_, Some(Verdict::Conditional)) => How::Likely,
         (_, Some(_)) => How::Stuck,
     }
 }
@@ -85,7 +88,7 @@ fn notes(state: &State) -> Markup {
 
 fn class(how: How) -> &'static str {
     match how {
-        How::Stuck => "bad",
+        How::Stuck | How::Likely => "bad",
         How::Lost | How::Signal => "warn",
         How::Well | How::Ended => "well",
     }
@@ -94,6 +97,7 @@ fn class(how: How) -> &'static str {
 fn word(how: How) -> &'static str {
     match how {
         How::Stuck => "stuck",
+        How::Likely => "likely stuck",
         How::Lost => "does not answer",
         How::Signal => "worth knowing",
         How::Well => "nothing stuck",
@@ -102,21 +106,31 @@ fn word(how: How) -> &'static str {
 }
 
 /// What screen readers are told when it changes: without times, which always do.
-fn announcement(stuck: &[String], lost: &[String]) -> Part {
-    let all = |names: &[String]| names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+fn announcement(stuck: &[String], likely: &[String], lost: &[String]) -> Part {
+    let all = |what: &str, names: &[String]| {
+        let first = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+        (!names.is_empty()).then(|| format!("{what}: {first}."))
+    };
+    let mut said: Vec<String> =
+        [all("Stuck", stuck), all("Likely stuck", likely)].into_iter().flatten().collect();
+    if said.is_empty() {
+        said.push("Nothing is seen to be stuck.".into());
+    }
+    said.extend(all("No answer", lost));
     let html = html! {
         p.unseen role="status" {
-            @if stuck.is_empty() { "Nothing is seen to be stuck." }
-            @else { "Stuck: " (all(stuck)) "." }
-            @if !lost.is_empty() { " No answer: " (all(lost)) "." }
+            (said.join(" "))
         }
     };
     Part::Block { id: "announcement", html }
 }
 
-fn first_upper(text: &str) -> String {
-    // Only our own word: a name stays as it is.
-    text.strip_prefix("nothing ").map_or_else(|| text.to_owned(), |rest| format!("Nothing {rest}"))
+pub(super) fn first_upper(text: &str) -> String {
+    // Only our own words: a name stays as it is.
+    [("nothing ", "Nothing "), ("nobody ", "Nobody "), ("nobody:", "Nobody:"), ("who ", "Who ")]
+        .into_iter()
+        .find_map(|(low, high)| Some(format!("{high}{}", text.strip_prefix(low)?)))
+        .unwrap_or_else(|| text.to_owned())
 }
 
 /// All programs.
@@ -135,23 +149,28 @@ pub(super) fn all(world: &World) -> View {
     let named = |wanted: How| -> Vec<String> {
         seen.iter().filter(|(how, ..)| *how == wanted).map(|(_, name, _)| name.clone()).collect()
     };
-    let (stuck, lost) = (named(How::Stuck), named(How::Lost));
+    let (stuck, likely, lost) = (named(How::Stuck), named(How::Likely), named(How::Lost));
     let running = seen.iter().filter(|(how, ..)| *how != How::Ended).count();
     let worst = seen.first().map_or(How::Well, |(how, ..)| *how);
-    let ages = seen.iter().filter(|(how, ..)| *how == How::Stuck).filter_map(|(.., program)| {
+    let ages = seen.iter().filter(|(how, ..)| *how == worst).filter_map(|(.., program)| {
         let state = program.state();
         let worst = state.findings().first()?;
-        Some(worst.seen_ns.saturating_sub(worst.since_ns))
+        let known = if worst.since_known { "for" } else { "seen for" };
+        Some((worst.seen_ns.saturating_sub(worst.since_ns), known))
     });
-    let longest = ages.max().map_or(String::new(), |age| format!(", for {}", duration(age)));
-    let title = match (running, stuck.len()) {
+    let longest =
+        ages.max().map_or(String::new(), |(age, known)| format!(", {known} {}", duration(age)));
+    // Of those that are likely stuck it is said only if none is known to be.
+    let (said, which) =
+        if stuck.is_empty() { ("likely stuck", &likely) } else { ("stuck", &stuck) };
+    let title = match (running, which.len()) {
         (0, _) => "No running program is seen".to_owned(),
         (1, _) => seen.first().map_or(String::new(), |(_, _, program)| {
             first_upper(&sentence(program, &program.state()))
         }),
         (n, 0) => format!("Nothing is seen to be stuck in {n} programs"),
-        (n, 1) => format!("1 of {n} programs is stuck: {}{longest}", stuck[0]),
-        (n, many) => format!("{many} of {n} programs are stuck{longest}"),
+        (n, 1) => format!("1 of {n} programs is {said}: {}{longest}", which[0]),
+        (n, many) => format!("{many} of {n} programs are {said}{longest}"),
     };
     let hero = html! {
         div class={ "hero " (class(worst)) } {
@@ -182,12 +201,12 @@ pub(super) fn all(world: &World) -> View {
             h2 { "Channels" @if shown < of { small { " the worst " (shown) " of " (of) } } }
         }
     };
-    let mark = if stuck.is_empty() { "" } else { "\u{25a0} " };
+    let mark = if stuck.is_empty() && likely.is_empty() { "" } else { "\u{25a0} " };
     View {
         title: format!("{mark}{title} \u{b7} parshall"),
         path: Vec::new(),
         parts: vec![
-            announcement(&stuck, &lost),
+            announcement(&stuck, &likely, &lost),
             Part::Block { id: "hero", html: hero },
             Part::Block { id: "programs", html: list },
             Part::Block { id: "channels-head", html: head },
@@ -266,15 +285,15 @@ pub(super) fn one(program: &Program, state: &State, options: &Options) -> View {
     };
     let (table, shown, of) = channels::of_one(program, state, options);
     let head = html! { (channels::head(program, options, shown, of)) };
-    let is_stuck: &[Finding] = if how == How::Stuck { state.findings() } else { &[] };
-    let stuck: Vec<_> = is_stuck.first().map(|_| name.clone()).into_iter().collect();
-    let lost: Vec<_> = (how == How::Lost).then(|| name.clone()).into_iter().collect();
-    let mark = if stuck.is_empty() { "" } else { "\u{25a0} " };
+    let if_it =
+        |is: How| -> Vec<String> { (how == is).then(|| name.clone()).into_iter().collect() };
+    let (stuck, likely, lost) = (if_it(How::Stuck), if_it(How::Likely), if_it(How::Lost));
+    let mark = if stuck.is_empty() && likely.is_empty() { "" } else { "\u{25a0} " };
     View {
         title: format!("{mark}{title} \u{b7} parshall"),
         path: Vec::new(),
         parts: vec![
-            announcement(&stuck, &lost),
+            announcement(&stuck, &likely, &lost),
             Part::Block { id: "hero", html: hero },
             Part::Block { id: "findings", html: found },
             Part::Block { id: "channels-head", html: head },

@@ -6,7 +6,8 @@ use parshall::introspect::text::{counted, exact};
 use parshall::task::{TaskKind, TaskRef};
 
 use super::super::world::{Program, State};
-use super::{Options, Part, View, age, channel_href, href};
+use super::channel::{LINE, more};
+use super::{Options, Part, View, age, badge, channel_href, href};
 use crate::terminal::{line, plain};
 use crate::words::{self, NAME, filled};
 
@@ -65,7 +66,13 @@ fn cells(program: &Program, state: &State, task: &TaskSnapshot) -> Markup {
         th scope="row" {
             a href=(task_href(program, task.task)) { (line(&model.name(Some(task.task)), NAME)) }
         }
-        td data-label="State" { (task.state.map_or("", |state| state.as_str())) }
+        td data-label="State" {
+            @if model.mark(task.task).is_some() {
+                (badge("bad", &words::state(model, task).replace('_', " ")))
+            } @else {
+                (words::state(model, task))
+            }
+        }
         td.number data-label="For" {
             @if let Some(since) = task.state_since_ns { (age(now, since)) }
         }
@@ -116,7 +123,7 @@ pub(super) fn one(program: &Program, state: &State, wanted: &str) -> View {
                     th scope="col" { "More" }
                 } }
                 tbody {
-                    @for waits in &waits {
+                    @for waits in waits.iter().take(LINE) {
                         tr {
                             th scope="row" {
                                 a href=(channel_href(program, waits.row.channel.stats.channel_id)) {
@@ -131,25 +138,33 @@ pub(super) fn one(program: &Program, state: &State, wanted: &str) -> View {
                     }
                 }
             }
+            (more(waits.len(), ""))
         }
-        h2 { "Received last from " small { (receives.len()) } }
+        h2 { "Was the last to receive from " small { (receives.len()) } }
         ul {
-            @for row in &receives {
+            @for row in receives.iter().take(LINE) {
                 li {
                     a href=(channel_href(program, row.channel.stats.channel_id)) { (filled(row.channel)) }
                 }
             }
         }
+        (more(receives.len(), ""))
         h2 { "What it is" }
         dl {
             @if let Some(location) = &task.location {
                 dt { "Made at" } dd { code { (line(location, 120)) } }
             }
-            @if let Some(state) = task.state {
+            @if let Some((verdict, kind)) = model.mark(task.task) {
+                dt { "Finding" }
+                dd { (kind.as_str().replace('_', " ")) ", " (verdict.as_str()) }
+            }
+            @if !words::activity(task).is_empty() {
                 dt { "State" }
                 dd {
-                    (state.as_str())
-                    @if let Some(since) = task.state_since_ns { ", " (age(now, since)) }
+                    (words::activity(task))
+                    @if let Some(since) = task.state_since_ns.or(task.waiting_since_ns) {
+                        ", " (age(now, since))
+                    }
                 }
             }
             @if let Some(polls) = task.polls {
