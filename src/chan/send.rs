@@ -1,6 +1,7 @@
 //! The sending side: claim and publish at once, or wait for a permit and use it.
 
 use core::future::Future;
+use core::mem::MaybeUninit;
 use core::ops::Deref;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
@@ -110,13 +111,15 @@ impl<T> Chan<T> {
     /// Sends at once, in a poll, or gives the message back and says what its permit needs.
     #[inline(always)]
     pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
-        match self.begin_claim() {
-            Ok(claim) => {
-                self.publish::<OwesValue>(claim, value);
-                Ok(())
-            }
-            Err(missing) => Err((missing, value)),
-        }
+        let claim = match self.begin_claim_plainly() {
+            Ok(claim) => claim,
+            Err(from) => match self.begin_claim(from) {
+                Ok(claim) => claim,
+                Err(missing) => return Err((missing, value)),
+            },
+        };
+        self.publish::<OwesValue>(claim, value);
+        Ok(())
     }
 
     /// [`Chan::try_send_many`] for some of the budget, or what the permit for the first message
@@ -210,30 +213,47 @@ impl<T> Chan<T> {
 }
 
 impl Shared {
-    /// Claims a slot for some of the budget, or says what is missing. That is asked for when
-    /// there is a slot: who has to wait needs none yet.
+    /// Claims a slot for some of the budget where nothing stands in the way, or says where
+    /// [`Shared::begin_claim_apart`] goes on. Budget is asked for when there is a slot: who has to
+    /// wait needs none yet.
     #[inline(always)]
-    pub(super) fn begin_claim(&self) -> Result<Claim, Missing> {
+    pub(super) fn begin_claim_plainly(&self) -> Result<Claim, NotPlain> {
         self.order.begin();
-        let nobody_waits = || self.senders.is_empty();
-        let from = match self.ring.look_plainly::<Any>(nobody_waits) {
-            Ok(tail) => {
-                let Some(budget) = runtime::try_budget() else {
-                    return Err(self.reserve_without_budget());
-                };
-                match self.ring.claim_from(tail) {
-                    Ok(claim) => {
-                        budget.spend();
-                        return Ok(claim);
-                    }
-                    // It goes back, and is there to be asked for again.
-                    Err(from) => from,
-                }
-            }
-            Err(from) if self.ring.looks_full(&from) => return Err(Missing::Room),
-            Err(from) => from,
-        };
+        let tail = self.ring.look_plainly::<Any>(|| self.senders.is_empty())?;
+        let Some(budget) = runtime::try_budget() else { return Err(NotPlain::at(tail)) };
+        // If that fails, the budget goes back, and is there to be asked for again.
+        let claim = self.ring.claim_from(tail)?;
+        budget.spend();
+        Ok(claim)
+    }
+
+    /// Likewise where permits are out, as while senders that were granted room have not used it.
+    #[inline(always)]
+    fn begin_claim_beside_permits(&self, from: NotPlain) -> Result<Claim, NotPlain> {
+        if self.ring.has_room_beside_permits(&from)
+            && self.senders.is_empty()
+            && let Some(budget) = runtime::try_budget()
+        {
+            let claim = self.ring.claim_from(from.tail())?;
+            budget.spend();
+            return Ok(claim);
+        }
+        Err(from)
+    }
+
+    /// Likewise where anything may stand in the way, or says what is missing. The plain case is
+    /// that it is full.
+    #[inline(always)]
+    fn begin_claim_apart(&self, from: NotPlain) -> Result<Claim, Missing> {
+        if self.ring.looks_full(&from) {
+            return Err(Missing::Room);
+        }
         self.begin_claim_slowly(from)
+    }
+
+    #[inline(never)]
+    fn begin_claim(&self, from: NotPlain) -> Result<Claim, Missing> {
+        self.begin_claim_beside_permits(from).or_else(|from| self.begin_claim_apart(from))
     }
 
     #[cold]
@@ -298,6 +318,28 @@ impl Shared {
             let turn = Turn::new(Want::new(Call::Closed, 1));
             let _ = Acquire { shared: self, turn }.await;
             self.saw_end();
+        }
+    }
+}
+
+/// What [`Turn::begin`] came to.
+pub(super) enum Begun {
+    /// No turn was needed.
+    Claimed(Claim),
+    /// The turn is pending.
+    Waits,
+    /// It is over, and has a permit.
+    Acquired,
+    /// It is over, by closure.
+    Closed,
+}
+
+impl From<Poll<Result<(), Closed>>> for Begun {
+    fn from(acquired: Poll<Result<(), Closed>>) -> Self {
+        match acquired {
+            Poll::Pending => Self::Waits,
+            Poll::Ready(Ok(())) => Self::Acquired,
+            Poll::Ready(Err(Closed)) => Self::Closed,
         }
     }
 }
@@ -367,24 +409,69 @@ impl Turn {
         self.go_on(wait, shared, cx)
     }
 
-    /// The first poll; `missing` is what stands between the caller and its permits. The plain case
-    /// is that it has to wait for room.
-    #[inline(always)]
+    /// Goes on with [`Shared::begin_claim_plainly`] for a send: claims a slot all the same, or
+    /// begins a turn. Each way is a function of its own, at whose end the next one begins.
+    #[inline(never)]
     pub(super) fn begin(
+        turn: &mut MaybeUninit<Self>,
+        from: NotPlain,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Begun {
+        if shared.ring.seems_full(&from) {
+            Self::begin_apart(turn, from, shared, cx)
+        } else {
+            Self::begin_beside_permits(turn, from, shared, cx)
+        }
+    }
+
+    #[inline(never)]
+    fn begin_beside_permits(
+        turn: &mut MaybeUninit<Self>,
+        from: NotPlain,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Begun {
+        match shared.begin_claim_beside_permits(from) {
+            Ok(claim) => Begun::Claimed(claim),
+            Err(from) => Self::begin_apart(turn, from, shared, cx),
+        }
+    }
+
+    /// The plain case is that it has to wait for room.
+    #[inline(never)]
+    fn begin_apart(
+        turn: &mut MaybeUninit<Self>,
+        from: NotPlain,
+        shared: &Shared,
+        cx: &mut Context<'_>,
+    ) -> Begun {
+        let missing = match shared.begin_claim_apart(from) {
+            Ok(claim) => return Begun::Claimed(claim),
+            Err(missing) => missing,
+        };
+        let turn = turn.write(Self::new(Want::new(Call::Send, 1)));
+        if missing == Missing::Room {
+            let wait = turn.register_in(&shared.senders, shared, cx.waker());
+            if wait == Wait::Pending {
+                return Begun::Waits;
+            }
+            turn.go_on(wait, shared, cx).into()
+        } else {
+            turn.begin_without_wait(missing, shared, cx).into()
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_without_wait(
         &mut self,
         missing: Missing,
         shared: &Shared,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
-        if missing == Missing::Room {
-            match self.register(shared, cx.waker()) {
-                Wait::Pending => Poll::Pending,
-                over => self.go_on(over, shared, cx),
-            }
-        } else {
-            self.held = missing == Missing::Budget;
-            if self.held { self.poll_slowly(shared, cx) } else { Poll::Ready(Err(Closed)) }
-        }
+        self.held = missing == Missing::Budget;
+        if self.held { self.poll_held(shared, cx) } else { Poll::Ready(Err(Closed)) }
     }
 
     #[cold]
@@ -438,7 +525,7 @@ impl Turn {
         wait
     }
 
-    /// Begins to wait. (Compiled in this crate, where all that it calls is inlined.)
+    #[cold]
     #[inline(never)]
     fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
         self.register_in(&shared.senders, shared, waker)

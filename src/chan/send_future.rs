@@ -7,10 +7,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::Chan;
-use super::send::{Closed, Missing, Turn};
+use super::send::{Begun, Closed, Turn};
 use crate::ring::Refused;
 use crate::unwind::{OwesNothing, OwesValue};
-use crate::wait::{Call, Want};
 
 impl<T> Chan<T> {
     /// Sends a message, waiting in line for room.
@@ -63,30 +62,29 @@ impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
         if this.stage != Stage::New {
             return this.poll_turn(cx);
         }
-        match this.chan.begin_claim() {
-            Ok(claim) => {
-                let value = this.take();
-                this.chan.publish::<OwesValue>(claim, value);
-                Poll::Ready(Ok(()))
-            }
-            Err(missing) => this.begin_turn(missing, cx),
-        }
+        let claim = match this.chan.begin_claim_plainly() {
+            Ok(claim) => claim,
+            Err(from) => match Turn::begin(&mut this.turn, from, this.chan, cx) {
+                Begun::Claimed(claim) => claim,
+                Begun::Waits => {
+                    this.stage = Stage::Waiting;
+                    return Poll::Pending;
+                }
+                Begun::Acquired => return this.finish_slowly(Ok(())),
+                Begun::Closed => return this.finish_slowly(Err(Closed)),
+            },
+        };
+        let value = this.take();
+        this.chan.publish::<OwesValue>(claim, value);
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<T, E: GivesBack<T>> Send<'_, T, E> {
-    #[inline]
-    fn begin_turn(&mut self, missing: Missing, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let turn = self.turn.write(Turn::new(Want::new(Call::Send, 1)));
-        self.stage = Stage::Waiting;
-        let acquired = turn.begin(missing, self.chan, cx);
-        if acquired.is_pending() { Poll::Pending } else { self.finish_slowly(acquired) }
-    }
-
     #[cold]
     #[inline(never)]
-    fn finish_slowly(&mut self, acquired: Poll<Result<(), Closed>>) -> Poll<Result<(), E>> {
-        self.finish(acquired)
+    fn finish_slowly(&mut self, acquired: Result<(), Closed>) -> Poll<Result<(), E>> {
+        self.finish(Poll::Ready(acquired))
     }
 
     #[inline(never)]

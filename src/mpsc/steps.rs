@@ -124,3 +124,23 @@ fn what_lay_in_a_place_that_was_passed_is_not_lost() {
     assert_eq!(look(&mut second.borrow_mut()), Poll::Ready(3));
     assert_eq!(look(&mut first), Poll::Ready(3));
 }
+
+/// Between the step that gives a permit back and the one that hands it to the first in line there
+/// is room, and another permit is out: even so nobody overtakes who waits.
+///
+/// Seen to fail with: no look at who waits in `begin_claim_beside_permits`.
+#[test]
+fn nobody_overtakes_while_permits_are_out() {
+    let (tx, mut rx) = channel(2);
+    let [one, _other] = [0, 1].map(|_| tx.clone().try_reserve_owned().unwrap());
+    let mut first = pin!(tx.send(1));
+    let mut look = |cx: &mut Context<'_>| first.as_mut().poll(cx);
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(look(cx).is_pending());
+    let overtakes = tx.clone();
+    let armed = at("release: given back", move || assert!(poll(overtakes.send(2)).is_pending()));
+    drop(one);
+    armed.acted();
+    assert_eq!(look(cx), Poll::Ready(Ok(())));
+    assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Err(TryRecvError::Empty)));
+}

@@ -151,6 +151,12 @@ impl Tail {
         used & (RES_FIELD | CLOSED) == 0 && used >> POS_SHIFT < limit
     }
 
+    /// Whether the messages alone are `limit` or more, or one less; likewise.
+    #[inline]
+    pub(super) fn seems_full(self, limit: u64, head: Head) -> bool {
+        self.0.wrapping_sub(head.0) >> POS_SHIFT >= limit
+    }
+
     #[inline]
     pub(crate) fn is_closed(self) -> bool {
         self.0 & CLOSED != 0

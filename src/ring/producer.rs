@@ -38,6 +38,20 @@ pub(crate) struct NotPlain {
     lost: bool,
 }
 
+impl NotPlain {
+    /// What was missing is no matter of the ring.
+    #[inline]
+    pub(crate) fn at(tail: Tail) -> Self {
+        Self { tail, lost: false }
+    }
+
+    /// The newest word it has seen.
+    #[inline]
+    pub(crate) fn tail(&self) -> Tail {
+        self.tail
+    }
+}
+
 /// Why a producer got no capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
@@ -164,7 +178,7 @@ impl<Cold> Ring<Cold> {
         // That of a channel without a capacity is a bit of the difference.
         let limit = if K::UNBOUNDED { MAX_LEN } else { self.limit };
         let plain = tail.is_plainly_below(limit, self.head_cache()) && nobody_waits();
-        if plain { Ok(tail) } else { Err(NotPlain { tail, lost: false }) }
+        if plain { Ok(tail) } else { Err(NotPlain::at(tail)) }
     }
 
     /// The second half.
@@ -175,6 +189,21 @@ impl<Cold> Ring<Cold> {
             Ok(()) => Ok(Claim { old }),
             Err(tail) => Err(NotPlain { tail, lost: true }),
         }
+    }
+
+    /// Whether the messages alone may fill it, by the head that producers know of. If not, it may
+    /// be full all the same.
+    #[inline]
+    pub(crate) fn seems_full(&self, from: &NotPlain) -> bool {
+        from.tail.seems_full(self.limit, self.head_cache())
+    }
+
+    /// Whether a claim from that word would be plain but for permits that are out, if nobody waits:
+    /// by the head that producers know of, for H lies in the receiver's line.
+    #[inline]
+    pub(crate) fn has_room_beside_permits(&self, from: &NotPlain) -> bool {
+        let room = !from.tail.is_closed() && from.tail.used(self.head_cache()) < self.limit;
+        room && !from.lost
     }
 
     /// Whether it is open and full, by two looks that may be of different moments: enough for who

@@ -27,7 +27,7 @@ impl WaitQueue {
     ///
     /// This is the plain case: by its first look the waiter has to wait, and nobody passes its
     /// place before it is filled.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn register(
         &self,
         key: &mut Option<Key>,
