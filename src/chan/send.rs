@@ -113,7 +113,7 @@ impl<T> Chan<T> {
     pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
         let claim = match self.begin_claim_plainly() {
             Ok(claim) => claim,
-            Err(from) => match self.begin_claim(from) {
+            Err(from) => match self.begin_claim_apart(from) {
                 Ok(claim) => claim,
                 Err(missing) => return Err((missing, value)),
             },
@@ -219,7 +219,7 @@ impl Shared {
     #[inline(always)]
     pub(super) fn begin_claim_plainly(&self) -> Result<Claim, NotPlain> {
         self.order.begin();
-        let tail = self.ring.look_plainly::<Any>(|| self.senders.is_empty())?;
+        let tail = self.ring.look_beside_permits(|| self.senders.is_empty())?;
         let Some(budget) = runtime::try_budget() else { return Err(NotPlain::at(tail)) };
         // If that fails, the budget goes back, and is there to be asked for again.
         let claim = self.ring.claim_from(tail)?;
@@ -227,33 +227,13 @@ impl Shared {
         Ok(claim)
     }
 
-    /// Likewise where permits are out, as while senders that were granted room have not used it.
-    #[inline(always)]
-    fn begin_claim_beside_permits(&self, from: NotPlain) -> Result<Claim, NotPlain> {
-        if self.ring.has_room_beside_permits(&from)
-            && self.senders.is_empty()
-            && let Some(budget) = runtime::try_budget()
-        {
-            let claim = self.ring.claim_from(from.tail())?;
-            budget.spend();
-            return Ok(claim);
-        }
-        Err(from)
-    }
-
-    /// Likewise where anything may stand in the way, or says what is missing. The plain case is
-    /// that it is full.
+    /// Likewise where something does, or says what is missing. The plain case is that it is full.
     #[inline(always)]
     fn begin_claim_apart(&self, from: NotPlain) -> Result<Claim, Missing> {
         if self.ring.looks_full(&from) {
             return Err(Missing::Room);
         }
         self.begin_claim_slowly(from)
-    }
-
-    #[inline(never)]
-    fn begin_claim(&self, from: NotPlain) -> Result<Claim, Missing> {
-        self.begin_claim_beside_permits(from).or_else(|from| self.begin_claim_apart(from))
     }
 
     #[cold]
@@ -410,37 +390,9 @@ impl Turn {
     }
 
     /// Goes on with [`Shared::begin_claim_plainly`] for a send: claims a slot all the same, or
-    /// begins a turn. Each way is a function of its own, at whose end the next one begins.
+    /// begins a turn. The plain case is that it has to wait for room.
     #[inline(never)]
     pub(super) fn begin(
-        turn: &mut MaybeUninit<Self>,
-        from: NotPlain,
-        shared: &Shared,
-        cx: &mut Context<'_>,
-    ) -> Begun {
-        if shared.ring.seems_full(&from) {
-            Self::begin_apart(turn, from, shared, cx)
-        } else {
-            Self::begin_beside_permits(turn, from, shared, cx)
-        }
-    }
-
-    #[inline(never)]
-    fn begin_beside_permits(
-        turn: &mut MaybeUninit<Self>,
-        from: NotPlain,
-        shared: &Shared,
-        cx: &mut Context<'_>,
-    ) -> Begun {
-        match shared.begin_claim_beside_permits(from) {
-            Ok(claim) => Begun::Claimed(claim),
-            Err(from) => Self::begin_apart(turn, from, shared, cx),
-        }
-    }
-
-    /// The plain case is that it has to wait for room.
-    #[inline(never)]
-    fn begin_apart(
         turn: &mut MaybeUninit<Self>,
         from: NotPlain,
         shared: &Shared,

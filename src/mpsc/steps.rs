@@ -128,7 +128,7 @@ fn what_lay_in_a_place_that_was_passed_is_not_lost() {
 /// Between the step that gives a permit back and the one that hands it to the first in line there
 /// is room, and another permit is out: even so nobody overtakes who waits.
 ///
-/// Seen to fail with: no look at who waits in `begin_claim_beside_permits`.
+/// Seen to fail with: no look at who waits in `look_beside_permits`.
 #[test]
 fn nobody_overtakes_while_permits_are_out() {
     let (tx, mut rx) = channel(2);

@@ -151,7 +151,8 @@ impl Tail {
         used & (RES_FIELD | CLOSED) == 0 && used >> POS_SHIFT < limit
     }
 
-    /// Whether the messages alone are `limit` or more, or one less; likewise.
+    /// Whether the messages alone are `limit` or more, or one less, in the same subtraction. Against
+    /// an older head they may be, or nothing is said.
     #[inline]
     pub(super) fn seems_full(self, limit: u64, head: Head) -> bool {
         self.0.wrapping_sub(head.0) >> POS_SHIFT >= limit

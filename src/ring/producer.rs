@@ -44,12 +44,6 @@ impl NotPlain {
     pub(crate) fn at(tail: Tail) -> Self {
         Self { tail, lost: false }
     }
-
-    /// The newest word it has seen.
-    #[inline]
-    pub(crate) fn tail(&self) -> Tail {
-        self.tail
-    }
 }
 
 /// Why a producer got no capacity.
@@ -181,6 +175,20 @@ impl<Cold> Ring<Cold> {
         if plain { Ok(tail) } else { Err(NotPlain::at(tail)) }
     }
 
+    /// Likewise, and where permits are out, as while senders that were granted room have not used
+    /// it: the claim is the same.
+    #[inline(always)]
+    pub(crate) fn look_beside_permits(
+        &self,
+        nobody_waits: impl Fn() -> bool,
+    ) -> Result<Tail, NotPlain> {
+        let (tail, head, limit) = (self.tail(), self.head_cache(), self.limit);
+        let room = tail.is_plainly_below(limit, head)
+            // First what costs least where most are full.
+            || !tail.seems_full(limit, head) && !tail.is_closed() && tail.used(head) < limit;
+        if room && nobody_waits() { Ok(tail) } else { Err(NotPlain::at(tail)) }
+    }
+
     /// The second half.
     #[inline]
     pub(crate) fn claim_from(&self, old: Tail) -> Result<Claim, NotPlain> {
@@ -189,21 +197,6 @@ impl<Cold> Ring<Cold> {
             Ok(()) => Ok(Claim { old }),
             Err(tail) => Err(NotPlain { tail, lost: true }),
         }
-    }
-
-    /// Whether the messages alone may fill it, by the head that producers know of. If not, it may
-    /// be full all the same.
-    #[inline]
-    pub(crate) fn seems_full(&self, from: &NotPlain) -> bool {
-        from.tail.seems_full(self.limit, self.head_cache())
-    }
-
-    /// Whether a claim from that word would be plain but for permits that are out, if nobody waits:
-    /// by the head that producers know of, for H lies in the receiver's line.
-    #[inline]
-    pub(crate) fn has_room_beside_permits(&self, from: &NotPlain) -> bool {
-        let room = !from.tail.is_closed() && from.tail.used(self.head_cache()) < self.limit;
-        room && !from.lost
     }
 
     /// Whether it is open and full, by two looks that may be of different moments: enough for who
