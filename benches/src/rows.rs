@@ -66,6 +66,8 @@ pub(crate) fn further() -> Vec<Row> {
     let mut rows = rows! {
         "unbounded cur 1p 64 bytes",     400_000, unbounded_current::<Wide, 1>;
         "unbounded cur 4p 64 bytes",     400_000, unbounded_current::<Wide, 4>;
+        "cur 16p cap128",                400_000, current::<16, 128>;
+        "cur 64p cap1024",               400_000, current::<64, 1024>;
         "unbounded burst 1024",        1_048_576, unbounded_burst::<1024>;
         "unbounded burst 1048576",     1_048_576, unbounded_burst::<1_048_576>;
         "unbounded multi 1p",            400_000, unbounded_multi::<1>;
