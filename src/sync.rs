@@ -22,6 +22,9 @@ pub(crate) mod order;
 #[path = "sync/order/absent.rs"]
 pub(crate) mod order;
 
+#[cfg(all(parshall_loom_inside, test))]
+pub(crate) mod models;
+
 #[cfg(all(parshall_loom_inside, not(parshall_loom)))]
 compile_error!("`--cfg parshall_loom_inside` needs `--cfg parshall_loom` beside it");
 
@@ -208,6 +211,12 @@ mod imp {
         pub(crate) fn new() -> Self {
             Self
         }
+
+        /// The caller has looked at the memory, for the last time perhaps. Whoever frees it must
+        /// come after that.
+        #[inline(always)]
+        #[allow(clippy::unused_self)]
+        pub(crate) fn seen(&self) {}
     }
 
     /// `std`'s cell behind loom's interface: access only inside a closure.
@@ -239,11 +248,34 @@ mod imp {
 
     /// As in the ordinary build.
     #[derive(Debug)]
-    pub(crate) struct Tracked(#[allow(dead_code)] loom::alloc::Track<()>);
+    pub(crate) struct Tracked {
+        leak_check: loom::alloc::Track<super::plain::Arc<()>>,
+        seen: UnsafeCell<()>,
+    }
 
     impl Tracked {
         pub(crate) fn new() -> Self {
-            Self(loom::alloc::Track::new(()))
+            Self {
+                leak_check: loom::alloc::Track::new(super::plain::Arc::new(())),
+                seen: UnsafeCell::new(()),
+            }
+        }
+
+        #[track_caller]
+        pub(crate) fn seen(&self) {
+            self.seen.with(|_| ());
+        }
+
+        /// Upgrades until it is freed.
+        pub(crate) fn watch(&self) -> super::plain::Weak<()> {
+            super::plain::Arc::downgrade(self.leak_check.get_ref())
+        }
+    }
+
+    impl Drop for Tracked {
+        #[track_caller]
+        fn drop(&mut self) {
+            self.seen.with_mut(|_| ());
         }
     }
 
@@ -300,6 +332,21 @@ mod imp {
     with_shadow!(AtomicU64, u64);
     with_shadow!(AtomicUsize, usize);
     with_shadow!(AtomicPtr<T>, *mut T);
+
+    impl<T> AtomicPtr<T> {
+        #[track_caller]
+        pub(crate) fn compare_exchange(
+            &self,
+            from: *mut T,
+            to: *mut T,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<*mut T, *mut T> {
+            let result = self.word.compare_exchange(from, to, success, failure);
+            self.fence_behind(if result.is_ok() { success } else { failure });
+            result
+        }
+    }
 
     /// The steps that may be SeqCst.
     macro_rules! steps {

@@ -6,6 +6,9 @@ use core::ptr;
 use crate::sync::{AtomicPtr, LoadSeqCst, Ordering};
 use crate::wait::WaitQueue;
 
+#[cfg(all(parshall_loom_inside, test))]
+mod models;
+
 /// The line; null until somebody waits. It is never served, only closed.
 pub(super) struct OnClose(AtomicPtr<WaitQueue>);
 

@@ -14,8 +14,10 @@ use core::ptr::NonNull;
 use std::alloc::{alloc, dealloc, handle_alloc_error};
 
 use super::Shared;
-use crate::sync::plain::AtomicBool;
-use crate::sync::{AtomicUsize, Ordering, Tracked};
+use crate::sync::{AtomicBool, AtomicUsize, Ordering, Tracked};
+
+#[cfg(all(parshall_loom_inside, test))]
+mod models;
 
 /// One of those who own a channel's state.
 pub(crate) struct Owner(NonNull<Owned>);
@@ -133,6 +135,7 @@ impl Clone for Owner {
 impl Drop for Owner {
     #[inline]
     fn drop(&mut self) {
+        self.owned().tracked.seen();
         // ORDERING(N3): AcqRel. Release: what this owner did comes before the end. Acquire: the
         // last one sees it all.
         if self.owned().owners.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -159,9 +162,11 @@ impl Listing {
         // ORDERING(N3): Relaxed. The exchange decides.
         let mut seen = owners.load(Ordering::Relaxed);
         while seen != 0 {
-            // ORDERING(N3): Acquire. As `Arc`'s. Of the last drop and this, one comes first in this
-            // word, and a drop to 0 lets no owner in.
-            match owners.compare_exchange(seen, seen + 1, Ordering::Acquire, Ordering::Relaxed) {
+            // ORDERING(N3): Relaxed. Of the last drop and this, one comes first in this word, and a
+            // drop to 0 lets no owner in. What was done before the listing was made is known to
+            // whoever has it; of later changes an owner learns by the words of the channel. (`Arc`
+            // acquires here for values that are made after their weak references.)
+            match owners.compare_exchange(seen, seen + 1, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(Owner(self.0)),
                 Err(now) => seen = now,
             }
@@ -173,8 +178,12 @@ impl Listing {
 impl Drop for Listing {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: as in `upgrade`. ORDERING(N4): Release. Pairs with N4 in `end`: the looks of this
-        // listing come before the memory is freed.
-        unsafe { &(*self.0.as_ptr()).listed }.store(false, Ordering::Release);
+        // SAFETY: as in `upgrade`.
+        let (listed, tracked) =
+            unsafe { (&(*self.0.as_ptr()).listed, &(*self.0.as_ptr()).tracked) };
+        tracked.seen();
+        // ORDERING(N4): Release. Pairs with N4 in `end`: the looks of this listing come before the
+        // memory is freed.
+        listed.store(false, Ordering::Release);
     }
 }

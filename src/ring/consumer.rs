@@ -394,12 +394,13 @@ impl<Cold> Ring<Cold> {
     }
 
     /// The receiver closes, to go. True: it has gone by the same step, as by [`Ring::try_abandon`].
-    /// False: a message is still there or on its way, or the receiver's park stands.
+    /// False: a message is still there or on its way. Its park stands, if it does, until somebody
+    /// ends it.
     ///
     /// # Safety
     /// As [`Ring::try_abandon`].
     pub(crate) unsafe fn close_and_abandon(&self, reader: &Reader) -> bool {
-        let goes = |tail: Tail| tail.pos() == reader.pos() && !tail.is_parked();
+        let goes = |tail: Tail| tail.pos() == reader.pos();
         let (before, _) =
             self.update_tail(
                 |tail| {

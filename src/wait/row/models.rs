@@ -1,9 +1,5 @@
 //! Loom models of the row alone, with one place per segment, and of a queue on it. Nothing of a
-//! channel is here.
-//!
-//! ```sh
-//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" cargo test -p parshall --lib --profile loom models
-//! ```
+//! channel is here. `sync::models` says how they are run.
 //!
 //! What a thread finds may be over a moment later, and its memory serve elsewhere, unless a place
 //! in it is not released: only of such segments the models say what must be found.
@@ -11,15 +7,11 @@
 //! In `lives` are the models of what memory owes to whom, in `sweeps` those of several who take
 //! out.
 
-use core::cell::Cell as Flag;
 use core::task::Waker;
-use std::io::Write;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
-use std::time::Instant;
 
 use loom::sync::Arc;
-use loom::thread::{JoinHandle, yield_now};
+use loom::thread::yield_now;
 
 use super::super::batch::FirstPanic;
 use super::super::cell::{Cell, Kind, State, Waiter};
@@ -28,6 +20,7 @@ use super::super::segment::{FRESH, Link, OUT, Segment};
 use super::super::source::Source;
 use super::super::want::{Call, Want};
 use super::{Found, Hint, Row};
+use crate::sync::models::{check, spawn};
 use crate::sync::row::{AtomicPtr, AtomicU64};
 
 mod lives;
@@ -35,44 +28,6 @@ mod sweeps;
 
 /// Beyond all segments.
 const LAST: u64 = u64::MAX >> 2;
-
-std::thread_local! {
-    /// Loom runs all threads of a model on the thread of the test.
-    static SPAWNED_FIRST: Flag<bool> = const { Flag::new(false) };
-}
-
-/// As `loom_tests::check`: explored from two first executions, for the reason given there.
-fn check(name: &str, preemptions: usize, model: impl Fn() + Copy + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.max_branches = builder.max_branches.max(10_000);
-    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
-    let executions = std::sync::Arc::new(AtomicUsize::new(0));
-    let begun = Instant::now();
-    for spawned_first in [false, true] {
-        SPAWNED_FIRST.set(spawned_first);
-        let executions = executions.clone();
-        builder.check(move || {
-            executions.fetch_add(1, Relaxed);
-            model();
-        });
-    }
-    let (executions, seconds) = (executions.load(Relaxed), begun.elapsed().as_secs_f64());
-    let bound = builder.preemption_bound.unwrap();
-    // Not `eprintln`, which the test harness keeps to itself.
-    let line = format!(
-        "model row {name}: {executions} executions, at most {bound} preemptions, {seconds:.1} s\n"
-    );
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    assert!(executions > 2, "model {name} explored a single execution");
-}
-
-fn spawn<R: 'static>(f: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
-    let handle = loom::thread::spawn(f);
-    if SPAWNED_FIRST.get() {
-        yield_now();
-    }
-    handle
-}
 
 /// A row of so many segments, with all places Empty.
 fn row(segments: u64) -> Arc<Row> {
