@@ -24,7 +24,7 @@ only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs
-A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs
+A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs
 
 # id | file, or two | start of the function, or `*` for the file | sed expression on those lines | what it is | `behind`: built with
 # parshall_fence_behind, the other way in which loom sees SeqCst (`src/sync.rs`)
@@ -99,6 +99,19 @@ mutants() {
   ord M4-need $G 'fn need(' Acquire Relaxed 'need load in need'
   ord M5-end $G 'fn set_ended(' Release Relaxed 'end store in set_ended'
   ord M5-ended $G 'fn ended(' Acquire Relaxed 'end load in ended'
+  ord N3-drop-acq $Z 'impl Drop for Owner' AcqRel Acquire 'count of owners, fetch_sub'
+  ord N3-drop-rel $Z 'impl Drop for Owner' AcqRel Release 'count of owners, fetch_sub'
+  ord N3-drop-rlx $Z 'impl Drop for Owner' AcqRel Relaxed 'count of owners, fetch_sub'
+  ord N4-end $Z 'unsafe fn end(' Acquire Relaxed 'listed load in end'
+  ord N4-drop $Z 'impl Drop for Listing' Release Relaxed 'listed store in the drop of a listing'
+  ord W2-made $J 'fn line_or_new(' 'SeqCst,' 'AcqRel,' 'swap of the line in line_or_new' behind
+  ord W2-there $J 'fn line_or_new(' 'SeqCst);' 'Acquire);' 'swap of the line in line_or_new, failure' behind
+  ord Q9-made $J 'fn line_or_new(' 'SeqCst,' 'Acquire,' 'swap of the line in line_or_new'
+  ord Q9-there $J 'fn line_or_new(' 'SeqCst);' 'Relaxed);' 'swap of the line in line_or_new, failure'
+  for o in Acquire Release; do
+    echo "T-close_and_abandon-$o|$Y|fn close_and_abandon(|s/self.update_tail(/self.update_tail_$o(/|T swap in close_and_abandon alone: SeqCst -> $o"
+  done
+  echo "T-close_and_abandon-AcqRel|$Y|fn close_and_abandon(|s/self.update_tail(/self.update_tail_AcqRel(/|T swap in close_and_abandon alone: SeqCst -> AcqRel|behind"
   cat <<LIST
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
@@ -276,6 +289,24 @@ bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Ro
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
 bug-begin-waits|$T|fn begin_claim_apart(|s/if self.ring.looks_full(.from)/if true/|whoever cannot send plainly waits
 bug-find-once|$O|) fn find(|s/[.]or_else(.*//|a segment is found by the hint or not at all
+W2-line|$J|fn line(|s/load_sc()/load(Ordering::Acquire)/|the line is loaded by no SeqCst step
+Q9-line|$J|fn line(|s/load_sc()/load(Ordering::Relaxed)/|the line is loaded with Relaxed|behind
+bug-owner-one|$Z|unsafe fn two<R>(|s/AtomicUsize::new(2)/AtomicUsize::new(1)/|two owners begin as one
+bug-owner-early|$Z|impl Drop for Owner|s/AcqRel) == 1/AcqRel) <= 2/|the last but one ends it
+bug-owner-uncounted|$Z|impl Clone for Owner|s/fetch_add(1,/fetch_add(0,/|a clone does not count
+bug-owner-revived|$Z|fn upgrade(|s/while seen != 0/while seen != usize::MAX/|a listing has an owner more where there was none
+bug-owner-unlisted|$Z|fn listing(|/listed.store/d|a listing does not say that it is there
+bug-owner-freed|$Z|unsafe fn end(|s/if !(.*/if true {/|the memory is freed though it is listed
+bug-listing-stays|$Z|impl Drop for Listing|/listed.store/d|a listing that is dropped counts
+bug-closed-two|$J|fn line_or_new(|s/self.0.compare_exchange.*/{ self.0.store(new, Ordering::SeqCst); Ok::<_, *mut WaitQueue>(new) };/|a second line takes the place of the first
+bug-closed-own|$J|fn line_or_new(|/drop(unsafe/d;s/^ *there\$/new/|who comes second waits in a line of its own
+bug-closed-unwoken|$C|fn fail_waiting(|s/if let Some(line) = self.on_close.line()/if let Some(line) = self.on_close.line() \&\& false/|close does not wake who waits for it
+bug-closed-early|$C|fn close_by_receiver<|s/let closed = close();/if let Some(line) = self.on_close.line() { line.close(panic); } let closed = close();/;s/self.fail_waiting(panic)/self.fail_senders(panic)/|who waits for the end is woken before it
+bug-closed-look|$C|*|/^impl Source for Closure/,/^}/{s/(!self.is_closed()).then_some(0)/Some(0)/;s/^        !self.is_closed()/        true/}|who comes to wait for the end does not look whether it has come
+bug-abandon-unread|$Y|fn close_and_abandon(|s/tail.pos() == reader.pos()/reader.pos() == reader.pos()/|the receiver goes by its closing step with messages in the ring
+bug-abandon-open|$Y|fn close_and_abandon(|s/tail.close().receiver_gone()/tail.receiver_gone()/|the receiver goes and does not close
+bug-abandon-unsaid|$Y|fn close_and_abandon(|s/tail.close().receiver_gone()/tail.close()/|the receiver goes by its closing step and does not say so
+bug-abandon-freed|$Y|fn close_and_abandon(|s/if goes(before)/if true/|the list is freed by the closing step, whatever is left
 LIST
 }
 
@@ -303,11 +334,19 @@ prepare() { # worker
   (cd "$root" && tar cf - --exclude=./target --exclude=./.git --exclude=./fuzz .) | tar xf - -C "$dir"
   # One copy of the swap for each weaker ordering, for mutants of one caller alone.
   local extra='' o
-  for o in Acquire Release; do
+  for o in Acquire Release AcqRel; do
     extra+="    #[allow(dead_code)] pub(super) fn swap_tail_$o(\&self, from: Tail, to: Tail) -> Result<(), Tail> {\n"
     extra+="        self.producers.tail.compare_exchange(from.0, to.0, Ordering::$o, Ordering::Acquire).map(drop).map_err(Tail)\n    }\n"
   done
-  sed -i "0,/^impl Ring {/s//impl Ring {\n$extra/" "$dir/$B"
+  sed -i "0,/^impl<Cold> Ring<Cold> {/s//&\n$extra/" "$dir/$B"
+  # And of `update_tail`.
+  for o in Acquire Release AcqRel; do
+    sed -n '/^    pub(super) fn update_tail(/,/^    }/p' "$dir/$B" |
+      sed "1i #[allow(dead_code)]
+s/update_tail(/update_tail_$o(/;s/swap_tail(/swap_tail_$o(/" >"$dir/extra"
+    sed -i "0,/^impl<Cold> Ring<Cold> {/{/^impl<Cold> Ring<Cold> {/r $dir/extra
+}" "$dir/$B"
+  done
   # Likewise for links.
   extra="    #[allow(dead_code)] pub(super) fn swap_relaxed(\&self, from: Link, to: Link) -> bool {\n"
   extra+="        self.0.compare_exchange(from.0, to.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()\n    }\n"
@@ -332,7 +371,7 @@ build() { # dir file -> lines "binary"
   local targets=('-p loom-tests --test all')
   case $2 in
     $O | $I | $D | $E | $V) targets=('-p parshall --lib') ;;
-    $G | $Q | $A | $F | $H | $X | $Y) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
+    $G | $Q | $A | $F | $H | $X | $Y | $Z | $J) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
   esac
   for target in "${targets[@]}"; do
     # shellcheck disable=SC2086
@@ -375,7 +414,11 @@ worker() { # number: its share of the mutants
     elif ! binaries=$(RUSTFLAGS+=${way:+ --cfg parshall_fence_behind} build "$dir" "$file"); then
       verdict=broken failed=''
     else
-      case $file in $O | $I | $D | $E | $G | $Q | $A | $F | $H | $V) others='^ring::' ;; *) others='^wait::' ;; esac
+      case $file in
+        $O | $I | $D | $E | $G | $Q | $A | $F | $H | $V) others='^(ring|chan)::' ;;
+        $Z | $J) others='^(ring|wait)::' ;;
+        *) others='^(wait|chan)::' ;;
+      esac
       # shellcheck disable=SC2086
       for half in quick slow; do
         failed=$(models $half $binaries | xargs)

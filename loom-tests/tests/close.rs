@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
 use loom_tests::{
-    Bound, Boxed, Ledger, Msg, STAMP_WRAP, begin, block_on, channel, check, poll, recv, recv_id,
-    spawn,
+    Bound, Boxed, Ledger, Msg, STAMP_WRAP, Wide, begin, block_on, channel, check, in_blocks,
+    live_blocks, poll, recv, recv_id, spawn,
 };
 use parshall::mpsc::error::{TryRecvError, TrySendError};
 use parshall::mpsc::{OwnedPermit, Receiver, Sender};
@@ -102,12 +102,15 @@ fn l7_disconnected_shows_what_was_done_before() {
     });
 }
 
-/// The receiver closes: a producer that is refused, or sees it closed, sees what was done before.
-/// Tag D1.
-#[test]
-fn d1_closed_shows_what_was_done_before() {
-    check("D1 receiver", Bound::Exhaustive, || {
-        let (tx, mut rx) = channel::<u32>(1, 0);
+/// The receiver ends the channel by `end`: a producer that is refused, or sees it closed, sees what
+/// was done before. Tag D1.
+fn d1(
+    name: &str,
+    bound: Bound,
+    end: impl Fn(&mut Option<Receiver<u32>>) + Copy + Send + Sync + 'static,
+) {
+    check(name, bound, move || {
+        let (tx, rx) = channel::<u32>(1, 0);
         let beside = Beside::new();
         let sender = spawn({
             let beside = beside.clone();
@@ -118,11 +121,26 @@ fn d1_closed_shows_what_was_done_before() {
             }
         });
         beside.write(7);
-        rx.close();
+        let mut rx = Some(rx);
+        end(&mut rx);
         sender.join().unwrap();
-        let got = recv(&mut rx);
+        let got = rx.as_mut().and_then(recv);
         assert!(got.is_none_or(|got| got == 1));
     });
+}
+
+/// ... by closing.
+#[test]
+fn d1_closed_shows_what_was_done_before() {
+    d1("D1 receiver", Bound::Exhaustive, |rx| rx.as_mut().unwrap().close());
+}
+
+/// ... by going.
+///
+/// Seen to fail with: a step in `close_and_abandon` that is Acquire alone.
+#[test]
+fn d1_gone_shows_what_was_done_before() {
+    d1("D1 receiver gone", Bound::Preemptions(3), |rx| drop(rx.take()));
 }
 
 /// A count of 0, or a refused upgrade, shows what the last sender did before. Tag N1.
@@ -234,6 +252,36 @@ fn close_against_registration() {
         assert_eq!(got, [0]);
         drop(rx);
         assert_eq!(ledger.alive(), 0);
+    });
+}
+
+/// A sender that registers while the receiver goes is refused. Tag W2.
+///
+/// Seen to fail with: a step in `close_and_abandon` that is AcqRel (`parshall_fence_behind`).
+#[test]
+fn drop_against_registration() {
+    check("drop against registration", Bound::Preemptions(2), || {
+        let ledger = Ledger::default();
+        let (tx, rx) = channel(1, 0);
+        tx.try_send(ledger.msg(0)).unwrap();
+        let msg = ledger.msg(1);
+        let sender = spawn(move || block_on(tx.send(msg)).is_ok());
+        drop(rx);
+        assert!(!sender.join().unwrap(), "there was no room");
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
+/// The receiver goes by its closing step while somebody comes to wait for the end. Tags W2, Q9.
+///
+/// Seen to fail with: as above.
+#[test]
+fn drop_against_who_waits_for_the_end() {
+    check("drop against closed", Bound::Preemptions(2), || {
+        let (tx, rx) = channel::<u32>(1, 0);
+        let watcher = spawn(move || block_on(tx.closed()));
+        drop(rx);
+        watcher.join().unwrap();
     });
 }
 
@@ -482,6 +530,36 @@ fn l18_parked_receiver_dropped() {
         assert_eq!(Arc::strong_count(&waker), 1, "the waker outlives the receiver");
         assert!(waker.wakes() <= usize::from(sent) + 1);
     });
+}
+
+/// ... while a permit is used, or given back: the receiver goes by its closing step, and its blocks
+/// with it, though its park stands. Tags K1, K2, D1.
+fn l18_parked(name: &str, end: impl Fn(OwnedPermit<Wide>, Wide) + Copy + Send + Sync + 'static) {
+    check(name, Bound::Preemptions(2), move || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = in_blocks(2, 0);
+        let permit = tx.try_reserve_owned().unwrap();
+        let waker = loom_tests::Counting::new(Waker::noop());
+        let pending =
+            rx.poll_recv(&mut Context::from_waker(&Waker::from(waker.clone()))).is_pending();
+        assert!(pending);
+        let msg = ledger.wide(1);
+        let owner = spawn(move || end(permit, msg));
+        drop(rx);
+        owner.join().unwrap();
+        assert_eq!((ledger.alive(), live_blocks()), (0, 0));
+        assert_eq!(Arc::strong_count(&waker), 1, "the waker outlives the receiver");
+    });
+}
+
+#[test]
+fn l18_parked_receiver_dropped_against_a_permit_sent() {
+    l18_parked("L18 parked, permit sent", |permit, msg| drop(permit.send(msg)));
+}
+
+#[test]
+fn l18_parked_receiver_dropped_against_a_permit_dropped() {
+    l18_parked("L18 parked, permit dropped", |permit, _| drop(permit));
 }
 
 /// A permit is used while the receiver is dropped: the message is dropped promptly and once, by the

@@ -370,18 +370,26 @@ impl Queue {
 
     /// Begins to wait for one unit, while there is none.
     fn begin(&self) -> Option<Key> {
-        let mut key = None;
-        let waiter = Waiter { task: 0, since: 1, want: Want::new(Call::Send, 1) };
-        let wait = self.0.register(&mut key, waiter, Waker::noop().clone(), &self.1);
+        let (key, wait) = self.come();
         assert_eq!(wait, Wait::Pending);
         key
     }
 
+    /// Comes for one unit.
+    fn come(&self) -> (Option<Key>, Wait) {
+        let mut key = None;
+        let waiter = Waiter { task: 0, since: 1, want: Want::new(Call::Send, 1) };
+        let wait = self.0.register(&mut key, waiter, Waker::noop().clone(), &self.1);
+        (key, wait)
+    }
+
     fn is_granted(&self, key: &mut Option<Key>) -> bool {
+        self.is_granted_to(key, Waker::noop())
+    }
+
+    fn is_granted_to(&self, key: &mut Option<Key>, waker: &Waker) -> bool {
         // SAFETY: a key of this queue.
-        unsafe {
-            self.0.poll(key, || 0, Waker::noop(), &mut FirstPanic::default()) == Wait::Granted
-        }
+        unsafe { self.0.poll(key, || 0, waker, &mut FirstPanic::default()) == Wait::Granted }
     }
 
     /// Leaves the line, and hands on what it held.
@@ -437,5 +445,54 @@ fn a_queue_is_served_while_places_are_used_again() {
         assert!(queue.is_granted(&mut second), "nobody is before it, and a unit came");
         assert!(!queue.is_granted(&mut third), "there was one unit");
         queue.leave(third);
+    });
+}
+
+/// Two come at once, and there is a unit for each: nobody waits behind one who is about to find
+/// room, for that one may keep it. Tag Q1.
+///
+/// Seen to fail with: a place that is Empty is taken in `must_wait` for one where somebody waits.
+#[test]
+fn nobody_waits_behind_one_who_finds_room() {
+    check("queue, room for two", 1, || {
+        let queue = Queue::new();
+        (0..2).for_each(|number| _ = get(&queue.0.row, number, &Hint::new()));
+        queue.1.give_back(2, &mut FirstPanic::default());
+        let other = spawn({
+            let queue = queue.clone();
+            move || queue.come().1
+        });
+        assert_eq!(queue.come().1, Wait::Granted);
+        assert_eq!(other.join().unwrap(), Wait::Granted);
+    });
+}
+
+/// The first in line is served by who looks for it alone, while it is polled with another waker:
+/// the waker is taken by one of the two. Tag Q1.
+///
+/// Seen to fail with: `serve_first` ends a wait that is Updating.
+#[test]
+fn the_first_is_served_while_its_waker_changes() {
+    struct Another;
+
+    impl std::task::Wake for Another {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+
+    check("queue, first", 2, || {
+        let queue = Queue::new();
+        let mut first = queue.begin();
+        let server = spawn({
+            let queue = queue.clone();
+            move || {
+                if !queue.0.serve_first() {
+                    queue.release(1);
+                }
+            }
+        });
+        let another = Waker::from(std::sync::Arc::new(Another));
+        let granted = queue.is_granted_to(&mut first, &another);
+        server.join().unwrap();
+        assert!(granted || queue.is_granted_to(&mut first, &another));
     });
 }
