@@ -22,6 +22,8 @@ pub(crate) struct Consumer<T> {
     parked: bool,
     /// The end was told.
     ended: bool,
+    /// When the tail was last looked at for a message, one was on its way.
+    behind_a_sender: bool,
 }
 
 /// Why nothing was received.
@@ -35,7 +37,7 @@ pub(crate) enum Nothing {
 
 impl<T> Consumer<T> {
     pub(super) fn new(chan: Chan<T>, reader: Reader) -> Self {
-        Self { chan, reader, parked: false, ended: false }
+        Self { chan, reader, parked: false, ended: false, behind_a_sender: false }
     }
 
     /// The receiver's end of the ring. `K` is the kind of the channel.
@@ -211,17 +213,26 @@ impl<T> Consumer<T> {
     #[inline(never)]
     fn try_recv_slow(&mut self) -> Result<T, Nothing> {
         let backoff = Backoff::new();
-        loop {
-            // The tail decides; a message published since the last look moves it.
-            let tail = self.chan.ring.tail();
-            if tail.pos() == self.reader.pos() {
-                self.receiving::<Any>().give_blocks_back();
-                let drained = self.chan.ring.is_drained(tail, &self.reader);
-                if drained {
-                    self.chan.saw_end();
-                }
-                return Err(if drained { Nothing::Drained } else { Nothing::Empty });
+        if self.behind_a_sender {
+            // It sends one message after the other. A look at T takes from it the line that it
+            // needs for the next, so that is awaited for a moment first, at its stamp.
+            backoff.spin();
+            if let Some(value) = self.pop() {
+                return Ok(value);
             }
+        }
+        // The tail decides.
+        let tail = self.chan.ring.tail();
+        self.behind_a_sender = tail.pos() != self.reader.pos();
+        if !self.behind_a_sender {
+            self.receiving::<Any>().give_blocks_back();
+            let drained = self.chan.ring.is_drained(tail, &self.reader);
+            if drained {
+                self.chan.saw_end();
+            }
+            return Err(if drained { Nothing::Drained } else { Nothing::Empty });
+        }
+        loop {
             if let Some(value) = self.pop() {
                 return Ok(value);
             }
