@@ -86,7 +86,7 @@ pub(crate) struct Graph {
     /// The language of the graph
     #[arg(long, value_enum, default_value_t = Format::Dot)]
     pub(crate) format: Format,
-    /// Only what is near the channel, task or thread of this name
+    /// Only what is near the channel, task or thread of this name or id
     #[arg(long, value_name = "NAME")]
     pub(crate) around: Option<String>,
     /// How near: so many arrows away

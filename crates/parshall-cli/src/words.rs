@@ -33,10 +33,10 @@ pub(crate) fn drains(model: &Model, channel: &ChannelSnapshot) -> Vec<String> {
         Some(task) => {
             let name = line(&model.name(Some(task)), NAME);
             let after = match channel.last_receive {
-                0 => "no message yet".into(),
-                n => plain(counted(n, "message")),
+                0 => "before the first message".into(),
+                n => format!("after {}", plain(counted(n, "message"))),
             };
-            let who = format!("who last received: {name}, after {after}");
+            let who = format!("who last received: {name}, noted {after}");
             return vec![who, format!("it {}", does(model, task))];
         }
         None if channel.stats.receiver_closed => "nobody: it is closed",

@@ -91,12 +91,12 @@ impl Diagnosis {
     }
 }
 
-/// `last receiver, after 812 messages`: so many had been received when it was noted.
+/// `last receiver, noted after 812 messages`: so many had been received when it was noted.
 pub fn last_receiver(messages: u64) -> String {
     match messages {
         0 => "last receiver".into(),
-        1 => "last receiver, after 1 message".into(),
-        n => format!("last receiver, after {} messages", exact(n)),
+        1 => "last receiver, noted after 1 message".into(),
+        n => format!("last receiver, noted after {} messages", exact(n)),
     }
 }
 
@@ -400,9 +400,9 @@ mod tests {
   n3 [label="flusher", shape=ellipse];
   n4 [label="37 senders", shape=plaintext];
   n2 -> n0 [label="send, 12.4 s"];
-  n0 -> n3 [label="last receiver, after 812 messages", style=dashed];
+  n0 -> n3 [label="last receiver, noted after 812 messages", style=dashed];
   n3 -> n1 [label="send, 12.4 s"];
-  n1 -> n2 [label="last receiver, after 40 messages", style=dashed];
+  n1 -> n2 [label="last receiver, noted after 40 messages", style=dashed];
   n4 -> n0 [label="behind it"];
 }
 "##;
@@ -414,9 +414,9 @@ mod tests {
   n3(["flusher"])
   n4[/"37 senders"/]
   n2 -->|"send, 12.4 s"| n0
-  n0 -.->|"last receiver, after 812 messages"| n3
+  n0 -.->|"last receiver, noted after 812 messages"| n3
   n3 -->|"send, 12.4 s"| n1
-  n1 -.->|"last receiver, after 40 messages"| n2
+  n1 -.->|"last receiver, noted after 40 messages"| n2
   n4 -->|"behind it"| n0
   classDef stuck fill:#f4cccc,color:#000
   class n0,n1 stuck

@@ -173,7 +173,7 @@ fn the_pages_and_the_tasks() {
     assert!(matches!(app.view(), View::Channel(_)));
     golden("channel-80.txt", &screen(&mut app, 80, 24));
     let page = screen(&mut app, 80, 24);
-    let drains = "who last received: flusher, after 1 message";
+    let drains = "who last received: flusher, noted after 1 message";
     let drains = page.lines().position(|line| line.contains(drains)).expect(&page);
     press(&mut app, &"j".repeat(drains - 1));
     press(&mut app, "\n");
