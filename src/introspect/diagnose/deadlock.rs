@@ -138,7 +138,9 @@ pub(super) fn find(scene: &Scene<'_>, life: &Liveness, findings: &mut Found) -> 
         let first = first.min_by_key(|&&node| scene.actors[node as usize].task);
         if let Some(&first) = first.filter(|_| is_last && component.len() > 1) {
             let found = tell(scene, life, &needs, component, first, &mut covered, &mut hang);
-            found.into_iter().for_each(|found| findings.push(found));
+            if let Some(found) = found {
+                findings.push(found);
+            }
         }
     }
     covered

@@ -21,7 +21,7 @@ impl Diagnosis {
     /// ```
     pub fn to_json(&self) -> Value {
         let findings: Vec<_> = self.findings.iter().map(Finding::to_json).collect();
-        let left_out: Vec<_> = self.left_out.iter().map(LeftOut::to_json).collect();
+        let left_out: Vec<_> = self.left_out.iter().map(|left| left.to_json()).collect();
         let blind = &self.blind;
         json!({
             "schema": DIAGNOSIS_SCHEMA,
@@ -65,7 +65,7 @@ impl Finding {
 }
 
 impl LeftOut {
-    fn to_json(&self) -> Value {
+    fn to_json(self) -> Value {
         json!({
             "kind": self.kind.as_str(),
             "verdict": self.verdict.as_str(),

@@ -247,11 +247,12 @@ impl<'a> Scene<'a> {
         let Actor { task, is, .. } = &self.actors[actor as usize];
         let number = task.number();
         let known = is.and_then(|is| is.name.as_deref());
-        let name = known.map(bound::name).unwrap_or_else(|| match task.kind() {
+        let unnamed = || match task.kind() {
             TaskKind::Named | TaskKind::Tokio => format!("task {number}"),
             TaskKind::Thread => format!("thread {number}"),
             TaskKind::Waker => format!("waker {number:x}"),
-        });
+        };
+        let name = known.map_or_else(unnamed, bound::name);
         Party { task: *task, id: task.node_id_in(&bound::name(&self.snapshot.process)), name }
     }
 
