@@ -62,7 +62,7 @@ fn key<'a>(node: &'a Node<'_>) -> &'a str {
 pub(crate) fn task_name(task: &TaskSnapshot) -> String {
     use parshall::task::TaskKind;
     match (&task.name, task.task.kind()) {
-        (Some(name), _) => name.to_string(),
+        (Some(name), _) => String::from(&**name),
         (None, TaskKind::Thread) => format!("thread {}", task.task.number()),
         (None, TaskKind::Waker) => format!("waker {:x}", task.task.number()),
         (None, _) => format!("task {}", task.task.number()),
