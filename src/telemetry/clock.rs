@@ -15,8 +15,6 @@
 //! are told as 0 and ages as `None`.
 
 use crate::sync::plain::{AtomicU64, Ordering};
-#[cfg(test)]
-use core::time::Duration;
 use std::time::{Instant, SystemTime};
 
 /// Whether there is a clock: `std`'s panics on `wasm32-unknown-unknown`.
@@ -90,8 +88,10 @@ pub(crate) fn exact() -> u64 {
 /// For unit tests, which do not wait for the clock: a thread may stop its own, and put it ahead.
 #[cfg(test)]
 pub(crate) mod stopped {
-    use super::{Duration, system};
+    use core::time::Duration;
+
     use crate::sync::plain::{Cell, thread_local};
+    use crate::telemetry::clock;
 
     thread_local! {
         /// What the clock of this thread says; 0: it goes.
@@ -107,7 +107,7 @@ pub(crate) mod stopped {
 
     /// Stops the clock of the calling thread, if it goes, and puts it ahead.
     pub(crate) fn advance(by: Duration) {
-        NOW.set(or(system::exact) + by.as_nanos() as u64);
+        NOW.set(clock::exact() + by.as_nanos() as u64);
     }
 }
 
