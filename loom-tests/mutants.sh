@@ -23,7 +23,7 @@ shift $((OPTIND - 1))
 only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
-N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs
+N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs U=src/wait/past.rs
 A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs
 
 # id | file, or two | start of the function, or `*` for the file | sed expression on those lines | what it is | `behind`: built with
@@ -202,9 +202,11 @@ Q7-put-swap|$D|fn put(|s/spare.swap(/spare.swap_relaxed(/|top swap in put: Relea
 Q7-entry|$D|fn make(|/let entered/,/is_ok/s/Ordering::Release/Ordering::Relaxed/|swap of an entry in make: Release -> Relaxed
 Q7-entry-fail|$D|fn make(|/let entered/,/is_ok/s/Ordering::Acquire/Ordering::Relaxed/|swap of an entry in make, failure: Acquire -> Relaxed
 Q7-made-swap|$D|fn make(|/self.made.compare/s/Ordering::Release/Ordering::Relaxed/|made swap in make: Release -> Relaxed
-M3-sums|$E|fn add(|s/Ordering::Release/Ordering::Relaxed/|fetch_add of the sums in add: Release -> Relaxed
-M3-waits|$E|fn sums(|s/waits.load(Ordering::Acquire)/waits.load(Ordering::Relaxed)/|load of the waits in sums: Acquire -> Relaxed
-M3-waited|$E|fn sums(|s/waited_ns.load(Ordering::Acquire)/waited_ns.load(Ordering::Relaxed)/|load of the time in sums: Acquire -> Relaxed
+M3-sums|$U|fn add(|s/Ordering::Release/Ordering::Relaxed/|fetch_add of the sums in add: Release -> Relaxed
+M3-waits|$U|fn sums(|s/waits.load(Ordering::Acquire)/waits.load(Ordering::Relaxed)/|load of the waits in sums: Acquire -> Relaxed
+M3-waited|$U|fn sums(|s/waited_ns.load(Ordering::Acquire)/waited_ns.load(Ordering::Relaxed)/|load of the time in sums: Acquire -> Relaxed
+M3-long-add|$U|fn add(&self, n|s/Ordering::Release/Ordering::Relaxed/|step of a long wait's bucket in add: Release -> Relaxed
+M3-long-load|$U|fn past(|s/Ordering::Acquire/Ordering::Relaxed/|load of a bucket in past: Acquire -> Relaxed
 bug-row-fresh|$I|fn set_up(|s/store(number . FRESH,/store(number,/|a renewed segment does not say that it is not linked
 bug-row-number|$O|fn seek_from<|s/if !segment.has(known)/if false/|the number is not looked at after the link
 bug-row-frozen|$O|fn seek_from<|s/None if link.is_frozen() => return None,//|who stands on a frozen segment does not go back
