@@ -87,12 +87,17 @@ impl<'a, T> Slots<'a, T> {
     }
 }
 
-impl<'a, T> Store<'a, T> for Slots<'a, T> {
+impl<'a, T: 'a> Store<'a, T> for Slots<'a, T> {
     const IS_LIST: bool = false;
 
     #[inline]
-    unsafe fn seek(self, pos: Pos, _at: &mut Cursor) -> Option<Slot<'a, T>> {
-        Some(self.at(pos))
+    unsafe fn reach(self, _: Pos, _: &mut Cursor) -> bool {
+        true
+    }
+
+    #[inline]
+    unsafe fn slot(self, pos: Pos, _: Cursor) -> Slot<'a, T> {
+        self.at(pos)
     }
 
     #[inline]

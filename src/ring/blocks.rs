@@ -58,9 +58,7 @@ use core::mem::MaybeUninit;
 use core::ptr::{self, NonNull};
 
 use super::pos::{MAX_LEN, Pos};
-#[cfg(parshall_loom_inside)]
-use super::slot;
-use super::slot::{Slot, Value};
+use super::slot::{self, Slot, Value};
 use super::store::{Cursor, Store};
 use crate::sizes;
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, step};
@@ -73,7 +71,7 @@ const SPARE: usize = 3;
 
 #[repr(C)]
 struct Block<T> {
-    /// The position of the first slot: a multiple of [`LEN`]. Written before the block is linked.
+    /// The position of the first slot: a multiple of [`LEN`], below 2^36. Written before the block is linked.
     start: UnsafeCell<Pos>,
     next: AtomicPtr<Block<T>>,
     /// Written before the block is linked. Of the front block it may dangle: nobody goes there.
@@ -181,10 +179,10 @@ impl<T> Block<T> {
         pos.since(self.start()) < LEN as u64
     }
 
-    /// Whose producer need not see to the block behind it.
+    /// Whose producer, which has claimed it, need not see to the block behind it.
     #[inline]
     fn holds_before_its_last(&self, pos: Pos) -> bool {
-        pos.since(self.start()) < LEN as u64 - 1
+        pos.is_within(LEN as u64 - 1, self.start())
     }
 
     #[inline]
@@ -219,7 +217,7 @@ impl<T> Block<T> {
         if let Some(next) = self.next() {
             return next;
         }
-        let start = self.start().plus(LEN as u64);
+        let start = self.start().plus(LEN as u64).in_lap();
         let new = Self::allocate(start, start, ptr::from_ref(self).cast_mut());
         match self.link(new) {
             Ok(()) => new,
@@ -322,7 +320,7 @@ impl<'a, T> List<'a, T> {
     ) {
         let mut block = self.recent();
         for (i, value) in values.enumerate() {
-            let pos = first.plus(i as u64);
+            let pos = first.plus(i as u64).in_lap();
             // From the block of the one before: whatever `recent` is by now, it is the next one at
             // most.
             if !block.holds_before_its_last(pos) {
@@ -370,14 +368,14 @@ impl<'a, T> List<'a, T> {
 
     #[cold]
     #[inline(never)]
-    fn go_on(mut block: &'a Block<T>, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
+    fn go_on(mut block: &'a Block<T>, pos: Pos, at: &mut Cursor) -> bool {
         while !block.holds(pos) {
-            let next = block.next()?;
+            let Some(next) = block.next() else { return false };
             *at = Cursor(next.as_ptr().cast());
             // SAFETY: linked, and ahead of what the receiver may reuse.
             block = unsafe { next.as_ref() };
         }
-        Some(block.slot(pos))
+        true
     }
 
     /// Puts a block to the end of the list, unless there are spare ones enough.
@@ -390,7 +388,7 @@ impl<'a, T> List<'a, T> {
         let old = unsafe { block.as_ref() };
         let drained = old.start();
         for _ in 0..SPARE {
-            let start = last.start().plus(LEN as u64);
+            let start = last.start().plus(LEN as u64).in_lap();
             // The stamps of old positions stay. They must not look like the new ones'.
             if start.since(drained) > u64::from(u32::MAX) {
                 break;
@@ -414,17 +412,38 @@ impl<'a, T> List<'a, T> {
     }
 }
 
-impl<'a, T> Store<'a, T> for List<'a, T> {
+impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
     const IS_LIST: bool = true;
 
     #[inline]
-    unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
+    unsafe fn reach(self, pos: Pos, at: &mut Cursor) -> bool {
         // SAFETY: the caller's word.
         let block: &'a Block<T> = unsafe { &*at.0.cast() };
-        if block.holds(pos) {
-            return Some(block.slot(pos));
+        block.holds(pos) || Self::go_on(block, pos, at)
+    }
+
+    #[inline]
+    unsafe fn slot(self, pos: Pos, at: Cursor) -> Slot<'a, T> {
+        // SAFETY: the caller's word.
+        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        block.slot(pos)
+    }
+
+    /// To the end of the block: in a list without a capacity, whose backlog grows, each message is
+    /// counted once.
+    #[inline]
+    unsafe fn published_run(self, pos: Pos, at: &mut Cursor) -> u64 {
+        // SAFETY: the caller's word.
+        if !unsafe { self.reach(pos, at) } {
+            return 0;
         }
-        Self::go_on(block, pos, at)
+        // SAFETY: as above; it was reached.
+        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        let stamps = block.stamps[pos.index(LEN - 1)..].iter().enumerate();
+        let published = |&(i, stamp): &(usize, &AtomicU32)| {
+            slot::has_stamp(stamp, pos.stamp().wrapping_add(i as u32))
+        };
+        stamps.take_while(published).count() as u64
     }
 
     /// Reuses or frees what lies before `at`, up to `most` blocks, as far as no producer can stand
@@ -504,6 +523,30 @@ mod tests {
             for i in 0..MANY {
                 let (value, room) = ring.pop::<u64>(&mut reader).unwrap();
                 assert!(value == i && matches!(room, Room::Free | Room::Seldom));
+            }
+        }
+    }
+
+    /// Seen to fail with: a block's `start` that is 2^36 or more.
+    #[test]
+    fn b10_beyond_the_wrap_of_positions_slots_are_still_found_without_a_search() {
+        let start = (1 << 36) - 3 * LEN as u64;
+        let (ring, mut reader) = Ring::new::<u64>(Shape::new(None, start, false));
+        for i in 0..20 * LEN as u64 {
+            let pos = Pos::of(start + i).in_lap();
+            // Blocks that were made, and such as are used again.
+            let is_last = pos.index(LEN - 1) == LEN - 1;
+            let claim = ring.claim_next().unwrap();
+            if !is_last && pos.index(LEN - 1) > 0 {
+                // SAFETY: the list is one of `u64`, and the position was claimed just now.
+                assert!(unsafe { ring.list::<u64>().claimed_nearby(pos) }.is_some(), "{pos:?}");
+            }
+            // SAFETY: the ring was made for `u64`, with this reader.
+            unsafe {
+                ring.put(claim, i);
+                if i >= 6 * LEN as u64 {
+                    ring.pop::<u64>(&mut reader).unwrap();
+                }
             }
         }
     }

@@ -102,7 +102,10 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
         let pos = reader.pos();
         // SAFETY: the caller's word. Published, at the head, and the head moves on.
         unsafe {
-            let Some(slot) = store.seek(pos, &mut reader.at) else { return Popped::Nothing };
+            if !store.reach(pos, &mut reader.at) {
+                return Popped::Nothing;
+            }
+            let slot = store.slot(pos, reader.at);
             if !slot.is_published(pos) {
                 return Popped::Nothing;
             }

@@ -75,6 +75,20 @@ impl Pos {
         self.0.wrapping_sub(earlier.0) & POS_MASK
     }
 
+    /// The number below 2^36 that stands for it.
+    #[inline]
+    pub(super) fn in_lap(self) -> Self {
+        Self(self.0 & POS_MASK)
+    }
+
+    /// Whether this position, below 2^36, is one of the `n` from `start` on, which is below 2^36 as
+    /// well, and so far from it that none of them wraps.
+    #[inline]
+    pub(super) fn is_within(self, n: u64, start: Pos) -> bool {
+        debug_assert!(self.0 <= POS_MASK && start.0 <= POS_MASK - n, "{self:?}, {start:?}");
+        self.0.wrapping_sub(start.0) < n
+    }
+
     /// The position as a number below 2^36.
     #[inline]
     pub(super) fn number(self) -> u64 {

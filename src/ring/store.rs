@@ -4,7 +4,7 @@
 //! which it works on.
 
 use super::pos::Pos;
-use super::slot::Slot;
+use super::slot::{self, Slot};
 
 /// What the compiler knows of the channel that a call is for.
 pub(crate) trait Kind {
@@ -51,17 +51,46 @@ unsafe impl Send for Cursor {}
 unsafe impl Sync for Cursor {}
 
 /// Typed access to slots. Copying it copies pointers.
-pub(super) trait Store<'a, T>: Copy {
+pub(super) trait Store<'a, T: 'a>: Copy {
     /// Whether what lies behind the receiver has to be given back.
     const IS_LIST: bool;
 
-    /// The slot of `pos`, if its memory is there yet. `at` moves to its block, or the last before
-    /// it.
+    /// Moves `at` to the block of `pos`. False: its memory is not there yet, and `at` is at the last
+    /// block before it.
     ///
     /// # Safety
     /// The caller is the receiver. `at` is the first block of all, or where a call of this left it;
     /// it is not behind the block of the position just before the head, and not ahead of `pos`.
-    unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>>;
+    unsafe fn reach(self, pos: Pos, at: &mut Cursor) -> bool;
+
+    /// The slot of `pos`.
+    ///
+    /// # Safety
+    /// As [`Store::reach`], which has moved `at` to the block of `pos`.
+    unsafe fn slot(self, pos: Pos, at: Cursor) -> Slot<'a, T>;
+
+    /// The slot of `pos`, if its memory is there yet. (Where each instruction counts, `reach` and
+    /// `slot` apart: an address is not compared with null then, and becomes part of the operands.)
+    ///
+    /// # Safety
+    /// As [`Store::reach`].
+    #[inline]
+    unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
+        // SAFETY: the caller's word.
+        unsafe { self.reach(pos, at).then(|| self.slot(pos, *at)) }
+    }
+
+    /// How many positions from `pos` on are published, as far as one look goes. 0: `pos` is not.
+    /// For counting only: nothing may be read on its word.
+    ///
+    /// # Safety
+    /// As [`Store::reach`].
+    #[inline]
+    unsafe fn published_run(self, pos: Pos, at: &mut Cursor) -> u64 {
+        // SAFETY: the caller's word.
+        let slot = unsafe { self.seek(pos, at) };
+        slot.is_some_and(|slot| slot::has_stamp(slot.stamp, pos.stamp())).into()
+    }
 
     /// The receiver's head, now `head`, has come to the block `at`: gives back up to `most` of the
     /// blocks before it.

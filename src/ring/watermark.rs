@@ -130,11 +130,13 @@ impl Watermark {
         head: Pos,
         reported: &AtomicU64,
     ) -> Pos {
+        let mut run = 1;
         loop {
-            self.mark += 1;
+            self.mark += run;
             let pos = head.plus(self.mark);
             // SAFETY: the caller's word.
-            if unsafe { !self.is_stamped(store, pos) } {
+            run = unsafe { store.published_run(pos, &mut self.probe) };
+            if run == 0 {
                 // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
                 reported.store(self.mark, Ordering::Relaxed);
                 return pos;
