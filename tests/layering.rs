@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("unwind", &["sync"]),
+    ("telemetry/chunks", &["sync"]),
     ("telemetry/clock", &["sync"]),
     ("telemetry/process", &["sync"]),
     ("telemetry/name", &["sync"]),
@@ -54,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "runtime",
             "ring",
             "wait",
+            "telemetry/chunks",
             "telemetry/clock",
             "telemetry/ledger",
             "telemetry/name",
@@ -64,7 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("telemetry", &[]),
     ("introspect/absent", &["sync", "chan"]),
-    ("introspect/registry", &["sync", "chan", "telemetry/waits"]),
+    ("introspect/registry", &["sync", "chan", "telemetry/chunks", "telemetry/waits"]),
     (
         "introspect/snapshot",
         &[
@@ -134,6 +136,7 @@ const UNSAFE: &[&str] = &[
     "wait/batch.rs",           // an array of wakers that is not filled
     "chan/on_close.rs",        // a line that is made late
     "chan/owner.rs",           // the memory of a channel
+    "chan/places.rs",          // looks at channels that it does not own
     "chan/mod.rs",             // ends a park, so owns the cell
     "chan/send.rs",            // knows the type of the messages
     "chan/send_future.rs",     // owns the message until it is sent

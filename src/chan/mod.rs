@@ -8,6 +8,8 @@ mod counts;
 mod info;
 mod on_close;
 mod owner;
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+mod places;
 mod receive;
 mod receive_waits;
 mod send;
@@ -35,9 +37,9 @@ pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use info::Registration;
-#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
-pub(crate) use owner::Listing;
 pub(crate) use owner::Owner;
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+pub(crate) use places::{Held, Place, Places};
 pub(crate) use receive::{Consumer, Nothing};
 
 pub(crate) use send::Missing;

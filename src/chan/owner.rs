@@ -5,9 +5,11 @@
 //! the registry, from which it is taken before it dies. So the count begins at two, and there is no
 //! second count for weak references: four locked instructions of seventeen a channel.
 //!
-//! A [`Listing`] is that one weak reference. It may be used while it stands in the registry, under
-//! whose lock the last owner takes it out. Should it outlive the channel all the same, the memory
-//! is not freed: so no use of it is ever unsafe.
+//! A [`Listing`] is that one weak reference, in one of the registry's places ([`places`]). It keeps
+//! the memory, not the channel: whichever ends last, channel or listing, frees it. As a rule that is
+//! the last owner, which has struck the channel off just before.
+//!
+//! [`places`]: super::places
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -84,8 +86,9 @@ impl Owner {
 
     /// The reference to be listed. The channel has none yet, and nobody else makes one.
     #[inline]
-    pub(crate) fn listing(&self) -> Listing {
-        // ORDERING(N4): Relaxed. It is read by the last owner, who comes after this one.
+    pub(super) fn listing(&self) -> Listing {
+        // ORDERING(N4): Relaxed. It is read by the last owner, which comes after this one, and by
+        // who finds the listing in its place, N5.
         debug_assert!(!self.owned().listed.load(Ordering::Relaxed));
         self.owned().listed.store(true, Ordering::Relaxed);
         Listing(self.0)
@@ -101,13 +104,37 @@ impl Owner {
         // SAFETY: nobody else is there, but the registry, which looks at the two words alone.
         unsafe {
             (&raw mut (*at).shared).drop_in_place();
-            // ORDERING(N4): Acquire. Pairs with N4 in the drop of `Listing`: it is not used any
-            // more.
-            if !(*at).listed.load(Ordering::Acquire) {
-                (&raw mut (*at).owners).drop_in_place();
-                (&raw mut (*at).tracked).drop_in_place();
-                dealloc(at.cast(), Layout::new::<Owned>());
+            // ORDERING(N4): Acquire. Pairs with N4 in `Listing::strike` and `release`: it is
+            // not used any more.
+            if !(*at).listed.load(Ordering::Acquire) || Self::is_given_up(at) {
+                Self::free(owned);
             }
+        }
+    }
+
+    /// Of the end of a channel and its listing's, the second one frees the memory. Whether that is
+    /// the channel's.
+    ///
+    /// # Safety
+    /// The memory was not freed.
+    #[cold]
+    #[inline(never)]
+    unsafe fn is_given_up(at: *mut Owned) -> bool {
+        // SAFETY: as the caller says. ORDERING(N4): AcqRel. Pairs with N4 in `Listing::release`,
+        // as said there, the other way round.
+        !unsafe { (*at).listed.swap(false, Ordering::AcqRel) }
+    }
+
+    /// # Safety
+    /// The state is dropped, the listing is given up, and nobody else frees it.
+    #[inline]
+    unsafe fn free(owned: NonNull<Owned>) {
+        let at = owned.as_ptr();
+        // SAFETY: nobody is there any more.
+        unsafe {
+            (&raw mut (*at).owners).drop_in_place();
+            (&raw mut (*at).tracked).drop_in_place();
+            dealloc(at.cast(), Layout::new::<Owned>());
         }
     }
 }
@@ -145,19 +172,32 @@ impl Drop for Owner {
     }
 }
 
-/// A reference that does not keep the channel. See the module.
+/// A reference that keeps the memory, and not the channel: the registry's. It may be copied, and is
+/// given up once.
 ///
 /// It looks at the two words one by one, never through a reference to all of [`Owned`]: the state
 /// may be dropped meanwhile.
-pub(crate) struct Listing(NonNull<Owned>);
-
-// SAFETY: as `Owner`, which it makes.
-unsafe impl Send for Listing {}
+#[derive(Clone, Copy)]
+pub(super) struct Listing(NonNull<Owned>);
 
 impl Listing {
+    pub(super) fn into_raw(self) -> *mut () {
+        self.0.as_ptr().cast()
+    }
+
+    /// # Safety
+    /// From [`Listing::into_raw`].
+    pub(super) unsafe fn from_raw(raw: *mut ()) -> Self {
+        // SAFETY: it was not null there.
+        Self(unsafe { NonNull::new_unchecked(raw.cast()) })
+    }
+
     /// One owner more, if there is one. Once none, always none.
-    pub(crate) fn upgrade(&self) -> Option<Owner> {
-        // SAFETY: it is not freed before this listing is dropped.
+    ///
+    /// # Safety
+    /// The listing was not given up.
+    pub(super) unsafe fn upgrade(self) -> Option<Owner> {
+        // SAFETY: it is not freed before the listing is given up.
         let owners = unsafe { &(*self.0.as_ptr()).owners };
         // ORDERING(N3): Relaxed. The exchange decides.
         let mut seen = owners.load(Ordering::Relaxed);
@@ -173,17 +213,37 @@ impl Listing {
         }
         None
     }
-}
 
-impl Drop for Listing {
+    /// Gives it up before the channel ends, which its last owner does. (Before the end of a channel
+    /// that lives on it does no harm.)
+    ///
+    /// # Safety
+    /// The listing was not given up, and nobody uses it after this. The state is not dropped yet.
     #[inline]
-    fn drop(&mut self) {
+    pub(super) unsafe fn strike(self) {
         // SAFETY: as in `upgrade`.
         let (listed, tracked) =
             unsafe { (&(*self.0.as_ptr()).listed, &(*self.0.as_ptr()).tracked) };
         tracked.seen();
-        // ORDERING(N4): Release. Pairs with N4 in `end`: the looks of this listing come before the
-        // memory is freed.
+        // ORDERING(N4): Release. Pairs with N4 in `end`, which frees the memory then: the looks by
+        // this listing come before.
         listed.store(false, Ordering::Release);
+    }
+
+    /// Gives it up before the channel ends, while it ends, or after.
+    ///
+    /// # Safety
+    /// The listing was not given up, and nobody uses it after this.
+    pub(super) unsafe fn release(self) {
+        // SAFETY: as in `upgrade`.
+        unsafe {
+            (*self.0.as_ptr()).tracked.seen();
+            // ORDERING(N4): AcqRel. Pairs with N4 in `end`. Release: the looks by this listing come
+            // before the memory is freed there. Acquire: the end of the state comes before it is
+            // freed here.
+            if !(*self.0.as_ptr()).listed.swap(false, Ordering::AcqRel) {
+                Owner::free(self.0);
+            }
+        }
     }
 }

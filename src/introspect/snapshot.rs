@@ -291,10 +291,9 @@ pub struct RetiredSnapshot {
 /// Each channel is read consistently (see [`ChannelStats`]), one after the other: across channels
 /// the moments differ, so a conclusion about several should rest on two snapshots. No sender and no
 /// receiver is stopped: waits are read while they change, each as it was at some moment of the
-/// call. Creating and dropping channels waits for the registry's lock, which is held for 8
-/// channels at a time, and under which nothing is allocated or freed: an allocator may take a
-/// snapshot, if it guards itself against the allocations that the snapshot makes. Not listed are
-/// untracked channels. A channel whose last handle goes while a snapshot is taken lives until that
+/// call. Creating and dropping channels waits for the registry's lock, under which no channel is
+/// looked at, and nothing is allocated or freed: an allocator may take a snapshot, if it guards
+/// itself against the allocations that the snapshot makes. Not listed are untracked channels. A channel whose last handle goes while a snapshot is taken lives until that
 /// is done.
 ///
 /// # From where it may be called

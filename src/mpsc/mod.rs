@@ -79,7 +79,7 @@
 //! | creating a channel, dropping its last handle | | the registry's lock, which runs no user code |
 //! | `stats`, `len`, `capacity` | lock-free; they store nothing into the channel's words | nothing; but `stats` of a channel that has been given a name by `set_name`: whoever just reads or replaces that name |
 //! | `set_name` | | whoever just reads or replaces that name |
-//! | `snapshot` | lock-free for each channel | the registry's lock, and those of the lists of tasks and of names |
+//! | `snapshot` | lock-free for each channel | another snapshot that looks up channels, the last owner of one that is dying, the registry's lock, and those of the lists of tasks and of names |
 //!
 //! A thread that is stopped withholds what it holds: its permits, units it was just handing out, a
 //! message between its two steps; and the wake-up that it owes. If that is the receiver's, the

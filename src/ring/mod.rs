@@ -105,7 +105,8 @@
 //! | E5 | T, AcqRel, in `claimed_so_far` | T, Acquire, by each later claim | `recent` beyond the passed block |
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //! | N3 | count of owners, Release, per drop | the same, Acquire, by the last | what other owners did before |
-//! | N4 | `listed`, Release, by who drops the listing | the same, Acquire, by the last owner | that the registry looks at the channel no more |
+//! | N4 | `listed`, Release, by who gives the listing up | the same, Acquire, by the last owner, and the other way round | that the registry looks at the channel no more, or its state is dropped |
+//! | N5 | a place of the registry, Release, when a channel is listed | the same, Acquire, by who looks without the lock | the channel's state |
 //!
 //! M1, M2, M6, N2, K3, E4, Q0, Q5 and K4 are local: the watermark and its probe, sums ever
 //! reported, the count of weak senders, the receiver's own note and its end of the list of blocks,

@@ -3,6 +3,8 @@
 //! Nothing here is called from inside an operation that does not wait, and nothing here stores into
 //! a channel's words.
 
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+pub(crate) mod chunks;
 pub(crate) mod clock;
 pub(crate) mod ledger;
 pub(crate) mod name;

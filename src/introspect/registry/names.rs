@@ -5,13 +5,14 @@
 //! for a name, which takes long to write down; a cache finds the name by the place.
 
 use core::hash::BuildHasher;
+use core::mem;
 use core::panic::Location;
 use std::hash::RandomState;
 
-use super::chunks::Chunks;
 use super::{Lack, Retired, Stock};
-use crate::chan::Info;
+use crate::chan::{Info, Shared, Sums};
 use crate::sync::plain::{Arc, OnceLock};
+use crate::telemetry::chunks::Chunks;
 
 /// Distinct names that are remembered; channels of further names are numbered by their own id.
 const MAX_NAMES: u32 = 65_536;
@@ -44,16 +45,12 @@ pub(super) struct Name {
     /// The name before it in its bucket, plus 1; 0: none.
     next: u32,
     created: u64,
-    pub(super) retired: Retired,
+    /// The name before it in the list of those that have dead channels, plus 1; 0: none.
+    next_dead: u32,
+    retired: Retired,
 }
 
 impl Name {
-    /// The text, if any channel of this name is dead.
-    pub(super) fn retired(&self) -> Option<(Arc<str>, Retired)> {
-        let text = self.text.as_ref().filter(|_| self.retired.channels > 0);
-        text.map(|text| (text.clone(), self.retired.clone()))
-    }
-
     /// One channel more of this name. Returns the how-manieth it is.
     pub(super) fn count(&mut self) -> u64 {
         self.created += 1;
@@ -102,19 +99,55 @@ pub(super) struct Names {
     /// The last name of each bucket, plus 1; 0: none.
     buckets: [u32; BUCKETS],
     all: Chunks<Name>,
-    pub(super) len: u32,
+    len: u32,
+    /// The last name of which a first channel died, plus 1; 0: none.
+    last_dead: u32,
     places: [Option<Known>; PLACES],
 }
 
 impl Names {
     #[allow(clippy::large_stack_arrays)] // made at compile time
     pub(super) const fn new() -> Self {
-        Self { buckets: [0; BUCKETS], all: Chunks::new(), len: 0, places: [const { None }; PLACES] }
+        Self {
+            buckets: [0; BUCKETS],
+            all: Chunks::new(),
+            len: 0,
+            last_dead: 0,
+            places: [const { None }; PLACES],
+        }
     }
 
     #[inline]
     pub(super) fn at(&mut self, index: u32) -> &mut Name {
         self.all.at(index)
+    }
+
+    /// A channel of this name has died.
+    #[inline]
+    pub(super) fn retire(&mut self, index: u32, shared: &Shared, sums: &Sums) {
+        let name = self.all.at(index);
+        if name.retired.channels == 0 {
+            name.next_dead = mem::replace(&mut self.last_dead, index + 1);
+        }
+        name.retired.add(shared, sums);
+    }
+
+    /// Names that have dead channels, so many: the first of them if `next` is none, else those
+    /// from there on. Each with its index and its sums. Returns the next one, if there are more.
+    pub(super) fn retired(
+        &mut self,
+        next: Option<u32>,
+        most: u32,
+        found: &mut Vec<(u32, Arc<str>, Retired)>,
+    ) -> Option<u32> {
+        let mut next = next.or(self.last_dead.checked_sub(1));
+        for _ in 0..most {
+            let Some(index) = next else { break };
+            let name = self.all.at(index);
+            found.extend(name.text.clone().map(|text| (index, text, name.retired.clone())));
+            next = name.next_dead.checked_sub(1);
+        }
+        next
     }
 
     /// The entry of a new channel's name; none if names have run out.
@@ -186,9 +219,10 @@ impl Names {
     /// Adds a name for which there is memory. The text is counted once more, and not copied.
     fn add(&mut self, text: &Arc<str>, hash: u64) -> u32 {
         let index = self.len;
-        let next = core::mem::replace(&mut self.buckets[hash as usize % BUCKETS], index + 1);
+        let next = mem::replace(&mut self.buckets[hash as usize % BUCKETS], index + 1);
         let retired = Retired::default();
-        *self.all.at(index) = Name { text: Some(text.clone()), hash, next, created: 0, retired };
+        *self.all.at(index) =
+            Name { text: Some(text.clone()), hash, next, created: 0, next_dead: 0, retired };
         self.len += 1;
         index
     }

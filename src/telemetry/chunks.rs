@@ -1,4 +1,6 @@
-//! A vector that grows under a lock without asking the allocator: its caller brings the memory.
+//! A vector that grows without asking the allocator: its caller brings the memory.
+
+use crate::sync::plain::OnceLock;
 
 /// Items of the first chunk. Each further one is twice as long as the one before.
 const FIRST: u32 = 32;
@@ -7,8 +9,8 @@ const FIRST: u32 = 32;
 const LEVELS: usize = (u32::BITS - FIRST.ilog2()) as usize;
 
 /// Items by index. They never move, and none is ever taken out.
-pub(super) struct Chunks<T> {
-    levels: [Option<Box<[T]>>; LEVELS],
+pub(crate) struct Chunks<T> {
+    levels: [OnceLock<Box<[T]>>; LEVELS],
 }
 
 /// The chunk of an item, and its place there.
@@ -19,17 +21,18 @@ fn place(index: u32) -> (usize, usize) {
 }
 
 impl<T> Chunks<T> {
-    pub(super) const fn new() -> Self {
-        Self { levels: [const { None }; LEVELS] }
+    pub(crate) const fn new() -> Self {
+        Self { levels: [const { OnceLock::new() }; LEVELS] }
     }
 
     /// Whether there is memory for this item.
-    pub(super) fn has(&self, index: u32) -> bool {
-        self.levels.get(place(index).0).is_some_and(Option::is_some)
+    #[inline]
+    pub(crate) fn has(&self, index: u32) -> bool {
+        self.get(index).is_some()
     }
 
-    /// The chunk of an item, for [`Chunks::grow`]. Not under the lock.
-    pub(super) fn chunk_of(index: u32) -> Box<[T]>
+    /// The chunk of an item, for [`Chunks::grow`]. Not under a lock.
+    pub(crate) fn chunk_of(index: u32) -> Box<[T]>
     where
         T: Default,
     {
@@ -40,18 +43,37 @@ impl<T> Chunks<T> {
 
     /// Whether there is memory for this item, now that `spare` is put in if it is the chunk that
     /// lacks.
-    pub(super) fn grow(&mut self, index: u32, spare: Option<&mut Option<Box<[T]>>>) -> bool {
-        let level = place(index).0;
-        if let (Some(lacking @ None), Some(spare)) = (self.levels.get_mut(level), spare) {
-            *lacking = spare.take_if(|spare| spare.len() == (FIRST as usize) << level);
+    #[inline]
+    pub(crate) fn grow(&self, index: u32, spare: Option<&mut Option<Box<[T]>>>) -> bool {
+        if let Some(spare) = spare {
+            self.put(place(index).0, spare);
         }
         self.has(index)
     }
 
+    #[cold]
+    fn put(&self, level: usize, spare: &mut Option<Box<[T]>>) {
+        if let Some(lacking) = self.levels.get(level)
+            && lacking.get().is_none()
+            && let Some(chunk) = spare.take_if(|spare| spare.len() == (FIRST as usize) << level)
+            && let Err(chunk) = lacking.set(chunk)
+        {
+            // Another one was quicker.
+            *spare = Some(chunk);
+        }
+    }
+
+    /// The item, if there is memory for it.
     #[inline]
-    pub(super) fn at(&mut self, index: u32) -> &mut T {
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
         let (level, at) = place(index);
-        &mut self.levels[level].as_mut().expect("the caller has seen that it is there")[at]
+        self.levels.get(level)?.get()?.get(at)
+    }
+
+    #[inline]
+    pub(crate) fn at(&mut self, index: u32) -> &mut T {
+        let (level, at) = place(index);
+        &mut self.levels[level].get_mut().expect("the caller has seen that it is there")[at]
     }
 }
 
@@ -61,7 +83,7 @@ mod tests {
 
     #[test]
     fn each_item_has_a_place_of_its_own() {
-        let mut chunks = Chunks::new();
+        let mut chunks: Chunks<u32> = Chunks::new();
         for i in 0..1000 {
             let mut spare = Some(Chunks::chunk_of(i));
             let missing = !chunks.has(i);
