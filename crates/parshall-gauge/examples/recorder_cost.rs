@@ -109,6 +109,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The most memory that this process has had since it was last asked to begin anew, in KiB.
 #[cfg(unix)]
+#[allow(clippy::disallowed_methods)] // none of a recording
 fn most_kib(anew: bool) -> i64 {
     if anew {
         let _ = std::fs::write("/proc/self/clear_refs", "5");
