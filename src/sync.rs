@@ -139,8 +139,10 @@ pub(crate) mod plain {
     pub(crate) use std::sync::Condvar;
     #[allow(unused_imports)] // not every build has a use for it
     pub(crate) use std::sync::OnceLock;
+    #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+    pub(crate) use std::sync::atomic::AtomicU32;
     pub(crate) use std::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
     };
     pub(crate) use std::sync::{Arc, MutexGuard, Weak};
     pub(crate) use std::thread_local;
