@@ -103,7 +103,10 @@ mutants() {
   ord N3-drop-rel $Z 'impl Drop for Owner' AcqRel Release 'count of owners, fetch_sub'
   ord N3-drop-rlx $Z 'impl Drop for Owner' AcqRel Relaxed 'count of owners, fetch_sub'
   ord N4-end $Z 'unsafe fn end(' Acquire Relaxed 'listed load in end'
-  ord N4-drop $Z 'impl Drop for Listing' Release Relaxed 'listed store in the drop of a listing'
+  for o in Acquire Release Relaxed; do
+    ord "N4-given-$o" $Z 'unsafe fn is_given_up(' AcqRel $o 'listed swap in is_given_up'
+    ord "N4-release-$o" $Z 'unsafe fn release(' AcqRel $o 'listed swap in release'
+  done
   ord W2-made $J 'fn line_or_new(' 'SeqCst,' 'AcqRel,' 'swap of the line in line_or_new' behind
   ord W2-there $J 'fn line_or_new(' 'SeqCst);' 'Acquire);' 'swap of the line in line_or_new, failure' behind
   ord Q9-made $J 'fn line_or_new(' 'SeqCst,' 'Acquire,' 'swap of the line in line_or_new'
@@ -299,7 +302,7 @@ bug-owner-uncounted|$Z|impl Clone for Owner|s/fetch_add(1,/fetch_add(0,/|a clone
 bug-owner-revived|$Z|fn upgrade(|s/while seen != 0/while seen != usize::MAX/|a listing has an owner more where there was none
 bug-owner-unlisted|$Z|fn listing(|/listed.store/d|a listing does not say that it is there
 bug-owner-freed|$Z|unsafe fn end(|s/if !(.*/if true {/|the memory is freed though it is listed
-bug-listing-stays|$Z|impl Drop for Listing|/listed.store/d|a listing that is dropped counts
+bug-listing-stays|$Z|unsafe fn strike(|/listed.store/d|a listing that was struck off counts
 bug-closed-two|$J|fn line_or_new(|s/self.0.compare_exchange.*/{ self.0.store(new, Ordering::SeqCst); Ok::<_, *mut WaitQueue>(new) };/|a second line takes the place of the first
 bug-closed-own|$J|fn line_or_new(|/drop(unsafe/d;s/^ *there\$/new/|who comes second waits in a line of its own
 bug-closed-unwoken|$C|fn fail_waiting(|s/if let Some(line) = self.on_close.line()/if let Some(line) = self.on_close.line() \&\& false/|close does not wake who waits for it

@@ -273,8 +273,6 @@ fn drop_against_registration() {
 }
 
 /// The receiver goes by its closing step while somebody comes to wait for the end. Tags W2, Q9.
-///
-/// Seen to fail with: as above.
 #[test]
 fn drop_against_who_waits_for_the_end() {
     check("drop against closed", Bound::Preemptions(2), || {

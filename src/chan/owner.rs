@@ -104,8 +104,7 @@ impl Owner {
         // SAFETY: nobody else is there, but the registry, which looks at the two words alone.
         unsafe {
             (&raw mut (*at).shared).drop_in_place();
-            // ORDERING(N4): Acquire. Pairs with N4 in `Listing::strike` and `release`: it is
-            // not used any more.
+            // ORDERING(N4): Acquire. Pairs with N4 in `Listing::release`: it is not used any more.
             if !(*at).listed.load(Ordering::Acquire) || Self::is_given_up(at) {
                 Self::free(owned);
             }
@@ -214,20 +213,20 @@ impl Listing {
         None
     }
 
-    /// Gives it up before the channel ends, which its last owner does. (Before the end of a channel
-    /// that lives on it does no harm.)
+    /// The last owner gives it up, before the channel ends.
     ///
     /// # Safety
-    /// The listing was not given up, and nobody uses it after this. The state is not dropped yet.
+    /// The listing was not given up, nobody uses it after this, and who used it before has said so
+    /// to the caller (by a lock). The state is not dropped yet.
     #[inline]
     pub(super) unsafe fn strike(self) {
         // SAFETY: as in `upgrade`.
         let (listed, tracked) =
             unsafe { (&(*self.0.as_ptr()).listed, &(*self.0.as_ptr()).tracked) };
         tracked.seen();
-        // ORDERING(N4): Release. Pairs with N4 in `end`, which frees the memory then: the looks by
-        // this listing come before.
-        listed.store(false, Ordering::Release);
+        // ORDERING(N4): Relaxed. The last owner does this, and comes to `end` itself. Looks by this
+        // listing came before, under the lock of its place.
+        listed.store(false, Ordering::Relaxed);
     }
 
     /// Gives it up before the channel ends, while it ends, or after.

@@ -248,7 +248,7 @@ fn hops(scene: &Scene<'_>, life: &Liveness, needs: &Needs, cycle: &[u32]) -> Vec
     steps.filter_map(hop).collect()
 }
 
-/// ``another task has or shares the receiver of `acks` or `wal` ``.
+/// `the receiver of "acks" or "wal" is shared or was moved since its last receive`.
 fn assumption(scene: &Scene<'_>, rests: &[u32]) -> String {
     // What a person reads to the end.
     const MOST: usize = 8;
@@ -262,7 +262,10 @@ fn assumption(scene: &Scene<'_>, rests: &[u32]) -> String {
         0 => String::new(),
         n => format!(" or of {n} more"),
     };
-    format!("another task has or shares the receiver of {}{more}", names.join(" or "))
+    format!(
+        "the receiver of {}{more} is shared or was moved since its last receive",
+        names.join(" or ")
+    )
 }
 
 /// Who hangs on `actors`, the `members` aside: the waits on what they should receive, and on what

@@ -472,7 +472,7 @@ mod tests {
         let expected = "\
 parshall: ingest-4711 is likely STUCK, 12.4 s
   writer -> wal 8/8 -> flusher -> acks 4/4 -> writer
-  deadlock, unless another task has or shares the receiver of `acks` or `wal`
+  deadlock, unless the receiver of `acks` or `wal` is shared or was moved since its last receive
   behind it: 37 senders
 also
   mixer grows: 2,270,000 messages, +0.5 k/s for 3 min; drain waits for peer-1 91 % of the time

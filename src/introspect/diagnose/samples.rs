@@ -122,7 +122,9 @@ pub(super) fn deadlock() -> Finding {
     ];
     let evidence = Evidence::Deadlock { cycle, behind: behind(37, 0, &[]) };
     Finding {
-        assumption: Some("another task has or shares the receiver of `acks` or `wal`".into()),
+        assumption: Some(
+            "the receiver of `acks` or `wal` is shared or was moved since its last receive".into(),
+        ),
         ..finding(FindingKind::Deadlock, Verdict::Conditional, evidence)
     }
 }

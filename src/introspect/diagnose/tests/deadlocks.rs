@@ -24,7 +24,8 @@ fn two_mailboxes_are_a_deadlock_unless_a_receiver_was_moved() {
     let diagnosis = mailboxes().0.diagnose();
     is(&diagnosis, &[BOTH]);
     let found = &diagnosis.findings[0];
-    let assumption = "another task has or shares the receiver of `to a` or `to b`";
+    let assumption =
+        "the receiver of `to a` or `to b` is shared or was moved since its last receive";
     assert_eq!(found.assumption.as_deref(), Some(assumption));
     let Evidence::Deadlock { cycle, .. } = &found.evidence else { panic!("{found:?}") };
     let hops: Vec<_> = cycle.iter().map(|hop| (&hop.who.name[..], hop.last_receive)).collect();
