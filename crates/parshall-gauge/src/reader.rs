@@ -33,7 +33,9 @@ use crate::recording::Reading;
 /// let id = SqliteRecorder::open(&path)?.record(&snapshot)?;
 ///
 /// let again = read_snapshot(&path, id)?;
-/// assert_eq!(again.channels, snapshot.channels);
+/// let [read, taken] = [&again, &snapshot].map(|is| &is.channels[0]);
+/// assert_eq!((&read.stats.name, read.stats.capacity), (&taken.stats.name, taken.stats.capacity));
+/// assert_eq!(read.send_waits, taken.send_waits);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_snapshot(path: impl AsRef<Path>, snapshot_id: i64) -> Result<Snapshot, RecordError> {
