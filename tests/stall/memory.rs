@@ -52,6 +52,7 @@ const ROW: &[&str] = &[
     "sweep: over",
     "sweep: frozen",
     "sweep: unlinked",
+    "sweep: long waits added",
     "sweep: ended",
 ];
 

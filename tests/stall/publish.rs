@@ -9,7 +9,7 @@ use crate::others::{CAPACITY, block_on, check_all, message, without_receiver};
 use crate::support::pending;
 
 pub(crate) const STEPS: &[&str] =
-    &["publish: claimed", "publish: block left", "publish: to wake", "wake: taken"];
+    &["publish: claimed", "publish: block left", "publish: to wake", "wait: over", "wake: taken"];
 
 fn channel() -> (Sender<u64>, Receiver<u64>) {
     mpsc::channel(CAPACITY as usize)
@@ -171,7 +171,8 @@ fn a_sender_stopped_between_blocks_delays_what_is_behind_it() {
 #[test]
 fn a_sender_that_owes_the_receivers_wake_up_withholds_no_message() {
     scene("publish: to wake", || {
-        for (step, in_cell) in [("publish: to wake", true), ("wake: taken", false)] {
+        let steps = [("publish: to wake", true), ("wait: over", true), ("wake: taken", false)];
+        for (step, in_cell) in steps {
             let (tx, mut rx) = channel();
             let mut receive = pending(rx.recv());
             let victim = sender(step, &tx);

@@ -126,6 +126,7 @@ const SCENES: &[Scene] = &[
     appending("sweep: over", 32),
     appending("sweep: frozen", 32),
     appending("sweep: unlinked", 32),
+    appending("sweep: long waits added", 32),
     appending("spare: put", 32),
     appending("sweep: ended", 32),
 ];
