@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("telemetry/thread", &["sync", "telemetry/name"]),
     ("telemetry/ledger", &["sync", "telemetry/clock", "telemetry/table", "telemetry/task"]),
     ("telemetry/text", &["sync", "telemetry/name", "telemetry/task"]),
-    ("telemetry/waits", &[]),
+    ("telemetry/waits", &["sync"]),
     (
         "telemetry/task",
         &[

@@ -6,8 +6,8 @@
 //! second count for weak references: four locked instructions of seventeen a channel.
 //!
 //! A [`Listing`] is that one weak reference, in one of the registry's places ([`places`]). It keeps
-//! the memory, not the channel: whichever ends last, channel or listing, frees it. As a rule that is
-//! the last owner, which has struck the channel off just before.
+//! the memory, not the channel: whichever ends last, channel or listing, frees it. As a rule that
+//! is the last owner, which has struck the channel off just before.
 //!
 //! [`places`]: super::places
 

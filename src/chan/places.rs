@@ -2,8 +2,8 @@
 //!
 //! A channel is listed when it is created, and struck off by its last owner, both under a lock. Who
 //! looks takes that lock only to say that it looks, and that it has looked, at a piece at a time.
-//! Between the two it reads places with no lock. If the system stops it there, nobody who creates or
-//! drops a channel waits for it; only another one who looks does.
+//! Between the two it reads places with no lock. If the system stops it there, nobody who creates
+//! or drops a channel waits for it; only another one who looks does.
 //!
 //! # Why no memory is freed under its eyes
 //! `looking` changes under the lock, and channels are struck off under it. So of the beginning of a

@@ -39,7 +39,6 @@
 //!   attempt whose `since` is 0 has been counted as failed if it has. A look may miss a wait that
 //!   ends just then, and never counts one twice. What it misses is made up for by the largest sums
 //!   that were reported before: none falls.
-//!
 //! * A wait that was long is added to `long` before `since` is cleared. So a wait that a look takes
 //!   to be over, by `id` and `since`, is in `long` after that, if it was long.
 //!
@@ -52,7 +51,7 @@ use crate::ring::Occupancy;
 use crate::sync::plain::{AtomicU64, Ordering};
 use crate::sync::step;
 use crate::telemetry::clock;
-use crate::telemetry::waits::{LONG, LongWaits, SHORT_NS, WaitHistogram};
+use crate::telemetry::waits::{LONG, LongWaits, SHORT_NS, WaitHistogram, at_least};
 use crate::wait::{Call, Want};
 
 /// See the module.
@@ -133,13 +132,6 @@ fn get(word: &AtomicU64) -> u64 {
 fn own(word: &AtomicU64) -> u64 {
     // ORDERING(M8): Relaxed. By K1 and K2 of `ring` the word of who had it before is visible.
     word.load(Ordering::Relaxed)
-}
-
-/// The largest number that was ever reported here, `n` included.
-fn at_least(reported: &AtomicU64, n: u64) -> u64 {
-    // ORDERING(M6): Relaxed. Telemetry's own. Most looks find nothing new.
-    let known = reported.load(Ordering::Relaxed);
-    if n <= known { known } else { reported.fetch_max(n, Ordering::Relaxed).max(n) }
 }
 
 impl ReceiveWaits {

@@ -444,8 +444,8 @@ mod tests {
         assert_eq!(receives()[..3], [3, 0, 4]);
     }
 
-    /// A look that comes as a long wait ends, or as it is taken out of the line, does not tell it as
-    /// a short one: that could not be taken back.
+    /// A look that comes as a long wait ends, or as it is taken out of the line, does not tell it
+    /// as a short one: that could not be taken back.
     ///
     /// Seen to fail with: a long receive counted once it is over; a long send added to the past
     /// after the number of all.

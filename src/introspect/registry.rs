@@ -1,10 +1,10 @@
 //! The live channels of the process, weakly held, and what is left of the dead ones.
 //!
 //! One lock, taken when a channel is created and when its last handle goes. A snapshot takes it
-//! before and after [`PIECE`] channels, which it looks up without it ([`Places`]), and for [`NAMES`]
-//! names at a time. No message ever meets it. No user code runs under it, and that means the
-//! allocator too, which may be the program's own and may look at a snapshot: what the registry needs
-//! is made before, and what it no longer needs is dropped after.
+//! before and after [`PIECE`] channels, which it looks up without it ([`Places`]), and for
+//! [`NAMES`] names at a time. No message ever meets it. No user code runs under it, and that means
+//! the allocator too, which may be the program's own and may look at a snapshot: what the registry
+//! needs is made before, and what it no longer needs is dropped after.
 
 mod names;
 
@@ -271,7 +271,20 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::chan::{Chan, Origin, Settings, Shape};
+    use crate::chan::{Chan, Consumer, Origin, Settings, Shape};
+
+    /// A channel that is listed, and what its last owner does.
+    fn listed<T>(name: &str, on_drop: fn(&Shared, Sums)) -> (Chan<T>, Consumer<T>) {
+        let (chan, consumer) = Chan::create(Settings {
+            name: Some(name.into()),
+            shape: Shape { capacity: Some(1), origin: Origin::default() },
+            location: Location::caller(),
+            trace_senders: false,
+            on_drop: Some(on_drop),
+        });
+        enter(chan.shared());
+        (chan, consumer)
+    }
 
     /// Channels are made and dropped while two threads look: each that lives throughout is found
     /// once by every look, and no memory is used after it was freed, which Miri sees, or leaked.
@@ -279,17 +292,7 @@ mod tests {
     /// Seen to fail with: who strikes off gives the listing up although somebody looks (Miri).
     #[test]
     fn looks_and_ends_do_not_meet() {
-        let make = || {
-            let (chan, consumer) = Chan::<Box<u8>>::create(Settings {
-                name: Some("meets".into()),
-                shape: Shape { capacity: Some(1), origin: Origin::default() },
-                location: Location::caller(),
-                trace_senders: false,
-                on_drop: Some(leave),
-            });
-            enter(chan.shared());
-            (chan, consumer)
-        };
+        let make = || listed::<Box<u8>>("meets", leave);
         let stay: Vec<_> = (0..3).map(|_| make()).collect();
         let stays: Vec<_> = stay.iter().map(|(chan, _)| chan.info().channel_id).collect();
         let rounds = if cfg!(miri) { 20 } else { 20_000 };
@@ -334,14 +337,7 @@ mod tests {
             listed.recv().unwrap();
             list.join().unwrap();
         }
-        let (chan, consumer) = Chan::<u8>::create(Settings {
-            name: Some("dying".into()),
-            shape: Shape { capacity: Some(1), origin: Origin::default() },
-            location: Location::caller(),
-            trace_senders: false,
-            on_drop: Some(dies),
-        });
-        enter(chan.shared());
+        let (chan, consumer) = listed::<u8>("dying", dies);
         drop(consumer);
         drop(chan);
         let (retired, _) = retired();

@@ -293,8 +293,8 @@ pub struct RetiredSnapshot {
 /// receiver is stopped: waits are read while they change, each as it was at some moment of the
 /// call. Creating and dropping channels waits for the registry's lock, under which no channel is
 /// looked at, and nothing is allocated or freed: an allocator may take a snapshot, if it guards
-/// itself against the allocations that the snapshot makes. Not listed are untracked channels. A channel whose last handle goes while a snapshot is taken lives until that
-/// is done.
+/// itself against the allocations that the snapshot makes. Not listed are untracked channels. A
+/// channel whose last handle goes while a snapshot is taken lives until that is done.
 ///
 /// # From where it may be called
 /// It allocates, and takes locks under which none of the program's code runs. The same holds for

@@ -71,7 +71,8 @@ const SPARE: usize = 3;
 
 #[repr(C)]
 struct Block<T> {
-    /// The position of the first slot: a multiple of [`LEN`], below 2^36. Written before the block is linked.
+    /// The position of the first slot: a multiple of [`LEN`], below 2^36. Written before the block
+    /// is linked.
     start: UnsafeCell<Pos>,
     next: AtomicPtr<Block<T>>,
     /// Written before the block is linked. Of the front block it may dangle: nobody goes there.

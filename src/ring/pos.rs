@@ -165,8 +165,8 @@ impl Tail {
         used & (RES_FIELD | CLOSED) == 0 && used >> POS_SHIFT < limit
     }
 
-    /// Whether the messages alone are `limit` or more, or one less, in the same subtraction. Against
-    /// an older head they may be, or nothing is said.
+    /// Whether the messages alone are `limit` or more, by the same subtraction, which may take one
+    /// less for `limit` too. Against an older head they seem more: false is sure, true is not.
     #[inline]
     pub(super) fn seems_full(self, limit: u64, head: Head) -> bool {
         self.0.wrapping_sub(head.0) >> POS_SHIFT >= limit

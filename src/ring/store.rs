@@ -55,8 +55,8 @@ pub(super) trait Store<'a, T: 'a>: Copy {
     /// Whether what lies behind the receiver has to be given back.
     const IS_LIST: bool;
 
-    /// Moves `at` to the block of `pos`. False: its memory is not there yet, and `at` is at the last
-    /// block before it.
+    /// Moves `at` to the block of `pos`. False: its memory is not there yet, and `at` is at the
+    /// last block before it.
     ///
     /// # Safety
     /// The caller is the receiver. `at` is the first block of all, or where a call of this left it;

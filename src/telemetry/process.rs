@@ -219,9 +219,9 @@ fn plain(text: &str) -> String {
     if text.is_empty() { "process".to_owned() } else { text }
 }
 
-/// Appends `text` to `out`, and percent-encodes what would break an id apart: `:`, `%`, `#` (it numbers channels of one name)
-/// and control characters. Other text, of whatever script, stays as it is. Distinct texts stay
-/// distinct.
+/// Appends `text` to `out`, and percent-encodes what would break an id apart: `:`, `%`, `#` (it
+/// numbers channels of one name) and control characters. Other text, of whatever script, stays as
+/// it is. Distinct texts stay distinct.
 pub(crate) fn encode(out: &mut String, text: &str) {
     let breaks = |c: char| matches!(c, ':' | '%' | '#') || c.is_control();
     let mut rest = text;

@@ -11,6 +11,8 @@
 
 use core::time::Duration;
 
+use crate::sync::plain::{AtomicU64, Ordering};
+
 /// The longest wait of each bucket but the last, which has no bound.
 const BOUNDS_MS: [u64; LONG] = [10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 60_000];
 
@@ -23,6 +25,13 @@ const SLACK_NS: u64 = 500_000;
 
 const fn bound_ns(bucket: usize) -> u64 {
     BOUNDS_MS[bucket] * 1_000_000 + SLACK_NS
+}
+
+/// The largest number that was ever reported here, `n` included.
+pub(crate) fn at_least(reported: &AtomicU64, n: u64) -> u64 {
+    // ORDERING(M6): Relaxed. Telemetry's own. Most looks find nothing new.
+    let known = reported.load(Ordering::Relaxed);
+    if n <= known { known } else { reported.fetch_max(n, Ordering::Relaxed).max(n) }
 }
 
 /// A wait that lasted longer is a long one.

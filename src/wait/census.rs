@@ -10,10 +10,10 @@ use super::cell::{Kind, State, Waiter};
 use super::queue::WaitQueue;
 use super::row::{Found, Hint};
 use super::segment::LEN;
-use crate::sync::plain::{AtomicU64, Ordering};
+use crate::sync::plain::Ordering;
 use crate::sync::step;
 use crate::telemetry::clock;
-use crate::telemetry::waits::{LongWaits, WaitHistogram};
+use crate::telemetry::waits::{LongWaits, WaitHistogram, at_least};
 
 /// A waiter as [`WaitQueue::visit`] shows it.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +45,8 @@ pub(crate) struct WaitTotals {
     pub(crate) given_up: u64,
 }
 
-/// The waits that were over when a look came by. It may have missed some, if a segment was taken out
-/// just then: of the others all long ones are in `past` or `row`.
+/// The waits that were over when a look came by. It may have missed some, if a segment was taken
+/// out just then: of the others all long ones are in `past` or `row`.
 struct Over {
     waits: u64,
     waited_ns: u64,
@@ -190,10 +190,4 @@ impl WaitQueue {
             }
         }
     }
-}
-
-/// The largest number that was ever reported here, `n` included.
-fn at_least(reported: &AtomicU64, n: u64) -> u64 {
-    // ORDERING(M6): Relaxed. Telemetry's own.
-    reported.fetch_max(n, Ordering::Relaxed).max(n)
 }

@@ -11,8 +11,9 @@
 //! On Linux it also says how much memory a record took at most beyond the snapshot: the first one,
 //! with what the recorder remembers from then on, and the later ones.
 //!
-//! With up to 10,000 channels, then a day is recorded, a snapshot a second, in which one channel in a hundred moves: how large
-//! the file became at most, and how long a look at one snapshot and a question then take.
+//! With up to 10,000 channels, then a day is recorded, a snapshot a second, in which one channel in
+//! a hundred moves: how large the file became at most, and how long a look at one snapshot and a
+//! question then take.
 
 #[cfg(unix)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {

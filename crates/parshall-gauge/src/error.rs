@@ -57,8 +57,8 @@ pub enum RecordErrorKind {
     OlderVersion,
     /// There is no such file to be read, or it is empty, or has no snapshot of this number.
     NoSuchSnapshot,
-    /// Others held the file, or its folder, locked for longer than the busy timeout; or one reads in
-    /// a transaction that does not end, and its log may not grow further.
+    /// Others held the file, or its folder, locked for longer than the busy timeout; or one reads
+    /// in a transaction that does not end, and its log may not grow further.
     Locked,
     /// This process is a child of `fork`, and its parent had the file open.
     Forked,

@@ -122,10 +122,10 @@
 //! in full, a day at one snapshot a minute, and 256 MiB at most.
 //!
 //! Of a program with 1,000 channels, a snapshot took 0.6 ms and its record, with the diagnosis in
-//! it, 1.5 ms: 4.2 % of a core at 20 a second, on an Intel Xeon that was busy with other work. If all
-//! channels had moved, it took 114 kB, if one in a hundred had, 4 kB; a day of that, a snapshot a
-//! second, at most 80 MiB. With 100,000 channels a record took 0.2 to 0.4 s, and at most 60 MiB of
-//! memory beyond the snapshot, 34 of which the recorder keeps at most. `cargo run --release -p
+//! it, 1.5 ms: 4.2 % of a core at 20 a second, on an Intel Xeon that was busy with other work. If
+//! all channels had moved, it took 114 kB, if one in a hundred had, 4 kB; a day of that, a snapshot
+//! a second, at most 80 MiB. With 100,000 channels a record took 0.2 to 0.4 s, and at most 60 MiB
+//! of memory beyond the snapshot, 34 of which the recorder keeps at most. `cargo run --release -p
 //! parshall-gauge --example recorder_cost` measures it anew.
 //!
 //! Processes are told apart by `proc_key`, see [`parshall::proc_key`]: the same program may run

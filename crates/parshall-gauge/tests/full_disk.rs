@@ -27,8 +27,8 @@ fn snapshots(path: &Path) -> i64 {
     db.query_row("SELECT count(*) FROM snapshots", (), |row| row.get(0)).unwrap()
 }
 
-/// The only test here, since the limit is the whole process's. The recording fills up, and then there
-/// is room again, twice.
+/// The only test here, since the limit is the whole process's. The recording fills up, and then
+/// there is room again, twice.
 ///
 /// Seen to fail with: an error of writing that is taken for any other.
 #[test]

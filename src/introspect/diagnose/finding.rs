@@ -422,8 +422,8 @@ pub enum Evidence {
         running: Vec<Party>,
         /// Threads that are in blocking calls of this library now.
         blocked: Vec<Hop>,
-        /// Channels that are stalled for this reason: it should receive there, or was granted room. At most
-        /// 1,000.
+        /// Channels that are stalled for this reason: it should receive there, or was granted room.
+        /// At most 1,000.
         channels: Vec<ChannelRef>,
         /// Who hangs on these.
         behind: Behind,

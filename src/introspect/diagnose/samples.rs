@@ -129,6 +129,17 @@ pub(super) fn deadlock() -> Finding {
     }
 }
 
+/// A channel that grows, and where its receiver is elsewhere.
+fn growing(elsewhere: Option<(f64, Box<Hop>)>) -> Finding {
+    let evidence = Evidence::Growing {
+        channel: channel("mixer", 2_271_813, None),
+        per_second: 500.0,
+        elsewhere,
+        receiver: Some(party("drain")),
+    };
+    Finding { since_ns: ago(190.0), ..finding(FindingKind::Growing, Verdict::Signal, evidence) }
+}
+
 /// One of each kind, and of each way not to receive.
 #[allow(clippy::too_many_lines)] // a list
 pub(crate) fn each_kind() -> Vec<Finding> {
@@ -255,36 +266,8 @@ pub(crate) fn each_kind() -> Vec<Finding> {
             assumption: Some("a sender was moved to another task since it was made".into()),
             ..finding(Kind::SenderKept, Verdict::Conditional, sender_kept)
         },
-        Finding {
-            since_ns: ago(190.0),
-            ..finding(
-                Kind::Growing,
-                Verdict::Signal,
-                Evidence::Growing {
-                    channel: channel("mixer", 2_271_813, None),
-                    per_second: 500.0,
-                    elsewhere: Some((
-                        0.91,
-                        Box::new(hop("drain", Side::Send, channel("peer-1", 4, 4), None)),
-                    )),
-                    receiver: Some(party("drain")),
-                },
-            )
-        },
-        Finding {
-            since_ns: ago(190.0),
-            since_known: false,
-            ..finding(
-                Kind::Growing,
-                Verdict::Signal,
-                Evidence::Growing {
-                    channel: channel("mixer", 2_271_813, None),
-                    per_second: 500.0,
-                    elsewhere: None,
-                    receiver: Some(party("drain")),
-                },
-            )
-        },
+        growing(Some((0.91, Box::new(hop("drain", Side::Send, channel("peer-1", 4, 4), None))))),
+        Finding { since_known: false, ..growing(None) },
         finding(
             Kind::Saturated,
             Verdict::Signal,

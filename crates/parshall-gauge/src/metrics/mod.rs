@@ -105,8 +105,8 @@
 //! | 100,000 | 1,000 | 3.5 to 4.4 s, of which the text 1.0 to 1.3 s | 2.5 MiB |
 //! | 100,000 | 100,000 | 2.4 to 3.1 s, of which the text 0.5 to 0.7 s | 2.5 MiB |
 //!
-//! Times and texts are those of before the histogram, which doubles the texts: 105 KiB for 20 names,
-//! 5.1 MiB for 1,000.
+//! Times and texts are those of before the histogram, which doubles the texts: 105 KiB for 20
+//! names, 5.1 MiB for 1,000.
 //!
 //! `cargo run --release -p parshall-gauge --features metrics --example scrape` measures it anew.
 
