@@ -297,11 +297,13 @@ where
         stage.spawn("reporter", async move {
             let mut report = pin!(tx.send("report"));
             tokio::select! {
-                _ = &mut report => {}
+                // The tick first: another worker may grant the room before this task is polled.
+                biased;
                 _ = ticked => {
                     wait.await;
                     report.await.unwrap();
                 }
+                _ = &mut report => {}
             }
         });
         until(|now| now.sends("log") == 1).await;
