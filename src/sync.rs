@@ -139,8 +139,6 @@ pub(crate) mod plain {
     pub(crate) use std::sync::Condvar;
     #[allow(unused_imports)] // not every build has a use for it
     pub(crate) use std::sync::OnceLock;
-    #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
-    pub(crate) use std::sync::atomic::AtomicU32;
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence,
     };
@@ -201,6 +199,8 @@ mod imp {
     pub(crate) use std::thread;
 
     pub(crate) use super::plain::AtomicU64;
+    #[cfg(feature = "introspect")]
+    pub(crate) use super::plain::{Mutex, MutexGuard};
     #[cfg(not(parshall_loom))]
     pub(crate) use crossbeam_utils::Backoff;
 
@@ -246,7 +246,26 @@ mod imp {
 #[cfg(parshall_loom_inside)]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
+    #[cfg(test)]
+    pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    #[cfg(test)]
+    pub(crate) use loom::thread;
+
+    /// Loom's mutex behind our interface.
+    #[cfg(test)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    #[cfg(test)]
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().expect("no model goes on after a panic")
+        }
+    }
 
     /// As in the ordinary build.
     #[derive(Debug)]

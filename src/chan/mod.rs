@@ -8,7 +8,10 @@ mod counts;
 mod info;
 mod on_close;
 mod owner;
-#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+#[cfg(any(
+    all(feature = "introspect", not(parshall_loom_inside)),
+    all(parshall_loom_inside, test)
+))]
 mod places;
 mod receive;
 mod receive_waits;

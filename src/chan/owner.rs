@@ -19,7 +19,7 @@ use super::Shared;
 use crate::sync::{AtomicBool, AtomicUsize, Ordering, Tracked};
 
 #[cfg(all(parshall_loom_inside, test))]
-mod models;
+pub(super) mod models;
 
 /// One of those who own a channel's state.
 pub(crate) struct Owner(NonNull<Owned>);

@@ -27,9 +27,11 @@ use core::{mem, ptr};
 
 use super::Owner;
 use super::owner::Listing;
-use crate::sync::plain::{AtomicPtr, AtomicU32, Mutex, MutexGuard, Ordering};
-use crate::sync::thread;
+use crate::sync::{AtomicPtr, AtomicU32, Mutex, MutexGuard, Ordering, thread};
 use crate::telemetry::chunks::Chunks;
+
+#[cfg(all(parshall_loom_inside, test))]
+mod models;
 
 /// A bit that no pointer to words has.
 const STRUCK: usize = 1;
@@ -40,7 +42,7 @@ const NONE: u32 = u32::MAX;
 /// Places of channels, and what else their lock guards.
 pub(crate) struct Places<G> {
     all: Chunks<Place>,
-    /// Places that have been used: those before this one.
+    /// Places that have been used: those before this one. Changes under the lock.
     used: AtomicU32,
     lock: Mutex<Guarded<G>>,
 }
@@ -75,6 +77,7 @@ pub(crate) struct Held<'a, G> {
 }
 
 impl<G> Places<G> {
+    #[cfg(not(parshall_loom_inside))]
     pub(crate) const fn new(rest: G) -> Self {
         let guarded = Guarded { vacant: NONE, looking: false, struck: NONE, rest };
         Self { all: Chunks::new(), used: AtomicU32::new(0), lock: Mutex::new(guarded) }
@@ -92,8 +95,9 @@ impl<G> Places<G> {
     /// Allocates nothing while it looks if `found` has room.
     pub(crate) fn look(&self, first: u32, most: u32, found: &mut Vec<Owner>) -> Option<u32> {
         self.begin();
-        // ORDERING(N5): Acquire. Pairs with N5 in `Held::list`.
-        let used = self.used.load(Ordering::Acquire);
+        // ORDERING(N5): Relaxed. A place says itself what is in it, and the lock that `begin` took
+        // has shown those of all who were listed before.
+        let used = self.used.load(Ordering::Relaxed);
         let end = used.min(first.saturating_add(most));
         for index in first..end {
             let Some(place) = self.all.get(index) else { continue };
@@ -188,15 +192,16 @@ impl<G> Held<'_, G> {
     #[inline]
     pub(crate) fn list(&mut self, index: u32, owner: &Owner) {
         let Some(place) = self.places.all.get(index) else { return };
+        // ORDERING(N5): Relaxed. Under the lock.
+        debug_assert_eq!(place.word.load(Ordering::Relaxed).addr(), STRUCK, "it is vacant");
         let raw = owner.listing().into_raw();
         // ORDERING(N5): Release. Pairs with N5 in `Places::look`: the state behind the pointer.
         place.word.store(raw, Ordering::Release);
+        // ORDERING(N5): Relaxed, both. Under the lock; and see `Places::look`.
         if self.guarded.vacant == index {
-            // ORDERING(N5): Relaxed. Under the lock.
             self.guarded.vacant = place.next.load(Ordering::Relaxed);
         } else {
-            // ORDERING(N5): Release. Pairs with N5 in `Places::look`: the place is filled.
-            self.places.used.store(index + 1, Ordering::Release);
+            self.places.used.store(index + 1, Ordering::Relaxed);
         }
     }
 

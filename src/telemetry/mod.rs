@@ -3,7 +3,10 @@
 //! Nothing here is called from inside an operation that does not wait, and nothing here stores into
 //! a channel's words.
 
-#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+#[cfg(any(
+    all(feature = "introspect", not(parshall_loom_inside)),
+    all(parshall_loom_inside, test)
+))]
 pub(crate) mod chunks;
 pub(crate) mod clock;
 pub(crate) mod ledger;

@@ -13,7 +13,7 @@ use crate::sync::models::{check, spawn};
 use crate::sync::plain::Weak;
 
 /// The two owners of a new state, and what upgrades until its memory is freed.
-fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner, Weak<()>) {
+pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner, Weak<()>) {
     let shape = Shape { capacity: Some(1), origin: Origin::default() };
     let info = || Info::new(None, Location::caller(), "u32", None, on_drop);
     // SAFETY: memory for a ring, and nobody else's.
