@@ -389,7 +389,7 @@ build() { # dir file -> lines "binary"
   # The row has models of its own (Q3 to Q7), and those of a channel take it as given. The words have one (C1).
   local targets=('-p loom-tests --test all')
   case $2 in
-    $O | $I | $D | $E | $V | $U) targets=('-p parshall --lib') ;;
+    $O | $I | $D | $E | $V | $U | $M) targets=('-p parshall --lib') ;;
     $G | $Q | $A | $F | $H | $X | $Y | $Z | $J) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
   esac
   for target in "${targets[@]}"; do
@@ -435,7 +435,7 @@ worker() { # number: its share of the mutants
     else
       case $file in
         $O | $I | $D | $E | $G | $Q | $A | $F | $H | $V | $U) others='^(ring|chan)::' ;;
-        $Z | $J) others='^(ring|wait)::' ;;
+        $Z | $J | $M) others='^(ring|wait)::' ;;
         *) others='^(wait|chan)::' ;;
       esac
       # shellcheck disable=SC2086
