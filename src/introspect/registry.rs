@@ -6,14 +6,18 @@
 //! the allocator too, which may be the program's own and may look at a snapshot: what the registry
 //! needs is made before, and what it no longer needs is dropped after.
 
+mod name;
 mod names;
+mod retired;
+mod stock;
 
-use crate::chan::{Held, Owner, Place, Places, Registration, Shared, Sums};
+use crate::chan::{Held, Owner, Places, Registration, Shared, Sums};
 use crate::sync::plain::{Arc, AtomicU64, Ordering};
 use crate::telemetry::chunks::Chunks;
-use crate::telemetry::waits::WaitHistogram;
 
-use names::{Name, Names};
+use names::Names;
+pub use retired::Retired;
+use stock::{Lack, Stock};
 
 /// Channels that a snapshot looks up at a time: as long, the memory of those that die meanwhile is
 /// not freed.
@@ -30,116 +34,6 @@ struct Dead {
     names: Names,
     /// Dead channels of names that were too many to remember.
     other: Retired,
-}
-
-/// What the registry has no memory for.
-enum Lack {
-    /// A place.
-    Place(u32),
-    /// An entry for a name.
-    Name(u32),
-    /// The text of a nameless channel.
-    Text,
-}
-
-/// What was made for the registry outside its lock, and what of that it did not need.
-#[derive(Default)]
-struct Stock {
-    places: Option<Box<[Place]>>,
-    names: Option<Box<[Name]>>,
-    text: Option<Arc<str>>,
-}
-
-/// The sums of dead channels. They never fall.
-///
-/// # Examples
-/// On [`RetiredSnapshot`](crate::RetiredSnapshot).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Retired {
-    /// Channels that died.
-    pub channels: u64,
-    /// Messages they were sent.
-    pub sent_total: u64,
-    /// Messages received from them.
-    pub recv_total: u64,
-    /// Messages thrown away with their receivers.
-    pub discarded: u64,
-    /// `try_` calls refused because they were full.
-    pub full_total: u64,
-    /// Sends refused because they were closed.
-    pub closed_total: u64,
-    /// Sends that had to wait.
-    pub send_waits_total: u64,
-    /// Time waited in them, in nanoseconds.
-    pub send_wait_total_ns: u64,
-    /// Those of them that were given up while they waited.
-    pub send_given_up_total: u64,
-    /// Receives that had to wait.
-    pub recv_waits_total: u64,
-    /// Time waited in them, in nanoseconds.
-    pub recv_wait_total_ns: u64,
-    /// Those of them that were given up while they waited.
-    pub recv_given_up_total: u64,
-    /// How long the sends have waited. None: none has; or this was read from a program that did
-    /// not tell.
-    pub send_wait_histogram: Option<WaitHistogram>,
-    /// How long the receives have waited. None: as above.
-    pub recv_wait_histogram: Option<WaitHistogram>,
-}
-
-impl Retired {
-    const NONE: Self = Self {
-        channels: 0,
-        sent_total: 0,
-        recv_total: 0,
-        discarded: 0,
-        full_total: 0,
-        closed_total: 0,
-        send_waits_total: 0,
-        send_wait_total_ns: 0,
-        send_given_up_total: 0,
-        recv_waits_total: 0,
-        recv_wait_total_ns: 0,
-        recv_given_up_total: 0,
-        send_wait_histogram: None,
-        recv_wait_histogram: None,
-    };
-
-    /// Adds a channel that has ended with these sums.
-    #[inline]
-    fn add(&mut self, shared: &Shared, sums: &Sums) {
-        self.channels += 1;
-        self.sent_total += sums.sent;
-        self.recv_total += sums.received;
-        self.discarded += sums.discarded;
-        self.full_total += sums.full;
-        self.closed_total += sums.closed;
-        if sums.waits.waits | sums.receives.waits != 0 {
-            self.add_waits(shared, sums);
-        }
-    }
-
-    /// Apart: many channels see no wait.
-    #[cold]
-    #[inline(never)]
-    fn add_waits(&mut self, shared: &Shared, sums: &Sums) {
-        self.send_waits_total += sums.waits.waits;
-        self.send_wait_total_ns += sums.waits.waited_ns;
-        self.send_given_up_total += sums.waits.given_up;
-        self.recv_waits_total += sums.receives.waits;
-        self.recv_wait_total_ns += sums.receives.waited_ns;
-        self.recv_given_up_total += sums.receives.given_up;
-        let Sums { waits, receives, .. } = sums;
-        if waits.waits > 0 {
-            let of_name = self.send_wait_histogram.get_or_insert_default();
-            of_name.add(waits.waits, waits.waited_ns, || shared.final_long_sends());
-        }
-        if receives.waits > 0 {
-            let of_name = self.recv_wait_histogram.get_or_insert_default();
-            of_name.add(receives.waits, receives.waited_ns, || shared.final_long_receives());
-        }
-    }
 }
 
 /// Lists a new channel, before its handles are given out.

@@ -5,7 +5,147 @@ use core::iter::FusedIterator;
 use core::mem::ManuallyDrop;
 
 use super::Sender;
-use crate::unwind::{OwesNothing, OwesValue};
+use super::error::{SendError, TrySendError};
+use crate::chan::Missing;
+use crate::ring::Refused;
+use crate::unwind::{Owes, OwesNothing, OwesValue};
+use crate::wait::{Call, Want};
+
+impl<T> Sender<T> {
+    /// Waits in line for room for one message.
+    ///
+    /// # Errors
+    /// [`SendError`] if the receiver is closed or dropped, also while waiting.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, its place in line is lost, and what it was granted goes to the
+    /// next.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(1);
+    /// let permit = tx.reserve().await.unwrap();
+    /// assert!(tx.try_send("no room").is_err());
+    /// permit.send("mine");
+    /// assert_eq!(rx.recv().await, Some("mine"));
+    /// # }
+    /// ```
+    pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
+        self.wait_for(Want::new(Call::Reserve, 1)).await?;
+        Ok(Permit { sender: self })
+    }
+
+    /// Waits in line for room for `n` messages at once. `n` may be 0.
+    ///
+    /// Room is collected as it comes, and nobody behind is served meanwhile.
+    ///
+    /// # Errors
+    /// [`SendError`] if the receiver is closed or dropped, also while waiting, and at once if `n`
+    /// is more than [`Sender::max_capacity`], or than 16,777,215, the most permits that can be out
+    /// at once.
+    ///
+    /// # Cancel safety
+    /// As [`Sender::reserve`].
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let (tx, mut rx) = parshall::mpsc::channel(4);
+    /// for (permit, word) in tx.reserve_many(2).await.unwrap().zip(["a", "b"]) {
+    ///     permit.send(word);
+    /// }
+    /// assert_eq!((rx.recv().await, rx.recv().await), (Some("a"), Some("b")));
+    /// # }
+    /// ```
+    pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
+        if n as u64 > self.chan().max_reserved() {
+            return Err(SendError(()));
+        }
+        self.wait_for(Want::new(Call::ReserveMany, n as u64)).await?;
+        Ok(PermitIterator { sender: self, n })
+    }
+
+    async fn wait_for(&self, want: Want) -> Result<(), SendError<()>> {
+        let granted = match self.chan().begin_reserve(want.need()) {
+            Ok(()) => true,
+            Err(Missing::Receiver) => false,
+            Err(missing) => self.chan().acquire(want, missing).await.is_ok(),
+        };
+        if granted { Ok(()) } else { Err(self.closed_error(())) }
+    }
+
+    /// [`Sender::reserve`], by value: the permit keeps the sender, and gives it back when it is
+    /// used.
+    ///
+    /// # Errors
+    /// As [`Sender::reserve`]; the sender is dropped. Clone it first to keep one.
+    ///
+    /// # Cancel safety
+    /// As [`Sender::reserve`]; the sender is dropped.
+    pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
+        match self.wait_for(Want::new(Call::Reserve, 1)).await {
+            Ok(()) => Ok(OwnedPermit { sender: Some(self) }),
+            Err(error) => {
+                OwesValue::run(|| drop(self));
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes room for one message if there is some and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] or [`TrySendError::Closed`].
+    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
+        match self.chan().try_reserve(1) {
+            Ok(()) => Ok(Permit { sender: self }),
+            Err(refused) => Err(self.refused(refused, ())),
+        }
+    }
+
+    /// Takes room for `n` messages at once, if there is that much and nobody waits for it.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`], also for an `n` of more than [`Sender::max_capacity`] or than
+    /// 16,777,215, or [`TrySendError::Closed`].
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = parshall::mpsc::channel(4);
+    /// for (permit, word) in tx.try_reserve_many(3)?.zip(["a", "b"]) {
+    ///     permit.send(word);
+    /// }
+    /// assert_eq!((rx.len(), tx.capacity()), (2, 2));
+    /// # Ok::<(), parshall::mpsc::error::TrySendError<()>>(())
+    /// ```
+    pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
+        if n as u64 > self.chan().max_reserved() {
+            return Err(self.refused(Refused::Full, ()));
+        }
+        match self.chan().try_reserve(n as u64) {
+            Ok(()) => Ok(PermitIterator { sender: self, n }),
+            Err(refused) => Err(self.refused(refused, ())),
+        }
+    }
+
+    /// [`Sender::try_reserve`], by value: the permit keeps the sender.
+    ///
+    /// # Errors
+    /// As [`Sender::try_reserve`], with the sender.
+    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
+        match self.chan().try_reserve(1) {
+            Ok(()) => Ok(OwnedPermit { sender: Some(self) }),
+            Err(refused) => {
+                self.chan().count_refusal(refused);
+                Err(match refused {
+                    Refused::Full => TrySendError::Full(self),
+                    Refused::Closed => TrySendError::Closed(self),
+                })
+            }
+        }
+    }
+}
 
 /// Room for one message, from [`Sender::reserve`] or [`Sender::try_reserve`]. Dropping it gives the
 /// room back.
@@ -23,12 +163,7 @@ pub struct Permit<'a, T> {
     sender: &'a Sender<T>,
 }
 
-impl<'a, T> Permit<'a, T> {
-    /// The caller has taken the room.
-    pub(super) fn new(sender: &'a Sender<T>) -> Self {
-        Self { sender }
-    }
-
+impl<T> Permit<'_, T> {
     /// Sends a message into the room. It never waits and never fails; if the receiver was dropped,
     /// so is the message, at once.
     pub fn send(self, value: T) {
@@ -69,19 +204,12 @@ pub struct PermitIterator<'a, T> {
     n: usize,
 }
 
-impl<'a, T> PermitIterator<'a, T> {
-    /// The caller has taken room for `n`.
-    pub(super) fn new(sender: &'a Sender<T>, n: usize) -> Self {
-        Self { sender, n }
-    }
-}
-
 impl<'a, T> Iterator for PermitIterator<'a, T> {
     type Item = Permit<'a, T>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.n = self.n.checked_sub(1)?;
-        Some(Permit::new(self.sender))
+        Some(Permit { sender: self.sender })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -128,11 +256,6 @@ pub struct OwnedPermit<T> {
 }
 
 impl<T> OwnedPermit<T> {
-    /// The caller has taken the room.
-    pub(super) fn new(sender: Sender<T>) -> Self {
-        Self { sender: Some(sender) }
-    }
-
     fn sender(&self) -> &Sender<T> {
         self.sender.as_ref().expect("a permit that is not used has its sender")
     }

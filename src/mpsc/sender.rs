@@ -9,14 +9,14 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::Timeout;
 use super::error::{SendError, SendTimeoutError, TrySendError};
-use super::{OwnedPermit, Permit, PermitIterator, Timeout, WeakSender};
 use crate::chan::{Chan, ChannelStats, Missing, Trace};
 use crate::ring::Refused;
 use crate::runtime;
 use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
-use crate::unwind::{Owes, OwesNothing, OwesValue};
+use crate::unwind::{OwesNothing, OwesValue};
 use crate::wait::{Call, Want, block_on, block_on_until};
 
 /// Sends messages to the one [`Receiver`](super::Receiver) of its channel.
@@ -169,7 +169,7 @@ impl<T> Sender<T> {
     }
 
     #[cold]
-    fn refused<V>(&self, refused: Refused, value: V) -> TrySendError<V> {
+    pub(super) fn refused<V>(&self, refused: Refused, value: V) -> TrySendError<V> {
         self.chan.count_refusal(refused);
         match refused {
             Refused::Full => TrySendError::Full(value),
@@ -349,140 +349,6 @@ impl<T> Sender<T> {
         self.chan.is_closed()
     }
 
-    /// Waits in line for room for one message.
-    ///
-    /// # Errors
-    /// [`SendError`] if the receiver is closed or dropped, also while waiting.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, its place in line is lost, and what it was granted goes to the
-    /// next.
-    ///
-    /// # Examples
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let (tx, mut rx) = parshall::mpsc::channel(1);
-    /// let permit = tx.reserve().await.unwrap();
-    /// assert!(tx.try_send("no room").is_err());
-    /// permit.send("mine");
-    /// assert_eq!(rx.recv().await, Some("mine"));
-    /// # }
-    /// ```
-    pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
-        self.wait_for(Want::new(Call::Reserve, 1)).await?;
-        Ok(Permit::new(self))
-    }
-
-    /// Waits in line for room for `n` messages at once. `n` may be 0.
-    ///
-    /// Room is collected as it comes, and nobody behind is served meanwhile.
-    ///
-    /// # Errors
-    /// [`SendError`] if the receiver is closed or dropped, also while waiting, and at once if `n`
-    /// is more than [`Sender::max_capacity`], or than 16,777,215, the most permits that can be out
-    /// at once.
-    ///
-    /// # Cancel safety
-    /// As [`Sender::reserve`].
-    ///
-    /// # Examples
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-    /// let (tx, mut rx) = parshall::mpsc::channel(4);
-    /// for (permit, word) in tx.reserve_many(2).await.unwrap().zip(["a", "b"]) {
-    ///     permit.send(word);
-    /// }
-    /// assert_eq!((rx.recv().await, rx.recv().await), (Some("a"), Some("b")));
-    /// # }
-    /// ```
-    pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
-        if n as u64 > self.chan.max_reserved() {
-            return Err(SendError(()));
-        }
-        self.wait_for(Want::new(Call::ReserveMany, n as u64)).await?;
-        Ok(PermitIterator::new(self, n))
-    }
-
-    async fn wait_for(&self, want: Want) -> Result<(), SendError<()>> {
-        let granted = match self.chan.begin_reserve(want.need()) {
-            Ok(()) => true,
-            Err(Missing::Receiver) => false,
-            Err(missing) => self.chan.acquire(want, missing).await.is_ok(),
-        };
-        if granted { Ok(()) } else { Err(self.closed_error(())) }
-    }
-
-    /// [`Sender::reserve`], by value: the permit keeps the sender, and gives it back when it is
-    /// used.
-    ///
-    /// # Errors
-    /// As [`Sender::reserve`]; the sender is dropped. Clone it first to keep one.
-    ///
-    /// # Cancel safety
-    /// As [`Sender::reserve`]; the sender is dropped.
-    pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
-        match self.wait_for(Want::new(Call::Reserve, 1)).await {
-            Ok(()) => Ok(OwnedPermit::new(self)),
-            Err(error) => {
-                OwesValue::run(|| drop(self));
-                Err(error)
-            }
-        }
-    }
-
-    /// Takes room for one message if there is some and nobody waits for it.
-    ///
-    /// # Errors
-    /// [`TrySendError::Full`] or [`TrySendError::Closed`].
-    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
-        match self.chan.try_reserve(1) {
-            Ok(()) => Ok(Permit::new(self)),
-            Err(refused) => Err(self.refused(refused, ())),
-        }
-    }
-
-    /// Takes room for `n` messages at once, if there is that much and nobody waits for it.
-    ///
-    /// # Errors
-    /// [`TrySendError::Full`], also for an `n` of more than [`Sender::max_capacity`] or than
-    /// 16,777,215, or [`TrySendError::Closed`].
-    ///
-    /// # Examples
-    /// ```
-    /// let (tx, rx) = parshall::mpsc::channel(4);
-    /// for (permit, word) in tx.try_reserve_many(3)?.zip(["a", "b"]) {
-    ///     permit.send(word);
-    /// }
-    /// assert_eq!((rx.len(), tx.capacity()), (2, 2));
-    /// # Ok::<(), parshall::mpsc::error::TrySendError<()>>(())
-    /// ```
-    pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
-        if n as u64 > self.chan.max_reserved() {
-            return Err(self.refused(Refused::Full, ()));
-        }
-        match self.chan.try_reserve(n as u64) {
-            Ok(()) => Ok(PermitIterator::new(self, n)),
-            Err(refused) => Err(self.refused(refused, ())),
-        }
-    }
-
-    /// [`Sender::try_reserve`], by value: the permit keeps the sender.
-    ///
-    /// # Errors
-    /// As [`Sender::try_reserve`], with the sender.
-    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
-        match self.chan.try_reserve(1) {
-            Ok(()) => Ok(OwnedPermit::new(self)),
-            Err(refused) => {
-                self.chan.count_refusal(refused);
-                Err(match refused {
-                    Refused::Full => TrySendError::Full(self),
-                    Refused::Closed => TrySendError::Closed(self),
-                })
-            }
-        }
-    }
-
     /// Whether both send to the same receiver. Never changes.
     pub fn same_channel(&self, other: &Self) -> bool {
         self.chan.same_channel(&other.chan)
@@ -515,12 +381,6 @@ impl<T> Sender<T> {
     /// waits for room. May change at any time. An addition to Tokio's interface.
     pub fn is_full(&self) -> bool {
         self.capacity() == 0
-    }
-
-    /// A handle that does not keep the channel open.
-    #[must_use = "Downgrade creates a WeakSender without destroying the original non-weak sender."]
-    pub fn downgrade(&self) -> WeakSender<T> {
-        WeakSender::new(self.chan.clone())
     }
 
     /// Senders and owned permits of this channel. May change at any time; at least 1.

@@ -7,6 +7,14 @@ use super::Sender;
 use crate::chan::Chan;
 use crate::sync::plain::Arc;
 
+impl<T> Sender<T> {
+    /// A handle that does not keep the channel open.
+    #[must_use = "Downgrade creates a WeakSender without destroying the original non-weak sender."]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender::new(self.chan().clone())
+    }
+}
+
 /// A [`Sender`] that does not count: the channel closes although it is there.
 ///
 /// # Examples

@@ -9,7 +9,9 @@ use core::mem;
 use core::panic::Location;
 use std::hash::RandomState;
 
-use super::{Lack, Retired, Stock};
+use super::name::Name;
+use super::retired::Retired;
+use super::stock::{Lack, Stock};
 use crate::chan::{Info, Shared, Sums};
 use crate::sync::plain::{Arc, OnceLock};
 use crate::telemetry::chunks::Chunks;
@@ -35,27 +37,6 @@ pub(super) fn hash(text: &str) -> u64 {
         KEYS.get().expect("set just now")
     });
     keys.hash_one(text)
-}
-
-#[derive(Default)]
-pub(super) struct Name {
-    /// None until the name is added.
-    text: Option<Arc<str>>,
-    hash: u64,
-    /// The name before it in its bucket, plus 1; 0: none.
-    next: u32,
-    created: u64,
-    /// The name before it in the list of those that have dead channels, plus 1; 0: none.
-    next_dead: u32,
-    retired: Retired,
-}
-
-impl Name {
-    /// One channel more of this name. Returns the how-manieth it is.
-    pub(super) fn count(&mut self) -> u64 {
-        self.created += 1;
-        self.created
-    }
 }
 
 /// All that the text of a nameless channel is made of, by address.

@@ -10,10 +10,12 @@ use core::panic::Location;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Wake;
 
+use super::current::{Current, enter};
 use super::state::{State, TaskState};
-use super::wakers::{Hook, Hooks};
-use super::{Current, TaskKind, TaskRef, enter};
+use super::wakers::Hooks;
+use super::who::{TaskKind, TaskRef};
 use crate::runtime;
 use crate::sync::plain::{Arc, AtomicU64, Ordering, Weak};
 use crate::telemetry::name::{self, NameCell};
@@ -26,10 +28,10 @@ pub(crate) struct TaskCell {
     name: NameCell,
     /// Of a root.
     origin: Option<Origin>,
-    pub(super) state: State,
+    state: State,
     /// Written by its polls, which come one after the other.
     polls: AtomicU64,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: Hooks<Hook>,
 }
 
 /// Where a root comes from.
@@ -82,6 +84,40 @@ impl TaskCell {
 
     pub(crate) fn polls(&self) -> u64 {
         self.polls.load(Ordering::Relaxed)
+    }
+}
+
+/// The waker that a named future sees: it notes the wake-up and passes it on. Only wakers own it:
+/// were it kept by the task, an executor whose idle tasks live through their wakers alone could
+/// never free one.
+#[derive(Debug)]
+pub(super) struct Hook {
+    cell: Arc<TaskCell>,
+    executor: Waker,
+}
+
+impl Hook {
+    /// A hook of this task, and listed there.
+    fn new(cell: &Arc<TaskCell>, executor: Waker) -> Arc<Self> {
+        let hook = Arc::new(Self { cell: cell.clone(), executor });
+        cell.hooks.list(Arc::downgrade(&hook));
+        hook
+    }
+
+    /// Whether it passes wake-ups on to this waker's task.
+    fn wakes(&self, executor: &Waker) -> bool {
+        self.executor.will_wake(executor)
+    }
+}
+
+impl Wake for Hook {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.cell.state.wake_up();
+        self.executor.wake_by_ref();
     }
 }
 

@@ -1,64 +1,26 @@
 //! The wakers of a named task, and how many clones of them live.
 //!
 //! Each clone could wake the task, so who knows where all of them are knows that nothing else will.
-//! The clones of one waker are the strong count of its [`Hook`]. A task has one hook after the
-//! other: a new one when no clone of the last is left, or when the executor polls with another
-//! waker. [`Hooks`] lists all that may have clones.
+//! The clones of one waker are the strong count of its `Hook`. A task has one hook after the other:
+//! a new one when no clone of the last is left, or when the executor polls with another waker.
+//! [`Hooks`] lists all that may have clones.
 
-use core::task::Waker;
-use std::task::Wake;
-
-use super::TaskCell;
-use crate::sync::plain::{Arc, Mutex, Weak};
-
-/// The waker that a named future sees: it notes the wake-up and passes it on. Only wakers own it:
-/// were it kept by the task, an executor whose idle tasks live through their wakers alone could
-/// never free one.
-#[derive(Debug)]
-pub(super) struct Hook {
-    cell: Arc<TaskCell>,
-    executor: Waker,
-}
-
-impl Hook {
-    /// A hook of this task, and listed there.
-    pub(super) fn new(cell: &Arc<TaskCell>, executor: Waker) -> Arc<Self> {
-        let hook = Arc::new(Self { cell: cell.clone(), executor });
-        cell.hooks.list(Arc::downgrade(&hook));
-        hook
-    }
-
-    /// Whether it passes wake-ups on to this waker's task.
-    pub(super) fn wakes(&self, executor: &Waker) -> bool {
-        self.executor.will_wake(executor)
-    }
-}
-
-impl Wake for Hook {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.cell.state.wake_up();
-        self.executor.wake_by_ref();
-    }
-}
+use crate::sync::plain::{Mutex, Weak};
 
 /// The hooks of a task that have clones, and some that have none any more.
 ///
 /// The lock is taken by a poll that makes a hook, and by snapshots. Under it nothing is allocated,
 /// freed or dropped: the allocator is user code, and may take a snapshot.
 #[derive(Debug)]
-pub(super) struct Hooks(Mutex<Vec<Weak<Hook>>>);
+pub(super) struct Hooks<H>(Mutex<Vec<Weak<H>>>);
 
-impl Hooks {
+impl<H> Hooks<H> {
     pub(super) const fn new() -> Self {
         Self(Mutex::new(Vec::new()))
     }
 
     /// As a rule the last hook is dead, and the new one takes its place.
-    pub(super) fn list(&self, hook: Weak<Hook>) {
+    pub(super) fn list(&self, hook: Weak<H>) {
         let mut hooks = self.0.lock();
         if let Some(dead) = hooks.iter_mut().find(|hook| hook.strong_count() == 0) {
             let dead = core::mem::replace(dead, hook);
@@ -95,8 +57,9 @@ mod tests {
     use core::future::{Future, poll_fn};
     use core::pin::pin;
     use core::task::{Context, Poll};
+    use std::task::Wake;
 
-    use super::*;
+    use crate::sync::plain::Arc;
     use crate::telemetry::task::{TaskKind, TaskRef, living, named};
 
     /// Seen to fail with: hooks that stay for ever.
