@@ -1,12 +1,18 @@
-//! What a gauge is to do.
+//! What a gauge can be told to do.
 
 #[cfg(feature = "serve")]
 use std::net::SocketAddr;
+#[cfg(any(feature = "record", all(unix, feature = "serve")))]
 use std::path::PathBuf;
 use std::time::Duration;
 
 use parshall::introspect::Settings;
 
+use super::plan::Plan;
+#[cfg(all(unix, feature = "signal"))]
+use super::plan::SignalPlan;
+#[cfg(all(unix, feature = "serve"))]
+use super::plan::SocketPlan;
 use super::{Gauge, env};
 
 /// A gauge to be; from [`Gauge::builder`].
@@ -30,67 +36,14 @@ use super::{Gauge, env};
 #[must_use = "nothing happens before `start`"]
 pub struct GaugeBuilder(Plan);
 
-/// What a gauge is to do, before anything of it is done. Parts of it are for features that may be
-/// off.
-#[cfg_attr(
-    not(all(unix, feature = "serve", feature = "signal", feature = "record")),
-    allow(dead_code)
-)]
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) off: bool,
-    pub(crate) process: Option<String>,
-    pub(crate) settings: Settings,
-    pub(crate) socket: SocketPlan,
-    pub(crate) bind: Option<std::net::SocketAddr>,
-    pub(crate) expose: bool,
-    pub(crate) hosts: Vec<String>,
-    pub(crate) record: Option<PathBuf>,
-    pub(crate) log: bool,
-    pub(crate) signal: SignalPlan,
-}
-
-/// Where the Unix socket is.
-#[cfg_attr(not(all(unix, feature = "serve")), allow(dead_code))]
-#[derive(Clone, Debug)]
-pub(crate) enum SocketPlan {
-    /// Where programs of this user have theirs.
-    Usual,
-    Folder(PathBuf),
-    None,
-}
-
-/// Which signal asks for the report.
-#[cfg_attr(not(all(unix, feature = "signal")), allow(dead_code))]
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum SignalPlan {
-    Usual,
-    Number(i32),
-    None,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            off: false,
-            process: None,
-            settings: Settings::default(),
-            socket: SocketPlan::Usual,
-            bind: None,
-            expose: false,
-            hosts: Vec::new(),
-            record: None,
-            log: true,
-            signal: SignalPlan::Usual,
-        }
+impl Gauge {
+    /// A gauge with settings of your own; without any it is that of [`init`](crate::init).
+    pub fn builder() -> GaugeBuilder {
+        GaugeBuilder(Plan::default())
     }
 }
 
 impl GaugeBuilder {
-    pub(super) fn new() -> Self {
-        Self(Plan::default())
-    }
-
     /// Names this process, see [`parshall::set_process`]. Too late once an id was made: then it is
     /// told, and the process keeps the name that it has. `PARSHALL_PROCESS` is the same.
     pub fn process(mut self, name: impl Into<String>) -> Self {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use parshall::introspect::Settings;
 use parshall::introspect::text::{SQUEEZES, line};
 
-use super::builder::Plan;
+use super::plan::Plan;
 
 /// In front of an address: others than this host may ask, too.
 const EXPOSE: &str = "expose:";

@@ -2,12 +2,14 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `builder` | what is to be done |
+//! | `plan` | what is to be done |
+//! | `builder` | what the program says of that |
 //! | `env` | what the environment changes of that |
 //! | `looks` | the looks at the program, and the thread that looks by itself |
 //! | `told` | which findings are new, and which are over; the same of a recording that fails |
 //! | `say` | words on stderr or through `tracing` |
 //! | `signal` | the report on a signal |
+//! | `thread` | threads of its own |
 //!
 //! Each thread of it does without the program: no runtime, no channel, no lock of the program's is
 //! needed for an answer. What is *told* may block, on a full stderr or in the program's `tracing`
@@ -16,9 +18,11 @@
 mod builder;
 mod env;
 pub(crate) mod looks;
+mod plan;
 pub(crate) mod say;
 #[cfg(all(unix, feature = "signal"))]
 mod signal;
+mod thread;
 mod told;
 
 use std::fmt;
@@ -27,16 +31,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread;
 
 use parshall::introspect::text::line;
-use parshall::introspect::{Diagnosis, Verdict};
 
 pub use builder::GaugeBuilder;
-pub(crate) use builder::Plan;
-#[cfg(all(unix, feature = "serve"))]
-pub(crate) use builder::SocketPlan;
 use looks::Looks;
+pub(crate) use plan::Plan;
+#[cfg(all(unix, feature = "serve"))]
+pub(crate) use plan::SocketPlan;
+pub(crate) use thread::spawn;
 
 #[cfg(feature = "record")]
 use crate::sampler::Sampler;
@@ -124,11 +127,6 @@ struct Running {
 }
 
 impl Gauge {
-    /// A gauge with settings of your own; without any it is that of [`init`].
-    pub fn builder() -> GaugeBuilder {
-        GaugeBuilder::new()
-    }
-
     /// Whether it does anything: not if it was switched off by `PARSHALL=off`, nor if the process
     /// had a gauge already, nor in a child of `fork`. In one process it never changes.
     pub fn is_active(&self) -> bool {
@@ -208,15 +206,6 @@ fn look(plan: &Plan, looks: Arc<Looks>) -> Option<mpsc::SyncSender<()>> {
     spawn("parshall-looks", move || looks.watch(&stop, log)).map(|_| looker)
 }
 
-/// A thread of this name. If the system gives none, that is told.
-pub(crate) fn spawn(
-    name: &str,
-    run: impl FnOnce() + Send + 'static,
-) -> Option<thread::JoinHandle<()>> {
-    let spawned = thread::Builder::new().name(name.to_owned()).spawn(run);
-    spawned.map_err(|error| say::warn(format_args!("no thread {name}: {error}"))).ok()
-}
-
 /// Records a snapshot a second, and tells when that begins to fail, when it works again, and when
 /// the first is missed.
 #[cfg(feature = "record")]
@@ -252,9 +241,4 @@ impl fmt::Debug for Gauge {
             .field("address", &self.address())
             .finish()
     }
-}
-
-/// `ok`, or the verdict of the worst finding.
-pub(crate) fn worst(diagnosis: &Diagnosis) -> &'static str {
-    diagnosis.findings.iter().map(|finding| finding.verdict).min().map_or("ok", Verdict::as_str)
 }

@@ -4,9 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use parshall::introspect::Diagnosis;
-#[cfg(feature = "tracing")]
-use parshall::introspect::Verdict;
+use parshall::introspect::{Diagnosis, Verdict};
 
 use super::told::News;
 
@@ -90,10 +88,15 @@ pub(super) fn report(diagnosis: &Diagnosis) {
 fn painted(diagnosis: &Diagnosis) -> String {
     let report = diagnosis.to_string();
     let (headline, rest) = report.split_at(report.find('\n').unwrap_or(report.len()));
-    let colour = match super::worst(diagnosis) {
+    let colour = match worst(diagnosis) {
         "ok" => 32,
         "signal" => 33,
         _ => 31,
     };
     format!("\x1b[1;{colour}m{headline}\x1b[0m{rest}")
+}
+
+/// `ok`, or the verdict of the worst finding.
+pub(crate) fn worst(diagnosis: &Diagnosis) -> &'static str {
+    diagnosis.findings.iter().map(|finding| finding.verdict).min().map_or("ok", Verdict::as_str)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use signal_hook::consts::{FORBIDDEN, SIGUSR1};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::builder::SignalPlan;
 use super::looks::Looks;
+use super::plan::SignalPlan;
 use super::{say, spawn};
 
 /// Dropped, it prints no more. The signal is ignored from then on.

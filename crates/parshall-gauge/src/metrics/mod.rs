@@ -112,19 +112,20 @@
 
 mod families;
 mod process;
+mod program;
 mod sums;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use parshall::Snapshot;
-use parshall::introspect::{Diagnoser, Diagnosis, Settings};
+use parshall::introspect::{Diagnoser, Settings};
 use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
 use prometheus_client::registry::Registry;
 
 use families::Scrape;
 use process::Known;
+pub use program::Program;
 use sums::Process;
 
 /// How a scrape is written.
@@ -161,18 +162,6 @@ impl Format {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
         }
     }
-}
-
-/// A program, as it was at one look.
-///
-/// # Examples
-/// On [`Exporter`].
-#[derive(Clone, Copy, Debug)]
-pub struct Program<'a> {
-    /// The program.
-    pub snapshot: &'a Snapshot,
-    /// What is wrong there, of the same look; none if that is not known.
-    pub diagnosis: Option<&'a Diagnosis>,
 }
 
 /// Writes scrapes, one after the other.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use super::Program;
+use super::program::Program;
 
 /// So many names of a program have series of their own.
 pub(super) const NAMES: usize = 1_000;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use parshall::introspect::{Diagnosis, FindingKind, Verdict};
 use parshall::{ChannelSnapshot, RetiredSnapshot, Snapshot, WaitHistogram};
 
-use super::Program;
 use super::process::{Identity, OTHER};
+use super::program::Program;
 
 /// A program.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use super::body::streamed;
 use super::host::Hosts;
 use crate::gauge::looks::Looks;
-use crate::gauge::worst;
+use crate::gauge::say::worst;
 
 /// The version of the protocol: of paths, and of what each answers.
 const PROTOCOL: u32 = 1;
