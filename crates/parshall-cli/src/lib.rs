@@ -7,7 +7,7 @@
 //! | `client` | asks them, over HTTP |
 //! | `programs` | all that run, and the one that is meant |
 //! | `model` | what a program's last snapshot says, and what has changed |
-//! | `words` | how `top` and the page say what a model knows |
+//! | `mark`, `words` | how `top` and the page say what a model knows |
 //! | `picture` | nodes and arrows, laid out and drawn |
 //! | `list`, `report`, `graph`, `record`, `query`, `run`, `manual` | a command each |
 //! | `top` | the screen that is alive |
@@ -34,6 +34,7 @@ pub mod fuzzing;
 mod graph;
 mod list;
 mod manual;
+mod mark;
 mod model;
 mod picture;
 mod programs;

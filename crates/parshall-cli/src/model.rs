@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use parshall::introspect::{Diagnoser, Diagnosis, FindingKind, Settings, Verdict};
+use parshall::introspect::{Diagnoser, Diagnosis, Settings, Verdict};
 use parshall::task::TaskRef;
 use parshall::{ChannelSnapshot, Snapshot, TaskSnapshot, WaitSnapshot};
 
 use crate::graph::task_name;
-use crate::words;
+use crate::mark::{Mark, marked};
 
 /// In what order channels are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +59,6 @@ pub(crate) struct Crowd {
     pub(crate) oldest_ns: i64,
 }
 
-/// A finding, in short.
-pub(crate) type Mark = (Verdict, FindingKind);
-
 /// A channel, and what is known of it beside its snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row<'a> {
@@ -84,7 +81,7 @@ impl Row<'_> {
         let taken = stats.queue_len.saturating_add(stats.reserved);
         let is_full = stats.capacity.is_some_and(|all| taken >= all);
         let state = match self.mark {
-            Some(mark) => return words::marked(mark),
+            Some(mark) => return marked(mark),
             None if stats.receiver_closed => "closed",
             None if stats.sender_closed => "no senders",
             None if is_full => "full",

@@ -1,11 +1,11 @@
 //! What a model knows, in words: the same on the screen and on the page.
 
-use parshall::introspect::Verdict;
 use parshall::introspect::text::counted;
 use parshall::task::{TaskRef, TaskState};
 use parshall::{Call, ChannelSnapshot, TaskSnapshot, WaitSnapshot};
 
-use crate::model::{Mark, Model};
+use crate::mark::marked;
+use crate::model::Model;
 use crate::terminal::{duration, label, line, plain};
 
 /// How much of a name is shown in a sentence.
@@ -44,12 +44,6 @@ pub(crate) fn drains(model: &Model, channel: &ChannelSnapshot) -> Vec<String> {
         None => "nobody is known who has received",
     };
     vec![nobody.into()]
-}
-
-/// What a finding is called in a table: `deadlock`, or `deadlock?` if it is conditional.
-pub(crate) fn marked((verdict, kind): Mark) -> String {
-    let unless = if verdict == Verdict::Conditional { "?" } else { "" };
-    format!("{}{unless}", kind.as_str())
 }
 
 /// What a task does, in a word: the worst finding that it is part of, else whether it waits.

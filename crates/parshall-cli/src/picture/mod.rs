@@ -3,48 +3,22 @@
 //!
 //! | file | |
 //! |---|---|
+//! | `parts` | nodes, arrows, and how large they are |
 //! | `layout` | where everything is |
 //! | `svg` | how it is written |
 
 mod layout;
+mod parts;
 mod svg;
 
-use parshall::introspect::text::{Drawing, Mark, Shape};
+use parshall::introspect::text::{Drawing, Shape};
 
 use crate::terminal::wrapped;
 use layout::Layout;
+pub(crate) use parts::{Edge, Node, Sign};
 
 /// How wide the text of several is, in letters.
 const CROWD: usize = 22;
-
-#[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) lines: Vec<String>,
-    pub(crate) shape: Shape,
-    pub(crate) mark: Option<Mark>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Edge {
-    pub(crate) from: usize,
-    pub(crate) to: usize,
-    pub(crate) text: String,
-    /// Drawn dashed if not.
-    pub(crate) is_sure: bool,
-}
-
-/// An entry of a legend.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Sign {
-    /// A channel.
-    Box(&'static str),
-    /// A channel that is marked.
-    Full(&'static str),
-    /// A task.
-    Round(&'static str),
-    Arrow(&'static str),
-    Dashed(&'static str),
-}
 
 #[derive(Debug)]
 pub(crate) struct Picture {
@@ -57,13 +31,13 @@ pub(crate) struct Picture {
 
 impl Picture {
     pub(crate) fn new(title: String, nodes: Vec<Node>, edges: Vec<Edge>) -> Self {
-        let sizes: Vec<_> = nodes.iter().map(svg::node_size).collect();
+        let sizes: Vec<_> = nodes.iter().map(parts::node_size).collect();
         let arrows: Vec<_> = edges
             .iter()
             .map(|edge| layout::Arrow {
                 from: edge.from,
                 to: edge.to,
-                label: svg::label_size(&edge.text),
+                label: parts::label_size(&edge.text),
             })
             .collect();
         let layout = Layout::of(&sizes, &arrows);

@@ -4,13 +4,9 @@ use maud::{Markup, Render, html};
 use parshall::introspect::text::{Mark, Shape};
 use unicode_width::UnicodeWidthStr;
 
-use super::layout::{Route, Size};
-use super::{Node, Picture, Sign};
-
-/// Of the letters, all of which are equally wide.
-const LETTER: f64 = 7.85;
-const LABEL_LETTER: f64 = 6.65;
-const LINE: f64 = 17.0;
+use super::Picture;
+use super::layout::Route;
+use super::parts::{LABEL_LETTER, LINE, Node, Sign, label_size, node_size};
 
 /// The colours of a picture that is a file. Those of the page are the same.
 const STYLE: &str = "\
@@ -21,16 +17,6 @@ text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:current
 .box{fill:none;stroke:var(--line);stroke-width:1.2}.bad .box{fill:var(--bad-back);stroke:var(--bad);stroke-width:2}\
 .warn .box{fill:var(--warn-back);stroke:var(--warn);stroke-width:2}\
 .back{fill:var(--paper)}.arrow{fill:none;stroke:var(--line);stroke-width:1.3}.tip{fill:var(--line)}.unsure{stroke-dasharray:5 4}";
-
-pub(super) fn node_size(node: &Node) -> Size {
-    let widest = node.lines.iter().map(|line| line.width()).max().unwrap_or(0);
-    let aside = if node.shape == Shape::Party { 30.0 } else { 22.0 };
-    (widest as f64 * LETTER + aside, node.lines.len() as f64 * LINE + 12.0)
-}
-
-pub(super) fn label_size(text: &str) -> Option<Size> {
-    (!text.is_empty()).then(|| (text.width() as f64 * LABEL_LETTER + 10.0, 16.0))
-}
 
 /// A tenth of a point is enough.
 struct At(f64);
@@ -80,18 +66,6 @@ impl Picture {
 /// Of a legend: the height of a line, and where its text begins.
 const LEGEND_LINE: f64 = 20.0;
 const LEGEND_TEXT: f64 = 66.0;
-
-impl Sign {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Box(text)
-            | Self::Full(text)
-            | Self::Round(text)
-            | Self::Arrow(text)
-            | Self::Dashed(text) => text,
-        }
-    }
-}
 
 fn legend(sign: Sign, y: f64) -> Markup {
     let class = if matches!(sign, Sign::Full(_)) { "warn" } else { "plain" };

@@ -1,22 +1,10 @@
-//! What is looked at, and what keys do.
+//! What keys do.
 
-use parshall::task::TaskRef;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::page;
+use super::place::{Place, View};
 use crate::model::{Model, Sort};
-
-/// What fills the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum View {
-    Channels,
-    Tasks,
-    /// One channel, by number.
-    Channel(u64),
-    Task(TaskRef),
-    /// The report, whole.
-    Report,
-}
 
 /// What a key asks of the loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,24 +13,6 @@ pub(crate) enum Asked {
     Quit,
     /// Show the next program.
     Next,
-}
-
-/// A view, and where in it one is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) view: View,
-    /// The row of the cursor.
-    pub(crate) index: usize,
-    /// The first row that is shown.
-    pub(crate) offset: usize,
-    /// What the cursor is on: it stays there when the order changes.
-    on: Option<View>,
-}
-
-impl Place {
-    fn new(view: View) -> Self {
-        Self { view, index: 0, offset: 0, on: None }
-    }
 }
 
 #[derive(Debug)]

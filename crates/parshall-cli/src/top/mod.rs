@@ -3,12 +3,14 @@
 //! | file | |
 //! |---|---|
 //! | `feed` | asks for snapshots |
-//! | `input` | what is looked at, and what keys do |
+//! | `place` | what is looked at |
+//! | `input` | what keys do |
 //! | `view`, `table`, `page` | what it looks like |
 
 mod feed;
 mod input;
 mod page;
+mod place;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;

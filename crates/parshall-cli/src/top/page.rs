@@ -6,7 +6,7 @@ use parshall::introspect::text::{counted, exact, rate};
 use parshall::task::TaskRef;
 use parshall::{ChannelSnapshot, WaitSnapshot};
 
-use super::input::View;
+use super::place::View;
 use crate::model::{Model, Row};
 use crate::terminal::{duration, line, lines as shown_lines, padded, plain, wrapped};
 use crate::words::{self, NAME, filled};

@@ -14,7 +14,8 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::style::{Color, Modifier};
 
-use super::input::{App, Asked, View};
+use super::input::{App, Asked};
+use super::place::View;
 use super::view::{self, Theme};
 use crate::failure::AskError;
 use crate::model::{Model, Sort};

@@ -9,7 +9,8 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::input::{App, View};
+use super::input::App;
+use super::place::View;
 use super::{page, table};
 use crate::terminal::{line, padded, plain, wrapped};
 

@@ -8,13 +8,11 @@ use parshall::task::TaskRef;
 
 use super::super::world::{self, Program, State};
 use super::chart::{Of, chart, table};
-use super::{Part, View, age, channel_href, channels, finding, first_upper, href, tasks};
+use super::parts::{LINE, Part, View, age, channel_href, clock, first_upper, href, more};
+use super::{channels, finding, tasks};
 use crate::model::Row;
 use crate::terminal::{duration, label, line, plain};
 use crate::words::{self, NAME, filled};
-
-/// So many of those in line are listed; the others are counted.
-pub(super) const LINE: usize = 200;
 
 pub(super) fn view(program: &Program, state: &State, id: u64) -> View {
     let to = channel_href(program, id);
@@ -97,13 +95,6 @@ pub(super) fn party(program: &Program, state: &State, task: Option<TaskRef>) -> 
     }
 }
 
-/// How many of a list are not in its first [`LINE`].
-pub(super) fn more(of: usize, place: &str) -> Markup {
-    html! {
-        @if of > LINE { p { "and " (exact((of - LINE) as u64)) " more" (place) } }
-    }
-}
-
 fn line_up(program: &Program, state: &State, title: &str, waits: &[WaitSnapshot]) -> Markup {
     let now = state.model.now_ns();
     html! {
@@ -122,7 +113,7 @@ fn line_up(program: &Program, state: &State, title: &str, waits: &[WaitSnapshot]
                             td data-label="Who" { (party(program, state, wait.task)) }
                             td data-label="Call" { (wait.call.as_str()) }
                             td.number data-label="Waits for" { (age(now, wait.since_ns)) }
-                            td data-label="Since" { (super::clock(wait.since_ns)) }
+                            td data-label="Since" { (clock(wait.since_ns)) }
                             td data-label="More" { (words::of_wait(&state.model, wait).join(", ")) }
                         }
                     }

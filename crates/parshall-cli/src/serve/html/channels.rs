@@ -7,7 +7,8 @@ use parshall::introspect::Verdict;
 use parshall::introspect::text::{counted, rate};
 
 use super::super::world::{Program, State, Status};
-use super::{Options, Part, SORTS, badge, channel_href, chart, href, name};
+use super::chart::{bar, sparks};
+use super::parts::{Options, Part, SORTS, badge, channel_href, href, name};
 use crate::model::{Crowd, Row, Sort};
 use crate::terminal::{duration, label, line, plain};
 use crate::words::NAME;
@@ -64,7 +65,7 @@ fn per_second(rates: Option<f64>) -> String {
 fn cells(program: &Program, state: &State, row: &Row<'_>, with_program: bool) -> Markup {
     let stats = &row.channel.stats;
     let crowds = state.model.crowds(row.channel);
-    let (fill, rates) = chart::sparks(state, row);
+    let (fill, rates) = sparks(state, row);
     let filled = match stats.capacity {
         Some(capacity) => format!("{}/{capacity}", stats.queue_len),
         None => stats.queue_len.to_string(),
@@ -82,7 +83,7 @@ fn cells(program: &Program, state: &State, row: &Row<'_>, with_program: bool) ->
             @if let Some(crowd) = crowds.first() { (duration(crowd.oldest_ns)) }
         }
         td data-label="Fill" {
-            @if row.fill().is_some() { (chart::bar(row)) } @else { small { "no cap" } }
+            @if row.fill().is_some() { (bar(row)) } @else { small { "no cap" } }
         }
         td.number data-label="Len/cap" { (filled) }
         td.number data-label="High" { (stats.high_watermark) }

@@ -7,10 +7,17 @@ use parshall::introspect::text::{exact, rate};
 
 use super::super::history::{POINT_NS, POINTS, Point};
 use super::super::world::State;
-use super::SVG_STYLE;
 use crate::model::Row;
 use crate::terminal::{line, plain};
 use crate::words::NAME;
+
+/// The colours of a chart that is a file. Those of the page are the same.
+const SVG_STYLE: &str = "\
+svg{background:#fff;color:#1c1e21;--line:#d5d8dc;--in:#2458a6;--out:#8a5a00;font:11px ui-sans-serif,system-ui,sans-serif}\
+@media(prefers-color-scheme:dark){svg{background:#15171a;color:#e4e6e9;--line:#33373d;--in:#7fb0ff;--out:#f0c060}}\
+text{fill:currentColor}.end{text-anchor:end}.grid{stroke:var(--line)}.axis{stroke:currentColor}\
+.in{fill:none;stroke:var(--in);stroke-width:1.5}.out{fill:none;stroke:var(--out);stroke-width:1.5;stroke-dasharray:4 2}\
+.area{fill:var(--in);opacity:.16}";
 
 /// What a chart is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,10 +5,11 @@ use parshall::introspect::text::{Drawing, Shape};
 use parshall::introspect::{Diagnosis, Finding, Verdict};
 
 use super::super::world::{self, Program, State};
-use super::{Part, View, badge, channel_href, clock, href, tasks};
+use super::parts::{Part, View, badge, channel_href, clock, href};
+use super::tasks;
+use crate::mark::marked;
 use crate::picture::Picture;
 use crate::terminal::{duration, line};
-use crate::words::marked;
 
 /// Its sentences.
 fn sentences(finding: &Finding) -> Vec<String> {

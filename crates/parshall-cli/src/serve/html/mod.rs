@@ -2,6 +2,7 @@
 //!
 //! | file | |
 //! |---|---|
+//! | `parts` | what they are made of |
 //! | `overview` | all programs, and one of them |
 //! | `channels` | the table of channels |
 //! | `channel` | one channel |
@@ -14,30 +15,19 @@ mod channels;
 mod chart;
 mod finding;
 mod overview;
+mod parts;
 mod tasks;
 
-use axum::extract::Query;
 use axum::http::Uri;
 use maud::{DOCTYPE, Markup, html};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use serde::Deserialize;
+use percent_encoding::percent_decode_str;
 
-use super::world::{Program, State, World};
-use crate::model::Sort;
-use crate::terminal::{duration, line};
-use crate::words::NAME;
+use super::world::World;
 pub(super) use chart::Of;
-use overview::first_upper;
+use parts::{Options, href, name};
+pub(super) use parts::{Part, View};
 
 pub(super) const SVG: &str = "image/svg+xml";
-
-/// The colours of a chart that is a file. Those of the page are the same.
-const SVG_STYLE: &str = "\
-svg{background:#fff;color:#1c1e21;--line:#d5d8dc;--in:#2458a6;--out:#8a5a00;font:11px ui-sans-serif,system-ui,sans-serif}\
-@media(prefers-color-scheme:dark){svg{background:#15171a;color:#e4e6e9;--line:#33373d;--in:#7fb0ff;--out:#f0c060}}\
-text{fill:currentColor}.end{text-anchor:end}.grid{stroke:var(--line)}.axis{stroke:currentColor}\
-.in{fill:none;stroke:var(--in);stroke-width:1.5}.out{fill:none;stroke:var(--out);stroke-width:1.5;stroke-dasharray:4 2}\
-.area{fill:var(--in);opacity:.16}";
 
 /// Without scripts the page is loaded anew after so many seconds.
 const RELOAD: u32 = 5;
@@ -90,94 +80,6 @@ impl Place {
             | Self::Task(slug, _)
             | Self::Finding(slug, _)
             | Self::Picture(slug, _) => Some(slug),
-        }
-    }
-}
-
-/// How a table is asked for.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Options {
-    /// Only what has this in its name.
-    q: String,
-    sort: String,
-    /// `all`: more rows than one wants to look through.
-    rows: String,
-}
-
-/// The orders, by the name in an address.
-const SORTS: [(&str, Sort); 6] = [
-    ("hurts", Sort::Hurts),
-    ("wait", Sort::Wait),
-    ("fill", Sort::Fill),
-    ("in", Sort::In),
-    ("out", Sort::Out),
-    ("name", Sort::Name),
-];
-
-impl Options {
-    fn of(uri: &Uri) -> Self {
-        Query::try_from_uri(uri).map(|Query(options)| options).unwrap_or_default()
-    }
-
-    fn sort(&self) -> Sort {
-        let known = SORTS.iter().find(|(name, _)| *name == self.sort);
-        known.map_or(Sort::Hurts, |(_, sort)| *sort)
-    }
-
-    /// How many rows are shown.
-    fn most(&self) -> usize {
-        if self.rows == "all" { 2_000 } else { 100 }
-    }
-}
-
-/// What a page shows: parts that are replaced, each for itself, when they have changed.
-#[derive(Debug, Default)]
-pub(super) struct View {
-    pub(super) title: String,
-    /// What leads here from the start: text and address.
-    path: Vec<(String, String)>,
-    pub(super) parts: Vec<Part>,
-}
-
-#[derive(Debug)]
-pub(super) enum Part {
-    Block {
-        id: &'static str,
-        html: Markup,
-    },
-    /// A table whose rows come and go.
-    Rows {
-        id: &'static str,
-        head: Markup,
-        /// By id.
-        rows: Vec<(String, Markup)>,
-        /// What it is, for those who do not see it.
-        caption: &'static str,
-    },
-}
-
-impl Part {
-    /// Of itself, or of its rows.
-    pub(super) fn ids(&self) -> Vec<&str> {
-        match self {
-            Self::Block { id, .. } => vec![id],
-            Self::Rows { rows, .. } => rows.iter().map(|(id, _)| id.as_str()).collect(),
-        }
-    }
-
-    fn render(&self) -> Markup {
-        match self {
-            Self::Block { id, html } => html! { div id=(id) class="part" { (html) } },
-            Self::Rows { id, head, rows, caption } => html! {
-                table class={ "cards " (id) } {
-                    caption.unseen { (caption) }
-                    thead { (head) }
-                    tbody id=(id) {
-                        @for (id, cells) in rows { tr id=(id) { (cells) } }
-                    }
-                }
-            },
         }
     }
 }
@@ -285,46 +187,6 @@ pub(super) fn chart(world: &World, program: &str, channel: u64, what: Of) -> Opt
     Some(chart::chart(&state, &row, what, true).0)
 }
 
-/// The address of a page of a program.
-fn href(program: &Program, rest: &str) -> String {
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    format!("/p/{}{rest}", utf8_percent_encode(&program.slug, KEPT))
-}
-
-fn channel_href(program: &Program, id: u64) -> String {
-    href(program, &format!("/channel/{id}"))
-}
-
-/// What the program calls itself, else what its socket is called.
-fn name(program: &Program, state: &State) -> String {
-    let known = state.model.snapshot.as_ref().map(|snapshot| &snapshot.process);
-    let known = known.or(state.hello.as_ref().map(|hello| &hello.process));
-    line(known.unwrap_or(&program.slug), NAME)
-}
-
-/// The time of day, UTC.
-fn clock(ns: i64) -> String {
-    let secs = ns.div_euclid(1_000_000_000).rem_euclid(86_400);
-    format!("{:02}:{:02}:{:02}", secs / 3600, secs / 60 % 60, secs % 60)
-}
-
-/// For how long, and on a mouse's stay since when.
-fn age(now: i64, since: i64) -> Markup {
-    html! {
-        span.age title={ "since " (clock(since)) " UTC" } { (duration(now.saturating_sub(since))) }
-    }
-}
-
-/// A sign and a word: nothing is said by colour alone.
-fn badge(class: &str, word: &str) -> Markup {
-    let sign = match class {
-        "bad" => "\u{25a0}",
-        "warn" => "\u{25b2}",
-        _ => "\u{25cb}",
-    };
-    html! { span class={ "badge " (class) } { span aria-hidden="true" { (sign) } " " (word) } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,11 +200,5 @@ mod tests {
         for none in ["/p", "/p/a/channel/x", "/p/a/channel", "/x", "/p/%ff", "//", "/p/a/"] {
             assert_eq!(place(none), None, "{none}");
         }
-    }
-
-    #[test]
-    fn a_time_of_day_is_utc() {
-        assert_eq!(clock(1_700_000_000_000_000_000), "22:13:20");
-        assert_eq!(clock(-1), "23:59:59");
     }
 }

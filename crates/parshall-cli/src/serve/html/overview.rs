@@ -9,7 +9,8 @@ use parshall::introspect::Verdict;
 use parshall::introspect::text::{counted, headline};
 
 use super::super::world::{Program, State, Status, World};
-use super::{Options, Part, View, badge, channels, finding, href, name};
+use super::parts::{Options, Part, View, badge, first_upper, href, name};
+use super::{channels, finding};
 use crate::discovery;
 use crate::terminal::{duration, line, plain};
 
@@ -123,14 +124,6 @@ fn announcement(stuck: &[String], likely: &[String], lost: &[String]) -> Part {
         }
     };
     Part::Block { id: "announcement", html }
-}
-
-pub(super) fn first_upper(text: &str) -> String {
-    // Only our own words: a name stays as it is.
-    [("nothing ", "Nothing "), ("nobody ", "Nobody "), ("nobody:", "Nobody:"), ("who ", "Who ")]
-        .into_iter()
-        .find_map(|(low, high)| Some(format!("{high}{}", text.strip_prefix(low)?)))
-        .unwrap_or_else(|| text.to_owned())
 }
 
 /// All programs.

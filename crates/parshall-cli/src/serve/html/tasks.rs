@@ -6,8 +6,7 @@ use parshall::introspect::text::{counted, exact};
 use parshall::task::{TaskKind, TaskRef};
 
 use super::super::world::{Program, State};
-use super::channel::{LINE, more};
-use super::{Options, Part, View, age, badge, channel_href, href};
+use super::parts::{LINE, Options, Part, View, age, badge, channel_href, clock, href, more};
 use crate::terminal::{line, plain};
 use crate::words::{self, NAME, filled};
 
@@ -132,7 +131,7 @@ pub(super) fn one(program: &Program, state: &State, wanted: &str) -> View {
                             }
                             td data-label="Call" { (waits.wait.call.as_str()) }
                             td.number data-label="Waits for" { (age(now, waits.wait.since_ns)) }
-                            td data-label="Since" { (super::clock(waits.wait.since_ns)) }
+                            td data-label="Since" { (clock(waits.wait.since_ns)) }
                             td data-label="More" { (words::of_wait(model, waits.wait).join(", ")) }
                         }
                     }
