@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Counts what a channel's creation and end cost, as a user builds it: Cargo's own release profile, feature `tokio`.
+"""Counts what a channel's creation and end cost, as a user builds it: Cargo's own release profile,
+feature `tokio`.
 
-Needs valgrind. Instructions of a channel made, one message, dropped; and bytes of a channel that lives.
+Needs valgrind. Instructions of a channel made, one message, dropped; and bytes of a channel that
+lives.
 """
 
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts what one message costs in instructions and in locked instructions, under callgrind.
 
-    benches/instructions.py             a table of the rows in instructions.toml, tokio beside parshall
+    benches/instructions.py             a table of the rows in instructions.toml, beside tokio's
     benches/instructions.py --check     fails if parshall needs more than instructions.toml allows
     benches/instructions.py --record    writes today's counts to instructions.toml
 
@@ -44,7 +44,7 @@ def build(profile, arguments, flags):
 
 @cache
 def locked_addresses(binary):
-    """Addresses of instructions with a lock prefix, and of xchg with memory, which locks without one."""
+    """Addresses of instructions with a lock prefix, and of xchg with memory, which locks too."""
     listing = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", binary], check=True, capture_output=True, text=True
     ).stdout
@@ -73,7 +73,8 @@ def count(program, row, subject):
             check=True, capture_output=True,
         )
         lines = out.read_text().splitlines()
-    # For each object the times that each address was run; addresses are those of the file, as objdump's are.
+    # For each object the times that each address was run; addresses are those of the file, as
+    # objdump's are.
     ran, functions, called = {}, set(), False
     for line in lines:
         if line.startswith("ob="):

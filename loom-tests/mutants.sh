@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Weakens one atomic ordering, or breaks one step of the protocol, at a time, on a copy of the tree, and
-# reports which loom models notice.
+# Weakens one atomic ordering, or breaks one step of the protocol, at a time, on a copy of the tree,
+# and reports which loom models notice.
 #
 #   loom-tests/mutants.sh [-j WORKERS] [-o REPORT.tsv] [-l | -c] [ID-REGEX]
 #
-# -l lists the mutants; -c only checks that each edit still applies; SEED names a target directory to
-# start from. Needs bash, awk, sed and cargo. ORDERINGS.md keeps the result. The tree itself is not touched.
-# Each model has LIMIT seconds (default 90), FILES names the files whose models are run (`blocks unbounded`;
-# default all), MODELS is a regex for the names of models (default all), and a mutant is done after KILLS kills
-# (default 4). It is
+# -l lists the mutants; -c only checks that each edit still applies; SEED names a target directory
+# to start from. Needs bash, awk, sed and cargo. ORDERINGS.md keeps the result. The tree itself is
+# not touched. Each model has LIMIT seconds (default 90), FILES names the files whose models are run
+# (`blocks unbounded`; default all), MODELS is a regex for the names of models (default all), and a
+# mutant is done after KILLS kills (default 4). It is
 #   killed    by the models named; a `!` behind one says that it ran out of time, not that it failed
 #   survived  all models pass
 #   stale     the edit did not apply: the source has changed, correct this script (exit code 1)
@@ -26,8 +26,9 @@ B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs U=src/wait/past.rs
 A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs M=src/chan/places.rs
 
-# id | file, or two | start of the function, or `*` for the file | sed expression on those lines | what it is | `behind`: built with
-# parshall_fence_behind, the other way in which loom sees SeqCst (`src/sync.rs`)
+# id | file, or two | start of the function, or `*` for the file | sed expression on those lines |
+# what it is | `behind`: built with parshall_fence_behind, the other way in which loom sees SeqCst
+# (`src/sync.rs`)
 mutants() {
   ord() { # id file fn from to what [way]
     echo "$1|$2|$3|s/Ordering::$4/Ordering::$5/|$6: $4 -> $5|${7:-}"
@@ -386,7 +387,8 @@ s/update_tail(/update_tail_$o(/;s/swap_tail(/swap_tail_$o(/" >"$dir/extra"
 
 build() { # dir file -> lines "binary"
   local dir=$1 status=0 target
-  # The row has models of its own (Q3 to Q7), and those of a channel take it as given. The words have one (C1).
+  # The row has models of its own (Q3 to Q7), and those of a channel take it as given. The words
+  # have one (C1).
   local targets=('-p loom-tests --test all')
   case $2 in
     $O | $I | $D | $E | $V | $U | $M) targets=('-p parshall --lib') ;;

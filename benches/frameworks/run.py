@@ -4,8 +4,8 @@
     benches/frameworks/run.py [PART OF A NAME] [--rounds N]
 
 Builds the package in this folder twice: as it is; and below target/frameworks with a `[patch]` that
-puts crates/parshall-tokio in tokio's place, for the frameworks and all that they depend on. README.md
-in this folder says how.
+puts crates/parshall-tokio in tokio's place, for the frameworks and all that they depend on.
+README.md in this folder says how.
 """
 
 import argparse
@@ -52,9 +52,9 @@ def moved():
     [tokio] = [package for package in metadata["packages"] if package["name"] == "tokio"]
     for folder in ("tokio", "parshall", "frameworks"):
         shutil.rmtree(SCRATCH / folder, ignore_errors=True)
-    # Tokio itself comes from a path: from the registry it would be replaced too, and the facade would
-    # depend on itself. The same goes for parshall's own dependency on it. A lock file has no place for
-    # two packages of the same name and version.
+    # Tokio itself comes from a path: from the registry it would be replaced too, and the facade
+    # would depend on itself. The same goes for parshall's own dependency on it. A lock file has no
+    # place for two packages of the same name and version.
     itself = Path(tokio["manifest_path"]).parent
     copy(itself, SCRATCH / "tokio", ["docs", "src", "tests"], [
         (rf'^version = "{re.escape(tokio["version"])}"$', 'version = "0.0.0"'),

@@ -2,7 +2,8 @@
 //! count.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" cargo test -p loom-tests --profile loom
+//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" \
+//!     cargo test -p loom-tests --profile loom
 //! ```
 //!
 //! With `--cfg parshall_loom` alone they run in the build of a user's models, where an operation is

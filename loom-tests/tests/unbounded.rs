@@ -190,7 +190,7 @@ fn l21_a_second_life_is_not_passed_yet() {
     });
 }
 
-// ---------------------------------------------------------------- L21: two producers, two messages each
+// ----------------------------------------------------------- L21: two producers, two messages each
 
 /// How the receiver takes what comes.
 #[derive(Clone, Copy, PartialEq)]

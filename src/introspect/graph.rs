@@ -179,7 +179,8 @@ impl Snapshot {
     /// let snapshot = parshall::snapshot();
     /// let graph = snapshot.graph();
     /// assert!(graph.nodes.iter().any(|node| node.id.ends_with(":wal:tx")));
-    /// assert!(graph.edges.iter().any(|e| e.src.ends_with(":wal:tx") && e.dst.ends_with(":wal:rx")));
+    /// let (tx, rx) = (":wal:tx", ":wal:rx");
+    /// assert!(graph.edges.iter().any(|e| e.src.ends_with(tx) && e.dst.ends_with(rx)));
     /// graph.write_json(std::io::stdout())?;
     /// # Ok::<(), std::io::Error>(())
     /// ```

@@ -273,7 +273,7 @@ pub struct TaskSnapshot {
 /// tx.try_send(1)?;
 /// drop((tx, rx));
 /// let snapshot = parshall::snapshot();
-/// let short = snapshot.retired.iter().find(|retired| retired.name == "short").expect("it was there");
+/// let short = snapshot.retired.iter().find(|retired| retired.name == "short").unwrap();
 /// assert_eq!((short.sums.channels, short.sums.sent_total, short.sums.discarded), (1, 1, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -305,10 +305,16 @@ pub struct RetiredSnapshot {
 /// | any task or thread, inside and outside a runtime | yes |
 /// | a waker, when it is cloned, woken or dropped by a channel | yes |
 /// | `Drop` of a message or of a future, a panic hook | yes |
-/// | the destructor of a thread-local | yes; a thread that waits there may be shown without its name |
+/// | the destructor of a thread-local | yes; who waits there may be shown without its name |
 /// | a global allocator | yes, if it does not look again at what the snapshot itself allocates |
-/// | a signal handler | no: it hangs if the signal came to a thread that holds one of the locks, or the allocator's. Set a flag or write to a pipe there, and take the snapshot on a thread |
-/// | the child of a `fork` | yes, if no other thread ran in the parent at the fork. Else not before it executes another program: a lock may be taken there for ever, as with the allocator. The child has copies of all channels, with the waits of tasks and threads that exist in the parent alone |
+/// | a signal handler | no (1) |
+/// | the child of a `fork` | yes, if no other thread ran in the parent at the fork; else no (2) |
+///
+/// 1. It hangs if the signal came to a thread that holds one of the locks, or the allocator's. Set
+///    a flag or write to a pipe there, and take the snapshot on a thread.
+/// 2. Not before the child executes another program: a lock may be taken there for ever, as with
+///    the allocator. In either case the child has copies of all channels, with the waits of tasks
+///    and threads that exist in the parent alone.
 ///
 /// # Examples
 /// ```

@@ -162,7 +162,8 @@ impl Builder {
     /// let kept = tx.clone(); // forgotten somewhere
     /// # let line = line!() - 1;
     /// drop(tx);
-    /// let wal = parshall::snapshot().channels.into_iter().find(|c| c.stats.name == "wal").unwrap();
+    /// let mut channels = parshall::snapshot().channels.into_iter();
+    /// let wal = channels.find(|c| c.stats.name == "wal").unwrap();
     /// let senders = wal.senders.unwrap();
     /// assert_eq!(senders.len(), 1);
     /// # assert!(senders[0].location.contains(&format!(":{line}:")));

@@ -71,15 +71,23 @@
 //! | using a permit | lock-free | nothing |
 //! | dropping a permit, cancelling a wait | lock-free; as many grants as units came back | nothing |
 //! | `recv`, a message is there | lock-free: wait-free but for the grants that it makes | nothing |
-//! | `recv`, none is there | lock-free | a producer stopped between claim and publication: `recv` then *reports in flight*, which is to wake its task and return pending, and never blocks its executor; or one stopped before a wake-up that it owes |
-//! | `try_recv`, none is there | | a producer stopped between claim and publication: it yields the thread until then, for a send that is complete may lie behind |
+//! | `recv`, none is there | lock-free | a producer stopped between claim and publication (1), or before a wake-up that it owes |
+//! | `try_recv`, none is there | | a producer stopped between claim and publication (2) |
 //! | `close` | lock-free; one step for each who waits | nothing |
 //! | dropping the receiver | as `close`, then as `try_recv` until all that was claimed is dropped | a producer between claim and publication |
 //! | dropping a sender | wait-free; the last one as `close` | nothing |
 //! | creating a channel, dropping its last handle | | the registry's lock, which runs no user code |
-//! | `stats`, `len`, `capacity` | lock-free; they store nothing into the channel's words | nothing; but `stats` of a channel that has been given a name by `set_name`: whoever just reads or replaces that name |
+//! | `stats`, `len`, `capacity` | lock-free; they store nothing into the channel's words | nothing (3) |
 //! | `set_name` | | whoever just reads or replaces that name |
-//! | `snapshot` | lock-free for each channel | another snapshot that looks up channels, the last owner of one that is dying, the registry's lock, and those of the lists of tasks and of names |
+//! | `snapshot` | lock-free for each channel | the registry's lock, those of the lists of tasks and of names, and (4) |
+//!
+//! 1. `recv` *reports in flight*: it wakes its task and returns pending, and never blocks its
+//!    executor.
+//! 2. It yields the thread until the message is published, for a send that is complete may lie
+//!    behind.
+//! 3. But `stats` of a channel that was given a name by `set_name`: whoever just reads or replaces
+//!    that name.
+//! 4. Another snapshot that looks up channels, and the last owner of a channel that is dying.
 //!
 //! A thread that is stopped withholds what it holds: its permits, units it was just handing out, a
 //! message between its two steps; and the wake-up that it owes. If that is the receiver's, the

@@ -312,7 +312,8 @@ impl<T> RefUnwindSafe for PollSender<T> {}
 /// let mut tx = PollSender::new(mpsc::channel(1).0);
 /// tx.close();
 /// let refused = tx.send_item("kept").unwrap_err();
-/// assert_eq!((refused.to_string(), refused.into_inner()), ("channel closed".into(), Some("kept")));
+/// assert_eq!(refused.to_string(), "channel closed");
+/// assert_eq!(refused.into_inner(), Some("kept"));
 /// ```
 pub struct PollSendError<T>(Option<T>);
 

@@ -184,7 +184,8 @@ impl<T> Receiver<T> {
     /// let (tx, mut rx) = mpsc::channel(1);
     /// tx.try_send("there")?;
     /// assert_eq!(rx.blocking_recv_timeout(Duration::ZERO), Ok("there"));
-    /// assert_eq!(rx.blocking_recv_timeout(Duration::from_millis(1)), Err(RecvTimeoutError::Timeout));
+    /// let late = rx.blocking_recv_timeout(Duration::from_millis(1));
+    /// assert_eq!(late, Err(RecvTimeoutError::Timeout));
     /// drop(tx);
     /// assert_eq!(rx.blocking_recv_timeout(Duration::MAX), Err(RecvTimeoutError::Disconnected));
     /// # Ok::<(), parshall::mpsc::error::TrySendError<&str>>(())

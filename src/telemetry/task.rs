@@ -91,7 +91,8 @@ struct TokioName {
 /// # let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
 /// assert!(worker.as_mut().poll(&mut cx).is_pending());
 /// let snapshot = parshall::snapshot();
-/// let billing = snapshot.tasks.iter().find(|task| task.name.as_deref() == Some("billing")).unwrap();
+/// let mut tasks = snapshot.tasks.iter();
+/// let billing = tasks.find(|task| task.name.as_deref() == Some("billing")).unwrap();
 /// assert!(billing.waiting_since_ns.is_some());
 /// ```
 pub fn set_name(name: impl Into<String>) -> Option<TaskRef> {

@@ -50,7 +50,8 @@ use crate::sync::plain::thread_name;
 ///     tx.send("order").await.unwrap();
 ///     assert_eq!(rx.recv().await, Some("order"));
 /// }
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(every_order_is_answered());
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(every_order_is_answered());
 /// ```
 #[track_caller]
 pub fn watchdog(patience: Duration) -> Watchdog {

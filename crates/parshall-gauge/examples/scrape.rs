@@ -2,8 +2,8 @@
 //! median of some, and the size of the text.
 //!
 //! ```text
-//! cargo run --release -p parshall-gauge --no-default-features --features metrics --example scrape -- \
-//!     CHANNELS NAMES
+//! cargo run --release -p parshall-gauge --no-default-features --features metrics \
+//!     --example scrape -- CHANNELS NAMES
 //! ```
 
 use std::time::{Duration, Instant};

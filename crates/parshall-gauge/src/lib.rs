@@ -22,19 +22,21 @@
 //!
 //! | `GET` | answers |
 //! |---|---|
-//! | `/v1/hello` | who this is, and how it is: `parshall` (version), `protocol` (1), `process`, `pid`, `proc_key`, `started_at_ns`, `worst` (`ok`, `signal`, `stuck`, `conditional` or `proven`), `headline` |
+//! | `/v1/hello` | who this is, and how it is (below) |
 //! | `/v1/snapshot` | all channels, as [`parshall::introspect::SCHEMA`] says |
 //! | `/v1/diagnosis` | what is wrong, as [`parshall::introspect::DIAGNOSIS_SCHEMA`] says |
 //! | `/v1/report` | the same in words |
 //! | `/v1/graph.dot`, `/v1/graph.mermaid` | the same as a picture |
 //! | `/metrics` | all channels for Prometheus, of one snapshot a scrape (feature `metrics`) |
 //!
+//! `/v1/hello` says `parshall` (the version), `protocol` (1), `process`, `pid`, `proc_key`,
+//! `started_at_ns`, `worst` (`ok`, `signal`, `stuck`, `conditional` or `proven`) and `headline`.
+//!
 //! The answer to all but the snapshot and the metrics rests on a look that is at most a second old,
-//! the metrics on a look of their own. Any other path
-//! is answered by 404, any other method by 405, with one line of text. A connection is for one
-//! request; it is closed after the answer, after 5 s without a whole request, and after 60 s in any
-//! case. Of more than 16 connections the oldest is cut. An answer that breaks off ends without its
-//! last chunk.
+//! the metrics on a look of their own. Any other path is answered by 404, any other method by 405,
+//! with one line of text. A connection is for one request; it is closed after the answer, after 5 s
+//! without a whole request, and after 60 s in any case. Of more than 16 connections the oldest is
+//! cut. An answer that breaks off ends without its last chunk.
 //!
 //! A later version may add paths, members of an object and words to protocol 1; whoever reads
 //! passes over what it does not know. What changes otherwise is another protocol, or another
@@ -107,14 +109,15 @@
 //! | `nodes` | each end of a channel (`mpsc_tx`, `mpsc_rx`), each channel (`mpsc`), each task, thread or waker |
 //! | `edges` | each "cannot go on before": kind `needs` |
 //! | `waits` | each send, receive or `closed` that waits, in line |
-//! | `findings` | each thing that is wrong, as far as the snapshot and those before it tell: kind, verdict, and `text`; the text is that of the snapshot in which it appeared, or a minute old at most |
+//! | `findings` | each thing that is wrong, as far as the snapshot and those before it tell: kind, verdict, and `text` (below) |
 //! | `channels` | each `mpsc` node with its attributes as columns |
 //! | `tasks` | likewise each task, thread and waker |
 //! | `processes` | each process, with the first characters of its key, and how many snapshots it recorded and missed |
 //! | `longest_waits` | each wait of the last hour of the recording that lasted 100 ms, the longest first, and who should have drained the channel |
 //!
 //! Ask for one snapshot, `WHERE snapshot_id = ?`: that is quick however long the recording is. What
-//! spans many snapshots is asked best as [`Question`] does, of the first and the last.
+//! spans many snapshots is asked best as [`Question`] does, of the first and the last. The `text` of
+//! a finding is that of the snapshot in which it appeared, or a minute old at most.
 //!
 //! The tables below them hold what has changed, in a form that may be another one in the next
 //! version. A channel of which nothing is new is not written again, and what a name is, where it

@@ -68,7 +68,7 @@
 //!
 //! | a wait | is ended by |
 //! |---|---|
-//! | to send, to reserve | who has the receiver: it receives, closes or drops it; who was granted room there: it gives it back. Anybody, if room is free, or taken by a permit that belongs to no wait |
+//! | to send, to reserve | who has the receiver, by a receive, `close` or its drop; who was granted room there, by giving it back; anybody, if room is free, or taken by a permit of no wait |
 //! | to receive | anybody, for nobody sees where senders are. But no sender can send where all room is granted: then only those who hold it. This is what makes a futurelock provable |
 //! | for the end | who has the receiver |
 //!

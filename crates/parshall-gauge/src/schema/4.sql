@@ -141,8 +141,8 @@ CREATE VIEW processes AS SELECT
 FROM snapshot_processes GROUP BY proc_key;
 
 -- The state of each channel at a snapshot: what was last said of it since the keyframe. The other
--- columns are those of the row with the maximum: SQLite says so. What is grouped is one snapshot, so
--- that whoever joins the view by `snapshot_id` has no other one read.
+-- columns are those of the row with the maximum: SQLite says so. What is grouped is one snapshot,
+-- so that whoever joins the view by `snapshot_id` has no other one read.
 CREATE VIEW channel_state AS
 SELECT m.snapshot_id, m.session, m.requested_at_ns AS at_ns, CAST(j.key AS INTEGER) AS key,
     j.value AS state
