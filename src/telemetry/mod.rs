@@ -1,7 +1,8 @@
-//! Who waits, since when, on which channel: read from the channels' own words, on demand.
+//! What snapshots are made of, below the channels: times, names, which task and which thread this
+//! is, and how a wait is told. It knows no channel, and stores into no channel's words.
 //!
-//! Nothing here is called from inside an operation that does not wait, and nothing here stores into
-//! a channel's words.
+//! A message that does not wait asks for one thing here, and seldom: the first pop of an array, and
+//! each change of a block, ask which task receives (`task::current`).
 
 #[cfg(any(
     all(feature = "introspect", not(parshall_loom_inside)),

@@ -58,11 +58,11 @@
 //! | | `release`, `Acquire::drop`, `Acquire::give_up` | `wake_when_a_wait_is_cancelled`, `wake_of_the_next_in_line_leaves` | `a_senders_waker_may_use` |
 //! | wake: `WaitQueue::close` | `close`, receiver's drop | `wake_of_a_sender_does_not_keep`, `wake_of_one_who_waits_for_closure` | `a_senders_waker_may_use`, `a_waker_that_closure_wakes` |
 //! | | `drop_sender`, forgotten waits | `wake_of_a_forgotten_wait` | the same function |
-//! | wake: `WaitQueue::register` | room that came back meanwhile, to others | only by a race: the batch of `serve`, after the lock | |
+//! | wake: `WaitQueue::register` | room that came back meanwhile, to others | only by a race: the batch of `serve_line` | |
 //! | wake: `Consumer::park`, by reference | a claim in flight | only by a race: `panicking_waker_leaves_the_channel_whole` | |
 //! | wake, clone: `Hook`, `Named::poll` | a named task | `waker_under_a_named_task` | `b33_a_snapshot_may_be_taken` |
 //! | clone: `Consumer::park` | first poll, later poll | `clone_of_the_receivers_waker` | `a_waker_may_use`, `a_clone_that_sends_or_closes` |
-//! | clone: `Acquire::poll_wait` | first poll | `clone_of_a_senders_waker`, `clone_by_one_who_waits` | `a_senders_waker_may_use`, `a_clone_that_sends_or_closes` |
+//! | clone: `Turn::register_in` | first poll | `clone_of_a_senders_waker`, `clone_by_one_who_waits` | `a_senders_waker_may_use`, `a_clone_that_sends_or_closes` |
 //! | clone: `WaitQueue::poll` | later poll | the same two | the same two |
 //! | drop: `Consumer::park` | waker replaced | `drop_of_a_receivers_waker_that_is_replaced` | `a_waker_may_use` |
 //! | drop: `Consumer::drop` | receiver goes | `drop_of_the_receivers_waker_as_it_goes_stops_nothing_else`, `.._forgets_no_permit` | `a_waker_may_use` |

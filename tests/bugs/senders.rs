@@ -247,8 +247,8 @@ fn reenters(op: Op, tx: &Sender<u32>) -> (Arc<Hooked>, Waker) {
     })
 }
 
-/// Seen to fail with: `serve` and `close` that wake, `poll` that clones, and `poll` and `cancel`
-/// that drop, under the lock.
+/// Seen to fail with: `serve` and `close` that woke, `poll` that cloned, and `poll` and `cancel`
+/// that dropped, under the lock which the line had then.
 #[test]
 fn b08_a_senders_waker_may_use_its_channel_whenever_it_is_called() {
     let _watched = Watched::new();

@@ -86,7 +86,7 @@ async fn b15_a_receive_that_always_loses_a_select_loses_no_message() {
 
 /// Nothing of a receive lives in its future: the park is the receiver's, and stays usable.
 ///
-/// Seen to fail with: `Receiver::park` trusts that a standing park was ended by a drop.
+/// Seen to fail with: `Consumer::park` trusts that a standing park was ended by a drop.
 #[test]
 fn b16_forgotten_receives_leave_the_receiver_usable() {
     let (tx, mut rx) = channel(2);
