@@ -28,7 +28,7 @@ struct Differences {
     late: Vec<u32>,
     receiver_dropped: bool,
     /// The waker of a receive that said that nothing will ever come. Tokio keeps it and wakes it
-    /// once more, when the last sender goes or a send fails; ours wakes nobody who has his answer.
+    /// once more, when the last sender goes or a send fails; ours wakes nobody that has its answer.
     answered: Option<u8>,
     /// The waker of a receive that waits. If the receiver closes an idle channel while it waits (it
     /// has to poll again by itself, neither channel wakes it for that), then Tokio wakes it at the

@@ -5,7 +5,8 @@
 //! `src/sync.rs`):
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside --cfg parshall_fence_behind" cargo test -p loom-tests --profile loom --test order
+//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside --cfg parshall_fence_behind" \
+//!     cargo test -p loom-tests --profile loom --test order
 //! ```
 
 #![cfg(parshall_loom)]
@@ -88,12 +89,12 @@ fn a_pop_that_frees_sees_who_came() {
     });
 }
 
-/// Two units come back, and one waits for one; who comes meanwhile sees him wait, or has been seen.
+/// Two units come back, and one waits for one; who comes meanwhile sees it wait, or has been seen.
 /// Tags W2, Q2.
 ///
 /// Seen to fail with, AcqRel instead of SeqCst: the grant.
 #[test]
-fn who_sees_somebody_wait_is_seen_by_who_serves_him() {
+fn who_sees_a_waiter_is_seen_by_who_serves_it() {
     check("granted ahead", Bound::Preemptions(1), || {
         let (lent, rx) = lent_channel(2);
         let both = lent.0.try_reserve_many(2).unwrap();
@@ -106,12 +107,12 @@ fn who_sees_somebody_wait_is_seen_by_who_serves_him() {
     });
 }
 
-/// The only one who waits leaves while a permit is given back; who comes meanwhile sees him wait,
-/// or is seen by who found that he has left. Tags W2, Q2.
+/// The only one who waits leaves while a permit is given back; who comes meanwhile sees it wait,
+/// or is seen by who found that it has left. Tags W2, Q2.
 ///
 /// Seen to fail with: a look at the place that is Acquire, which takes two preemptions.
 #[test]
-fn who_sees_somebody_wait_is_seen_by_who_saw_him_leave() {
+fn who_sees_a_waiter_is_seen_by_who_saw_it_leave() {
     let bound = if cfg!(parshall_fence_behind) { 2 } else { 1 };
     check("left ahead", Bound::Preemptions(bound), || {
         let (lent, rx) = lent_channel(1);

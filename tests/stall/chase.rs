@@ -55,8 +55,8 @@ fn a_server_without_a_unit_passes_nobody() {
     }
 }
 
-/// What a pop makes room for while somebody may wait is his: nobody else can take it before the
-/// line is served.
+/// The room that a pop makes while somebody may wait belongs to the line: nobody else can take it
+/// before the line is served.
 ///
 /// Seen to fail with: `hold_room` always by a step that frees.
 #[test]

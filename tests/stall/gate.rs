@@ -15,7 +15,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 struct Gate {
-    /// Somebody has come; he may go on.
+    /// A thread has come; it may go on.
     state: Mutex<(bool, bool)>,
     changed: Condvar,
 }

@@ -1,4 +1,4 @@
-//! A receiver and a newcomer who meet, again and again: each must come to its end, whoever is
+//! A receiver and a newcomer that meet, again and again: each must come to its end, whoever is
 //! faster.
 
 use std::cell::Cell;
@@ -28,8 +28,8 @@ pub(crate) fn newcomer(tx: &Sender<u64>) -> Victim<(Task<impl Future<Output = ()
     })
 }
 
-/// A server is stopped before it passes a newcomer, or after that: he gets on with what others
-/// bring, or with what the server has given back.
+/// A server is stopped before it passes a newcomer, or after that: the newcomer gets on with what
+/// others bring, or with what the server has given back.
 ///
 /// Seen to fail with: `serve_line` taking what there is before it passes ("serve: passed").
 #[test]
@@ -75,7 +75,7 @@ impl Turns {
     }
 }
 
-/// Receives message 0, and lets the other one run whenever it has passed him: so often.
+/// Receives message 0, and lets the sender run each time that it has passed it; says how often.
 fn receiver(turns: &Arc<Turns>, mut rx: Receiver<u64>) -> Running<(usize, Receiver<u64>)> {
     let turns = turns.clone();
     start("receiver", move || {
@@ -98,8 +98,8 @@ fn receiver(turns: &Arc<Turns>, mut rx: Receiver<u64>) -> Running<(usize, Receiv
     })
 }
 
-/// A receiver that holds one unit, and a sender who comes for it: what he is passed for he must
-/// find in the channel.
+/// A receiver that holds one unit, and a sender that comes for it: if the sender is passed, it must
+/// find the unit in the channel.
 ///
 /// Seen to fail with: `serve_line` passing an empty place and keeping what it has in its hand (the
 /// sender comes a hundred times).
@@ -139,8 +139,8 @@ fn a_receiver_with_a_unit_in_its_hand_and_a_newcomer_do_not_chase_each_other() {
     assert!(came <= 3, "the sender came {came} times, and was passed {passes} times");
 }
 
-/// Likewise, a sender who comes for two, and finds one: his part goes over to the receiver. At
-/// `later` he hands the turn over, after the first part.
+/// Likewise, a sender that comes for two, and finds one: its part goes over to the receiver. At
+/// `later` it hands the turn over, after the first part.
 fn chase_for_two(later: &'static str) {
     let (tx, rx) = mpsc::channel::<u64>(2);
     tx.try_send(0).unwrap();

@@ -34,7 +34,7 @@ struct Scene {
     fill: u64,
     /// Somebody waits for room.
     waiter: bool,
-    /// His wait is over, and his wake-up is the victim's duty.
+    /// That wait is over, and its wake-up is the victim's duty.
     granted: bool,
     act: Act,
 }
@@ -236,7 +236,7 @@ fn a_unit_in_the_receivers_hand_is_written_off_once() {
     }
 }
 
-/// The only one in line leaves while the receiver holds the room for him: it is the receiver's
+/// The only one in line leaves while the receiver holds the room for it: the room is the receiver's
 /// until it gives it back.
 ///
 /// Seen to fail with: `serve` that returns at once if nobody waits.

@@ -82,9 +82,9 @@ fn b08_a_waker_may_use_its_channel_whenever_it_is_called() {
     }
 }
 
-/// The line of those who wait for closure has a lock of its own.
+/// Those who wait for closure have a line of their own.
 ///
-/// Seen to fail with: `WaitQueue::close` that wakes under the lock.
+/// Seen to fail with: `WaitQueue::close` that woke under the lock which the line had then.
 #[test]
 fn b08_a_waker_that_closure_wakes_may_give_up_another_wait_for_it() {
     let _watched = Watched::new();
@@ -115,7 +115,7 @@ fn b08_a_clone_that_sends_or_closes_is_not_missed_by_the_poll_that_cloned() {
     let (hook, waker) = Hooked::new(Op::Clone, move || drop(last.lock().unwrap().take()));
     hook.arm();
     assert_eq!(rx.poll_recv(&mut Context::from_waker(&waker)), Poll::Ready(None));
-    // The receiver goes while somebody is about to wait for that, or changes his waker.
+    // The receiver goes while somebody is about to wait for that, or changes its waker.
     for polls in 0..2 {
         let (tx, rx) = channel::<u32>(8);
         let rx = Mutex::new(Some(rx));

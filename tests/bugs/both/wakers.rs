@@ -31,7 +31,7 @@ fn b07_panicking_wake_of_the_receiver_costs_no_message_and_no_room() {
 
 /// Seen to fail with: `wake_all` that lets a panic through at once.
 #[test]
-fn b07_panicking_wake_of_one_who_waits_for_closure_costs_no_other_his() {
+fn b07_panicking_wake_of_one_who_waits_for_closure_costs_no_other_its_own() {
     for drops in [false, true] {
         let (tx, mut rx) = channel(2);
         let (count, [message]) = Drops::many();
@@ -82,7 +82,7 @@ fn b07_panicking_clone_of_the_receivers_waker_leaves_an_earlier_park_as_it_stand
 ///
 /// Seen to fail with: `poll` that takes the key before it clones: the entry stays for ever.
 #[test]
-fn b07_panicking_clone_by_one_who_waits_for_closure_ends_his_wait_alone() {
+fn b07_panicking_clone_by_one_who_waits_for_closure_ends_that_wait_alone() {
     let (tx, mut rx) = channel::<u32>(2);
     let (trap, bad) = Hooked::trap(Op::Clone);
     assert!(trap.springs(|| assert!(task(tx.closed()).poll_with(&bad).is_ready())));

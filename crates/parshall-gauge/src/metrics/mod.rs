@@ -12,8 +12,8 @@
 //!
 //! Without `PARSHALL_PROCESS` the pid is in the program's name, and each start begins new series.
 //!
-//! `parshall serve` answers it for all programs of a user at once. Whoever has a
-//! [`Registry`] of her own registers a [`Collector`] with it:
+//! `parshall serve` answers it for all programs of a user at once. A program that has a
+//! [`Registry`] of its own registers a [`Collector`] with it:
 //!
 //! ```
 //! use parshall_gauge::metrics::Collector;
