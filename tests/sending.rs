@@ -6,15 +6,9 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
 
+use parshall::mpsc;
 use parshall::mpsc::error::TrySendError;
-use parshall::mpsc::{self, Sender};
-use support::{now, pending, rounds, task};
-
-fn full(capacity: usize) -> (Sender<usize>, mpsc::Receiver<usize>) {
-    let (tx, rx) = mpsc::channel(capacity);
-    (0..capacity).for_each(|i| tx.try_send(i).unwrap());
-    (tx, rx)
-}
+use support::{full, now, pending, rounds, task};
 
 #[test]
 fn capacity_is_exact_and_order_is_kept_over_many_laps() {

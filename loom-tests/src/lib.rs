@@ -37,6 +37,7 @@ use std::time::Instant;
 
 use loom::alloc::Track;
 use loom::thread::JoinHandle;
+use parshall::mpsc::error::TryRecvError;
 use parshall::mpsc::{Builder, Receiver, Sender, UnboundedReceiver, UnboundedSender};
 
 mod memory;
@@ -176,6 +177,24 @@ impl Drop for Msg {
     fn drop(&mut self) {
         self.ledger.0.dropped.fetch_add(1, Relaxed);
     }
+}
+
+/// What the model calls `message`, which is dropped.
+pub fn id(message: Wide) -> u32 {
+    message.0.id
+}
+
+/// Looks `n` times by `try_recv`, and lets others run when there is nothing.
+pub fn look(n: usize, mut try_recv: impl FnMut() -> Result<Wide, TryRecvError>) -> Vec<u32> {
+    let mut got = Vec::new();
+    for _ in 0..n {
+        match try_recv() {
+            Ok(message) => got.push(id(message)),
+            Err(TryRecvError::Empty) => loom::thread::yield_now(),
+            Err(TryRecvError::Disconnected) => break,
+        }
+    }
+    got
 }
 
 /// A waker that counts, and passes on what it is told.

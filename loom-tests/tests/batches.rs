@@ -6,15 +6,11 @@
 use std::collections::VecDeque;
 
 use loom_tests::{
-    Bound, Boxed, Ledger, POS_WRAP, STAMP_WRAP, Wide, block_on, channel, check, in_blocks,
-    live_blocks, spawn, unbounded,
+    Bound, Boxed, Ledger, POS_WRAP, STAMP_WRAP, Wide, block_on, channel, check, id, in_blocks,
+    live_blocks, look, spawn, unbounded,
 };
 use parshall::mpsc::error::TrySendError;
 use parshall::mpsc::{Receiver, Sender};
-
-fn id(message: Wide) -> u32 {
-    message.0.id
-}
 
 fn batch(ledger: &Ledger, ids: impl IntoIterator<Item = u32>) -> VecDeque<Wide> {
     ids.into_iter().map(|id| ledger.wide(id)).collect()
@@ -150,13 +146,7 @@ fn l21_batch_beside_a_send() {
                 tx.send(ledger.wide(13)).unwrap();
             }
         });
-        let mut got = Vec::new();
-        for _ in 0..3 {
-            match rx.try_recv() {
-                Ok(message) => got.push(id(message)),
-                Err(_) => loom::thread::yield_now(),
-            }
-        }
+        let mut got = look(3, || rx.try_recv());
         other.join().unwrap();
         producer.join().unwrap();
         got.extend(std::iter::from_fn(|| rx.try_recv().ok()).map(id));

@@ -8,17 +8,12 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use loom::thread;
 use loom_tests::{
-    Bound, Ledger, POS_WRAP, STAMP_WRAP, Wide, begin, block_on, check, in_blocks, live_blocks,
-    spawn,
+    Bound, Ledger, POS_WRAP, STAMP_WRAP, Wide, begin, block_on, check, id, in_blocks, live_blocks,
+    look, spawn,
 };
 use parshall::mpsc::error::{TryRecvError, TrySendError};
 use parshall::mpsc::{OwnedPermit, Receiver, Sender};
-
-fn id(message: Wide) -> u32 {
-    message.0.id
-}
 
 /// Sends if there is room.
 fn accepted(tx: &Sender<Wide>, ledger: &Ledger, number: u32) -> bool {
@@ -30,18 +25,6 @@ fn accepted(tx: &Sender<Wide>, ledger: &Ledger, number: u32) -> bool {
         }
         Err(TrySendError::Closed(_)) => panic!("closed by nobody"),
     }
-}
-
-fn look(rx: &mut Receiver<Wide>, n: usize) -> Vec<u32> {
-    let mut got = Vec::new();
-    for _ in 0..n {
-        match rx.try_recv() {
-            Ok(message) => got.push(id(message)),
-            Err(TryRecvError::Empty) => thread::yield_now(),
-            Err(TryRecvError::Disconnected) => break,
-        }
-    }
-    got
 }
 
 /// What is left when all senders have gone; then nothing of the channel is.
@@ -67,7 +50,7 @@ fn l1(name: &str, bound: Bound, capacity: usize, start: u64) {
         });
         drop(tx);
         assert!(rx.len() <= capacity);
-        let mut got = look(&mut rx, 2);
+        let mut got = look(2, || rx.try_recv());
         let sent = producers.map(|p| p.join().unwrap());
         got.extend(rest(rx, &ledger));
         for (producer, sent) in [1, 2].into_iter().zip(&sent) {
@@ -110,7 +93,7 @@ fn a_permit_finds_no_block_that_is_reused() {
             let ledger = ledger.clone();
             move || assert!(accepted(&tx, &ledger, 10))
         });
-        let mut got = look(&mut rx, 3);
+        let mut got = look(3, || rx.try_recv());
         holder.join().unwrap();
         producer.join().unwrap();
         got.extend(rest(rx, &ledger));
@@ -204,7 +187,7 @@ fn l14(
             let ledger = ledger.clone();
             move || end(permit, &ledger)
         });
-        assert_eq!(look(&mut rx, 1), [0]);
+        assert_eq!(look(1, || rx.try_recv()), [0]);
         let mut got = Vec::new();
         if let Poll::Ready(message) = rx.poll_recv(&mut Context::from_waker(Waker::noop())) {
             got.extend(message.map(id));
@@ -293,7 +276,7 @@ fn l17_watermark_against_the_true_peak() {
         let mut got = Vec::new();
         let mut mark = 1;
         for round in 0..2 {
-            let new = look(&mut rx, 1);
+            let new = look(1, || rx.try_recv());
             new.iter().for_each(|_| ghost.leave());
             got.extend(new);
             let now = rx.stats().high_watermark;
@@ -302,7 +285,7 @@ fn l17_watermark_against_the_true_peak() {
         }
         producers.into_iter().for_each(|p| p.join().unwrap());
         let left = ghost.inside.load(Relaxed);
-        got.extend(look(&mut rx, 1));
+        got.extend(look(1, || rx.try_recv()));
         let now = rx.stats().high_watermark;
         assert!(
             now >= left && now <= ghost.peak.load(Relaxed),

@@ -8,10 +8,10 @@ use core::task::{Context, Poll, Waker};
 use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicBool, Ordering};
-use loom::thread::{self, JoinHandle};
+use loom::thread::JoinHandle;
 use loom_tests::{
-    Bound, Counting, Ledger, POS_WRAP, STAMP_WRAP, Wide, block_on, check, live_blocks, made_blocks,
-    spawn, unbounded,
+    Bound, Counting, Ledger, POS_WRAP, STAMP_WRAP, Wide, block_on, check, id, live_blocks, look,
+    made_blocks, spawn, unbounded,
 };
 use parshall::mpsc::error::TryRecvError;
 use parshall::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -28,23 +28,6 @@ fn producer<const N: usize>(
 ) -> JoinHandle<()> {
     let (tx, ledger) = (tx.clone(), ledger.clone());
     spawn(move || ids.into_iter().for_each(|id| send(&tx, &ledger, id)))
-}
-
-fn id(message: Wide) -> u32 {
-    message.0.id
-}
-
-/// Looks `n` times, and lets others run when there is nothing.
-fn look(rx: &mut UnboundedReceiver<Wide>, n: usize) -> Vec<u32> {
-    let mut got = Vec::new();
-    for _ in 0..n {
-        match rx.try_recv() {
-            Ok(message) => got.push(id(message)),
-            Err(TryRecvError::Empty) => thread::yield_now(),
-            Err(TryRecvError::Disconnected) => break,
-        }
-    }
-    got
 }
 
 /// What is left when all senders have gone.
@@ -81,7 +64,7 @@ fn old_block(name: &str, bound: Bound, start: u64, looks: usize) {
         [0, 1].into_iter().for_each(|id| send(&tx, &ledger, id));
         let producers = [10, 20].map(|id| producer(&tx, &ledger, [id]));
         drop(tx);
-        let mut got = look(&mut rx, looks);
+        let mut got = look(looks, || rx.try_recv());
         producers.into_iter().for_each(|p| p.join().unwrap());
         got.extend(rest(&mut rx));
         account(rx, &ledger, &got, &[0, 1, 10, 20]);
@@ -115,7 +98,7 @@ fn l21_two_producers_link() {
         let (tx, mut rx) = unbounded(1);
         let producers = [10, 20].map(|id| producer(&tx, &ledger, [id]));
         drop(tx);
-        let mut got = look(&mut rx, 2);
+        let mut got = look(2, || rx.try_recv());
         producers.into_iter().for_each(|p| p.join().unwrap());
         got.extend(rest(&mut rx));
         account(rx, &ledger, &got, &[10, 20]);
@@ -130,10 +113,10 @@ fn l21_reuse_against_link() {
         let ledger = Ledger::default();
         let (tx, mut rx) = unbounded(STAMP_WRAP - 3);
         [0, 1, 2].into_iter().for_each(|id| send(&tx, &ledger, id));
-        let mut got = look(&mut rx, 2);
+        let mut got = look(2, || rx.try_recv());
         let producers = [10, 20].map(|id| producer(&tx, &ledger, [id]));
         drop(tx);
-        got.extend(look(&mut rx, 2));
+        got.extend(look(2, || rx.try_recv()));
         producers.into_iter().for_each(|p| p.join().unwrap());
         got.extend(rest(&mut rx));
         account(rx, &ledger, &got, &[0, 1, 2, 10, 20]);
@@ -148,10 +131,10 @@ fn l21_a_block_has_a_second_life() {
         let ledger = Ledger::default();
         let (tx, mut rx) = unbounded(0);
         (0..3).for_each(|id| send(&tx, &ledger, id));
-        let mut got = look(&mut rx, 3);
+        let mut got = look(3, || rx.try_recv());
         let made = made_blocks();
         let producer = producer(&tx, &ledger, [10, 11, 12]);
-        got.extend(look(&mut rx, 2));
+        got.extend(look(2, || rx.try_recv()));
         producer.join().unwrap();
         got.extend((0..4).map_while(|_| rx.try_recv().ok()).map(id));
         assert!(made_blocks() <= made + 1, "the spare one was not used");
@@ -178,10 +161,10 @@ fn l21_a_second_life_is_not_passed_yet() {
         let (tx, mut rx) = unbounded(0);
         for batch in [0..3, 3..5] {
             batch.clone().for_each(|id| send(&tx, &ledger, id));
-            assert!(look(&mut rx, batch.len()).into_iter().eq(batch));
+            assert!(look(batch.len(), || rx.try_recv()).into_iter().eq(batch));
         }
         let producers = [10, 20].map(|id| producer(&tx, &ledger, [id]));
-        let mut got = look(&mut rx, 2);
+        let mut got = look(2, || rx.try_recv());
         producers.into_iter().for_each(|p| p.join().unwrap());
         send(&tx, &ledger, 30);
         drop(tx);
@@ -213,7 +196,7 @@ fn l21(name: &str, start: u64, by: By) {
         drop(tx);
         let mut got = Vec::new();
         match by {
-            By::TryRecv => got = look(&mut rx, 3),
+            By::TryRecv => got = look(3, || rx.try_recv()),
             By::Recv => got.extend(std::iter::from_fn(|| block_on(rx.recv())).map(id)),
             By::RecvMany => {
                 let mut batch = Vec::new();
@@ -408,7 +391,7 @@ fn l19_both_ends_go() {
         let ledger = Ledger::default();
         let (tx, mut rx) = unbounded(0);
         [0, 1, 2].into_iter().for_each(|id| send(&tx, &ledger, id));
-        assert_eq!(look(&mut rx, 2), [0, 1]);
+        assert_eq!(look(2, || rx.try_recv()), [0, 1]);
         let sender = spawn({
             let ledger = ledger.clone();
             move || drop(tx.send(ledger.wide(10)))
@@ -437,7 +420,7 @@ fn c1_a_channel_that_is_never_empty_is_not_said_to_be() {
             }
         });
         send(&tx, &ledger, 1);
-        assert_eq!(look(&mut rx, 1), [0]);
+        assert_eq!(look(1, || rx.try_recv()), [0]);
         observer.join().unwrap();
         assert_eq!(rx.len(), 1);
         drop(tx);
@@ -458,7 +441,7 @@ fn gauges(name: &str, bound: Bound, start: u64) {
         let mut mark = 0;
         let mut got = Vec::new();
         for round in 0..2 {
-            got.extend(look(&mut rx, 1));
+            got.extend(look(1, || rx.try_recv()));
             // Each message was made before it was claimed, and lives until it was popped.
             let stats = rx.stats();
             assert!(stats.high_watermark <= 3 && stats.high_watermark >= mark.max(1));
@@ -468,7 +451,7 @@ fn gauges(name: &str, bound: Bound, start: u64) {
         }
         producers.into_iter().for_each(|p| p.join().unwrap());
         let left = 3 - got.len() as u64;
-        got.extend(look(&mut rx, 1));
+        got.extend(look(1, || rx.try_recv()));
         assert!(rx.stats().high_watermark >= left);
         drop(tx);
         got.extend(rest(&mut rx));
@@ -508,7 +491,7 @@ fn l16_snapshot_beside_send_and_receive() {
         });
         let producer = producer(&tx, &ledger, [10]);
         drop(tx);
-        let mut got = look(&mut rx, 1);
+        let mut got = look(1, || rx.try_recv());
         producer.join().unwrap();
         observer.join().unwrap();
         got.extend(rest(&mut rx));

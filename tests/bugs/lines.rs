@@ -11,13 +11,7 @@ use parshall::mpsc::{self, Receiver, Sender};
 
 use crate::support::heap::live;
 use crate::support::hooked::{Hooked, Op};
-use crate::support::{Drops, Task, leak, now, pending, task};
-
-fn full(capacity: usize) -> (Sender<usize>, Receiver<usize>) {
-    let (tx, rx) = mpsc::channel(capacity);
-    (0..capacity).for_each(|i| tx.try_send(i).unwrap());
-    (tx, rx)
-}
+use crate::support::{Drops, Task, full, leak, now, pending, task};
 
 /// Drops a wait that `begin` begins, at three moments: nothing of it stays, and who is behind goes
 /// on.

@@ -13,9 +13,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use parshall::mpsc::{self, Receiver, Sender};
+
 /// So many rounds; under Miri, which is some hundred times slower, one of 500.
 pub(crate) const fn rounds(n: usize) -> usize {
     if cfg!(miri) { n.div_ceil(500) } else { n }
+}
+
+/// A channel that is full of the numbers from 0.
+pub(crate) fn full(capacity: usize) -> (Sender<usize>, Receiver<usize>) {
+    let (tx, rx) = mpsc::channel(capacity);
+    (0..capacity).for_each(|i| tx.try_send(i).unwrap());
+    (tx, rx)
 }
 
 /// A waker that counts.
