@@ -2,11 +2,14 @@
 #![cfg(feature = "record")]
 #![allow(clippy::disallowed_methods)] // no database here
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::task::{Context, Waker};
 
 use parshall::mpsc::Builder;
 use parshall::task::named;
+use parshall_gauge::SqliteRecorder;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 fn schema() -> Value {
@@ -121,6 +124,39 @@ fn an_age_stands_beside_each_point_in_time() {
         look(&file(name)["$defs"], &mut objects);
     }
     assert!(objects >= 7, "{objects}");
+}
+
+/// What a recording does not keep of a node, and why.
+const NOT_RECORDED: [&str; 2] = [
+    // DESIGN.md says why; how many waits there were and how long they took is kept.
+    "send_wait_histogram",
+    "recv_wait_histogram",
+];
+
+/// Seen to fail with: the views of before this test, which left out `line_ms`.
+#[test]
+fn a_recording_keeps_each_attribute_that_the_schema_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("night.db");
+    let _channel = Builder::new().name("kept").build::<u8>();
+    let _task = Box::pin(named("kept", std::future::pending::<()>()));
+    let mut recorder = SqliteRecorder::open(&path).unwrap();
+    recorder.record(&parshall::snapshot()).unwrap();
+    let schema = schema();
+    for (kind, of) in [("mpsc", "channel"), ("mpsc_tx", "channel"), ("task", "task")] {
+        let sql = "SELECT attrs_json FROM nodes WHERE kind = ?1 LIMIT 1";
+        let attrs: String = Connection::open(&path)
+            .unwrap()
+            .query_row(sql, [kind], |row| row.get(0))
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let attrs: Value = serde_json::from_str(&attrs).unwrap();
+        let recorded: BTreeSet<&str> =
+            attrs.as_object().unwrap().keys().map(String::as_str).collect();
+        let named = schema["$defs"][of]["properties"].as_object().unwrap();
+        let named: BTreeSet<&str> =
+            named.keys().map(String::as_str).filter(|name| !NOT_RECORDED.contains(name)).collect();
+        assert_eq!(recorded, named, "of {kind}");
+    }
 }
 
 #[test]

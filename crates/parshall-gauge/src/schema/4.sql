@@ -238,6 +238,7 @@ SELECT snapshot_id, id, process, proc_key, json_object(
     'last_receiver', last_receiver,
     'last_receive', last_receive,
     'line_since_ns', line_since_ns,
+    'line_ms', max(at_ns - line_since_ns, 0) / 1000000,
     'left_waker', json(CASE WHEN left_waker IS NULL THEN 'null' ELSE json_object(
         'task', replace(left_waker ->> 0, '::', ':' || process || ':'),
         'own_waker', json(iif(left_waker ->> 1, 'true', 'false'))
