@@ -322,8 +322,8 @@ fn an_arrival_that_is_stopped_leaves_the_room_to_others() {
     assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Ok(message(VICTIM, 0))));
 }
 
-/// A sender that has arrived and is stopped is overtaken for good by one behind it that takes a part
-/// of its need: or each would wait for the other's part.
+/// A sender that has arrived and is stopped is overtaken for good by one behind it that takes a
+/// part of its need: or each would wait for the other's part.
 ///
 /// Seen to fail with: a part kept without a look at who arrived before.
 #[test]

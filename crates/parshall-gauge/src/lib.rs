@@ -116,8 +116,8 @@
 //! | `longest_waits` | each wait of the last hour of the recording that lasted 100 ms, the longest first, and who should have drained the channel |
 //!
 //! Ask for one snapshot, `WHERE snapshot_id = ?`: that is quick however long the recording is. What
-//! spans many snapshots is asked best as [`Question`] does, of the first and the last. The `text` of
-//! a finding is that of the snapshot in which it appeared, or a minute old at most.
+//! spans many snapshots is asked best as [`Question`] does, of the first and the last. The `text`
+//! of a finding is that of the snapshot in which it appeared, or a minute old at most.
 //!
 //! The tables below them hold what has changed, in a form that may be another one in the next
 //! version. A channel of which nothing is new is not written again, and what a name is, where it
