@@ -134,7 +134,7 @@ load_seq_cst!(AtomicPtr<T>, *mut T);
 
 /// `std`'s primitives whatever the build; never part of a hand-over between threads.
 pub(crate) mod plain {
-    pub(crate) use core::cell::Cell;
+    pub(crate) use core::cell::{Cell, UnsafeCell};
     #[cfg(all(feature = "introspect", not(parshall_loom)))]
     pub(crate) use std::sync::Condvar;
     #[allow(unused_imports)] // not every build has a use for it

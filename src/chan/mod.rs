@@ -15,6 +15,7 @@ mod owner;
 mod places;
 mod receive;
 mod receive_waits;
+mod receiver_state;
 mod send;
 mod send_future;
 mod stats;
@@ -24,7 +25,7 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::panic::Location;
 
-use crate::ring::{Reader, Ring};
+use crate::ring::Ring;
 use crate::sync::order::Order;
 use crate::sync::{plain, step};
 use crate::telemetry::ledger::Ledger;
@@ -34,6 +35,7 @@ use crate::wait::{RxWaker, Source, WaitQueue};
 use counts::Counts;
 use on_close::OnClose;
 use receive_waits::ReceiveWaits;
+use receiver_state::ReceiverState;
 
 pub(crate) use crate::ring::{Origin, Shape};
 pub use info::CloseCause;
@@ -74,12 +76,20 @@ pub(crate) struct Shared {
     /// Likewise.
     receive_waits: ReceiveWaits,
     on_close: OnClose,
-    ring: Ring<Info>,
+    ring: Ring<Cold>,
     /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end
     /// of the ring.
     senders: WaitQueue,
     /// Of operations, in a user's model. Else nothing.
     order: Order,
+}
+
+/// What lies between the senders' words and the receiver's.
+#[repr(C)]
+struct Cold {
+    info: Info,
+    /// Not cold: written with each message, as what lies behind it.
+    receiver: ReceiverState,
 }
 
 /// A typed handle to a channel.
@@ -123,13 +133,17 @@ impl<T> Chan<T> {
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
         let Settings { name, shape, location, trace_senders, on_drop } = settings;
         let senders = trace_senders.then(|| Box::new(Ledger::new()));
-        let info = || Info::new(name, location, core::any::type_name::<T>(), senders, on_drop);
-        let (sender, receiver, reader) = Shared::create(|ring| {
+        let payload = core::any::type_name::<T>();
+        let cold = |reader| Cold {
+            info: Info::new(name, location, payload, senders, on_drop),
+            receiver: ReceiverState::new(reader),
+        };
+        let (sender, receiver) = Shared::create(|ring| {
             // SAFETY: memory for a ring, and nobody else's.
-            unsafe { Ring::init::<T>(ring, shape, info) }
+            unsafe { Ring::init::<T>(ring, shape, cold) }
         });
         let of = |shared| Self { shared, messages: PhantomData };
-        (of(sender), Consumer::new(of(receiver), reader))
+        (of(sender), Consumer::new(of(receiver)))
     }
 
     pub(crate) fn shared(&self) -> &Owner {
@@ -144,19 +158,20 @@ impl<T> Chan<T> {
 impl Shared {
     /// What is said above of distances. Loom's atomics have other sizes, and no lines.
     const APART: () = {
-        const LINE: usize = Ring::<Info>::LINE;
-        let [tail, tail_ends, head, head_ends] = Ring::<Info>::LINES;
+        const LINE: usize = Ring::<Cold>::LINE;
+        let [tail, tail_ends, head, head_ends] = Ring::<Cold>::LINES;
         let ring = offset_of!(Self, ring);
+        let own = offset_of!(Ring<Cold>, cold) + offset_of!(Cold, receiver);
         if cfg!(all(not(parshall_loom_inside), target_pointer_width = "64")) {
             assert!(ring + tail >= offset_of!(Self, receiver) + LINE);
-            assert!(head >= tail_ends + 128);
+            assert!(own >= tail_ends + 128 && own <= head);
             assert!(offset_of!(Self, senders) >= ring + head_ends + LINE);
         }
     };
 
     /// Written where it stays: see [`Ring::init`], which `ring` calls.
     #[inline(always)]
-    fn create(ring: impl FnOnce(*mut Ring<Info>) -> Reader) -> (Owner, Owner, Reader) {
+    fn create(ring: impl FnOnce(*mut Ring<Cold>)) -> (Owner, Owner) {
         let () = Self::APART;
         let fill = |at: *mut Self| {
             // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds
@@ -168,7 +183,7 @@ impl Shared {
                 (&raw mut (*at).senders).write(WaitQueue::new());
                 (&raw mut (*at).on_close).write(OnClose::new());
                 (&raw mut (*at).order).write(Order::new());
-                ring(&raw mut (*at).ring)
+                ring(&raw mut (*at).ring);
             }
         };
         // SAFETY: it fills all fields.
@@ -177,7 +192,7 @@ impl Shared {
 
     #[inline]
     pub(crate) fn info(&self) -> &Info {
-        &self.ring.cold
+        &self.ring.cold.info
     }
 
     /// An operation on permits begins, of a caller that has some: see [`Order`].
@@ -403,7 +418,7 @@ impl Source for Shared {
 }
 
 /// What the callers of `Sender::closed` wait for: never room, only closure.
-struct Closure<'a>(&'a Ring<Info>);
+struct Closure<'a>(&'a Ring<Cold>);
 
 impl Source for Closure<'_> {
     fn take(&self, _want: u64) -> Option<u64> {

@@ -48,13 +48,13 @@ unsafe impl Sync for Owner {}
 const MAX_OWNERS: usize = isize::MAX as usize;
 
 impl Owner {
-    /// Two owners of a new state, which `fill` writes where it stays, and what that returns.
-    /// (Should it unwind, what was written so far is leaked, and nothing worse.)
+    /// Two owners of a new state, which `fill` writes where it stays. (Should it unwind, what was
+    /// written so far is leaked, and nothing worse.)
     ///
     /// # Safety
     /// `fill` writes all of it.
     #[inline(always)]
-    pub(super) unsafe fn two<R>(fill: impl FnOnce(*mut Shared) -> R) -> (Self, Self, R) {
+    pub(super) unsafe fn two(fill: impl FnOnce(*mut Shared)) -> (Self, Self) {
         let layout = Layout::new::<Owned>();
         // SAFETY: it has a size.
         let Some(memory) = NonNull::new(unsafe { alloc(layout) }) else {
@@ -63,14 +63,13 @@ impl Owner {
         let owned = memory.cast::<Owned>();
         let at = owned.as_ptr();
         // SAFETY: memory for it, and nobody else's.
-        let result = unsafe {
-            let result = fill(&raw mut (*at).shared);
+        unsafe {
+            fill(&raw mut (*at).shared);
             (&raw mut (*at).owners).write(AtomicUsize::new(2));
             (&raw mut (*at).listed).write(AtomicBool::new(false));
             (&raw mut (*at).tracked).write(Tracked::new());
-            result
-        };
-        (Self(owned), Self(owned), result)
+        }
+        (Self(owned), Self(owned))
     }
 
     #[inline(always)]

@@ -2,11 +2,14 @@
 
 use core::future::Future;
 use core::marker::{PhantomData, PhantomPinned};
+use core::mem::ManuallyDrop;
 use core::pin::Pin;
+use core::ptr;
 use core::task::{Context, Poll, Waker, ready};
 
 use super::receive_waits::ReceiveWaits;
-use super::{Chan, CloseCause, Info, Shared};
+use super::receiver_state::Own;
+use super::{Chan, CloseCause, Cold, Shared};
 use crate::ring::{Any, Kind, Listed, Park, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
@@ -17,13 +20,6 @@ use crate::wait::Want;
 /// The one receiving end of a channel.
 pub(crate) struct Consumer<T> {
     pub(crate) chan: Chan<T>,
-    reader: Reader,
-    /// The last park succeeded; somebody may have ended it since.
-    parked: bool,
-    /// The end was told.
-    ended: bool,
-    /// When the tail was last looked at for a message, one was on its way.
-    behind_a_sender: bool,
 }
 
 /// Why nothing was received.
@@ -36,16 +32,32 @@ pub(crate) enum Nothing {
 }
 
 impl<T> Consumer<T> {
-    pub(super) fn new(chan: Chan<T>, reader: Reader) -> Self {
-        Self { chan, reader, parked: false, ended: false, behind_a_sender: false }
+    /// Of this channel there is no other one.
+    pub(super) fn new(chan: Chan<T>) -> Self {
+        Self { chan }
+    }
+
+    /// The channel, and what is the receiver's own in it.
+    #[inline(always)]
+    fn parts(&mut self) -> (&Shared, &mut Own) {
+        let shared = &*self.chan;
+        // SAFETY: the one receiver's, which is borrowed as long.
+        (shared, unsafe { shared.ring.cold.receiver.get_mut() })
+    }
+
+    #[inline(always)]
+    fn own(&self) -> &Own {
+        // SAFETY: as above; shared.
+        unsafe { self.chan.ring.cold.receiver.get() }
     }
 
     /// The receiver's end of the ring. `K` is the kind of the channel.
     #[inline(always)]
-    fn receiving<K: Kind>(&mut self) -> Receiving<'_, T, K, Info> {
+    fn receiving<K: Kind>(&mut self) -> Receiving<'_, T, K, Cold> {
+        let (shared, own) = self.parts();
         // SAFETY: this channel's ring was made for `T`, with this reader, which nobody uses after
         // the receiver's drop.
-        unsafe { self.chan.ring.receiving(&mut self.reader) }
+        unsafe { shared.ring.receiving(&mut own.reader) }
     }
 
     /// Takes the next message, if it is published, and lets the next sender in.
@@ -62,8 +74,9 @@ impl<T> Consumer<T> {
     fn taken(&mut self, value: T, room: Room) -> T {
         self.chan.order.received(1);
         if room != Room::Free {
+            let (shared, own) = self.parts();
             // SAFETY: our ring's reader, and the room of what it has just popped.
-            unsafe { self.chan.make_room(&mut self.reader, room) };
+            unsafe { shared.make_room(&mut own.reader, room) };
         }
         value
     }
@@ -71,7 +84,9 @@ impl<T> Consumer<T> {
     /// Waits for the next message.
     #[inline]
     pub(crate) fn recv<K: Kind>(&mut self) -> Recv<'_, T, K> {
-        Recv { consumer: self, stage: Stage::New, kind: PhantomData, _pinned: PhantomPinned }
+        // SAFETY: it is not used while this borrows it, nor dropped here.
+        let consumer = ManuallyDrop::new(unsafe { ptr::read(self) });
+        Recv { consumer, stage: Stage::New, types: PhantomData, _pinned: PhantomPinned }
     }
 
     #[inline(always)]
@@ -133,7 +148,7 @@ impl<T> Consumer<T> {
     #[inline(never)]
     fn is_at_the_end(&mut self) -> bool {
         let tail = self.chan.ring.tail();
-        let ended = !tail.is_parked() && self.chan.ring.is_drained(tail, &self.reader);
+        let ended = !tail.is_parked() && self.chan.ring.is_drained(tail, &self.own().reader);
         if ended {
             self.chan.saw_end();
             self.receiving::<Any>().give_blocks_back();
@@ -186,7 +201,7 @@ impl<T> Consumer<T> {
             }
             let (n, room) = self.receiving::<Any>().pop_many(buffer, limit);
             self.chan.order.received(n as u64);
-            self.chan.serve_senders(&self.reader, n as u64, room, Some(cx.waker()));
+            self.chan.serve_senders(&self.own().reader, n as u64, room, Some(cx.waker()));
             if n > 0 {
                 break n;
             }
@@ -213,7 +228,7 @@ impl<T> Consumer<T> {
     #[inline(never)]
     fn try_recv_slow(&mut self) -> Result<T, Nothing> {
         let backoff = Backoff::new();
-        if self.behind_a_sender {
+        if self.own().behind_a_sender {
             // It sends one message after the other. A look at T takes from it the line that it
             // needs for the next, so that is awaited for a moment first, at its stamp.
             backoff.spin();
@@ -223,10 +238,11 @@ impl<T> Consumer<T> {
         }
         // The tail decides.
         let tail = self.chan.ring.tail();
-        self.behind_a_sender = tail.pos() != self.reader.pos();
-        if !self.behind_a_sender {
+        let own = self.parts().1;
+        own.behind_a_sender = tail.pos() != own.reader.pos();
+        if !own.behind_a_sender {
             self.receiving::<Any>().give_blocks_back();
-            let drained = self.chan.ring.is_drained(tail, &self.reader);
+            let drained = self.chan.ring.is_drained(tail, &self.own().reader);
             if drained {
                 self.chan.saw_end();
             }
@@ -243,18 +259,19 @@ impl<T> Consumer<T> {
 
     /// The caller is about to say `None`: nothing will ever come.
     pub(crate) fn end(&mut self) {
-        self.ended = true;
+        self.parts().1.ended = true;
     }
 
     /// Whether somebody was told of the end by a `None`.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended
+        self.own().ended
     }
 
     /// Parks under `waker`. `None`: there is something to pop.
     #[inline(always)]
     fn park(&mut self, want: Want, waker: &Waker) -> Option<Nothing> {
-        let result = self.chan.park(&self.reader, &mut self.parked, want, waker);
+        let (shared, own) = self.parts();
+        let result = shared.park(&own.reader, &mut own.parked, want, waker);
         match result {
             Some(_) => self.receiving::<Any>().give_blocks_back(),
             None => return self.await_publication(waker),
@@ -290,7 +307,7 @@ impl<T> Consumer<T> {
         }
         self.chan.order.received(1);
         let Some(room) = self.receiving::<Any>().drop_next(panic) else { return false };
-        self.chan.serve_senders(&self.reader, 1, room, None);
+        self.chan.serve_senders(&self.own().reader, 1, room, None);
         true
     }
 
@@ -323,9 +340,11 @@ impl<T> Consumer<T> {
 /// A receive in progress: from [`Consumer::recv`].
 #[must_use = "futures do nothing unless polled"]
 pub(crate) struct Recv<'a, T, K> {
-    consumer: &'a mut Consumer<T>,
+    /// The receiver itself, which is one word: a poll need not follow a reference to it, nor keep
+    /// that.
+    consumer: ManuallyDrop<Consumer<T>>,
     stage: Stage,
-    kind: PhantomData<K>,
+    types: PhantomData<(&'a mut Consumer<T>, K)>,
     /// As the future of an `async fn`.
     _pinned: PhantomPinned,
 }
@@ -523,20 +542,20 @@ impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.chan.order.begin();
         OwesNothing::settle(|panic| {
-            let shared = &*self.chan;
+            let (shared, own) = self.parts();
             // From here on messages leave the ring to be thrown away.
-            shared.info().begin_discard(shared.ring.taken(&self.reader));
+            shared.info().begin_discard(shared.ring.taken(&own.reader));
             // SAFETY: this channel's reader, which goes with us.
-            let close = || unsafe { shared.ring.close_and_abandon(&self.reader) };
+            let close = || unsafe { shared.ring.close_and_abandon(&own.reader) };
             let gone = shared.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
             // The waker goes now: it may keep alive the very task that owns a sender.
-            let taken_back = self.parked && shared.ring.unpark();
+            let taken_back = own.parked && shared.ring.unpark();
             if taken_back {
                 // Somebody may have waited by `poll_recv`.
                 shared.receive_waits.is_given_up();
                 shared.receive_waits.is_over();
             }
-            if !self.parked || taken_back {
+            if !own.parked || taken_back {
                 shared.receive_waits.waker_goes();
                 // SAFETY: not parked, or taken back: the receiver owns the cell.
                 let waker = unsafe { shared.receiver.take() };
@@ -546,7 +565,7 @@ impl<T> Drop for Consumer<T> {
             // claim that is on its way is awaited, and later permits see that the receiver is gone.
             let backoff = Backoff::new();
             // SAFETY: this channel's reader, which goes with us.
-            while !gone && unsafe { !self.chan.ring.try_abandon(&self.reader) } {
+            while !gone && unsafe { !self.chan.ring.try_abandon(&self.own().reader) } {
                 if self.discard_next(panic) {
                     while self.discard_next(panic) {}
                 } else {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 #[cfg(feature = "sink")]
 use super::Owner;
-use super::{Chan, Closure, Info, Shared};
+use super::{Chan, Closure, Cold, Shared};
 use crate::ring::{Any, Claim, NotPlain, Refused, Sending, Unbounded};
 use crate::runtime;
 use crate::sync::step;
@@ -194,7 +194,7 @@ impl<T> Chan<T> {
     #[inline(never)]
     fn publish_elsewhere<O: Owes>(
         &self,
-        sending: Sending<'_, T, Unbounded, Info>,
+        sending: Sending<'_, T, Unbounded, Cold>,
         value: T,
         was_parked: bool,
     ) {

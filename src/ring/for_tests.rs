@@ -46,12 +46,13 @@ impl Shape {
 #[cfg(test)]
 impl Ring {
     pub(crate) fn new<T>(shape: Shape) -> (Self, Reader) {
-        let mut ring = MaybeUninit::uninit();
+        let (mut ring, mut made) = (MaybeUninit::uninit(), None);
         // SAFETY: it is made there.
-        unsafe {
-            let reader = Self::init::<T>(ring.as_mut_ptr(), shape, || ());
-            (ring.assume_init(), reader)
-        }
+        let ring = unsafe {
+            Self::init::<T>(ring.as_mut_ptr(), shape, |reader| made = Some(reader));
+            ring.assume_init()
+        };
+        (ring, made.expect("each ring has a reader"))
     }
 }
 

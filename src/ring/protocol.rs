@@ -33,7 +33,8 @@ use super::reader::Reader;
 use super::storage::Storage;
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 
-/// The shared state of a ring; the receiver's private part is [`Reader`].
+/// The shared state of a ring; the receiver's private part is [`Reader`], which the owner of the
+/// ring keeps.
 ///
 /// What one side writes with each message must share no cache line with what the other side writes,
 /// nor with what both read: a write takes the line away from all others (false sharing). An
@@ -116,16 +117,13 @@ pub(crate) struct Occupancy {
 
 impl<Cold> Ring<Cold> {
     /// Makes a ring for messages of type `T`; every `T` below means this one. In place: a ring that
-    /// is returned is copied more than once, and that costs as much as all the rest.
+    /// is returned is copied more than once, and that costs as much as all the rest. `cold` takes
+    /// its reader.
     ///
     /// # Safety
     /// `at` is memory for it, and nobody else's.
     #[inline(always)]
-    pub(crate) unsafe fn init<T>(
-        at: *mut Self,
-        shape: Shape,
-        cold: impl FnOnce() -> Cold,
-    ) -> Reader {
+    pub(crate) unsafe fn init<T>(at: *mut Self, shape: Shape, cold: impl FnOnce(Reader) -> Cold) {
         let Shape { capacity, origin } = shape;
         let start = origin.start();
         let limit = capacity.unwrap_or(MAX_LEN).min(MAX_LEN);
@@ -138,7 +136,7 @@ impl<Cold> Ring<Cold> {
                 head_cache: AtomicU64::new(head.0),
                 ends: Ends::new(first),
             });
-            (&raw mut (*at).cold).write(cold());
+            (&raw mut (*at).cold).write(cold(Reader::new(start, stamp, first)));
             (&raw mut (*at).consumer).write(ConsumerLine {
                 head: AtomicU64::new(head.0),
                 popped: AtomicU64::new(start),
@@ -149,7 +147,6 @@ impl<Cold> Ring<Cold> {
             (&raw mut (*at).limit).write(limit);
             (&raw mut (*at).origin).write(origin);
         }
-        Reader::new(start, stamp, first)
     }
 
     /// None: unbounded.

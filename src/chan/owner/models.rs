@@ -7,7 +7,7 @@ use core::panic::Location;
 use loom::sync::Mutex;
 
 use super::*;
-use crate::chan::{Info, Sums};
+use crate::chan::{Cold, Info, ReceiverState, Sums};
 use crate::ring::{Origin, Ring, Shape};
 use crate::sync::models::{check, spawn};
 use crate::sync::plain::Weak;
@@ -15,10 +15,12 @@ use crate::sync::plain::Weak;
 /// The two owners of a new state, and what upgrades until its memory is freed.
 pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner, Weak<()>) {
     let shape = Shape { capacity: Some(1), origin: Origin::default() };
-    let info = || Info::new(None, Location::caller(), "u32", None, on_drop);
+    let cold = |reader| Cold {
+        info: Info::new(None, Location::caller(), "u32", None, on_drop),
+        receiver: ReceiverState::new(reader),
+    };
     // SAFETY: memory for a ring, and nobody else's.
-    let (sender, receiver, _) =
-        Shared::create(|ring| unsafe { Ring::init::<u32>(ring, shape, info) });
+    let (sender, receiver) = Shared::create(|ring| unsafe { Ring::init::<u32>(ring, shape, cold) });
     let memory = sender.owned().tracked.watch();
     (sender, receiver, memory)
 }
