@@ -109,6 +109,13 @@ pub(crate) struct Info {
 /// No place in the registry.
 const UNLISTED: u64 = u64::MAX;
 
+/// The name of a nameless channel whose place tells nothing.
+#[cold]
+#[inline(never)]
+fn by_type(payload: &'static str) -> Option<Arc<str>> {
+    Some(name::short_type(payload).into())
+}
+
 /// The next channel's number.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -121,10 +128,9 @@ impl Info {
         senders: Option<Box<Ledger>>,
         on_drop: Option<fn(&Shared, Sums)>,
     ) -> Self {
-        let by_type = || (!name::tells(location)).then(|| name::short_type(payload).into());
         Self {
             channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
-            name: name.or_else(by_type),
+            name: if name.is_some() || name::tells(location) { name } else { by_type(payload) },
             given: NameCell::new(None),
             location,
             payload,

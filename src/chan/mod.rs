@@ -129,7 +129,9 @@ pub(crate) struct Settings {
 }
 
 impl<T> Chan<T> {
-    /// A channel with one sender and its receiving end.
+    /// A channel with one sender and its receiving end. (Inlined: it has one caller, and settings
+    /// that would pass over the stack.)
+    #[inline(always)]
     pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
         let Settings { name, shape, location, trace_senders, on_drop } = settings;
         let senders = trace_senders.then(|| Box::new(Ledger::new()));
@@ -378,8 +380,8 @@ impl Drop for Shared {
     #[inline]
     fn drop(&mut self) {
         if let Some(on_drop) = self.info().on_drop {
-            let waits = self.senders.final_totals();
-            let receives = self.receive_waits.final_totals();
+            let waits = self.senders.final_sums();
+            let receives = self.receive_waits.final_sums();
             let last = self.ring.final_occupancy();
             on_drop(self, self.sums_at(last, waits, receives));
         }

@@ -52,7 +52,7 @@ use crate::sync::plain::{AtomicU64, Ordering};
 use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::waits::{LONG, LongWaits, SHORT_NS, WaitHistogram, at_least};
-use crate::wait::{Call, Want};
+use crate::wait::{Call, WaitSums, Want};
 
 /// See the module.
 #[derive(Default)]
@@ -82,15 +82,6 @@ struct Reported {
     short: AtomicU64,
 }
 
-/// Sums over all receives that ever waited.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ReceiveTotals {
-    pub(crate) waits: u64,
-    /// Time waited in all of them, the one that still waits included.
-    pub(crate) waited_ns: u64,
-    pub(crate) given_up: u64,
-}
-
 /// A receive that waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiveWait {
@@ -106,7 +97,7 @@ pub(crate) struct ReceiveWait {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiveView {
     pub(crate) occupancy: Occupancy,
-    pub(crate) totals: ReceiveTotals,
+    pub(crate) totals: WaitSums,
     /// Of the waits that are over.
     pub(crate) histogram: WaitHistogram,
     pub(crate) wait: Option<ReceiveWait>,
@@ -246,7 +237,7 @@ impl ReceiveWaits {
             let histogram = WaitHistogram::new(short, long, waited_ns);
             // An attempt without a park may fail, or is being ended.
             let may_fail = !is_one || since != 0 && !stands;
-            let mut totals = ReceiveTotals {
+            let mut totals = WaitSums {
                 waits: id.saturating_sub(failed + u64::from(may_fail)),
                 waited_ns,
                 given_up,
@@ -271,8 +262,8 @@ impl ReceiveWaits {
         LongWaits(core::array::from_fn(|bucket| get(&self.long[bucket])))
     }
 
-    fn at_least_reported(&self, now: ReceiveTotals) -> ReceiveTotals {
-        ReceiveTotals {
+    fn at_least_reported(&self, now: WaitSums) -> WaitSums {
+        WaitSums {
             waits: at_least(&self.reported.waits, now.waits),
             waited_ns: at_least(&self.reported.waited_ns, now.waited_ns),
             ..now
@@ -281,12 +272,12 @@ impl ReceiveWaits {
 
     /// The sums when nobody is there any more: all waits are over.
     #[inline]
-    pub(super) fn final_totals(&mut self) -> ReceiveTotals {
+    pub(super) fn final_sums(&mut self) -> WaitSums {
         // Nobody has ever waited: the end of many channels.
         if own(&self.id) == 0 {
-            return ReceiveTotals::default();
+            return WaitSums::default();
         }
-        ReceiveTotals {
+        WaitSums {
             waits: (own(&self.id) - own(&self.failed)).max(own(&self.reported.waits)),
             waited_ns: own(&self.waited_ns).max(own(&self.reported.waited_ns)),
             given_up: own(&self.given_up),

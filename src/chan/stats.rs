@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::receive_waits::{ReceiveTotals, ReceiveView, ReceiveWait};
+use super::receive_waits::{ReceiveView, ReceiveWait};
 use super::{CloseCause, Shared};
 use crate::ring::Occupancy;
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::task::TaskRef;
 use crate::telemetry::text::{Text, Texts};
 use crate::telemetry::waits::{LongWaits, WaitHistogram};
-use crate::wait::{WaitTotals, Waiting};
+use crate::wait::{WaitSums, Waiting};
 
 /// The state of a channel at one moment, and its sums since creation.
 ///
@@ -158,7 +158,7 @@ impl ChannelStats {
 pub(crate) struct View {
     pub(crate) stats: ChannelStats,
     pub(crate) send_waits: Vec<Waiting>,
-    /// Of [`WaitTotals`].
+    /// Of `WaitTotals`.
     pub(crate) line_since: Option<u64>,
     pub(crate) close_waits: Vec<Waiting>,
     pub(crate) recv_wait: Option<ReceiveWait>,
@@ -175,17 +175,12 @@ pub(crate) struct Sums {
     pub(crate) discarded: u64,
     pub(crate) full: u64,
     pub(crate) closed: u64,
-    pub(crate) waits: WaitTotals,
-    pub(crate) receives: ReceiveTotals,
+    pub(crate) waits: WaitSums,
+    pub(crate) receives: WaitSums,
 }
 
 impl Shared {
-    pub(super) fn sums_at(
-        &self,
-        now: Occupancy,
-        waits: WaitTotals,
-        receives: ReceiveTotals,
-    ) -> Sums {
+    pub(super) fn sums_at(&self, now: Occupancy, waits: WaitSums, receives: WaitSums) -> Sums {
         let late = self.info().late();
         let received = self.info().received(now.popped);
         Sums {
@@ -226,7 +221,7 @@ impl Shared {
             self.receive_waits.look(|| ring.occupancy());
         let now = clock::exact();
         let last_receiver = last_receiver.filter(|_| !occupancy.tail.is_receiver_gone());
-        let sums = self.sums_at(occupancy, waits, receives);
+        let sums = self.sums_at(occupancy, waits.sums, receives);
         let reported = info.report(occupancy.len);
         let capacity = ring.capacity();
         let (strong, weak) = counts.now();
@@ -250,9 +245,9 @@ impl Shared {
             recv_waiters: recv_wait.is_some().into(),
             oldest_send_wait_ns: waits.oldest.and_then(|since| clock::age(since, now)),
             oldest_recv_wait_ns: recv_wait.and_then(|wait| clock::age(wait.since, now)),
-            send_wait_total_ns: waits.waited_ns,
-            send_waits_total: waits.waits,
-            send_given_up_total: waits.given_up,
+            send_wait_total_ns: sums.waits.waited_ns,
+            send_waits_total: sums.waits.waits,
+            send_given_up_total: sums.waits.given_up,
             recv_waits_total: receives.waits,
             recv_wait_total_ns: receives.waited_ns,
             recv_given_up_total: receives.given_up,

@@ -101,6 +101,7 @@ pub(crate) fn untracked() -> u64 {
 
 /// Nothing is changed by half: what lacks is found out first.
 /// `hash` is that of its name, or of the text in `stock`.
+#[inline(always)]
 fn list(
     registry: &mut Held<'_, Dead>,
     shared: &Owner,

@@ -37,6 +37,12 @@ pub(crate) struct WaitTotals {
     /// Since when nobody was granted room while it waits: since it came, or the one before it was
     /// let in. None also if that is not known: who came before is in no segment any more.
     pub(crate) line_since: Option<u64>,
+    pub(crate) sums: WaitSums,
+}
+
+/// Sums over all waits there ever were, on one side of a channel.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WaitSums {
     /// Waits that ever began.
     pub(crate) waits: u64,
     /// Time waited in all of them, those that still wait included.
@@ -58,23 +64,27 @@ struct Over {
 
 impl WaitQueue {
     /// The sums when nobody can wait any more. It allocates nothing: the registry relies on that.
-    pub(crate) fn final_totals(&mut self) -> WaitTotals {
-        if self.is_unused() {
-            return WaitTotals::default();
-        }
-        let (totals, over) = self.totals(self.line.arrivals(), |_, _, _, _, _| ());
-        self.row.sweeper.past.add_to_long(over.row);
-        totals
+    #[inline]
+    pub(crate) fn final_sums(&mut self) -> WaitSums {
+        if self.is_unused() { WaitSums::default() } else { self.final_sums_of_waits() }
     }
 
-    /// The long waits, after `final_totals`.
+    #[inline(never)]
+    fn final_sums_of_waits(&mut self) -> WaitSums {
+        let (totals, over) = self.totals(self.line.arrivals(), |_, _, _, _, _| ());
+        self.row.sweeper.past.add_to_long(over.row);
+        totals.sums
+    }
+
+    /// The long waits, after `final_sums`.
     pub(crate) fn final_long(&self) -> LongWaits {
         self.row.sweeper.past.at_least(LongWaits::default())
     }
 
     /// Nobody has ever waited: the end of most channels.
+    #[inline]
     fn is_unused(&self) -> bool {
-        self.row.first().is_none()
+        self.line.arrivals() == 0
     }
 
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
@@ -138,7 +148,7 @@ impl WaitQueue {
         let given_up = self.given_up.load(Ordering::Acquire);
         let past = &self.row.sweeper.past;
         let (waits, waited_ns) = past.sums();
-        let mut totals = WaitTotals { waits, waited_ns, given_up, ..WaitTotals::default() };
+        let mut sums = WaitSums { waits, waited_ns, given_up };
         let mut over = Over { waits, waited_ns, past: past.long(), row: LongWaits::default() };
         let now = clock::exact();
         self.for_each(end, |index, state, waiter, ended, released| {
@@ -150,8 +160,8 @@ impl WaitQueue {
             // 0: it ended a moment ago.
             let end = if ended == 0 { now } else { ended };
             let waited = end.saturating_sub(waiter.since);
-            totals.waits += 1;
-            totals.waited_ns += waited;
+            sums.waits += 1;
+            sums.waited_ns += waited;
             if ended != 0 {
                 over.waits += 1;
                 over.waited_ns += waited;
@@ -160,9 +170,9 @@ impl WaitQueue {
             show(index, state, waiter, end, released);
         });
         // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
-        totals.waits = at_least(&self.reported.waits, totals.waits);
-        totals.waited_ns = at_least(&self.reported.waited_ns, totals.waited_ns);
-        (totals, over)
+        sums.waits = at_least(&self.reported.waits, sums.waits);
+        sums.waited_ns = at_least(&self.reported.waited_ns, sums.waited_ns);
+        (WaitTotals { sums, ..WaitTotals::default() }, over)
     }
 
     /// Shows each place before `end` that is in the row: index, word, waiter, end and whether its

@@ -171,7 +171,7 @@ mod want;
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
 pub(crate) use cell::Waiter;
-pub(crate) use census::{WaitTotals, Waiting};
+pub(crate) use census::{WaitSums, Waiting};
 pub(crate) use queue::{Key, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
 pub(crate) use source::Source;

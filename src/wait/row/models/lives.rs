@@ -238,10 +238,14 @@ fn no_wait_is_counted_twice() {
             move || sweep(&queue.0.row)
         });
         let (totals, _, over) = queue.0.visit();
-        assert!(totals.waits <= 2, "{} of 2 waits", totals.waits);
+        assert!(totals.sums.waits <= 2, "{} of 2 waits", totals.sums.waits);
         let short = over.buckets().next().map(|(_, n)| n);
         assert!(short == Some(0) && over.count() <= 1, "one is over, a long one: {over:?}");
-        assert!(totals.waited_ns < LONG + clock::exact(), "{} ns waited", totals.waited_ns);
+        assert!(
+            totals.sums.waited_ns < LONG + clock::exact(),
+            "{} ns waited",
+            totals.sums.waited_ns
+        );
         sweeper.join().unwrap();
         queue.leave(second);
     });
