@@ -131,7 +131,7 @@ impl Info {
         Self {
             channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
             name: if name.is_some() || name::tells(location) { name } else { by_type(payload) },
-            given: NameCell::new(None),
+            given: const { NameCell::new(None) },
             location,
             payload,
             created_at: clock::now(),
@@ -240,6 +240,7 @@ impl Info {
     }
 
     /// From `popped` on, messages leave the ring to be thrown away.
+    #[inline]
     pub(crate) fn begin_discard(&self, popped: u64) {
         // The head's release publishes this to whoever sees a later head.
         self.received.store(popped, Ordering::Relaxed);
@@ -251,6 +252,7 @@ impl Info {
     }
 
     /// Notes a cause; the first one stays.
+    #[inline]
     pub(crate) fn note_close(&self, cause: CloseCause) {
         if cause != CloseCause::SendersDropped {
             self.receiver_closed.store(1, Ordering::Relaxed);

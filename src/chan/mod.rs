@@ -136,11 +136,11 @@ impl<T> Chan<T> {
         let Settings { name, shape, location, trace_senders, on_drop } = settings;
         let senders = trace_senders.then(|| Box::new(Ledger::new()));
         let payload = core::any::type_name::<T>();
-        let cold = |reader| Cold {
+        let cold = move |reader| Cold {
             info: Info::new(name, location, payload, senders, on_drop),
             receiver: ReceiverState::new(reader),
         };
-        let (sender, receiver) = Shared::create(|ring| {
+        let (sender, receiver) = Shared::create(move |ring| {
             // SAFETY: memory for a ring, and nobody else's.
             unsafe { Ring::init::<T>(ring, shape, cold) }
         });
@@ -175,7 +175,7 @@ impl Shared {
     #[inline(always)]
     fn create(ring: impl FnOnce(*mut Ring<Cold>)) -> (Owner, Owner) {
         let () = Self::APART;
-        let fill = |at: *mut Self| {
+        let fill = move |at: *mut Self| {
             // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds
             // nothing.
             unsafe {
@@ -264,6 +264,7 @@ impl Shared {
     }
 
     /// The channel was closed by the receiver.
+    #[inline]
     fn fail_waiting(&self, panic: &mut FirstPanic) {
         self.fail_senders(panic);
         if let Some(line) = self.on_close.line() {

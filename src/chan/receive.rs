@@ -385,6 +385,34 @@ impl<T, K> Drop for Recv<'_, T, K> {
 }
 
 impl Shared {
+    /// The receiver is dropped: closes, and lets its waker go. True: the ring was empty, and is done
+    /// with. (Compiled in this crate, where all that it calls is inlined.)
+    ///
+    /// # Safety
+    /// `own` is of this channel, and after `true` its reader is not used again.
+    #[inline(never)]
+    unsafe fn receiver_goes(&self, own: &Own, panic: &mut FirstPanic) -> bool {
+        // From here on messages leave the ring to be thrown away.
+        self.info().begin_discard(self.ring.taken(&own.reader));
+        // SAFETY: the caller's word.
+        let close = || unsafe { self.ring.close_and_abandon(&own.reader) };
+        let gone = self.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
+        // The waker goes now: it may keep alive the very task that owns a sender.
+        let taken_back = own.parked && self.ring.unpark();
+        if taken_back {
+            // Somebody may have waited by `poll_recv`.
+            self.receive_waits.is_given_up();
+            self.receive_waits.is_over();
+        }
+        if !own.parked || taken_back {
+            self.receive_waits.waker_goes();
+            // SAFETY: not parked, or taken back: the receiver owns the cell.
+            let waker = unsafe { self.receiver.take() };
+            panic.discard(waker);
+        }
+        gone
+    }
+
     /// Hands the room just made, for `n` messages, to those who wait for it.
     #[inline(always)]
     fn serve_senders(&self, reader: &Reader, n: u64, room: Room, waker: Option<&Waker>) {
@@ -543,24 +571,8 @@ impl<T> Drop for Consumer<T> {
         self.chan.order.begin();
         OwesNothing::settle(|panic| {
             let (shared, own) = self.parts();
-            // From here on messages leave the ring to be thrown away.
-            shared.info().begin_discard(shared.ring.taken(&own.reader));
-            // SAFETY: this channel's reader, which goes with us.
-            let close = || unsafe { shared.ring.close_and_abandon(&own.reader) };
-            let gone = shared.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
-            // The waker goes now: it may keep alive the very task that owns a sender.
-            let taken_back = own.parked && shared.ring.unpark();
-            if taken_back {
-                // Somebody may have waited by `poll_recv`.
-                shared.receive_waits.is_given_up();
-                shared.receive_waits.is_over();
-            }
-            if !own.parked || taken_back {
-                shared.receive_waits.waker_goes();
-                // SAFETY: not parked, or taken back: the receiver owns the cell.
-                let waker = unsafe { shared.receiver.take() };
-                panic.discard(waker);
-            }
+            // SAFETY: the receiver is dropped.
+            let gone = unsafe { shared.receiver_goes(own, panic) };
             // Throw away what is left, on past panicking drops, until nothing more can come: a
             // claim that is on its way is awaited, and later permits see that the receiver is gone.
             let backoff = Backoff::new();

@@ -38,6 +38,7 @@ mod system {
         fn clock_gettime(clock: i32, time: *mut Timespec) -> i32;
     }
 
+    #[inline]
     fn read(clock: i32) -> u64 {
         let mut time = MaybeUninit::<Timespec>::uninit();
         // SAFETY: the C library's function, linked by std; it writes one timespec. Both clocks
@@ -53,6 +54,7 @@ mod system {
         read(CLOCK_MONOTONIC)
     }
 
+    #[inline]
     pub(super) fn coarse() -> u64 {
         read(CLOCK_MONOTONIC_COARSE)
     }

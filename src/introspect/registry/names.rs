@@ -132,7 +132,7 @@ impl Names {
     }
 
     /// The entry of a new channel's name; none if names have run out.
-    #[inline]
+    #[inline(always)]
     pub(super) fn entry(
         &mut self,
         info: &Info,

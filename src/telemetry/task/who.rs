@@ -80,6 +80,7 @@ impl TaskRef {
         word & OWN != 0
     }
 
+    #[inline]
     pub(crate) fn word(this: Option<Self>) -> u64 {
         this.map_or(0, |task| task.0)
     }
