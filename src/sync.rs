@@ -194,7 +194,9 @@ pub(crate) mod row {
 
 #[cfg(not(parshall_loom_inside))]
 mod imp {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize, Ordering,
+    };
     #[cfg(any(not(parshall_loom), feature = "introspect"))]
     pub(crate) use std::thread;
 
@@ -248,7 +250,7 @@ mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     #[cfg(test)]
     pub(crate) use loom::sync::MutexGuard;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
     #[cfg(test)]
     pub(crate) use loom::thread;
 

@@ -79,7 +79,7 @@ impl<T> Copy for Slots<'_, T> {}
 
 impl<'a, T> Slots<'a, T> {
     #[inline]
-    pub(super) fn at(self, pos: Pos) -> Slot<'a, T> {
+    pub(super) fn at(self, pos: Pos) -> Slot<'a, T, AtomicU32> {
         // SAFETY: the base points to `mask + 1` slots of `T` (see `Array::of`), which live as long
         // as the array, and the index is within the mask.
         let entry: &'a Entry<T> = unsafe { self.base.add(pos.index(self.mask)).as_ref() };
@@ -88,6 +88,8 @@ impl<'a, T> Slots<'a, T> {
 }
 
 impl<'a, T: 'a> Store<'a, T> for Slots<'a, T> {
+    type Stamp = AtomicU32;
+
     const IS_LIST: bool = false;
 
     #[inline]
@@ -96,7 +98,7 @@ impl<'a, T: 'a> Store<'a, T> for Slots<'a, T> {
     }
 
     #[inline]
-    unsafe fn slot(self, pos: Pos, _: Cursor) -> Slot<'a, T> {
+    unsafe fn slot(self, pos: Pos, _: Cursor) -> Slot<'a, T, AtomicU32> {
         self.at(pos)
     }
 

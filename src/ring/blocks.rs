@@ -51,6 +51,18 @@
 //!
 //! The receiver reads `recent` too, to reuse a block. It has read by then that the blocks it has
 //! reused are passed, so it reads `recent` beyond them.
+//!
+//! # Why a stamp says no more than published
+//!
+//! A slot belongs to one position from the moment its block is linked until that is reused. Then
+//! the receiver, which alone reads stamps, resets them, and that comes
+//!
+//! * after every stamp of the old life: it has read them all, and nobody who could write one stands
+//!   there;
+//! * before every stamp of the new one: its writer has come by the link, which is made after.
+//!
+//! The watermark keeps the address of a stamp, that of a position at or ahead of the head: its
+//! block is not drained, so it is not reset under it.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
@@ -61,7 +73,7 @@ use super::pos::{MAX_LEN, Pos};
 use super::slot::{self, Slot, Value};
 use super::store::{Cursor, Store};
 use crate::sizes;
-use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering, UnsafeCell, step};
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, UnsafeCell, step};
 
 /// Slots in a block.
 pub(super) const LEN: usize = sizes::BLOCK;
@@ -84,17 +96,22 @@ struct Block<T> {
     _apart: [MaybeUninit<u64>; 4],
     /// Apart from the messages, so that a block of large ones is set up without touching their
     /// pages.
-    stamps: [AtomicU32; LEN],
+    stamps: [AtomicU8; LEN],
     values: [Value<T>; LEN],
 }
 
 /// The first block of a list whose first position is `first`, and the stamp of that.
-pub(super) fn first<T>(first: Pos) -> (*mut (), NonNull<AtomicU32>) {
+pub(super) fn first<T>(first: Pos) -> (*mut (), NonNull<AtomicU8>) {
     let start = first.in_block(LEN as u64);
-    let block = Block::<T>::allocate(start, first, ptr::null_mut());
+    let block = Block::<T>::allocate(start, ptr::null_mut());
     // SAFETY: set up just now, and nobody else has it.
     let stamp = unsafe { block.as_ref() }.slot(first).stamp.into();
     (block.as_ptr().cast(), stamp)
+}
+
+/// The stamps of a block in which nothing is published.
+fn vacant() -> [AtomicU8; LEN] {
+    core::array::from_fn(|_| AtomicU8::new(0))
 }
 
 /// Frees a list. It drops no message.
@@ -114,9 +131,8 @@ pub(super) unsafe fn free<T>(front: *mut ()) {
 }
 
 impl<T> Block<T> {
-    /// An unlinked block, to be linked behind `prev`, in which nothing from `first` on is
-    /// published.
-    fn allocate(start: Pos, first: Pos, prev: *mut Self) -> NonNull<Self> {
+    /// An unlinked block, to be linked behind `prev`.
+    fn allocate(start: Pos, prev: *mut Self) -> NonNull<Self> {
         let layout = Layout::new::<Self>();
         // SAFETY: the layout has a size: there are stamps.
         let Some(block) = NonNull::new(unsafe { std::alloc::alloc(layout) }) else {
@@ -132,16 +148,7 @@ impl<T> Block<T> {
             (&raw mut (*p).next).write(AtomicPtr::new(ptr::null_mut()));
             (&raw mut (*p).prev).write(UnsafeCell::new(prev));
             (&raw mut (*p).passed).write(AtomicU64::new(0));
-            let stamps = (&raw mut (*p).stamps).cast::<AtomicU32>();
-            // That of the position before the block: nothing is published here.
-            let vacant = start.stamp().wrapping_sub(1);
-            for i in 0..LEN {
-                stamps.add(i).write(AtomicU32::new(vacant));
-            }
-            // In tests a list may begin inside a block: what lies before counts as published.
-            for i in 0..first.since(start) {
-                stamps.add(i as usize).write(AtomicU32::new(start.plus(i).stamp()));
-            }
+            (&raw mut (*p).stamps).write(vacant());
             // Of std's cells nothing needs to be written.
             #[cfg(parshall_loom_inside)]
             for i in 0..LEN {
@@ -187,7 +194,7 @@ impl<T> Block<T> {
     }
 
     #[inline]
-    fn slot(&self, pos: Pos) -> Slot<'_, T> {
+    fn slot(&self, pos: Pos) -> Slot<'_, T, AtomicU8> {
         let i = pos.index(LEN - 1);
         Slot { stamp: &self.stamps[i], value: &self.values[i] }
     }
@@ -219,7 +226,7 @@ impl<T> Block<T> {
             return next;
         }
         let start = self.start().plus(LEN as u64).in_lap();
-        let new = Self::allocate(start, start, ptr::from_ref(self).cast_mut());
+        let new = Self::allocate(start, ptr::from_ref(self).cast_mut());
         match self.link(new) {
             Ok(()) => new,
             Err(next) => {
@@ -291,7 +298,7 @@ impl<'a, T> List<'a, T> {
     /// # Safety
     /// The caller has claimed `pos` and not published it, and `observe` is what it is said to be.
     #[inline]
-    pub(super) unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T> {
+    pub(super) unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T, AtomicU8> {
         let block = self.recent();
         if block.holds_before_its_last(pos) {
             return block.slot(pos);
@@ -304,7 +311,7 @@ impl<'a, T> List<'a, T> {
     /// # Safety
     /// The caller has claimed `pos` and not published it.
     #[inline(always)]
-    pub(super) unsafe fn claimed_nearby(self, pos: Pos) -> Option<Slot<'a, T>> {
+    pub(super) unsafe fn claimed_nearby(self, pos: Pos) -> Option<Slot<'a, T, AtomicU8>> {
         let block = self.recent();
         block.holds_before_its_last(pos).then(|| block.slot(pos))
     }
@@ -385,15 +392,12 @@ impl<'a, T> List<'a, T> {
     /// The caller is the receiver. The block is out of the list, and nobody uses it.
     unsafe fn reuse(self, block: NonNull<Block<T>>) {
         let mut last = self.recent();
+        // SAFETY: the block is ours alone.
+        unsafe { (&raw mut (*block.as_ptr()).stamps).write(vacant()) };
         // SAFETY: the caller's word.
         let old = unsafe { block.as_ref() };
-        let drained = old.start();
         for _ in 0..SPARE {
             let start = last.start().plus(LEN as u64).in_lap();
-            // The stamps of old positions stay. They must not look like the new ones'.
-            if start.since(drained) > u64::from(u32::MAX) {
-                break;
-            }
             // SAFETY: the block is ours alone.
             unsafe {
                 old.start.with_mut(|p| *p = start);
@@ -414,6 +418,8 @@ impl<'a, T> List<'a, T> {
 }
 
 impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
+    type Stamp = AtomicU8;
+
     const IS_LIST: bool = true;
 
     #[inline]
@@ -424,7 +430,7 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
     }
 
     #[inline]
-    unsafe fn slot(self, pos: Pos, at: Cursor) -> Slot<'a, T> {
+    unsafe fn slot(self, pos: Pos, at: Cursor) -> Slot<'a, T, AtomicU8> {
         // SAFETY: the caller's word.
         let block: &'a Block<T> = unsafe { &*at.0.cast() };
         block.slot(pos)
@@ -440,11 +446,8 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
         }
         // SAFETY: as above; it was reached.
         let block: &'a Block<T> = unsafe { &*at.0.cast() };
-        let stamps = block.stamps[pos.index(LEN - 1)..].iter().enumerate();
-        let published = |&(i, stamp): &(usize, &AtomicU32)| {
-            slot::has_stamp(stamp, pos.stamp().wrapping_add(i as u32))
-        };
-        stamps.take_while(published).count() as u64
+        let stamps = block.stamps[pos.index(LEN - 1)..].iter();
+        stamps.take_while(|&stamp| slot::is_marked(stamp, pos)).count() as u64
     }
 
     /// Reuses or frees what lies before `at`, up to `most` blocks, as far as no producer can stand

@@ -16,7 +16,7 @@
 //! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache   ends of a list
 //! receiver's line   H = [ pos | -held |                         TX_WAITING ]     popped, watermark
 //! read only         array or kind of block, capacity
-//! a slot            { stamp, value }            stamp = pos + 1 (mod 2^32) once published
+//! a slot            { stamp, value }            stamp once published: pos + 1 (mod 2^32) in an array, 1 in a block
 //! ```
 //!
 //! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::pos::Pos;
 use super::store::Cursor;
 use super::watermark::Watermark;
-use crate::sync::AtomicU32;
+use crate::sync::AtomicU8;
 
 /// The receiver's head in full, and where it looks.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Reader {
     /// A receiver whose first message has number `start`. A list begins with block `first`, and the
     /// stamp of its first slot.
     #[inline(always)]
-    pub(super) fn new(start: u64, stamp: Option<NonNull<AtomicU32>>, first: *mut ()) -> Self {
+    pub(super) fn new(start: u64, stamp: Option<NonNull<AtomicU8>>, first: *mut ()) -> Self {
         let first = Cursor(first);
         Self {
             head: start,

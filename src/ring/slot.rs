@@ -3,13 +3,13 @@
 //! A slot belongs to one position at a time. The claimer of the position may write it once; the
 //! receiver may read it once, after the stamp says that it is published; it belongs to a later
 //! position when the head has passed it ([`super::array`]) or its block was reused
-//! ([`super::blocks`]). The receiver never writes a slot.
+//! ([`super::blocks`]). The receiver writes no slot that a producer may look at.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use super::pos::Pos;
-use crate::sync::{AtomicU32, Ordering, UnsafeCell};
+use crate::sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell};
 
 /// The memory of one message.
 pub(super) type Value<T> = UnsafeCell<MaybeUninit<T>>;
@@ -20,13 +20,48 @@ pub(super) fn vacant<T>() -> Value<T> {
     UnsafeCell::new(MaybeUninit::uninit())
 }
 
-/// A message's memory and the stamp that says whose it is: [`Pos::stamp`] once published.
-pub(super) struct Slot<'a, T> {
-    pub(super) stamp: &'a AtomicU32,
+/// What says of a slot that a position of it is published.
+pub(super) trait Stamp {
+    /// Says so of `pos`.
+    fn mark(&self, pos: Pos, order: Ordering);
+
+    /// Whether it says so of `pos`.
+    fn marks(&self, pos: Pos, order: Ordering) -> bool;
+}
+
+/// In an array, where a slot's next position comes without a word: the stamp tells the lap.
+impl Stamp for AtomicU32 {
+    #[inline(always)]
+    fn mark(&self, pos: Pos, order: Ordering) {
+        self.store(pos.stamp(), order);
+    }
+
+    #[inline(always)]
+    fn marks(&self, pos: Pos, order: Ordering) -> bool {
+        self.load(order) == pos.stamp()
+    }
+}
+
+/// In a block, which has its stamps reset before it is used for other positions.
+impl Stamp for AtomicU8 {
+    #[inline(always)]
+    fn mark(&self, _: Pos, order: Ordering) {
+        self.store(1, order);
+    }
+
+    #[inline(always)]
+    fn marks(&self, _: Pos, order: Ordering) -> bool {
+        self.load(order) != 0
+    }
+}
+
+/// A message's memory and its stamp.
+pub(super) struct Slot<'a, T, S> {
+    pub(super) stamp: &'a S,
     pub(super) value: &'a Value<T>,
 }
 
-impl<T> Slot<'_, T> {
+impl<T, S: Stamp> Slot<'_, T, S> {
     /// # Safety
     /// The caller has claimed `pos`, a position of this slot, and has not published it yet.
     #[inline]
@@ -36,12 +71,14 @@ impl<T> Slot<'_, T> {
         // ORDERING(P1): Release. Pairs with P1 in `is_published`. Makes the value visible to the
         // receiver; Relaxed would let it read the slot before the write above. From here on the
         // producer touches neither the slot nor what holds it.
-        self.stamp.store(pos.stamp(), Ordering::Release);
+        self.stamp.mark(pos, Ordering::Release);
     }
 
     #[inline]
     pub(super) fn is_published(&self, pos: Pos) -> bool {
-        is_published(self.stamp, pos)
+        // ORDERING(P1): Acquire. Pairs with P1 in `publish`: the value, and all that its sender
+        // did.
+        self.stamp.marks(pos, Ordering::Acquire)
     }
 
     /// # Safety
@@ -61,16 +98,9 @@ impl<T> Slot<'_, T> {
     }
 }
 
-/// Whether `stamp` says that `pos` is published.
+/// Whether `pos` is published, for counting only: nothing may be read on its word.
 #[inline]
-pub(super) fn is_published(stamp: &AtomicU32, pos: Pos) -> bool {
-    // ORDERING(P1): Acquire. Pairs with P1 in `publish`: the value, and all that its sender did.
-    stamp.load(Ordering::Acquire) == pos.stamp()
-}
-
-/// Whether a stamp is what is expected, for counting only: nothing may be read on its word.
-#[inline]
-pub(super) fn has_stamp(stamp: &AtomicU32, expected: u32) -> bool {
+pub(super) fn is_marked(stamp: &impl Stamp, pos: Pos) -> bool {
     // ORDERING(M2): Relaxed. The high watermark counts stamps and reads no value.
-    stamp.load(Ordering::Relaxed) == expected
+    stamp.marks(pos, Ordering::Relaxed)
 }

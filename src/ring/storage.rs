@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use super::array::Array;
 use super::blocks;
 use super::pos::Pos;
-use crate::sync::AtomicU32;
+use crate::sync::AtomicU8;
 
 /// The kind of a channel's memory, with the type of its messages erased.
 pub(super) enum Storage {
@@ -28,7 +28,7 @@ impl Storage {
         limit: u64,
         first: Pos,
         in_blocks: bool,
-    ) -> (Self, *mut (), Option<NonNull<AtomicU32>>) {
+    ) -> (Self, *mut (), Option<NonNull<AtomicU8>>) {
         let small = limit <= blocks::LEN as u64
             || limit <= MAX_ARRAY_BYTES as u64
                 && Array::bytes::<T>((limit as usize).next_power_of_two()) <= MAX_ARRAY_BYTES;

@@ -4,7 +4,7 @@
 //! which it works on.
 
 use super::pos::Pos;
-use super::slot::{self, Slot};
+use super::slot::{self, Slot, Stamp};
 
 /// What the compiler knows of the channel that a call is for.
 pub(crate) trait Kind {
@@ -52,6 +52,8 @@ unsafe impl Sync for Cursor {}
 
 /// Typed access to slots. Copying it copies pointers.
 pub(super) trait Store<'a, T: 'a>: Copy {
+    type Stamp: Stamp + 'a;
+
     /// Whether what lies behind the receiver has to be given back.
     const IS_LIST: bool;
 
@@ -67,7 +69,7 @@ pub(super) trait Store<'a, T: 'a>: Copy {
     ///
     /// # Safety
     /// As [`Store::reach`], which has moved `at` to the block of `pos`.
-    unsafe fn slot(self, pos: Pos, at: Cursor) -> Slot<'a, T>;
+    unsafe fn slot(self, pos: Pos, at: Cursor) -> Slot<'a, T, Self::Stamp>;
 
     /// The slot of `pos`, if its memory is there yet. (Where each instruction counts, `reach` and
     /// `slot` apart: an address is not compared with null then, and becomes part of the operands.)
@@ -75,7 +77,7 @@ pub(super) trait Store<'a, T: 'a>: Copy {
     /// # Safety
     /// As [`Store::reach`].
     #[inline]
-    unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T>> {
+    unsafe fn seek(self, pos: Pos, at: &mut Cursor) -> Option<Slot<'a, T, Self::Stamp>> {
         // SAFETY: the caller's word.
         unsafe { self.reach(pos, at).then(|| self.slot(pos, *at)) }
     }
@@ -89,7 +91,7 @@ pub(super) trait Store<'a, T: 'a>: Copy {
     unsafe fn published_run(self, pos: Pos, at: &mut Cursor) -> u64 {
         // SAFETY: the caller's word.
         let slot = unsafe { self.seek(pos, at) };
-        slot.is_some_and(|slot| slot::has_stamp(slot.stamp, pos.stamp())).into()
+        slot.is_some_and(|slot| slot::is_marked(slot.stamp, pos)).into()
     }
 
     /// The receiver's head, now `head`, has come to the block `at`: gives back up to `most` of the

@@ -14,7 +14,7 @@ use core::ptr::NonNull;
 use super::pos::Pos;
 use super::slot;
 use super::store::{Cursor, Store};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU64, Ordering};
 
 /// The receiver's own part: the mark, and where to look next.
 #[derive(Debug)]
@@ -27,19 +27,12 @@ pub(super) struct Watermark {
     probe: Cursor,
 }
 
-/// A position, its stamp, and where that will stand, worked out in advance.
+/// A position in a list, and where its stamp is, worked out in advance.
 #[derive(Debug)]
 struct Place {
     pos: Pos,
-    stamp: u32,
     /// None: its block was not there yet.
-    at: Option<NonNull<AtomicU32>>,
-}
-
-impl Place {
-    fn new(pos: Pos, at: Option<NonNull<AtomicU32>>) -> Self {
-        Self { pos, stamp: pos.stamp(), at }
-    }
+    at: Option<NonNull<AtomicU8>>,
 }
 
 // SAFETY: the address is followed by the receiver only, where it says why it may.
@@ -51,8 +44,8 @@ impl Watermark {
     /// That of a ring whose first message has position `first`. Of a list: its stamp, and its
     /// block.
     #[inline(always)]
-    pub(super) fn new(first: Pos, stamp: Option<NonNull<AtomicU32>>, block: Cursor) -> Self {
-        Self { mark: 0, beyond: Place::new(first, stamp), probe: block }
+    pub(super) fn new(first: Pos, stamp: Option<NonNull<AtomicU8>>, block: Cursor) -> Self {
+        Self { mark: 0, beyond: Place { pos: first, at: stamp }, probe: block }
     }
 
     /// Looks, before the head moves on from `head`. What is found is told to all in `reported`.
@@ -78,8 +71,8 @@ impl Watermark {
                 }
                 return;
             }
-            let Place { at, stamp, .. } = self.beyond;
-            if at.is_none_or(|at| slot::has_stamp(at.as_ref(), stamp)) {
+            let Place { pos, at } = self.beyond;
+            if at.is_none_or(|at| slot::is_marked(at.cast::<S::Stamp>().as_ref(), pos)) {
                 self.look_again(store, head, reported);
             }
         }
@@ -112,7 +105,7 @@ impl Watermark {
             }
             // `pos` is not published, and the next pop asks for the one behind it.
             pos = pos.plus(1);
-            self.beyond = Place::new(pos, self.stamp_at(store, pos));
+            self.beyond = Place { pos, at: self.stamp_at(store, pos) };
         }
     }
 
@@ -150,7 +143,7 @@ impl Watermark {
     unsafe fn is_stamped<'a, T: 'a, S: Store<'a, T>>(&mut self, store: S, pos: Pos) -> bool {
         // SAFETY: the caller's word.
         let slot = unsafe { store.seek(pos, &mut self.probe) };
-        slot.is_some_and(|slot| slot::has_stamp(slot.stamp, pos.stamp()))
+        slot.is_some_and(|slot| slot::is_marked(slot.stamp, pos))
     }
 
     /// # Safety
@@ -160,9 +153,9 @@ impl Watermark {
         &mut self,
         store: S,
         pos: Pos,
-    ) -> Option<NonNull<AtomicU32>> {
+    ) -> Option<NonNull<AtomicU8>> {
         // SAFETY: the caller's word.
-        unsafe { store.seek(pos, &mut self.probe) }.map(|slot| NonNull::from(slot.stamp))
+        unsafe { store.seek(pos, &mut self.probe) }.map(|slot| NonNull::from(slot.stamp).cast())
     }
 }
 
