@@ -55,7 +55,7 @@ mutants() {
   ord C1W1-move-rlx $Y 'fn free_room(' SeqCst Relaxed 'H fetch_add in free_room'
   ord C1-hold $Y 'fn hold_room(' Release Relaxed 'H store in hold_room'
   echo "C1-store|$Y|fn free_room(|/head.store/s/Ordering::Release/Ordering::Relaxed/|H store in free_room, unbounded: Release -> Relaxed"
-  echo "M7-store|$Y|fn move_head_inline(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in move_head_inline: Release -> Relaxed"
+  echo "M7-store|$Y|fn tell_head(|/popped.store/s/Ordering::Release/Ordering::Relaxed/|popped store in tell_head: Release -> Relaxed"
   ord M7-load $B 'fn occupancy(' Acquire Relaxed 'popped load in occupancy'
   ord E1-link-acq $L 'fn link(' AcqRel Acquire 'next swap in link'
   ord E1-link-rel $L 'fn link(' AcqRel Release 'next swap in link'
@@ -247,7 +247,7 @@ bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(sel
 bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1).0.wrapping_sub(1 << RES_SHIFT))/|a held permit borrows from the position
 bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_empty_sc()/self.line.is_empty_sc()/|what a pop holds is lost if nobody waits
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
-bug-keep-up-from|$X|fn refresh_head_cache_by(|s/if before.pos().*{/if false \&\& before == now {/|pops that hold leave head_cache behind
+bug-keep-up-from|$X|fn refresh_head_cache_by(|s/self.publish_head(self.head_cache(), now);/let _ = now;/|pops that hold leave head_cache behind
 bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
 bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$F|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them

@@ -1,6 +1,7 @@
 //! The receiving side: pop, park, close, and the drop that leaves nothing behind.
 
 use core::future::Future;
+use core::hint::assert_unchecked;
 use core::marker::{PhantomData, PhantomPinned};
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
@@ -10,7 +11,7 @@ use core::task::{Context, Poll, Waker, ready};
 use super::receive_waits::ReceiveWaits;
 use super::receiver_state::Own;
 use super::{Chan, CloseCause, Cold, Shared};
-use crate::ring::{Any, Kind, Listed, Park, Popped, Reader, Receiving, Room};
+use crate::ring::{Any, Arrayed, Kind, Listed, Park, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::task::{self, TaskRef};
@@ -60,25 +61,32 @@ impl<T> Consumer<T> {
         unsafe { shared.ring.receiving(&mut own.reader) }
     }
 
-    /// Takes the next message, if it is published, and lets the next sender in.
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then; and
+    /// lets the next sender in.
     #[inline(always)]
-    fn pop(&mut self) -> Option<T> {
-        match self.receiving::<Any>().pop_if(|| true) {
-            Popped::Message(value, room) => Some(self.taken(value, room)),
-            Popped::Refused | Popped::Nothing => None,
-        }
+    fn pop_if<K: Kind>(&mut self, may: impl FnOnce() -> bool) -> Popped<T> {
+        let (shared, own) = self.parts();
+        let settle = |reader: &mut Reader, room| {
+            shared.order.received(1);
+            // SAFETY: our ring's reader, and the room of what it has just popped.
+            unsafe {
+                match room {
+                    Room::Free => {}
+                    Room::DueInList => shared.make_room_in_list::<T>(reader),
+                    room => shared.make_room(reader, room),
+                }
+            }
+        };
+        // SAFETY: as in `receiving`.
+        unsafe { shared.ring.receiving::<T, K>(&mut own.reader) }.pop_if(may, settle)
     }
 
-    /// Lets the next sender in, for a message that was popped.
     #[inline(always)]
-    fn taken(&mut self, value: T, room: Room) -> T {
-        self.chan.order.received(1);
-        if room != Room::Free {
-            let (shared, own) = self.parts();
-            // SAFETY: our ring's reader, and the room of what it has just popped.
-            unsafe { shared.make_room(&mut own.reader, room) };
+    fn pop<K: Kind>(&mut self) -> Option<T> {
+        match self.pop_if::<K>(|| true) {
+            Popped::Message(value) => Some(value),
+            Popped::Refused | Popped::Nothing => None,
         }
-        value
     }
 
     /// Waits for the next message.
@@ -89,71 +97,90 @@ impl<T> Consumer<T> {
         Recv { consumer, stage: Stage::New, types: PhantomData, _pinned: PhantomPinned }
     }
 
-    #[inline(always)]
-    pub(crate) fn poll_recv<K: Kind>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    #[cfg(all(test, not(parshall_loom)))]
+    pub(super) fn poll_recv<K: Kind>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         self.poll_recv_by::<K>(ReceiveWaits::RECV, cx)
     }
 
-    /// [`Consumer::poll_recv`] for the call that `want` tells of. Budget is asked for when there
-    /// is a message: whoever has to wait needs none yet.
+    /// Receives for the call that `want` tells of. Budget is asked for when there is a message:
+    /// whoever has to wait needs none yet.
     #[inline(always)]
     pub(crate) fn poll_recv_by<K: Kind>(
         &mut self,
         want: Want,
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
+        self.poll_in_stage::<K>(want, &mut Stage::New, cx)
+    }
+
+    #[inline(always)]
+    fn poll_in_stage<K: Kind>(
+        &mut self,
+        want: Want,
+        stage: &mut Stage,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
         self.chan.order.begin();
+        if K::IN_LIST {
+            return self.poll_next::<K>(want, stage, cx);
+        }
         // What the compiler does not know of. Out of line, so that a receive from an array is
         // short.
-        if !K::IN_LIST && self.chan.ring.is_list() {
-            return self.poll_list(want, cx);
+        if self.chan.ring.is_list() {
+            return self.poll_list(want, stage, cx);
         }
-        self.poll_next::<K>(want, cx)
+        self.poll_next::<Arrayed>(want, stage, cx)
     }
 
     #[inline(never)]
-    fn poll_list(&mut self, want: Want, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.poll_next::<Listed>(want, cx)
+    fn poll_list(
+        &mut self,
+        want: Want,
+        stage: &mut Stage,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
+        self.poll_next::<Listed>(want, stage, cx)
     }
 
     #[inline(always)]
-    fn poll_next<K: Kind>(&mut self, want: Want, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        match self.receiving::<K>().pop_if(|| runtime::spend_budget(cx)) {
-            Popped::Message(value, room) => Poll::Ready(Some(self.taken(value, room))),
-            Popped::Refused => Poll::Pending,
-            Popped::Nothing => self.wait_for_message(want, cx),
+    fn poll_next<K: Kind>(
+        &mut self,
+        want: Want,
+        stage: &mut Stage,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
+        let may = || {
+            let may = runtime::spend_budget(cx);
+            if may {
+                // Written before the message is read, so that nothing comes between that and the
+                // caller's variable.
+                *stage = Stage::Done;
+            }
+            may
+        };
+        match self.pop_if::<K>(may) {
+            Popped::Message(value) => {
+                // SAFETY: it was set, and nobody else has it. (The compiler does not know that
+                // nothing else in the channel is changed there, and would look again where the
+                // future is dropped.)
+                unsafe { assert_unchecked(*stage == Stage::Done) };
+                return Poll::Ready(Some(value));
+            }
+            Popped::Refused => *stage = Stage::Pending,
+            Popped::Nothing => {
+                // First: this may park and then panic, when it drops an older waker.
+                *stage = Stage::Pending;
+                let (shared, own) = self.parts();
+                let waits = shared.wait_for_message(&own.reader, &mut own.parked, want, cx);
+                if !K::IN_ARRAY {
+                    self.receiving::<K>().give_blocks_back();
+                }
+                if waits != Some(Nothing::Empty) {
+                    return self.look_again(waits, want, stage, cx);
+                }
+            }
         }
-    }
-
-    /// There was no message a moment ago. The plain case is that none comes meanwhile.
-    #[inline(always)]
-    fn wait_for_message(&mut self, want: Want, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        if !runtime::has_budget() {
-            // As Tokio: without budget nobody waits for a message. The task is woken.
-            return runtime::poll_budget(cx).map(|_| unreachable!("none was left"));
-        }
-        if self.chan.ring.tail().is_closed() && self.is_at_the_end() {
-            return self.look_again(Some(Nothing::Drained), want, cx);
-        }
-        match self.park(want, cx.waker()) {
-            Some(Nothing::Empty) => Poll::Pending,
-            other => self.look_again(other, want, cx),
-        }
-    }
-
-    /// The end of most tasks that receive: whoever does not wait any more need not park to find
-    /// that nothing will ever come, nor leave a waker behind. A park that stands, because the
-    /// receiver itself has closed, is ended by the next one.
-    #[cold]
-    #[inline(never)]
-    fn is_at_the_end(&mut self) -> bool {
-        let tail = self.chan.ring.tail();
-        let ended = !tail.is_parked() && self.chan.ring.is_drained(tail, &self.own().reader);
-        if ended {
-            self.chan.saw_end();
-            self.receiving::<Any>().give_blocks_back();
-        }
-        ended
+        Poll::Pending
     }
 
     /// The park failed: a message came meanwhile, or the end.
@@ -161,10 +188,25 @@ impl<T> Consumer<T> {
     #[inline(never)]
     fn look_again(
         &mut self,
+        parked: Option<Nothing>,
+        want: Want,
+        stage: &mut Stage,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<T>> {
+        let message = ready!(self.await_message(parked, want, cx));
+        *stage = Stage::Done;
+        Poll::Ready(message)
+    }
+
+    fn await_message(
+        &mut self,
         mut parked: Option<Nothing>,
         want: Want,
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
+        if parked.is_none() {
+            parked = self.await_publication(cx.waker());
+        }
         loop {
             match parked {
                 Some(Nothing::Empty) => return Poll::Pending,
@@ -176,8 +218,8 @@ impl<T> Consumer<T> {
                 None => {}
             }
             // Wakers have been called since the budget was looked at, and may have spent it.
-            match self.receiving::<Any>().pop_if(|| runtime::spend_budget(cx)) {
-                Popped::Message(value, room) => return Poll::Ready(Some(self.taken(value, room))),
+            match self.pop_if::<Any>(|| runtime::spend_budget(cx)) {
+                Popped::Message(value) => return Poll::Ready(Some(value)),
                 Popped::Refused => return Poll::Pending,
                 Popped::Nothing => parked = self.park(want, cx.waker()),
             }
@@ -218,9 +260,9 @@ impl<T> Consumer<T> {
     #[inline(always)]
     pub(crate) fn try_recv<K: Kind>(&mut self) -> Result<T, Nothing> {
         self.chan.order.begin();
-        match self.receiving::<K>().pop_if(|| true) {
-            Popped::Message(value, room) => Ok(self.taken(value, room)),
-            Popped::Refused | Popped::Nothing => self.try_recv_slow(),
+        match self.pop::<K>() {
+            Some(value) => Ok(value),
+            None => self.try_recv_slow(),
         }
     }
 
@@ -232,7 +274,7 @@ impl<T> Consumer<T> {
             // It sends one message after the other. A look at T takes from it the line that it
             // needs for the next, so that is awaited for a moment first, at its stamp.
             backoff.spin();
-            if let Some(value) = self.pop() {
+            if let Some(value) = self.pop::<Any>() {
                 return Ok(value);
             }
         }
@@ -249,7 +291,7 @@ impl<T> Consumer<T> {
             return Err(if drained { Nothing::Drained } else { Nothing::Empty });
         }
         loop {
-            if let Some(value) = self.pop() {
+            if let Some(value) = self.pop::<Any>() {
                 return Ok(value);
             }
             // Claimed and on its way: a send that completed may lie behind it, so never Empty.
@@ -362,15 +404,9 @@ impl<T, K: Kind> Future for Recv<'_, T, K> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // SAFETY: nothing in it is pinned.
-        let this = unsafe { self.get_unchecked_mut() };
-        assert!(this.stage != Stage::Done, "a receive is not polled after it was ready");
-        // First: the poll may park and then panic, when it drops an older waker.
-        this.stage = Stage::Pending;
-        let poll = this.consumer.poll_recv::<K>(cx);
-        if poll.is_ready() {
-            this.stage = Stage::Done;
-        }
-        poll
+        let Self { consumer, stage, .. } = unsafe { self.get_unchecked_mut() };
+        assert!(*stage != Stage::Done, "a receive is not polled after it was ready");
+        consumer.poll_in_stage::<K>(ReceiveWaits::RECV, stage, cx)
     }
 }
 
@@ -436,11 +472,24 @@ impl Shared {
             room
         };
         self.note_who_receives(reader, None);
-        if room == Room::Seldom {
-            return;
+        match room {
+            Room::Held if self.senders.serve_first() => {}
+            Room::Seldom => {}
+            _ => self.serve_line(1, room == Room::Held),
         }
-        if !(room == Room::Held && self.senders.serve_first()) {
-            self.serve_line(1, room == Room::Held);
+    }
+
+    /// The same for one message from a list.
+    ///
+    /// # Safety
+    /// As [`Shared::make_room`], of messages `T`, and its room is [`Room::DueInList`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn make_room_in_list<T>(&self, reader: &mut Reader) {
+        // SAFETY: the caller's word.
+        unsafe {
+            let room = self.ring.receiving::<T, Listed>(reader).move_due_head_in_list();
+            self.make_room(reader, room);
         }
     }
 
@@ -457,6 +506,15 @@ impl Shared {
     /// Where the path of a receive is slow anyway.
     #[inline]
     fn note_who_receives(&self, reader: &Reader, waker: Option<&Waker>) {
+        match task::of_runtime() {
+            Some(task) => self.info().note_receiver(Some(task), reader.head()),
+            None => self.note_who_else_receives(reader, waker),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_who_else_receives(&self, reader: &Reader, waker: Option<&Waker>) {
         // A plain thread outside of every runtime is known by its blocking calls alone.
         let same_thread =
             || self.info().last_receiver().0.filter(|last| task::is_this_thread(*last));
@@ -483,6 +541,60 @@ impl Shared {
                 }
             }
         });
+    }
+
+    /// There was no message a moment ago: [`Shared::park`] in a poll.
+    #[cold]
+    #[inline(never)]
+    fn wait_for_message(
+        &self,
+        reader: &Reader,
+        parked: &mut bool,
+        want: Want,
+        cx: &mut Context<'_>,
+    ) -> Option<Nothing> {
+        if !runtime::has_budget() {
+            // As Tokio: without budget nobody waits for a message. The task is woken.
+            assert!(runtime::poll_budget(cx).is_pending(), "none was left");
+            return Some(Nothing::Empty);
+        }
+        if self.ring.tail().is_closed() && self.is_at_the_end(reader) {
+            return Some(Nothing::Drained);
+        }
+        self.park_plainly(reader, parked, want, cx.waker())
+    }
+
+    /// The end of most tasks that receive: whoever does not wait any more need not park to find
+    /// that nothing will ever come, nor leave a waker behind. A park that stands, because the
+    /// receiver itself has closed, is ended by the next one.
+    #[cold]
+    #[inline(never)]
+    fn is_at_the_end(&self, reader: &Reader) -> bool {
+        let tail = self.ring.tail();
+        let ended = !tail.is_parked() && self.ring.is_drained(tail, reader);
+        if ended {
+            self.saw_end();
+        }
+        ended
+    }
+
+    /// [`Shared::park`] where the last park succeeded, and was ended by somebody who is done with
+    /// the cell: nearly always.
+    #[inline(always)]
+    fn park_plainly(
+        &self,
+        reader: &Reader,
+        parked: &mut bool,
+        want: Want,
+        waker: &Waker,
+    ) -> Option<Nothing> {
+        if !*parked || self.ring.tail().is_parked() || !self.receiver.is_returned() {
+            return self.park(reader, parked, want, waker);
+        }
+        // As there.
+        let lent = waker.clone();
+        *parked = false;
+        self.park_anew(reader, parked, false, want, task::waiter(waker), lent)
     }
 
     /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded.
@@ -526,6 +638,22 @@ impl Shared {
             // A park that failed may have left it.
             waits.waker_goes();
         }
+        self.park_anew(reader, parked, goes_on, want, waiter, lent)
+    }
+
+    /// Parks the receiver, which has its cell, and is not parked. `goes_on`: it was, and its wait
+    /// goes on.
+    #[inline(always)]
+    fn park_anew(
+        &self,
+        reader: &Reader,
+        parked: &mut bool,
+        goes_on: bool,
+        want: Want,
+        waiter: u64,
+        lent: Waker,
+    ) -> Option<Nothing> {
+        let waits = &self.receive_waits;
         self.info().note_receiver(TaskRef::from_word(waiter), reader.head());
         if !goes_on {
             waits.begins(want);
@@ -534,32 +662,35 @@ impl Shared {
         let old = unsafe { self.receiver.lend(lent) };
         waits.waker_lies(waiter);
         step("park: lent");
-        let result = match self.ring.park(reader) {
-            Park::Parked => {
-                *parked = true;
-                Some(Nothing::Empty)
+        let park = self.ring.park(reader);
+        if park == Park::Parked {
+            *parked = true;
+            if old.is_some() {
+                // Last: dropping a waker may run user code. The poll is pending, and the next one
+                // finds all as it should be.
+                OwesNothing::settle(|panic| panic.discard(old));
             }
-            Park::Drained => {
-                self.saw_end();
-                Some(Nothing::Drained)
-            }
-            Park::InFlight => None,
-        };
-        if !*parked {
-            self.receiver.reclaim();
-            if goes_on {
-                waits.is_over();
-            } else {
-                waits.never_began();
-            }
+            return Some(Nothing::Empty);
         }
-        // Last: dropping a waker may run user code.
-        match result {
-            // The poll is pending, and the next one finds all as it should be.
-            Some(Nothing::Empty) => OwesNothing::settle(|panic| panic.discard(old)),
-            _ => OwesValue::settle(|panic| panic.discard(old)),
+        self.park_failed(park, goes_on, old)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn park_failed(&self, park: Park, goes_on: bool, old: Option<Waker>) -> Option<Nothing> {
+        self.receiver.reclaim();
+        if goes_on {
+            self.receive_waits.is_over();
+        } else {
+            self.receive_waits.never_began();
         }
-        result
+        let drained = park == Park::Drained;
+        if drained {
+            self.saw_end();
+        }
+        // As above.
+        OwesValue::settle(|panic| panic.discard(old));
+        drained.then_some(Nothing::Drained)
     }
 }
 

@@ -102,6 +102,10 @@ impl<'a, T: 'a> Store<'a, T> for Slots<'a, T> {
         self.at(pos)
     }
 
+    unsafe fn last_of(self, _: Cursor) -> Pos {
+        unreachable!("an array has no blocks")
+    }
+
     #[inline]
     unsafe fn leave_behind(self, _: Pos, _: Cursor, _: usize) {}
 }

@@ -298,7 +298,11 @@ impl<'a, T> List<'a, T> {
     /// # Safety
     /// The caller has claimed `pos` and not published it, and `observe` is what it is said to be.
     #[inline]
-    pub(super) unsafe fn claimed(self, pos: Pos, observe: impl Fn() -> Pos) -> Slot<'a, T, AtomicU8> {
+    pub(super) unsafe fn claimed(
+        self,
+        pos: Pos,
+        observe: impl Fn() -> Pos,
+    ) -> Slot<'a, T, AtomicU8> {
         let block = self.recent();
         if block.holds_before_its_last(pos) {
             return block.slot(pos);
@@ -434,6 +438,12 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
         // SAFETY: the caller's word.
         let block: &'a Block<T> = unsafe { &*at.0.cast() };
         block.slot(pos)
+    }
+
+    unsafe fn last_of(self, at: Cursor) -> Pos {
+        // SAFETY: the caller's word.
+        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        block.start().plus(LEN as u64 - 1)
     }
 
     /// To the end of the block: in a list without a capacity, whose backlog grows, each message is

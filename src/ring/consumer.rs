@@ -8,7 +8,7 @@ use super::protocol::Ring;
 use super::reader::Reader;
 use super::storage::{Storage, in_store};
 use super::store::{Kind, Store};
-use crate::sizes::MIRRORED;
+use crate::sizes::{MAX_LAG, MIRRORED};
 use crate::sync::{Ordering, step};
 use crate::unwind::FirstPanic;
 
@@ -28,12 +28,13 @@ pub(crate) enum Room {
     /// H has not moved yet: the caller calls [`Ring::move_due_head`], which says more. Only where
     /// it is more than a step, so that a plain pop is short.
     Due,
+    /// Likewise, of a list: [`Receiving::move_due_head_in_list`].
+    DueInList,
 }
 
 /// What [`Receiving::pop_if`] found.
 pub(crate) enum Popped<T> {
-    /// The message, and what became of its room.
-    Message(T, Room),
+    Message(T),
     /// There is one, which may not be taken.
     Refused,
     /// There is none.
@@ -61,19 +62,24 @@ pub(crate) struct Receiving<'a, T, K, Cold> {
 }
 
 impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
-    /// Takes the next message, if it is published and `may` says yes, which is asked only then. If
-    /// its room is [`Room::Due`], others see it gone when H has moved.
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then.
+    /// `settle` is told what became of its room, and must not unwind. If that is [`Room::Due`] or
+    /// [`Room::DueInList`], others see the message gone when H has moved.
     #[inline(always)]
-    pub(crate) fn pop_if(self, may: impl FnOnce() -> bool) -> Popped<T> {
+    pub(crate) fn pop_if(
+        self,
+        may: impl FnOnce() -> bool,
+        settle: impl FnOnce(&mut Reader, Room),
+    ) -> Popped<T> {
         // SAFETY: the word of who made this: `T` and `K` are those of the ring.
         unsafe {
             if K::IN_LIST {
                 let list = self.ring.list::<T>();
-                return self.pop_from(list, may);
+                return self.pop_from(list, may, settle);
             }
             match &self.ring.storage {
-                Storage::Array(array) => self.pop_from(array.of::<T>(), may),
-                Storage::Blocks { .. } => self.pop_from_list(may),
+                Storage::Array(array) => self.pop_from(array.of::<T>(), may, settle),
+                Storage::Blocks { .. } => self.pop_from_list(may, settle),
             }
         }
     }
@@ -83,26 +89,38 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     /// # Safety
     /// There is a list.
     #[inline(never)]
-    unsafe fn pop_from_list(self, may: impl FnOnce() -> bool) -> Popped<T> {
+    unsafe fn pop_from_list(
+        self,
+        may: impl FnOnce() -> bool,
+        settle: impl FnOnce(&mut Reader, Room),
+    ) -> Popped<T> {
         // SAFETY: the caller's word.
         unsafe {
             let list = self.ring.list::<T>();
-            self.pop_from(list, may)
+            self.pop_from(list, may, settle)
         }
     }
 
     /// # Safety
     /// `store` is the ring's.
     #[inline(always)]
-    unsafe fn pop_from<'s, S: Store<'s, T>>(self, store: S, may: impl FnOnce() -> bool) -> Popped<T>
+    unsafe fn pop_from<'s, S: Store<'s, T>>(
+        self,
+        store: S,
+        may: impl FnOnce() -> bool,
+        settle: impl FnOnce(&mut Reader, Room),
+    ) -> Popped<T>
     where
         T: 's,
     {
         let Self { ring, reader, .. } = self;
         let pos = reader.pos();
-        // SAFETY: the caller's word. Published, at the head, and the head moves on.
+        // SAFETY: the caller's word. Published, at the head, and the head moves on. In a list the
+        // slot is read last of all: its memory is used again when its block is left behind, by a
+        // later call of the receiver, and this one is in here. Nothing before the read unwinds, so
+        // that no message is lost.
         unsafe {
-            if !store.reach(pos, &mut reader.at) {
+            if !store.reach_head(pos, &mut reader.at) {
                 return Popped::Nothing;
             }
             let slot = store.slot(pos, reader.at);
@@ -113,21 +131,36 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
                 return Popped::Refused;
             }
             reader.watermark.look(store, pos, &ring.consumer.watermark);
-            let value = slot.read();
-            let room = if S::IS_LIST {
-                ring.advance::<T, K, S>(store, reader, 1)
-            } else {
-                reader.head += 1;
-                if reader.head < reader.plain_until {
-                    let room = ring.free_room(reader, 1, true);
-                    step("pop: head moved");
-                    room
-                } else {
-                    Room::Due
+            reader.head += 1;
+            let move_head = |reader: &mut Reader| {
+                if reader.head >= reader.plain_until {
+                    return if S::IS_LIST { Room::DueInList } else { Room::Due };
                 }
+                let room = ring.free_room(reader, 1, ring.is_bounded::<K, S, T>());
+                step("pop: head moved");
+                room
             };
-            Popped::Message(value, room)
+            if S::IS_LIST {
+                let room = move_head(reader);
+                settle(reader, room);
+                return Popped::Message(slot.read());
+            }
+            let value = slot.read();
+            let room = move_head(reader);
+            settle(reader, room);
+            Popped::Message(value)
         }
+    }
+
+    /// Moves H over a message that [`Receiving::pop_if`] took from a list.
+    ///
+    /// # Safety
+    /// The room of the last message is [`Room::DueInList`]. The rest as [`Ring::move_due_head`].
+    #[inline]
+    pub(crate) unsafe fn move_due_head_in_list(self) -> Room {
+        let Self { ring, reader, .. } = self;
+        // SAFETY: the caller's word.
+        unsafe { ring.advance_slowly::<T, K, _>(ring.list::<T>(), reader, 1) }
     }
 
     /// Whether the next message is published.
@@ -254,19 +287,40 @@ impl<Cold> Ring<Cold> {
         n: u64,
     ) -> Room {
         reader.head += n;
-        // Nobody waits for room in an unbounded channel.
-        let bounded = !K::UNBOUNDED && (!S::IS_LIST || self.capacity.is_some());
-        let mut room = if reader.head < reader.plain_until {
-            self.free_room(reader, n, bounded)
-        } else {
-            self.move_head(reader, n, bounded)
-        };
+        if reader.head < reader.plain_until {
+            let room = self.free_room(reader, n, self.is_bounded::<K, S, T>());
+            step("pop: head moved");
+            return room;
+        }
+        // SAFETY: the caller's word.
+        unsafe { self.advance_slowly::<T, K, S>(store, reader, n) }
+    }
+
+    /// Whether somebody may wait for room: in no unbounded channel.
+    #[inline(always)]
+    fn is_bounded<'a, K: Kind, S: Store<'a, T>, T: 'a>(&self) -> bool {
+        !K::UNBOUNDED && (!S::IS_LIST || self.capacity.is_some())
+    }
+
+    /// What a plain pop need not do, once `reader` has gone on.
+    ///
+    /// # Safety
+    /// As [`Ring::advance`].
+    #[inline]
+    unsafe fn advance_slowly<'a, T: 'a, K: Kind, S: Store<'a, T>>(
+        &self,
+        store: S,
+        reader: &mut Reader,
+        n: u64,
+    ) -> Room {
+        let room = self.move_head(reader, n, self.is_bounded::<K, S, T>());
         step("pop: head moved");
+        if S::IS_LIST {
+            // Until the first message of the next block is taken there is no block to leave.
+            reader.plain_until = reader.plain_until.min(S::next_block(reader.head) + 1);
+        }
         if S::IS_LIST && reader.left != reader.at {
             reader.left = reader.at;
-            if room == Room::Free {
-                room = Room::Seldom;
-            }
             // Twice what these messages can have drained: enough to catch up, and never much at
             // once.
             let most = 2 + n as usize / 8;
@@ -300,35 +354,49 @@ impl<Cold> Ring<Cold> {
 
     #[inline(always)]
     fn move_head_inline(&self, reader: &mut Reader, n: u64, bounded: bool) -> Room {
-        let waited_for = bounded && reader.plain_until == 0;
-        // The step may set it to 0 again.
-        reader.plain_until = (reader.head / MIRRORED + 1) * MIRRORED;
-        let held = waited_for && self.hold_room(reader, n);
-        let room = if held { Room::Held } else { self.free_room(reader, n, bounded) };
-        let room = if room == Room::Free { Room::Seldom } else { room };
+        let room = if bounded && reader.plain_until == 0 && self.hold_room(n) {
+            Room::Held
+        } else {
+            // The step may set it to 0.
+            reader.plain_until = (reader.head / MIRRORED + 1) * MIRRORED;
+            match self.free_room(reader, n, bounded) {
+                Room::Free => Room::Seldom,
+                room => room,
+            }
+        };
+        if reader.head & (MIRRORED.min(MAX_LAG) - 1) < n {
+            self.tell_head(reader, n);
+        }
+        room
+    }
+
+    /// Once in a great many messages.
+    #[cold]
+    #[inline(never)]
+    fn tell_head(&self, reader: &Reader, n: u64) {
         if reader.head & (MIRRORED - 1) < n {
             // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or
             // a later one.
             self.consumer.popped.store(reader.head, Ordering::Release);
         }
-        room
+        if reader.head & (MAX_LAG - 1) < n {
+            self.refresh_head_cache_by(self.own_head());
+        }
     }
 
     /// Moves the head and keeps the room, if TX_WAITING stands.
     #[inline]
-    fn hold_room(&self, reader: &mut Reader, n: u64) -> bool {
+    fn hold_room(&self, n: u64) -> bool {
         let head = self.own_head();
         // More permits than the words can count are out only where the capacity allows.
         if !head.is_waiting() || self.limit > MAX_RESERVED {
             return false;
         }
-        reader.plain_until = 0;
         let next = head.hold(n);
         // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a
         // step, and it frees nothing that others would have to be told of. ORDERING(C1): Release.
         // Pairs with C1 in `head`; producers write these slots only after our reads.
         self.consumer.head.store(next.0, Ordering::Release);
-        self.refresh_head_cache_by(head, next);
         true
     }
 

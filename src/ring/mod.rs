@@ -97,7 +97,7 @@
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
 //! | M3, M4, M5 | sums of what was taken out, the long ones among them, and of waits that were given up; waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out, or a wait over; a place of a later wait |
 //! | M8 | what is told of the receive that waits, Release | the same, Acquire, in `look` | which attempt it belongs to (see `chan::receive_waits`) |
-//! | M7 | `popped`, Release, in `move_head` | the same, Acquire, in `occupancy` | a head that is no older |
+//! | M7 | `popped`, Release, in `tell_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the tree of all segments, and the top of the spare ones, Release, in `make` and `put` | the same, Acquire, in `make` and `take` | the segment, set up; that nobody uses it |
 //! | E1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |
 //! | E2 | `recent`, Release, in `step` | the same, Acquire | the block it names, set up |
@@ -163,4 +163,4 @@ pub(crate) use for_tests::Origin;
 pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
 pub(crate) use reader::Reader;
-pub(crate) use store::{Any, Kind, Listed, Unbounded};
+pub(crate) use store::{Any, Arrayed, Kind, Listed, Unbounded};

@@ -462,12 +462,10 @@ impl<Cold> Ring<Cold> {
         }
     }
 
-    /// Likewise, for a pop that holds the room of what it takes: once in [`MAX_LAG`] messages.
-    #[inline]
-    pub(super) fn refresh_head_cache_by(&self, before: Head, now: Head) {
-        if before.pos().number() / MAX_LAG != now.pos().number() / MAX_LAG {
-            self.publish_head(self.head_cache(), now);
-        }
+    /// Likewise, for pops that hold the room of what they take: by the receiver, once in
+    /// [`MAX_LAG`] messages.
+    pub(super) fn refresh_head_cache_by(&self, now: Head) {
+        self.publish_head(self.head_cache(), now);
     }
 }
 
@@ -497,7 +495,7 @@ mod tests {
 
     /// Likewise by what pops hold.
     ///
-    /// Seen to fail with: `hold_room` without `refresh_head_cache_by`.
+    /// Seen to fail with: pops that hold, without `refresh_head_cache_by`.
     #[test]
     fn b10_head_cache_is_kept_within_a_lap_by_pops_that_hold() {
         let (ring, mut reader) = Ring::new::<u8>(Shape::new(Some(1), (1 << 36) - 5, false));

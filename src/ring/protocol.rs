@@ -270,7 +270,7 @@ impl<Cold> Ring<Cold> {
     /// none if it took all that the tail knew of; never negative and, together, never above the
     /// capacity.
     pub(crate) fn occupancy(&self) -> Occupancy {
-        // ORDERING(M7): Acquire. Pairs with M7 in `move_head`: the heads that are read after this
+        // ORDERING(M7): Acquire. Pairs with M7 in `tell_head`: the heads that are read after this
         // are no older, and not by a lap newer, unless we are stopped for one (see "Not
         // guaranteed").
         let known = self.consumer.popped.load(Ordering::Acquire);

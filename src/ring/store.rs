@@ -5,6 +5,7 @@
 
 use super::pos::Pos;
 use super::slot::{self, Slot, Stamp};
+use crate::sizes;
 
 /// What the compiler knows of the channel that a call is for.
 pub(crate) trait Kind {
@@ -12,11 +13,17 @@ pub(crate) trait Kind {
     const UNBOUNDED: bool;
     /// Its messages lie in a list.
     const IN_LIST: bool;
+    /// Its messages lie in an array.
+    const IN_ARRAY: bool = false;
 }
 
 /// Any channel: what it is like is found out at run time.
 #[derive(Debug)]
 pub(crate) enum Any {}
+
+/// A channel with an array.
+#[derive(Debug)]
+pub(crate) enum Arrayed {}
 
 /// A channel with a list, with or without a capacity.
 #[derive(Debug)]
@@ -29,6 +36,12 @@ pub(crate) enum Unbounded {}
 impl Kind for Any {
     const UNBOUNDED: bool = false;
     const IN_LIST: bool = false;
+}
+
+impl Kind for Arrayed {
+    const UNBOUNDED: bool = false;
+    const IN_LIST: bool = false;
+    const IN_ARRAY: bool = true;
 }
 
 impl Kind for Listed {
@@ -65,6 +78,24 @@ pub(super) trait Store<'a, T: 'a>: Copy {
     /// it is not behind the block of the position just before the head, and not ahead of `pos`.
     unsafe fn reach(self, pos: Pos, at: &mut Cursor) -> bool;
 
+    /// [`Store::reach`] for the head: `at` is the block of the position before it, at least, and so
+    /// its own, unless a block begins there.
+    ///
+    /// # Safety
+    /// As [`Store::reach`], and `pos` is the head.
+    #[inline(always)]
+    unsafe fn reach_head(self, pos: Pos, at: &mut Cursor) -> bool {
+        // SAFETY: the caller's word.
+        pos.index(sizes::BLOCK - 1) != 0 || unsafe { self.reach(pos, at) }
+    }
+
+    /// Of a list: where the block ends that holds the message before the one with number `head`.
+    #[inline(always)]
+    fn next_block(head: u64) -> u64 {
+        let len = sizes::BLOCK as u64;
+        ((head - 1) / len + 1) * len
+    }
+
     /// The slot of `pos`.
     ///
     /// # Safety
@@ -81,6 +112,12 @@ pub(super) trait Store<'a, T: 'a>: Copy {
         // SAFETY: the caller's word.
         unsafe { self.reach(pos, at).then(|| self.slot(pos, *at)) }
     }
+
+    /// Of a list: the last position of a block.
+    ///
+    /// # Safety
+    /// `at` is a block that a call of [`Store::reach`] led to, and that is not left behind.
+    unsafe fn last_of(self, at: Cursor) -> Pos;
 
     /// How many positions from `pos` on are published, as far as one look goes. 0: `pos` is not.
     /// For counting only: nothing may be read on its word.

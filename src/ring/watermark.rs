@@ -7,7 +7,8 @@
 //! In an array that place is worked out at each pop, which is a few instructions. In a list it
 //! would be many. But as long as a place before that one is not published, nothing need be worked
 //! out: `beyond` is such a place, never behind the head, and one load of its stamp is all that most
-//! pops pay.
+//! pops pay. If the block of the place that is meant is not there yet, `beyond` is the last place
+//! of the last block: who publishes there has seen to the block behind it.
 
 use core::ptr::NonNull;
 
@@ -27,12 +28,11 @@ pub(super) struct Watermark {
     probe: Cursor,
 }
 
-/// A position in a list, and where its stamp is, worked out in advance.
+/// A position in a list, and where its stamp is.
 #[derive(Debug)]
 struct Place {
     pos: Pos,
-    /// None: its block was not there yet.
-    at: Option<NonNull<AtomicU8>>,
+    at: NonNull<AtomicU8>,
 }
 
 // SAFETY: the address is followed by the receiver only, where it says why it may.
@@ -45,7 +45,8 @@ impl Watermark {
     /// block.
     #[inline(always)]
     pub(super) fn new(first: Pos, stamp: Option<NonNull<AtomicU8>>, block: Cursor) -> Self {
-        Self { mark: 0, beyond: Place { pos: first, at: stamp }, probe: block }
+        let at = stamp.unwrap_or(NonNull::dangling());
+        Self { mark: 0, beyond: Place { pos: first, at }, probe: block }
     }
 
     /// Looks, before the head moves on from `head`. What is found is told to all in `reported`.
@@ -72,13 +73,13 @@ impl Watermark {
                 return;
             }
             let Place { pos, at } = self.beyond;
-            if at.is_none_or(|at| slot::is_marked(at.cast::<S::Stamp>().as_ref(), pos)) {
+            if slot::is_marked(at.cast::<S::Stamp>().as_ref(), pos) {
                 self.look_again(store, head, reported);
             }
         }
     }
 
-    /// Something is published at `beyond`, or its block was not there when we looked. In a list.
+    /// Something is published at `beyond`. In a list.
     ///
     /// # Safety
     /// As [`Watermark::look`].
@@ -92,20 +93,19 @@ impl Watermark {
     ) {
         // SAFETY: the caller's word; `probe` follows `beyond`, and goes forward from there.
         unsafe {
-            let mut pos = self.beyond.pos;
-            if self.beyond.at.is_none() {
-                self.beyond.at = self.stamp_at(store, pos);
-                if !self.is_stamped(store, pos) {
-                    return;
-                }
-            }
-            pos = head.plus(self.mark);
+            let mut pos = head.plus(self.mark);
             if self.is_stamped(store, pos) {
                 pos = self.raise(store, head, reported);
             }
             // `pos` is not published, and the next pop asks for the one behind it.
             pos = pos.plus(1);
-            self.beyond = Place { pos, at: self.stamp_at(store, pos) };
+            if !store.reach(pos, &mut self.probe) {
+                // Not published yet, as far as the receiver has read: with its message it would
+                // have seen the block behind it. So this is not behind where the head goes.
+                pos = store.last_of(self.probe);
+            }
+            let at = NonNull::from(store.slot(pos, self.probe).stamp).cast();
+            self.beyond = Place { pos, at };
         }
     }
 
@@ -144,18 +144,6 @@ impl Watermark {
         // SAFETY: the caller's word.
         let slot = unsafe { store.seek(pos, &mut self.probe) };
         slot.is_some_and(|slot| slot::is_marked(slot.stamp, pos))
-    }
-
-    /// # Safety
-    /// As [`Store::seek`], of `probe`.
-    #[inline]
-    unsafe fn stamp_at<'a, T: 'a, S: Store<'a, T>>(
-        &mut self,
-        store: S,
-        pos: Pos,
-    ) -> Option<NonNull<AtomicU8>> {
-        // SAFETY: the caller's word.
-        unsafe { store.seek(pos, &mut self.probe) }.map(|slot| NonNull::from(slot.stamp).cast())
     }
 }
 

@@ -35,7 +35,7 @@ use crate::sync::plain::{Arc, AtomicBool, Ordering};
 #[cfg(not(parshall_loom))]
 pub(crate) use current::blocks_with;
 use current::running;
-pub(crate) use current::{as_thread, creator, current, is_this_thread, waiter};
+pub(crate) use current::{as_thread, creator, current, is_this_thread, of_runtime, waiter};
 use named::TASKS;
 pub(crate) use named::TaskCell;
 pub use named::{Named, named};

@@ -284,6 +284,13 @@ impl Cell {
 
     /// That of the waiter.
     #[inline]
+    pub(super) fn since(&self) -> u64 {
+        // ORDERING(M4): Acquire. As `waiter`.
+        self.waiter[1].load(Ordering::Acquire)
+    }
+
+    /// Likewise.
+    #[inline]
     pub(super) fn need(&self) -> u64 {
         // ORDERING(M4): Acquire. As `waiter`.
         Want::from_word(self.waiter[2].load(Ordering::Acquire)).need()

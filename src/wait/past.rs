@@ -27,7 +27,7 @@ impl Past {
     pub(super) fn add(&self, segment: &Segment) {
         let (mut waits, mut waited_ns) = (0, 0);
         for cell in segment.cells() {
-            let since = cell.waiter().since;
+            let since = cell.since();
             if since > 0 {
                 waits += 1;
                 waited_ns += cell.ended().saturating_sub(since);
@@ -49,7 +49,7 @@ impl Past {
     fn add_long(&self, segment: &Segment) {
         let mut long = LongWaits::default();
         for cell in segment.cells() {
-            let since = cell.waiter().since;
+            let since = cell.since();
             if since > 0 {
                 long.count(cell.ended().saturating_sub(since));
             }

@@ -65,13 +65,16 @@ pub(crate) fn current(waker: Option<&Waker>) -> Option<TaskRef> {
     if cfg!(parshall_loom) {
         return None;
     }
-    // The plain case, of a wait in a task of the runtime: nobody was entered.
-    if CURRENT.get().task == 0
-        && let Some(number) = runtime::task_number()
-    {
-        return Some(TaskRef::tokio(number));
+    of_runtime().or_else(|| entered(waker))
+}
+
+/// The task of the runtime, if nobody was entered: the plain case of [`current`] and its like.
+#[inline]
+pub(crate) fn of_runtime() -> Option<TaskRef> {
+    if cfg!(parshall_loom) || CURRENT.get().task != 0 {
+        return None;
     }
-    entered(waker)
+    runtime::task_number().map(TaskRef::tokio)
 }
 
 /// [`current`] in all other cases.
@@ -91,13 +94,11 @@ pub(crate) fn waiter(waker: &Waker) -> u64 {
         // Somebody.
         return TaskRef::new(TaskKind::Waker, 0).0;
     }
-    // The plain case, as in `current`: a task of the runtime, whose waker anybody may have.
-    if CURRENT.get().task == 0
-        && let Some(number) = runtime::task_number()
-    {
-        return TaskRef::tokio(number).0;
+    match of_runtime() {
+        // Anybody may have its waker.
+        Some(task) => task.0,
+        None => entered_waiter(waker),
     }
-    entered_waiter(waker)
 }
 
 /// [`waiter`] in all other cases.
@@ -121,13 +122,7 @@ pub(crate) fn creator() -> Option<TaskRef> {
     if cfg!(parshall_loom) {
         return None;
     }
-    // The plain case, as in `current`.
-    if CURRENT.get().task == 0
-        && let Some(number) = runtime::task_number()
-    {
-        return Some(TaskRef::new(TaskKind::Tokio, number));
-    }
-    entered_creator()
+    of_runtime().or_else(entered_creator)
 }
 
 /// [`creator`] in all other cases.
