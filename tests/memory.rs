@@ -96,6 +96,21 @@ fn b23_a_burst_is_given_back() {
 }
 
 /// In a steady flow drained blocks are reused: nothing is allocated any more.
+/// Seen to fail with: a first block that is allocated.
+#[test]
+fn the_first_messages_of_an_unbounded_channel_lie_in_the_channel() {
+    let messages = if cfg!(target_pointer_width = "64") { 10 } else { 1 };
+    drop(mpsc::Builder::new().name("few").build_unbounded::<u64>());
+    let before = allocations();
+    let (tx, mut rx) = mpsc::Builder::new().name("few").build_unbounded();
+    let created = allocations();
+    assert!(created - before <= 2, "the name, and the channel");
+    (0..messages).for_each(|i| tx.send(i).unwrap());
+    (0..messages).for_each(|i| assert_eq!(rx.try_recv(), Ok(i)));
+    assert_eq!(allocations(), created);
+    assert_eq!(tx.stats().sent_total, messages);
+}
+
 #[test]
 fn a_steady_flow_allocates_nothing() {
     for occupancy in [1, 31, 32, 33, 1000] {

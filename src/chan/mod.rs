@@ -18,6 +18,7 @@ mod receive_waits;
 mod receiver_state;
 mod send;
 mod send_future;
+mod senders;
 mod stats;
 mod trace;
 
@@ -25,17 +26,18 @@ use core::marker::PhantomData;
 use core::mem::offset_of;
 use core::panic::Location;
 
-use crate::ring::Ring;
+use crate::ring::{Ring, Space};
 use crate::sync::order::Order;
 use crate::sync::{plain, step};
 use crate::telemetry::ledger::Ledger;
 use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
-use crate::wait::{RxWaker, Source, WaitQueue};
+use crate::wait::{RxWaker, Source, WaitQueue, WaitSums};
 
 use counts::Counts;
 use on_close::OnClose;
 use receive_waits::ReceiveWaits;
 use receiver_state::ReceiverState;
+use senders::Senders;
 
 pub(crate) use crate::ring::{Origin, Shape};
 pub use info::CloseCause;
@@ -79,7 +81,7 @@ pub(crate) struct Shared {
     ring: Ring<Cold>,
     /// Sends and reserves that wait for room. Claims look at its beginning, as they look at the end
     /// of the ring.
-    senders: WaitQueue,
+    senders: Senders,
     /// Of operations, in a user's model. Else nothing.
     order: Order,
 }
@@ -140,9 +142,10 @@ impl<T> Chan<T> {
             info: Info::new(name, location, payload, senders, on_drop),
             receiver: ReceiverState::new(reader),
         };
-        let (sender, receiver) = Shared::create(move |ring| {
-            // SAFETY: memory for a ring, and nobody else's.
-            unsafe { Ring::init::<T>(ring, shape, cold) }
+        let is_bounded = shape.capacity.is_some();
+        let (sender, receiver) = Shared::create(is_bounded, move |ring, space| {
+            // SAFETY: memory for a ring, and nobody else's; and so is the space, beside it.
+            unsafe { Ring::init::<T>(ring, shape, space, cold) }
         });
         let of = |shared| Self { shared, messages: PhantomData };
         (of(sender), Consumer::new(of(receiver)))
@@ -173,7 +176,10 @@ impl Shared {
 
     /// Written where it stays: see [`Ring::init`], which `ring` calls.
     #[inline(always)]
-    fn create(ring: impl FnOnce(*mut Ring<Cold>)) -> (Owner, Owner) {
+    fn create(
+        is_bounded: bool,
+        ring: impl FnOnce(*mut Ring<Cold>, Option<Space>),
+    ) -> (Owner, Owner) {
         let () = Self::APART;
         let fill = move |at: *mut Self| {
             // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds
@@ -182,10 +188,10 @@ impl Shared {
                 (&raw mut (*at).counts).write(Counts::new());
                 (&raw mut (*at).receiver).write(RxWaker::new());
                 (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
-                (&raw mut (*at).senders).write(WaitQueue::new());
                 (&raw mut (*at).on_close).write(OnClose::new());
                 (&raw mut (*at).order).write(Order::new());
-                ring(&raw mut (*at).ring);
+                let space = Senders::init(&raw mut (*at).senders, is_bounded);
+                ring(&raw mut (*at).ring, space);
             }
         };
         // SAFETY: it fills all fields.
@@ -195,6 +201,28 @@ impl Shared {
     #[inline]
     pub(crate) fn info(&self) -> &Info {
         &self.ring.cold.info
+    }
+
+    /// Those who wait for room. `None`: there is no capacity, and nobody can.
+    #[inline(always)]
+    fn senders(&self) -> Option<&WaitQueue> {
+        // SAFETY: there is a capacity.
+        self.ring.capacity().is_some().then(|| unsafe { self.senders.queue() })
+    }
+
+    /// The same, for one who waits.
+    #[inline(always)]
+    fn queue(&self) -> &WaitQueue {
+        self.senders().expect("room is waited for only where there is a capacity")
+    }
+
+    /// Whether nobody waits for room: see [`WaitQueue::is_empty`].
+    #[inline(always)]
+    fn nobody_waits(&self) -> bool {
+        match self.senders.line().is_empty_plainly() {
+            Ok(()) => true,
+            Err(arrivals) => self.queue().is_empty_slow(arrivals),
+        }
     }
 
     /// An operation on permits begins, of a caller that has some: see [`Order`].
@@ -215,7 +243,9 @@ impl Shared {
             step("release: given back");
             // The fault that `tests/scenarios` plants, to see that a diagnosis names it.
             #[cfg(not(parshall_lost_wakeup))]
-            self.senders.serve(0, n, self, panic);
+            if let Some(senders) = self.senders() {
+                senders.serve(0, n, self, panic);
+            }
         });
     }
 
@@ -274,7 +304,7 @@ impl Shared {
 
     /// Fails all who wait for room in a channel that is closed.
     fn fail_senders(&self, panic: &mut FirstPanic) {
-        let left = self.senders.close(panic);
+        let left = self.senders().map_or(0, |senders| senders.close(panic));
         if left > 0 {
             self.give_back(left, panic);
         }
@@ -369,7 +399,7 @@ impl Shared {
     /// What a send could take right now: 0 while anybody waits.
     pub(crate) fn capacity(&self) -> u64 {
         self.order.begin();
-        if !self.senders.is_empty() {
+        if !self.nobody_waits() {
             return 0;
         }
         let now = self.ring.occupancy();
@@ -380,11 +410,18 @@ impl Shared {
 impl Drop for Shared {
     #[inline]
     fn drop(&mut self) {
+        let is_bounded = self.ring.capacity().is_some();
         if let Some(on_drop) = self.info().on_drop {
-            let waits = self.senders.final_sums();
+            // SAFETY: there is a capacity.
+            let sums = |senders: &mut Senders| unsafe { senders.queue_mut() }.final_sums();
+            let waits = if is_bounded { sums(&mut self.senders) } else { WaitSums::default() };
             let receives = self.receive_waits.final_sums();
             let last = self.ring.final_occupancy();
             on_drop(self, self.sums_at(last, waits, receives));
+        }
+        if is_bounded {
+            // SAFETY: there is a capacity, and nobody is there any more.
+            unsafe { self.senders.drop_queue() };
         }
     }
 }

@@ -473,7 +473,8 @@ impl Shared {
         };
         self.note_who_receives(reader, None);
         match room {
-            Room::Held if self.senders.serve_first() => {}
+            // SAFETY: there is a capacity, or nobody could wait, and none would be held.
+            Room::Held if unsafe { self.senders.queue() }.serve_first() => {}
             Room::Seldom => {}
             _ => self.serve_line(1, room == Room::Held),
         }
@@ -528,13 +529,13 @@ impl Shared {
     fn serve_line(&self, n: u64, held: bool) {
         let (hand, owed) = if held { (n, 0) } else { (0, n) };
         OwesValue::settle(|panic| {
-            let left = self.senders.serve(hand, owed, self, panic);
+            let left = self.queue().serve(hand, owed, self, panic);
             if left > 0 {
                 step("pop: nobody waits");
                 // The bit has outlived the wait that it was set for.
                 self.ring.clear_waiting();
                 step("pop: bit cleared");
-                if !self.senders.is_empty_sc() {
+                if !self.queue().is_empty_sc() {
                     // Later pops serve them. What is left now they have seen: it was given up at a
                     // look that found nobody, or no room.
                     self.ring.set_waiting();

@@ -47,7 +47,7 @@ impl<T> Chan<T> {
     #[inline(always)]
     pub(crate) fn try_send<O: Owes>(&self, value: T) -> Result<(), (Refused, T)> {
         self.order.begin();
-        let nobody_waits = || self.senders.is_empty();
+        let nobody_waits = || self.nobody_waits();
         // Matched here, and not behind one function of the ring, which costs two to four
         // instructions of 95.
         let claim = match self.ring.claim_plainly::<Any>(nobody_waits) {
@@ -94,8 +94,7 @@ impl<T> Chan<T> {
     /// there is none. Returns how many; the others stay.
     pub(crate) fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, Refused> {
         self.order.begin();
-        let (claim, n) =
-            self.ring.claim_up_to(messages.len() as u64, || self.senders.is_empty())?;
+        let (claim, n) = self.ring.claim_up_to(messages.len() as u64, || self.nobody_waits())?;
         let was_parked = claim.was_parked();
         step("publish: claimed");
         self.order.sent(n);
@@ -142,7 +141,7 @@ impl<T> Chan<T> {
                 // A permit is free to be taken again.
                 O::settle(|panic| {
                     panic.run(|| self.publish::<OwesNothing>(claim, value));
-                    self.senders.serve(0, 1, &**self, panic);
+                    self.queue().serve(0, 1, &**self, panic);
                 });
             } else {
                 self.publish::<O>(claim, value);
@@ -219,7 +218,7 @@ impl Shared {
     #[inline(always)]
     pub(super) fn begin_claim_plainly(&self) -> Result<Claim, NotPlain> {
         self.order.begin();
-        let tail = self.ring.look_beside_permits(|| self.senders.is_empty())?;
+        let tail = self.ring.look_beside_permits(|| self.nobody_waits())?;
         let Some(budget) = runtime::try_budget() else { return Err(NotPlain::at(tail)) };
         // If that fails, the budget goes back, and is there to be asked for again.
         let claim = self.ring.claim_from(tail)?;
@@ -242,7 +241,7 @@ impl Shared {
         let Some(budget) = runtime::try_budget() else {
             return Err(self.reserve_without_budget());
         };
-        let claim = self.ring.claim(from, || self.senders.is_empty())?;
+        let claim = self.ring.claim(from, || self.nobody_waits())?;
         budget.spend();
         Ok(claim)
     }
@@ -250,7 +249,7 @@ impl Shared {
     /// Takes `n` permits without waiting.
     pub(crate) fn try_reserve(&self, n: u64) -> Result<(), Refused> {
         self.order.begin();
-        self.ring.reserve(n, || self.senders.is_empty())?;
+        self.ring.reserve(n, || self.nobody_waits())?;
         self.took_room();
         Ok(())
     }
@@ -351,7 +350,7 @@ impl Turn {
     }
 
     fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
-        if self.is_for_closure() { shared.on_close.line_or_new() } else { &shared.senders }
+        if self.is_for_closure() { shared.on_close.line_or_new() } else { shared.queue() }
     }
 
     /// The plain case is a wait that was granted.
@@ -404,7 +403,7 @@ impl Turn {
         };
         let turn = turn.write(Self::new(Want::new(Call::Send, 1)));
         if missing == Missing::Room {
-            let wait = turn.register_in(&shared.senders, shared, cx.waker());
+            let wait = turn.register_in(shared.queue(), shared, cx.waker());
             if wait == Wait::Pending {
                 return Begun::Waits;
             }
@@ -480,7 +479,7 @@ impl Turn {
     #[cold]
     #[inline(never)]
     fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
-        self.register_in(&shared.senders, shared, waker)
+        self.register_in(shared.queue(), shared, waker)
     }
 
     #[cold]

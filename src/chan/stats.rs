@@ -9,7 +9,7 @@ use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::task::TaskRef;
 use crate::telemetry::text::{Text, Texts};
 use crate::telemetry::waits::{LongWaits, WaitHistogram};
-use crate::wait::{WaitSums, Waiting};
+use crate::wait::{WaitQueue, WaitSums, Waiting};
 
 /// The state of a channel at one moment, and its sums since creation.
 ///
@@ -196,7 +196,7 @@ impl Shared {
 
     /// The long ones of the sends that have waited in a channel that has ended.
     pub(crate) fn final_long_sends(&self) -> LongWaits {
-        self.senders.final_long()
+        self.senders().map_or_else(LongWaits::default, WaitQueue::final_long)
     }
 
     /// Likewise, of the receives.
@@ -212,9 +212,10 @@ impl Shared {
 
     /// Reads everything; takes no lock, and never stores into a word.
     pub(crate) fn view(&self, anchor: Anchor, texts: &mut Texts) -> View {
-        let Self { ring, senders, counts, .. } = self;
+        let Self { ring, counts, .. } = self;
         let info = self.info();
-        let (waits, send_waits, send_histogram) = senders.visit();
+        let (waits, send_waits, send_histogram) =
+            self.senders().map(WaitQueue::visit).unwrap_or_default();
         let close_waits = self.on_close.line().map_or_else(Vec::new, |line| line.visit().1);
         let (last_receiver, last_receive) = info.last_receiver();
         let ReceiveView { occupancy, totals: receives, histogram, wait: recv_wait, left } =

@@ -179,7 +179,7 @@ impl Builder {
     #[cfg(any(test, parshall_loom, fuzzing))]
     #[doc(hidden)]
     pub fn start_at(mut self, start: u64) -> Self {
-        self.origin.start = start;
+        self.origin.start = Some(start);
         self
     }
 

@@ -11,6 +11,8 @@
 //! [ drained ] <---> [ drained.. | .. ] <---> [ being filled ] <---> [ spare ] ---> null
 //! ```
 //!
+//! * The first block may have fewer slots: then it lies in memory that the ring's owner had at hand,
+//!   the list begins at the position of its first slot, and it is neither reused nor freed.
 //! * `next` goes from null to a block once, by whoever needs one: the producer that claimed the
 //!   last slot of a block sees to it before it publishes, so that later ones mostly find it; the
 //!   receiver puts a drained block there. Nobody waits for anybody: who finds null puts its own
@@ -66,14 +68,15 @@
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
+use core::mem::{MaybeUninit, offset_of};
+use core::ops::Deref;
 use core::ptr::{self, NonNull};
 
 use super::pos::{MAX_LEN, Pos};
 use super::slot::{self, Slot, Value};
-use super::store::{Cursor, Store};
+use super::store::{Cursor, First, Store};
 use crate::sizes;
-use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, UnsafeCell, step};
+use crate::sync::{AtomicPtr, AtomicU8, AtomicU64, Ordering, UnsafeCell, plain, step};
 
 /// Slots in a block.
 pub(super) const LEN: usize = sizes::BLOCK;
@@ -81,37 +84,65 @@ pub(super) const LEN: usize = sizes::BLOCK;
 /// How far behind `recent` a drained block is still appended; beyond that it is freed.
 const SPARE: usize = 3;
 
+/// A block: its header, and before that its messages, of which the first ones may be missing. So a
+/// first block can be short, and its slots are where those of any block are.
+///
+/// ```text
+/// [ messages ... the last one ][ stamps | (apart) | passed, next, prev, start ]
+///                              ^ the address
+/// ```
+struct Block<'a, T>(NonNull<Header<T>>, PhantomData<&'a Header<T>>);
+
 #[repr(C)]
-struct Block<T> {
-    /// The position of the first slot: a multiple of [`LEN`], below 2^36. Written before the block
-    /// is linked.
-    start: UnsafeCell<Pos>,
-    next: AtomicPtr<Block<T>>,
-    /// Written before the block is linked. Of the front block it may dangle: nobody goes there.
-    prev: UnsafeCell<*mut Block<T>>,
-    /// Twice the position that the claims had reached when the block was passed, plus 1; 0 before.
-    passed: AtomicU64,
+struct Header<T> {
+    /// 1: published. Together, so that a block of large messages is set up without touching their
+    /// pages.
+    stamps: [AtomicU8; LEN],
+    /// The block is an allocation of its own.
+    is_own: bool,
     /// Every producer reads `start`: no stamp may share its cache line. Padding does that without
     /// an alignment, for which allocators take longer.
     _apart: [MaybeUninit<u64>; 4],
-    /// Apart from the messages, so that a block of large ones is set up without touching their
-    /// pages.
-    stamps: [AtomicU8; LEN],
-    values: [Value<T>; LEN],
+    /// Twice the position that the claims had reached when the block was passed, plus 1; 0 before.
+    passed: AtomicU64,
+    next: AtomicPtr<Header<T>>,
+    /// Written before the block is linked. Of the front block it may dangle: nobody goes there.
+    prev: UnsafeCell<*mut Header<T>>,
+    /// The position of the first slot: a multiple of [`LEN`], below 2^36. Written before the block
+    /// is linked.
+    start: UnsafeCell<Pos>,
+    /// Of the alignment that the messages before it need.
+    _messages: [Value<T>; 0],
 }
 
-/// The first block of a list whose first position is `first`, and the stamp of that.
-pub(super) fn first<T>(first: Pos) -> (*mut (), NonNull<AtomicU8>) {
-    let start = first.in_block(LEN as u64);
-    let block = Block::<T>::allocate(start, ptr::null_mut());
-    // SAFETY: set up just now, and nobody else has it.
-    let stamp = unsafe { block.as_ref() }.slot(first).stamp.into();
-    (block.as_ptr().cast(), stamp)
-}
+/// Loom's atomics have other sizes, and no lines.
+const _: () = assert!(
+    cfg!(any(parshall_loom_inside, not(target_pointer_width = "64")))
+        || offset_of!(Header<()>, start) - offset_of!(Header<()>, stamps) >= LEN - 1 + 64
+);
 
-/// The stamps of a block in which nothing is published.
-fn vacant() -> [AtomicU8; LEN] {
-    core::array::from_fn(|_| AtomicU8::new(0))
+/// Memory for a first block, if it is large enough: the ring's owner has it at hand.
+pub(crate) type Space = NonNull<[MaybeUninit<plain::AtomicU64>]>;
+
+/// The first block of a list whose first position is `start`; or any, if that is `None`, and then
+/// in `space`, if some slots find place there.
+///
+/// # Safety
+/// `space` is nobody else's, and lives as long as the list.
+#[inline(always)]
+pub(super) unsafe fn first<T>(start: Option<u64>, space: Option<Space>) -> First {
+    let at_hand = match (start, space) {
+        // SAFETY: the caller's word.
+        (None, Some(space)) => unsafe { Block::<T>::in_space(space) },
+        _ => None,
+    };
+    let (block, start) = at_hand.unwrap_or_else(|| {
+        let start = start.unwrap_or(0);
+        (Block::allocate(Pos::of(start).in_block(LEN as u64), ptr::null_mut()), start)
+    });
+    // SAFETY: set up just now.
+    let stamp = unsafe { Block::new(block) }.slot(Pos::of(start)).stamp;
+    First { start, block: Cursor(block.as_ptr().cast()), stamp: Some(stamp.into()) }
 }
 
 /// Frees a list. It drops no message.
@@ -119,7 +150,7 @@ fn vacant() -> [AtomicU8; LEN] {
 /// # Safety
 /// `front` is the oldest block of a list of `T` that nobody uses any more.
 pub(super) unsafe fn free<T>(front: *mut ()) {
-    let mut next = front.cast::<Block<T>>();
+    let mut next = front.cast::<Header<T>>();
     while let Some(block) = NonNull::new(next) {
         // SAFETY: the caller's word; each block is in the list once.
         unsafe {
@@ -130,77 +161,178 @@ pub(super) unsafe fn free<T>(front: *mut ()) {
     }
 }
 
-impl<T> Block<T> {
+/// The stamps of a block in which nothing is published.
+#[inline(always)]
+fn vacant() -> [AtomicU8; LEN] {
+    core::array::from_fn(|_| AtomicU8::new(0))
+}
+
+impl<T> Clone for Block<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Block<'_, T> {}
+
+impl<T> Deref for Block<'_, T> {
+    type Target = Header<T>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Header<T> {
+        // SAFETY: the word of who made this.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<'a, T> Block<'a, T> {
+    /// The layout of a block of `n` slots, and where its header is.
+    fn layout(n: usize) -> (Layout, usize) {
+        let messages = Layout::array::<Value<T>>(n);
+        let block = messages.and_then(|messages| messages.extend(Layout::new::<Header<T>>()));
+        block.expect("32 messages fit into the address space")
+    }
+
     /// An unlinked block, to be linked behind `prev`.
-    fn allocate(start: Pos, prev: *mut Self) -> NonNull<Self> {
-        let layout = Layout::new::<Self>();
-        // SAFETY: the layout has a size: there are stamps.
-        let Some(block) = NonNull::new(unsafe { std::alloc::alloc(layout) }) else {
+    fn allocate(start: Pos, prev: *mut Header<T>) -> NonNull<Header<T>> {
+        let (layout, header) = Self::layout(LEN);
+        // SAFETY: the layout has a size: there is a header.
+        let Some(memory) = NonNull::new(unsafe { std::alloc::alloc(layout) }) else {
             // A slot may be claimed already, so nobody may unwind from here; this does not.
             std::alloc::handle_alloc_error(layout)
         };
-        let block = block.cast::<Self>();
-        let p = block.as_ptr();
-        // SAFETY: fresh memory of the right layout, written field by field: a block of large
-        // messages must never lie on the stack.
+        // SAFETY: fresh memory of the right layout.
         unsafe {
-            (&raw mut (*p).start).write(UnsafeCell::new(start));
+            let block = memory.add(header).cast();
+            Self::set_up(block, LEN, true, start, prev);
+            block
+        }
+    }
+
+    /// A first block of as many slots as find place in `space`, and the number of its first position;
+    /// `None` if that are less than two.
+    ///
+    /// # Safety
+    /// As [`first`].
+    #[inline(always)]
+    unsafe fn in_space(space: Space) -> Option<(NonNull<Header<T>>, u64)> {
+        let header =
+            (space.len() * size_of::<plain::AtomicU64>()).checked_sub(size_of::<Header<T>>())?;
+        let n = header.checked_div(size_of::<T>()).map_or(LEN, |n| n.min(LEN));
+        if n < 2 || align_of::<Header<T>>() > align_of::<plain::AtomicU64>() {
+            return None;
+        }
+        // SAFETY: within the space, which is the caller's, and aligned as its words are.
+        unsafe {
+            let block = space.cast::<u8>().add(header).cast();
+            Self::set_up(block, n, false, Pos::of(0), ptr::null_mut());
+            Some((block, (LEN - n) as u64))
+        }
+    }
+
+    /// Writes all that is to be written of a block of `n` slots.
+    ///
+    /// # Safety
+    /// `block` is the header's place in memory for it, and nobody else's.
+    #[inline(always)]
+    unsafe fn set_up(
+        block: NonNull<Header<T>>,
+        n: usize,
+        is_own: bool,
+        start: Pos,
+        prev: *mut Header<T>,
+    ) {
+        let p = block.as_ptr();
+        // SAFETY: the caller's word. Field by field: a block of large messages must never lie on
+        // the stack.
+        unsafe {
+            (&raw mut (*p).stamps).write(vacant());
+            (&raw mut (*p).is_own).write(is_own);
+            (&raw mut (*p).passed).write(AtomicU64::new(0));
             (&raw mut (*p).next).write(AtomicPtr::new(ptr::null_mut()));
             (&raw mut (*p).prev).write(UnsafeCell::new(prev));
-            (&raw mut (*p).passed).write(AtomicU64::new(0));
-            (&raw mut (*p).stamps).write(vacant());
-            // Of std's cells nothing needs to be written.
-            #[cfg(parshall_loom_inside)]
-            for i in 0..LEN {
-                (&raw mut (*p).values).cast::<Value<T>>().add(i).write(slot::vacant());
+            (&raw mut (*p).start).write(UnsafeCell::new(start));
+            // Of std's cells this writes nothing.
+            for i in LEN - n..LEN {
+                Self::message(block, i).write(slot::vacant());
             }
         }
-        block
     }
 
     /// # Safety
-    /// From `allocate`, used by nobody, and without messages.
-    unsafe fn free(block: NonNull<Self>) {
+    /// Made by `first` or `allocate`, used by nobody, and without messages.
+    unsafe fn free(block: NonNull<Header<T>>) {
         // SAFETY: the caller's word. Messages are `MaybeUninit`: none is dropped.
         unsafe {
+            let is_own = block.as_ref().is_own;
             ptr::drop_in_place(block.as_ptr());
-            std::alloc::dealloc(block.as_ptr().cast(), Layout::new::<Self>());
+            if is_own {
+                let (layout, header) = Self::layout(LEN);
+                std::alloc::dealloc(block.as_ptr().cast::<u8>().sub(header), layout);
+            }
         }
     }
 
+    /// # Safety
+    /// It is set up, and neither reused nor freed while this is used.
+    #[inline(always)]
+    unsafe fn new(block: NonNull<Header<T>>) -> Self {
+        Self(block, PhantomData)
+    }
+
+    /// The memory of message `i` of a block.
+    ///
+    /// # Safety
+    /// The block has that slot.
+    #[inline(always)]
+    unsafe fn message(block: NonNull<Header<T>>, i: usize) -> NonNull<Value<T>> {
+        // By this way, on which it may leave the memory, the address is part of the operands.
+        let message = block.as_ptr().cast::<Value<T>>().wrapping_sub(LEN).wrapping_add(i);
+        // SAFETY: so many lie before the header, in the same memory.
+        unsafe { NonNull::new_unchecked(message) }
+    }
+
+    fn as_ptr(self) -> *mut Header<T> {
+        self.0.as_ptr()
+    }
+
     #[inline]
-    fn start(&self) -> Pos {
+    fn start(self) -> Pos {
         // SAFETY: written before the block was linked, and we came by a link.
         self.start.with(|p| unsafe { *p })
     }
 
     /// # Safety
     /// The caller's position lies before this block.
-    unsafe fn prev(&self) -> &Self {
+    unsafe fn prev(self) -> Self {
         // SAFETY: written before the block was linked; it names a block that is not drained, since
         // the caller's position lies there or before.
-        unsafe { &*self.prev.with(|p| *p) }
+        unsafe { Self::new(NonNull::new_unchecked(self.prev.with(|p| *p))) }
     }
 
     #[inline]
-    fn holds(&self, pos: Pos) -> bool {
+    fn holds(self, pos: Pos) -> bool {
         pos.since(self.start()) < LEN as u64
     }
 
     /// Whose producer, which has claimed it, need not see to the block behind it.
     #[inline]
-    fn holds_before_its_last(&self, pos: Pos) -> bool {
+    fn holds_before_its_last(self, pos: Pos) -> bool {
         pos.is_within(LEN as u64 - 1, self.start())
     }
 
+    /// The slot of a position that is in this block, and not before the first of all.
     #[inline]
-    fn slot(&self, pos: Pos) -> Slot<'_, T, AtomicU8> {
+    fn slot(self, pos: Pos) -> Slot<'a, T, AtomicU8> {
         let i = pos.index(LEN - 1);
-        Slot { stamp: &self.stamps[i], value: &self.values[i] }
+        // SAFETY: as `new` was told. A block has a slot for each of its positions that are used.
+        unsafe {
+            Slot { stamp: &self.0.as_ref().stamps[i], value: Self::message(self.0, i).as_ref() }
+        }
     }
 
     /// Links `new` behind this block, or says what is linked there.
-    fn link(&self, new: NonNull<Self>) -> Result<(), NonNull<Self>> {
+    fn link(self, new: NonNull<Header<T>>) -> Result<(), NonNull<Header<T>>> {
         // ORDERING(E1): AcqRel. Release: pairs with E1 in `next`: who follows the link sees a block
         // that is set up. Acquire on failure: we follow the winner's.
         let linked = self.next.compare_exchange(
@@ -216,17 +348,17 @@ impl<T> Block<T> {
     }
 
     #[inline]
-    fn next(&self) -> Option<NonNull<Self>> {
+    fn next(self) -> Option<NonNull<Header<T>>> {
         // ORDERING(E1): Acquire. Pairs with E1 in `link`.
         NonNull::new(self.next.load(Ordering::Acquire))
     }
 
-    fn next_or_new(&self) -> NonNull<Self> {
+    fn next_or_new(self) -> NonNull<Header<T>> {
         if let Some(next) = self.next() {
             return next;
         }
         let start = self.start().plus(LEN as u64).in_lap();
-        let new = Self::allocate(start, ptr::from_ref(self).cast_mut());
+        let new = Self::allocate(start, self.as_ptr());
         match self.link(new) {
             Ok(()) => new,
             Err(next) => {
@@ -268,6 +400,16 @@ impl Ends {
     }
 }
 
+impl Cursor {
+    /// # Safety
+    /// It stands at a block of a list of `T`, which is neither reused nor freed meanwhile.
+    #[inline(always)]
+    unsafe fn block<'a, T>(self) -> Block<'a, T> {
+        // SAFETY: the caller's word.
+        unsafe { Block::new(NonNull::new_unchecked(self.0.cast())) }
+    }
+}
+
 impl<T> Clone for List<'_, T> {
     fn clone(&self) -> Self {
         *self
@@ -285,12 +427,12 @@ impl<'a, T> List<'a, T> {
     }
 
     #[inline]
-    fn recent(self) -> &'a Block<T> {
+    fn recent(self) -> Block<'a, T> {
         // ORDERING(E2): Acquire. Pairs with E2 in `step`: the block is set up.
         let recent = self.ends.recent.load(Ordering::Acquire);
         // SAFETY: never null, and the block is not reused under us: see the module, of producers;
         // of the receiver, since it alone reuses blocks.
-        unsafe { &*recent.cast() }
+        unsafe { Block::new(NonNull::new_unchecked(recent.cast())) }
     }
 
     /// The slot of a claimed position. `observe` is a step on T that tells how far the claims are.
@@ -346,7 +488,7 @@ impl<'a, T> List<'a, T> {
     /// The block of a claimed position, from `block` on or back.
     #[cold]
     #[inline(never)]
-    fn find(self, mut block: &'a Block<T>, pos: Pos, observe: impl Fn() -> Pos) -> &'a Block<T> {
+    fn find(self, mut block: Block<'a, T>, pos: Pos, observe: impl Fn() -> Pos) -> Block<'a, T> {
         while pos.since(block.start()) >= MAX_LEN {
             // SAFETY: `pos` lies before this block.
             block = unsafe { block.prev() };
@@ -362,7 +504,7 @@ impl<'a, T> List<'a, T> {
                 block.passed.store(claimed.number() << 1 | 1, Ordering::Release);
             }
             // SAFETY: linked, and not reused before `pos` is published.
-            block = unsafe { next.as_ref() };
+            block = unsafe { Block::new(next) };
         }
         if pos.since(block.start()) == LEN as u64 - 1 {
             block.next_or_new();
@@ -371,8 +513,8 @@ impl<'a, T> List<'a, T> {
     }
 
     /// Moves `recent` on from `block`; false if it is elsewhere.
-    fn step(self, block: &Block<T>, next: NonNull<Block<T>>) -> bool {
-        let (from, to) = (ptr::from_ref(block).cast_mut().cast(), next.as_ptr().cast());
+    fn step(self, block: Block<'_, T>, next: NonNull<Header<T>>) -> bool {
+        let (from, to) = (block.as_ptr().cast(), next.as_ptr().cast());
         // ORDERING(E2): AcqRel. Release: pairs with E2 in `recent`. Acquire: who moves it next
         // carries on what came with the moves before.
         self.ends.recent.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
@@ -380,40 +522,41 @@ impl<'a, T> List<'a, T> {
 
     #[cold]
     #[inline(never)]
-    fn go_on(mut block: &'a Block<T>, pos: Pos, at: &mut Cursor) -> bool {
+    fn go_on(mut block: Block<'a, T>, pos: Pos, at: &mut Cursor) -> bool {
         while !block.holds(pos) {
             let Some(next) = block.next() else { return false };
             *at = Cursor(next.as_ptr().cast());
             // SAFETY: linked, and ahead of what the receiver may reuse.
-            block = unsafe { next.as_ref() };
+            block = unsafe { Block::new(next) };
         }
         true
     }
 
-    /// Puts a block to the end of the list, unless there are spare ones enough.
+    /// Puts a block to the end of the list, unless there are spare ones enough, or it is short.
     ///
     /// # Safety
     /// The caller is the receiver. The block is out of the list, and nobody uses it.
-    unsafe fn reuse(self, block: NonNull<Block<T>>) {
+    unsafe fn reuse(self, block: NonNull<Header<T>>) {
         let mut last = self.recent();
+        let p = block.as_ptr();
         // SAFETY: the block is ours alone.
-        unsafe { (&raw mut (*block.as_ptr()).stamps).write(vacant()) };
-        // SAFETY: the caller's word.
-        let old = unsafe { block.as_ref() };
-        for _ in 0..SPARE {
+        let spare = unsafe {
+            (&raw mut (*p).stamps).write(vacant());
+            if (*p).is_own { SPARE } else { 0 }
+        };
+        for _ in 0..spare {
             let start = last.start().plus(LEN as u64).in_lap();
-            // SAFETY: the block is ours alone.
+            // SAFETY: as above. ORDERING(E1, E3): Relaxed. Published by the link below.
             unsafe {
-                old.start.with_mut(|p| *p = start);
-                old.prev.with_mut(|p| *p = ptr::from_ref(last).cast_mut());
+                (*p).start.with_mut(|p| *p = start);
+                (*p).prev.with_mut(|p| *p = last.as_ptr());
+                (*p).next.store(ptr::null_mut(), Ordering::Relaxed);
+                (*p).passed.store(0, Ordering::Relaxed);
             }
-            // ORDERING(E1, E3): Relaxed. Published by the link below.
-            old.next.store(ptr::null_mut(), Ordering::Relaxed);
-            old.passed.store(0, Ordering::Relaxed);
             match last.link(block) {
                 Ok(()) => return,
                 // SAFETY: linked, and ahead of all that the receiver reuses.
-                Err(next) => last = unsafe { next.as_ref() },
+                Err(next) => last = unsafe { Block::new(next) },
             }
         }
         // SAFETY: the caller's word, and not linked again.
@@ -429,20 +572,20 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
     #[inline]
     unsafe fn reach(self, pos: Pos, at: &mut Cursor) -> bool {
         // SAFETY: the caller's word.
-        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        let block: Block<'a, T> = unsafe { at.block() };
         block.holds(pos) || Self::go_on(block, pos, at)
     }
 
     #[inline]
     unsafe fn slot(self, pos: Pos, at: Cursor) -> Slot<'a, T, AtomicU8> {
         // SAFETY: the caller's word.
-        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        let block: Block<'a, T> = unsafe { at.block() };
         block.slot(pos)
     }
 
     unsafe fn last_of(self, at: Cursor) -> Pos {
         // SAFETY: the caller's word.
-        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        let block: Block<'a, T> = unsafe { at.block() };
         block.start().plus(LEN as u64 - 1)
     }
 
@@ -455,7 +598,7 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
             return 0;
         }
         // SAFETY: as above; it was reached.
-        let block: &'a Block<T> = unsafe { &*at.0.cast() };
+        let block: Block<'a, T> = unsafe { at.block() };
         let stamps = block.stamps[pos.index(LEN - 1)..].iter();
         stamps.take_while(|&stamp| slot::is_marked(stamp, pos)).count() as u64
     }
@@ -471,10 +614,10 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
             if front == at.0 {
                 return;
             }
-            let oldest: NonNull<Block<T>> =
+            let oldest: NonNull<Header<T>> =
                 NonNull::new(front.cast()).expect("`at` is in the list");
             // SAFETY: in the list.
-            let block = unsafe { oldest.as_ref() };
+            let block = unsafe { Block::new(oldest) };
             // ORDERING(E3): Acquire. Pairs with E3 in `find`.
             let passed = block.passed.load(Ordering::Acquire);
             if passed == 0 || head.since(Pos::of(passed >> 1)) >= MAX_LEN {
@@ -492,7 +635,7 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
 #[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use super::*;
-    use crate::ring::{Reader, Ring, Room, Shape};
+    use crate::ring::{Origin, Reader, Ring, Room, Shape};
 
     const MANY: u64 = if cfg!(miri) { 200 } else { 10_000 };
 
@@ -506,16 +649,64 @@ mod tests {
         unsafe { ring.put(claim, value) };
     }
 
-    /// Blocks from the front to the end.
-    fn blocks(ring: &Ring) -> usize {
+    /// Blocks of `T` from the front to the end.
+    fn blocks<T>(ring: &Ring) -> usize {
         let mut n = 0;
         let mut next = NonNull::new(ring.producers.ends.front.load(Ordering::Relaxed).cast());
         while let Some(block) = next {
             n += 1;
             // SAFETY: nobody else is there.
-            next = unsafe { block.cast::<Block<u64>>().as_ref() }.next();
+            next = unsafe { Block::<T>::new(block) }.next();
         }
         n
+    }
+
+    /// Seen to fail with: a short block that is used again.
+    #[test]
+    fn b26_a_first_block_has_the_slots_that_find_place_in_the_space_for_it() {
+        #[derive(Clone, Copy)]
+        #[repr(align(64))]
+        struct Wide(u64);
+
+        fn check<T>(slots: Option<u64>, message: fn(u64) -> T, number: fn(T) -> u64) {
+            const WORDS: usize = 24;
+            let space = Box::new([const { MaybeUninit::<plain::AtomicU64>::uninit() }; WORDS]);
+            let space = NonNull::from(Box::leak(space));
+            let shape = Shape { capacity: None, origin: Origin::default() };
+            // SAFETY: ours, and freed at the end.
+            let (ring, mut reader) = unsafe { Ring::new_in::<T>(shape, Some(space)) };
+            let slots = slots.unwrap_or(LEN as u64);
+            for i in 0..MANY {
+                let before = blocks::<T>(&ring);
+                // SAFETY: the ring was made for `T`, with this reader.
+                unsafe { ring.put(ring.claim_next().unwrap(), message(i)) };
+                // The producer of the last one sees to the next block.
+                if i < slots {
+                    assert_eq!((before, blocks::<T>(&ring)), (1, 1 + usize::from(i + 1 == slots)));
+                }
+                assert_eq!((ring.occupancy().popped, ring.occupancy().len), (i / 2, i + 1 - i / 2));
+                if i % 2 == 1 {
+                    // SAFETY: as above.
+                    let (popped, _) = unsafe { ring.pop::<T>(&mut reader) }.unwrap();
+                    assert_eq!(number(popped), number(message(i / 2)));
+                }
+            }
+            assert!(ring.watermark() >= MANY / 2);
+            drop(ring);
+            // SAFETY: from `Box::leak`, and not used any more.
+            drop(unsafe { Box::from_raw(space.as_ptr()) });
+        }
+
+        let header = size_of::<Header<u64>>() as u64;
+        let left = 24 * 8 - header;
+        check(Some(left / 8), |n| n, |n| n);
+        check(Some(left / 16), |n| [n; 2], |[n, _]| n);
+        check(Some(left / 3), |n| [n as u8; 3], |[n, ..]| n.into());
+        check(Some(2), |n| [n; 5], |[n, ..]| n);
+        // One slot would be filled by the first message, and of these there is none but elsewhere.
+        check(None, |n| [n; 8], |[n, ..]| n);
+        check(None, Wide, |wide| wide.0);
+        check(None, |_| (), |()| 0);
     }
 
     /// Seen to fail with: a `recent` that waits for blocks to be filled. Each send walked the whole
@@ -576,10 +767,10 @@ mod tests {
             ring.put(stopped, 0_u64);
             while ring.pop::<u64>(&mut reader).is_some() {}
             ring.receiving::<u64, crate::ring::Any>(&mut reader).give_blocks_back();
-            assert!(blocks(&ring) <= 2 + SPARE, "{} blocks are left", blocks(&ring));
+            assert!(blocks::<u64>(&ring) <= 2 + SPARE, "{} blocks are left", blocks::<u64>(&ring));
             ring.close();
             assert!(ring.try_abandon(&reader));
         }
-        assert_eq!(blocks(&ring), 0);
+        assert_eq!(blocks::<u64>(&ring), 0);
     }
 }

@@ -299,7 +299,7 @@ impl<Cold> Ring<Cold> {
     /// Whether somebody may wait for room: in no unbounded channel.
     #[inline(always)]
     fn is_bounded<'a, K: Kind, S: Store<'a, T>, T: 'a>(&self) -> bool {
-        !K::UNBOUNDED && (!S::IS_LIST || self.capacity.is_some())
+        !K::UNBOUNDED && (!S::IS_LIST || self.capacity().is_some())
     }
 
     /// What a plain pop need not do, once `reader` has gone on.

@@ -4,26 +4,26 @@
 use core::mem::MaybeUninit;
 
 #[cfg(test)]
-use super::{Any, Claim, Popped, Reader, Refused, Ring, Room, Shape};
+use super::{Any, Claim, Popped, Reader, Refused, Ring, Room, Shape, Space};
 
 /// How a channel begins. In production there is one way, and this is nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
     #[cfg(any(test, parshall_loom, fuzzing))]
-    pub(crate) start: u64,
+    pub(crate) start: Option<u64>,
     #[cfg(any(test, parshall_loom, fuzzing))]
     pub(crate) in_blocks: bool,
 }
 
 #[allow(clippy::unused_self)] // in production
 impl Origin {
-    /// The number of the first message: 0, but in tests of the wrap.
+    /// The number of the first message, in tests of the wrap. None: the memory decides.
     #[inline]
-    pub(super) fn start(self) -> u64 {
+    pub(super) fn start(self) -> Option<u64> {
         #[cfg(any(test, parshall_loom, fuzzing))]
         return self.start;
         #[cfg(not(any(test, parshall_loom, fuzzing)))]
-        0
+        None
     }
 
     /// Blocks even if an array would do.
@@ -39,17 +39,24 @@ impl Origin {
 #[cfg(test)]
 impl Shape {
     pub(super) fn new(capacity: Option<u64>, start: u64, in_blocks: bool) -> Self {
-        Self { capacity, origin: Origin { start, in_blocks } }
+        Self { capacity, origin: Origin { start: Some(start), in_blocks } }
     }
 }
 
 #[cfg(test)]
 impl Ring {
     pub(crate) fn new<T>(shape: Shape) -> (Self, Reader) {
+        // SAFETY: there is no space.
+        unsafe { Self::new_in::<T>(shape, None) }
+    }
+
+    /// # Safety
+    /// `space` is nobody else's, and lives as long.
+    pub(super) unsafe fn new_in<T>(shape: Shape, space: Option<Space>) -> (Self, Reader) {
         let (mut ring, mut made) = (MaybeUninit::uninit(), None);
-        // SAFETY: it is made there.
+        // SAFETY: it is made there; and the caller's word.
         let ring = unsafe {
-            Self::init::<T>(ring.as_mut_ptr(), shape, |reader| made = Some(reader));
+            Self::init::<T>(ring.as_mut_ptr(), shape, space, |reader| made = Some(reader));
             ring.assume_init()
         };
         (ring, made.expect("each ring has a reader"))

@@ -158,6 +158,7 @@ mod storage;
 mod store;
 mod watermark;
 
+pub(crate) use blocks::Space;
 pub(crate) use consumer::{Park, Popped, Receiving, Room};
 pub(crate) use for_tests::Origin;
 pub(crate) use producer::{Claim, NotPlain, Refused, Sending};

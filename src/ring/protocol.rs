@@ -25,8 +25,9 @@
 //! | `head_cache` | tell of a newer head | it is as it was read | that head | `publish_head` |
 
 use core::mem::{MaybeUninit, offset_of};
+use core::num::NonZero;
 
-use super::blocks::{Ends, List};
+use super::blocks::{Ends, List, Space};
 use super::for_tests::Origin;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
 use super::reader::Reader;
@@ -52,10 +53,11 @@ pub(crate) struct Ring<Cold = ()> {
     /// From here on nothing is written once the ring is made.
     pub(super) storage: Storage,
     /// As it was asked for; none for an unbounded channel.
-    pub(super) capacity: Option<u64>,
+    capacity: Option<NonZero<u64>>,
     /// What is enforced: the capacity, or what the words can count.
     pub(super) limit: u64,
-    origin: Origin,
+    /// The number of the first message: telemetry counts from there.
+    first: u64,
 }
 
 /// Bytes of a cache line. (Those of x86-64 are fetched in pairs: the two sides are a pair apart.)
@@ -79,7 +81,7 @@ impl<Cold> Ring<Cold> {
 /// What kind of ring to make.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
-    /// None: unbounded.
+    /// None: unbounded. Never 0.
     pub(crate) capacity: Option<u64>,
     pub(crate) origin: Origin,
 }
@@ -121,38 +123,44 @@ impl<Cold> Ring<Cold> {
     /// its reader.
     ///
     /// # Safety
-    /// `at` is memory for it, and nobody else's.
+    /// `at` is memory for it, and nobody else's. So is `space`, in which a list may begin; it lives
+    /// as long.
     #[inline(always)]
-    pub(crate) unsafe fn init<T>(at: *mut Self, shape: Shape, cold: impl FnOnce(Reader) -> Cold) {
+    pub(crate) unsafe fn init<T>(
+        at: *mut Self,
+        shape: Shape,
+        space: Option<Space>,
+        cold: impl FnOnce(Reader) -> Cold,
+    ) {
         let Shape { capacity, origin } = shape;
-        let start = origin.start();
         let limit = capacity.unwrap_or(MAX_LEN).min(MAX_LEN);
-        let head = Head::at(start);
-        let (storage, first, stamp) = Storage::new::<T>(limit, head.pos(), origin.in_blocks());
+        // SAFETY: the caller's word.
+        let (storage, first) = unsafe { Storage::new::<T>(limit, origin, space) };
+        let head = Head::at(first.start);
         // SAFETY: the caller's word. Each field is written once; a gap holds nothing.
         unsafe {
             (&raw mut (*at).producers).write(ProducerLine {
                 tail: AtomicU64::new(Tail::at(head.pos()).0),
                 head_cache: AtomicU64::new(head.0),
-                ends: Ends::new(first),
+                ends: Ends::new(first.block.0),
             });
-            (&raw mut (*at).cold).write(cold(Reader::new(start, stamp, first)));
+            (&raw mut (*at).cold).write(cold(Reader::new(&first)));
             (&raw mut (*at).consumer).write(ConsumerLine {
                 head: AtomicU64::new(head.0),
-                popped: AtomicU64::new(start),
+                popped: AtomicU64::new(first.start),
                 watermark: AtomicU64::new(0),
             });
             (&raw mut (*at).storage).write(storage);
-            (&raw mut (*at).capacity).write(capacity);
+            (&raw mut (*at).capacity).write(capacity.and_then(NonZero::new));
             (&raw mut (*at).limit).write(limit);
-            (&raw mut (*at).origin).write(origin);
+            (&raw mut (*at).first).write(first.start);
         }
     }
 
     /// None: unbounded.
     #[inline]
     pub(crate) fn capacity(&self) -> Option<u64> {
-        self.capacity
+        self.capacity.map(NonZero::get)
     }
 
     /// The most permits that one holder can have.
@@ -305,7 +313,7 @@ impl<Cold> Ring<Cold> {
 
     /// How many the receiver had taken when message `head` was the next.
     pub(crate) fn taken_at(&self, head: u64) -> u64 {
-        head - self.origin.start()
+        head - self.first
     }
 
     fn occupied(&self, known: u64, head: Head, tail: Tail) -> Occupancy {
@@ -315,7 +323,7 @@ impl<Cold> Ring<Cold> {
         let (len, reserved) = if len <= self.limit { (len, tail.reserved(head)) } else { (0, 0) };
         let reserved = if tail.is_senders_gone() { 0 } else { reserved.min(self.limit - len) };
         let popped = known + head.pos().since(Pos::of(known));
-        Occupancy { popped: popped - self.origin.start(), len, reserved, tail }
+        Occupancy { popped: popped - self.first, len, reserved, tail }
     }
 
     /// How far ahead of the head a pop has found a published message, itself counted.

@@ -1,11 +1,8 @@
 //! What only the receiver touches.
 
-use core::ptr::NonNull;
-
 use super::pos::Pos;
-use super::store::Cursor;
+use super::store::{Cursor, First};
 use super::watermark::Watermark;
-use crate::sync::AtomicU8;
 
 /// The receiver's head in full, and where it looks.
 #[derive(Debug)]
@@ -23,17 +20,15 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// A receiver whose first message has number `start`. A list begins with block `first`, and the
-    /// stamp of its first slot.
+    /// A receiver at the beginning of a channel.
     #[inline(always)]
-    pub(super) fn new(start: u64, stamp: Option<NonNull<AtomicU8>>, first: *mut ()) -> Self {
-        let first = Cursor(first);
+    pub(super) fn new(first: &First) -> Self {
         Self {
-            head: start,
+            head: first.start,
             plain_until: 0,
-            watermark: Watermark::new(Pos::of(start), stamp, first),
-            at: first,
-            left: first,
+            watermark: Watermark::new(Pos::of(first.start), first.stamp, first.block),
+            at: first.block,
+            left: first.block,
         }
     }
 

@@ -1,11 +1,10 @@
 //! The memory of one channel: an array, if the capacity is small, or a list of blocks.
 
-use core::ptr::NonNull;
-
 use super::array::Array;
-use super::blocks;
+use super::blocks::{self, Space};
+use super::for_tests::Origin;
 use super::pos::Pos;
-use crate::sync::AtomicU8;
+use super::store::{Cursor, First};
 
 /// The kind of a channel's memory, with the type of its messages erased.
 pub(super) enum Storage {
@@ -21,23 +20,24 @@ pub(super) enum Storage {
 const MAX_ARRAY_BYTES: usize = 4096;
 
 impl Storage {
-    /// The memory for `limit` messages; if it is a list, its first block, and there the stamp of
-    /// the position `first`.
+    /// The memory for `limit` messages, and where it begins. A list may begin in `space`.
+    ///
+    /// # Safety
+    /// `space` is nobody else's, and lives as long.
     #[inline(always)]
-    pub(super) fn new<T>(
-        limit: u64,
-        first: Pos,
-        in_blocks: bool,
-    ) -> (Self, *mut (), Option<NonNull<AtomicU8>>) {
+    pub(super) unsafe fn new<T>(limit: u64, origin: Origin, space: Option<Space>) -> (Self, First) {
         let small = limit <= blocks::LEN as u64
             || limit <= MAX_ARRAY_BYTES as u64
                 && Array::bytes::<T>((limit as usize).next_power_of_two()) <= MAX_ARRAY_BYTES;
-        if small && !in_blocks {
-            let array = Array::new::<T>((limit as usize).next_power_of_two(), first);
-            (Self::Array(array), core::ptr::null_mut(), None)
+        if small && !origin.in_blocks() {
+            let start = origin.start().unwrap_or(0);
+            let array = Array::new::<T>((limit as usize).next_power_of_two(), Pos::of(start));
+            let block = Cursor(core::ptr::null_mut());
+            (Self::Array(array), First { start, block, stamp: None })
         } else {
-            let (block, stamp) = blocks::first::<T>(first);
-            (Self::Blocks { free: blocks::free::<T> }, block, Some(stamp))
+            // SAFETY: the caller's word.
+            let first = unsafe { blocks::first::<T>(origin.start(), space) };
+            (Self::Blocks { free: blocks::free::<T> }, first)
         }
     }
 }

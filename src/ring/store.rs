@@ -3,9 +3,12 @@
 //! Both answer the receiver's questions in the same way ([`Store`]); the protocol does not know
 //! which it works on.
 
+use core::ptr::NonNull;
+
 use super::pos::Pos;
 use super::slot::{self, Slot, Stamp};
 use crate::sizes;
+use crate::sync::AtomicU8;
 
 /// What the compiler knows of the channel that a call is for.
 pub(crate) trait Kind {
@@ -62,6 +65,15 @@ pub(super) struct Cursor(pub(super) *mut ());
 unsafe impl Send for Cursor {}
 // SAFETY: as above.
 unsafe impl Sync for Cursor {}
+
+/// Where a channel begins.
+pub(super) struct First {
+    /// The number of its first position.
+    pub(super) start: u64,
+    /// Of a list, the block of that, and there its stamp.
+    pub(super) block: Cursor,
+    pub(super) stamp: Option<NonNull<AtomicU8>>,
+}
 
 /// Typed access to slots. Copying it copies pointers.
 pub(super) trait Store<'a, T: 'a>: Copy {

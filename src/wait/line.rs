@@ -7,14 +7,15 @@ use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 
 /// See the module. Claims compare the two.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     arrivals: AtomicU64,
     /// Never more than is true.
     settled: AtomicU64,
 }
 
 impl Line {
-    pub(super) fn new() -> Self {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
         Self { arrivals: AtomicU64::new(0), settled: AtomicU64::new(0) }
     }
 
@@ -28,7 +29,7 @@ impl Line {
     /// Ok: nobody waits. Whoever began to wait before the caller's last acquired step is seen; it
     /// may change at any time. `Err`: so many have arrived, of whom somebody may wait.
     #[inline(always)]
-    pub(super) fn is_empty_plainly(&self) -> Result<(), u64> {
+    pub(crate) fn is_empty_plainly(&self) -> Result<(), u64> {
         // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of
         // events, was counted. `settled` is never more than is true; if it is old, the slow look
         // decides.

@@ -172,6 +172,7 @@ mod want;
 pub(crate) use block_on::{block_on, block_on_until};
 pub(crate) use cell::Waiter;
 pub(crate) use census::{WaitSums, Waiting};
+pub(crate) use line::Line;
 pub(crate) use queue::{Key, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
 pub(crate) use source::Source;

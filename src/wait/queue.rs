@@ -49,8 +49,9 @@ pub(crate) enum Wait {
     Pending,
 }
 
-/// See the module.
+/// See the module. The line comes first: a channel in which nobody waits has nothing but that.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct WaitQueue {
     pub(super) line: Line,
     pub(super) row: Row,
@@ -109,9 +110,10 @@ impl WaitQueue {
         Walk::to(&self.line, &self.row, &self.oldest, end)
     }
 
+    /// Whether nobody waits, where so many have arrived.
     #[cold]
     #[inline(never)]
-    fn is_empty_slow(&self, arrivals: u64) -> bool {
+    pub(crate) fn is_empty_slow(&self, arrivals: u64) -> bool {
         !self.anybody_before(arrivals)
     }
 

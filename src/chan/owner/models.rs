@@ -20,7 +20,8 @@ pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner,
         receiver: ReceiverState::new(reader),
     };
     // SAFETY: memory for a ring, and nobody else's.
-    let (sender, receiver) = Shared::create(|ring| unsafe { Ring::init::<u32>(ring, shape, cold) });
+    let (sender, receiver) =
+        Shared::create(true, |ring, space| unsafe { Ring::init::<u32>(ring, shape, space, cold) });
     let memory = sender.owned().tracked.watch();
     (sender, receiver, memory)
 }
