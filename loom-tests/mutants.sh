@@ -34,7 +34,7 @@ mutants() {
     echo "$1|$2|$3|s/Ordering::$4/Ordering::$5/|$6: $4 -> $5|${7:-}"
   }
   ord P1-publish $S 'fn publish(' Release Relaxed 'stamp store in publish'
-  ord P1-look $S 'fn is_published(stamp' Acquire Relaxed 'stamp load in is_published'
+  ord P1-look $S 'fn is_published(&self' Acquire Relaxed 'stamp load in is_published'
   ord D1-tail-load $B 'fn tail(' Acquire Relaxed 'T load in tail'
   ord T-swap-acq $B 'fn swap_tail(' SeqCst Acquire 'T swap, all callers'
   ord T-swap-rel $B 'fn swap_tail(' SeqCst Release 'T swap, all callers'
@@ -150,15 +150,15 @@ bug-not-lent|$W|fn lend(|/self.lent.store/d|park does not mark the cell as lent
 bug-no-wake-claim|$T|fn wake_if<|s/if was_parked/if false/|a claim that ended the park does not wake
 bug-no-wake-release|$C|fn give_back(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
 bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
-bug-release-unserved|$C|fn release<|/self.senders.serve/d|a release does not serve the queue
+bug-release-unserved|$C|fn release<|/senders.serve/d|a release does not serve the queue
 bug-pop-unserved|$R|fn make_room(|s/if !(room == Room::Held .*/if false {/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
 bug-repoll|$R|parked: &mut bool,|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
-bug-empty-in-flight|$R|fn try_recv_slow(|s/if tail.pos() == self.reader.pos()/if true/|try_recv says Empty while a claim is in flight
+bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != self.reader.pos()/false/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|impl<T> Drop for Consumer<T>|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && unsafe { !self.chan.ring.try_abandon(&self.reader) }/while self.discard_next(panic) {} let _ = gone; let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn leave<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
-bug-close-waiters|$C|fn fail_senders(|s/self.senders.close(panic)/0/|close leaves senders asleep
+bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units
 bug-closed-grant|$T|fn poll_held(|s/self.closed(shared, self.want.need())/self.closed(shared, 0)/|a grant that close overtook keeps its units
 bug-last-sender|$N|fn drop_strong(|s/== 1/<= 2/|the channel closes one sender early
@@ -171,18 +171,19 @@ bug-list-stuck|$L|fn find(|s/if self.step(block, next)/if false \&\& self.step(b
 bug-list-passed|$L|fn leave_behind(|s/passed == 0 .. head/passed != 0 \&\& head/|the receiver ignores that a block is not passed
 bug-list-head|$L|fn leave_behind(|s/passed == 0 .. head.*/passed == 0 {/|the receiver ignores how far the claims were
 bug-list-at|$L|fn leave_behind(|s/if front == at.0/if front.is_null()/|the receiver gives its own block back
-bug-list-next|$L|fn reuse(|/old.next.store/d|a reused block keeps its next
-bug-list-mark|$L|fn reuse(|/old.passed.store/d|a reused block is still passed
-bug-list-start|$L|fn reuse(|s/^ *old.start.with_mut.*//;s/Ok(()) => return,/Ok(()) => return old.start.with_mut(\x7cp\x7c unsafe { *p = start }),/|a reused block is linked before it has its start
+bug-list-next|$L|fn reuse(|/(\*p).next.store/d|a reused block keeps its next
+bug-list-mark|$L|fn reuse(|/(\*p).passed.store/d|a reused block is still passed
+bug-list-start|$L|fn reuse(|s/^ *(\*p).start.with_mut.*//;s/Ok(()) => return,/Ok(()) => return unsafe { (*p).start.with_mut(\x7cp\x7c *p = start) },/|a reused block is linked before it has its start
 bug-list-loser|$L|fn next_or_new(|s/unsafe { Self::free(new) };/let _ = next;/;s/^ *next$/new/|who loses the race for a link goes on with its own block
 bug-list-leak|$L|fn next_or_new(|/unsafe { Self::free(new) };/d|who loses the race for a link leaks its block
-bug-list-stamps|$L|fn allocate(|s/AtomicU32::new(vacant)/AtomicU32::new(start.plus(i as u64).stamp())/|the slots of a new block look published
+bug-list-stamps|$L|fn vacant(|s/AtomicU8::new(0)/AtomicU8::new(1)/|the slots of a new block look published
+bug-list-reset|$L|fn reuse(|/stamps).write(vacant())/d|a reused block keeps its stamps
 bug-list-left|$L|fn find(|s/while pos.since(block.start()) >= MAX_LEN/while false \&\& pos.since(block.start()) >= MAX_LEN/|a producer that was left behind does not go back
 bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { self.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
-bug-list-prev|$L|fn reuse(|/old.prev.with_mut/d|a reused block keeps its link back
+bug-list-prev|$L|fn reuse(|/(\*p).prev.with_mut/d|a reused block keeps its link back
 bug-batch-stale|$X|fn take_capacity(|s/let next = if self.has_room(tail, n, .nobody_waits)? {/let allowed = self.has_room(tail, n, \&nobody_waits)?; if allowed { tail = self.tail(); } let next = if allowed {/|a newer word is taken for a permission
 bug-batch-wake|$T|fn try_send_many(|/self.wake_if/d|a batch that ended the park does not wake
-bug-list-seek|$L|fn go_on(|s/let next = block.next()?;/let Some(next) = block.next() else { return Some(block.slot(pos)) };/|the receiver takes a slot of the block before
+bug-list-seek|$L|fn go_on(|s/else { return false }/else { return true }/|the receiver takes a slot of the block before
 bug-list-drop|$B|fn free_list(|s/unsafe { free(self.producers.ends.take()) };/let _ = free;/|the list is not freed
 bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an upgrade from 0 succeeds
 W12-arrivals|$H|fn arrivals(|s/load_sc()/load(Ordering::Acquire)/|arrivals is loaded by no SeqCst step
@@ -238,7 +239,7 @@ M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released l
 M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
 bug-second-look|$A|fn register_generally(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$A|*|/^        source.set_waiting();/d;s/step("register: looked");/source.set_waiting();/|TX_WAITING is set after the look
-bug-uncall|$R|fn serve_line(|s/if !self.senders.is_empty_sc()/if false/|TX_WAITING is cleared without a second look
+bug-uncall|$R|fn serve_line(|s/if !self.queue().is_empty_sc()/if false/|TX_WAITING is cleared without a second look
 bug-uncleared|$R|fn serve_line(|s/if left > 0/if false/|TX_WAITING is never cleared
 bug-recall|$R|fn serve_line(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
 bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/self.0/|a pop that holds the room frees it as well
@@ -291,7 +292,7 @@ bug-first-need|$F|fn serve_first(|s/ .. cell.need() != 1//|one unit ends a wait 
 bug-first-unsettled|$F|fn serve_first(|/self.line.settle(/d|serve_first does not settle what it ends
 bug-first-early|$F|fn serve_first(|s/if cell.swap(waiting/if let Some(early) = unsafe { cell.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
 bug-first-updating|$F|fn serve_first(|s/if cell.state() != waiting/let now = cell.state(); let waiting = if now == waiting.to(Kind::Updating) { now } else { waiting }; if now != waiting/|serve_first takes Updating for Waiting
-bug-first-free|$R|fn make_room(|s/room == Room::Held \&\& self.senders/self.senders/|serve_first gives what the pop has freed
+bug-first-free|$R|fn make_room(|s/room == Room::Held \&\& unsafe/unsafe/|serve_first gives what the pop has freed
 bug-granted-waiting|$Q|fn take_granted(|s/if cell.state().kind() != Kind::Granted/let kind = cell.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
 bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Room::Free/|H is never moved over what was taken from an array
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
