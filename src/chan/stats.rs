@@ -288,6 +288,7 @@ mod tests {
     use std::rc::Rc;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
+    use std::time::Instant;
 
     use super::*;
     use crate::mpsc::{Builder, Receiver, Sender};
@@ -331,9 +332,19 @@ mod tests {
         waits.unwrap().counts()
     }
 
-    fn retired(name: &str) -> crate::Retired {
-        let all = crate::snapshot().retired.into_iter();
-        all.filter(|it| it.name == name).map(|it| it.sums).next().unwrap()
+    /// The sums of so many dead channels of a name. A channel dies when nobody looks at it any more:
+    /// another test may, by a snapshot of its own.
+    fn retired(name: &str, channels: u64) -> crate::Retired {
+        let begin = Instant::now();
+        loop {
+            let all = crate::snapshot().retired.into_iter();
+            let found = all.filter(|it| it.name == name).map(|it| it.sums).next();
+            if let Some(sums) = found.filter(|sums| sums.channels == channels) {
+                return sums;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(60), "{channels} named {name} never die");
+            thread::yield_now();
+        }
     }
 
     /// Seen to fail with: a bucket too far, on each side; no waits added as a channel ends.
@@ -358,7 +369,7 @@ mod tests {
             assert!(waits.is_some_and(is_sum), "{waits:?}");
         }
         drop((tx, rx));
-        let sums = retired("in buckets");
+        let sums = retired("in buckets", 1);
         for waits in [sums.send_wait_histogram, sums.recv_wait_histogram] {
             assert_eq!(counts(waits), expected);
             assert!(waits.is_some_and(is_sum), "{waits:?}");
@@ -367,7 +378,7 @@ mod tests {
         let (tx, mut rx) = channel("in buckets");
         wait_to_send(&tx, &mut rx, 5 * MS);
         drop((tx, rx));
-        let waits = retired("in buckets").send_wait_histogram;
+        let waits = retired("in buckets", 2).send_wait_histogram;
         assert_eq!(counts(waits), [2, 0, 2, 0, 0, 3, 0, 0, 0, 1]);
     }
 
@@ -509,7 +520,7 @@ mod tests {
         assert_eq!(counts(stats.send_wait_histogram), expected);
         assert_eq!(counts(stats.recv_wait_histogram), expected);
         drop((tx, rx));
-        let sums = retired(NAME);
+        let sums = retired(NAME, 1);
         assert_eq!(counts(sums.send_wait_histogram), expected);
         assert_eq!(counts(sums.recv_wait_histogram), expected);
     }

@@ -227,8 +227,10 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "isolation has no time of day")]
     fn unix_time_is_that_of_the_system() {
-        let off = Anchor::now().unix_ns(exact()) - time_of_day();
-        assert!(off.abs() < 1_000_000_000, "{off} ns off");
+        // A thread that is stopped between the two readings is off by that: not each time.
+        let off = || (Anchor::now().unix_ns(exact()) - time_of_day()).abs();
+        let least = (0..100).map(|_| off()).min().unwrap();
+        assert!(least < 1_000_000_000, "always {least} ns off");
     }
 
     const S: i64 = 1_000_000_000;

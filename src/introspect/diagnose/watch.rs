@@ -296,13 +296,23 @@ mod tests {
         }
     }
 
-    /// Waits until the latest look has so many findings.
-    fn published(watch: &Watch, findings: usize) {
-        let end = Instant::now() + Duration::from_secs(20);
-        while watch.latest().is_none_or(|latest| latest.findings.len() != findings) {
-            assert!(Instant::now() < end, "not published");
+    /// Nothing here takes that long unless it is wrong.
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn until(what: &str, so: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !so() {
+            assert!(begin.elapsed() < LONG, "never {what}");
             thread::yield_now();
         }
+    }
+
+    /// Waits until the latest look has so many findings. Its wake-up may still come: it has when
+    /// the next look is taken.
+    fn published(watch: &Watch, findings: usize) {
+        until("published", || {
+            watch.latest().is_some_and(|latest| latest.findings.len() == findings)
+        });
     }
 
     fn poll(watch: &mut Watch, waker: &Waker) -> Poll<Option<usize>> {
@@ -322,8 +332,8 @@ mod tests {
         assert_eq!(poll(&mut watch, &waker), Poll::Pending, "all is well, as before");
         show.send(vec![deadlock()]).unwrap();
         published(&watch, 1);
+        until("woken", || wakes.0.load(Ordering::SeqCst) == 1);
         assert_eq!(poll(&mut watch, &waker), Poll::Ready(Some(1)));
-        assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
         assert_eq!(poll(&mut watch, &waker), Poll::Pending);
         // The same, older and in other words.
         let mut older = deadlock();
@@ -419,11 +429,10 @@ mod tests {
                     }
                 }
                 Poll::Ready(None) => panic!("ended"),
-                Poll::Pending => thread::park_timeout(Duration::from_secs(20)),
+                Poll::Pending => thread::park_timeout(LONG),
             }
-            assert!(begin.elapsed() < Duration::from_secs(60), "not woken");
+            assert!(begin.elapsed() < LONG, "not woken");
         }
-        assert!(begin.elapsed() < Duration::from_secs(20), "not woken");
         drop(shows.join().unwrap());
     }
 
@@ -444,13 +453,13 @@ mod tests {
         show.send(vec![]).unwrap();
         published(&watch, 0);
         assert_eq!(poll(&mut watch, Waker::noop()), Poll::Ready(Some(0)), "it looks on");
+        // Taken when the wake-up for the one before is over; no news.
+        show.send(vec![]).unwrap();
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(wakes.clone());
         assert_eq!(poll(&mut watch, &waker), Poll::Pending);
         drop(show);
-        while wakes.0.load(Ordering::SeqCst) == 0 {
-            thread::yield_now();
-        }
+        until("woken", || wakes.0.load(Ordering::SeqCst) > 0);
         assert_eq!(poll(&mut watch, &waker), Poll::Ready(None));
         assert_eq!(poll(&mut watch, &waker), Poll::Ready(None), "for good");
         assert!(watch.latest().unwrap().findings.is_empty(), "what was seen last stays");
@@ -482,7 +491,7 @@ mod tests {
         thread::sleep(Duration::from_millis(50));
         drop(watch);
         assert_eq!(Arc::strong_count(&wakes), 1);
-        gone.recv_timeout(Duration::from_secs(20)).expect("the thread has not ended");
+        gone.recv_timeout(LONG).expect("the thread has not ended");
 
         struct Drops(Mutex<Option<Watch>>);
         impl Wake for Drops {
@@ -502,7 +511,7 @@ mod tests {
         let waker = Waker::from(drops.clone());
         assert_eq!(poll(drops.0.lock().as_mut().unwrap(), &waker), Poll::Pending);
         show.send(vec![deadlock()]).unwrap();
-        gone.recv_timeout(Duration::from_secs(20)).expect("the thread has not ended");
+        gone.recv_timeout(LONG).expect("the thread has not ended");
     }
 
     #[test]
