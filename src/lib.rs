@@ -98,6 +98,9 @@ mod telemetry;
 #[cfg(all(feature = "testing", not(parshall_loom)))]
 pub mod testing;
 mod unwind;
+#[cfg(all(test, feature = "introspect", not(parshall_loom_inside)))]
+#[path = "../tests/support/used.rs"]
+mod used;
 mod wait;
 pub mod wrappers;
 

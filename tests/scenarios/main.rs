@@ -28,6 +28,8 @@
 #[path = "../support/heap.rs"]
 #[allow(dead_code)] // nobody here counts allocations
 mod heap;
+#[path = "../support/used.rs"]
+mod used;
 
 mod deadlocks;
 mod lost;

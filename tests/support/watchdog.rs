@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long nothing may move.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Aborts the process with the wait-for state if [`Watchdog::moved`] is not called for
 /// [`PATIENCE`].

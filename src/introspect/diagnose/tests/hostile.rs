@@ -1,11 +1,10 @@
 //! Snapshots that no program is in, as a text from elsewhere may claim: nothing panics, and nothing
 //! takes long.
 
-use std::time::Instant;
-
 use super::build::{Program, SECOND};
 use crate::introspect::{Diagnoser, Diagnosis, FindingKind, Settings};
 use crate::task::TaskState;
+use crate::used::used;
 use crate::{Call, Snapshot};
 
 /// Looks at each of them, 5 s apart, and says all that there is to say.
@@ -109,10 +108,10 @@ fn one_task_in_all_channels_takes_no_longer() {
     let (first, mut second) = (p.snapshot(), p.snapshot());
     second.taken_at_ns += SECOND;
     let mut diagnoser = Diagnoser::new(Settings::default());
-    let begun = Instant::now();
+    let begun = used();
     diagnoser.look(&first).unwrap();
     let found = diagnoser.look(&second).unwrap();
-    let took = begun.elapsed();
+    let took = used() - begun;
     let left: u64 = found.left_out.iter().map(|left| left.findings).sum();
     assert_eq!(found.findings.len() as u64 + left, CHANNELS as u64);
     assert_eq!(found.findings[0].kind, FindingKind::HeldPermits);
@@ -159,9 +158,9 @@ fn one_name_in_very_many_channels_is_said_a_few_times() {
         p.channels[c].last_receiver = None;
         p.sends(one, c);
     }
-    let begun = Instant::now();
+    let begun = used();
     let found = p.diagnose();
-    let took = begun.elapsed();
+    let took = used() - begun;
     let left: u64 = found.left_out.iter().map(|left| left.findings).sum();
     assert_eq!(found.findings.len() as u64 + left, CHANNELS);
     assert!(found.to_string().contains("  and 100,000 more: 100,000 stalled\n"), "{found}");
