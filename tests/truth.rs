@@ -14,7 +14,7 @@ use parshall::{mpsc, snapshot, task};
 
 const MS: Duration = Duration::from_millis(1);
 
-/// The coarse clock's ticks, and time between a step and its note here.
+/// The coarse clock's ticks.
 const SLACK_NS: i64 = 20_000_000;
 
 fn now_ns() -> i64 {
@@ -29,6 +29,25 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.stuck_after = 300 * MS;
     settings
+}
+
+/// When something was done last. It is noted by who does it, with a time from before, when it is
+/// done: a thread may be stopped between the two for long. And it is read before the looks.
+#[derive(Clone)]
+struct Last(Arc<AtomicI64>);
+
+impl Last {
+    fn never() -> Self {
+        Self(Arc::new(AtomicI64::new(i64::MAX)))
+    }
+
+    fn at(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn note(&self, since: i64) {
+        self.0.store(since, Ordering::SeqCst);
+    }
 }
 
 /// Two looks, so far apart, by one that has seen nothing.
@@ -51,7 +70,7 @@ fn about<'a>(diagnosis: &'a Diagnosis, name: &str) -> Vec<&'a Finding> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_line_is_no_proof_that_nobody_receives() {
     let (tx, mut rx) = channel("long line", 1);
-    let last = Arc::new(AtomicI64::new(i64::MAX));
+    let last = Last::never();
     for n in 0..40 {
         let tx = tx.clone();
         task::spawn(async move { tx.send(n).await });
@@ -59,16 +78,21 @@ async fn a_long_line_is_no_proof_that_nobody_receives() {
     let noted = last.clone();
     let receiver = std::thread::spawn(move || {
         for _ in 0..20 {
-            rx.try_recv().unwrap();
-            noted.store(now_ns(), Ordering::SeqCst);
+            let mut since = now_ns();
+            // Who was let in may not have come to send yet.
+            while rx.try_recv().is_err() {
+                std::thread::sleep(MS);
+                since = now_ns();
+            }
+            noted.note(since);
             std::thread::sleep(120 * MS);
         }
     });
     std::thread::sleep(600 * MS);
     for _ in 0..40 {
+        let last = last.at();
         let diagnosis = two_looks(20 * MS);
         for found in about(&diagnosis, "long line") {
-            let last = last.load(Ordering::SeqCst);
             assert!(
                 found.since_ns + SLACK_NS >= last || found.kind != FindingKind::Stalled,
                 "{found:?}"
@@ -85,7 +109,7 @@ async fn a_long_line_is_no_proof_that_nobody_receives() {
 async fn who_received_in_a_long_poll_has_not_slept_since_it_was_woken() {
     let (tx, mut rx) = channel("long poll", 8);
     let (wake, woken) = tokio::sync::oneshot::channel();
-    let last = Arc::new(AtomicI64::new(i64::MAX));
+    let last = Last::never();
     let noted = last.clone();
     task::spawn(async move {
         woken.await.unwrap();
@@ -94,8 +118,9 @@ async fn who_received_in_a_long_poll_has_not_slept_since_it_was_woken() {
             let _ = rx.recv().await;
         }
         // Somebody still waits, so it is known who receives.
+        let since = now_ns();
         let _ = rx.try_recv();
-        noted.store(now_ns(), Ordering::SeqCst);
+        noted.note(since);
         tokio::time::sleep(2000 * MS).await;
         drop(rx);
     });
@@ -107,12 +132,12 @@ async fn who_received_in_a_long_poll_has_not_slept_since_it_was_woken() {
         task::spawn(async move { tx.send(7).await });
     }
     wake.send(()).unwrap();
-    while last.load(Ordering::SeqCst) == i64::MAX {
+    while last.at() == i64::MAX {
         tokio::time::sleep(MS).await;
     }
+    let last = last.at();
     let diagnosis = two_looks(20 * MS);
     for found in about(&diagnosis, "long poll") {
-        let last = last.load(Ordering::SeqCst);
         assert!(
             found.since_ns + SLACK_NS >= last || found.kind != FindingKind::Stalled,
             "{found:?}"
@@ -214,23 +239,24 @@ async fn a_wake_up_that_is_on_its_way_is_not_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn permits_that_come_and_go_are_not_held() {
     let (tx, mut rx) = channel("come and go", 1);
-    let last = Arc::new(AtomicI64::new(i64::MAX));
+    let last = Last::never();
     for n in 0..20 {
         let (tx, last) = (tx.clone(), last.clone());
         task::spawn(async move {
             let permit = tx.reserve().await.unwrap();
             tokio::time::sleep(100 * MS).await;
-            last.store(now_ns(), Ordering::SeqCst);
+            let since = now_ns();
             permit.send(n);
+            last.note(since);
         });
     }
     drop(tx);
     let receiver = tokio::spawn(async move { while rx.recv().await.is_some() {} });
     tokio::time::sleep(500 * MS).await;
     while !receiver.is_finished() {
+        let last = last.at();
         let diagnosis = two_looks(20 * MS);
         for found in about(&diagnosis, "come and go") {
-            let last = last.load(Ordering::SeqCst);
             assert!(
                 found.since_ns + SLACK_NS >= last || found.kind != FindingKind::HeldPermits,
                 "{found:?}"
