@@ -13,18 +13,21 @@ mod hang_select;
 #[test]
 #[ignore = "hangs; run by another"]
 fn cycle() {
+    println!(); // the harness has begun a line, if it runs one test at a time
     hang_cycle::main();
 }
 
 #[test]
 #[ignore = "hangs; run by another"]
 fn outside() {
+    println!();
     hang_outside::main();
 }
 
 #[test]
 #[ignore = "hangs; run by another"]
 fn select() {
+    println!();
     hang_select::main();
 }
 
