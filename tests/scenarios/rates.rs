@@ -58,7 +58,8 @@ fn a_slow_peer_behind_an_unbounded_mixer() {
         let Evidence::Turned { per_second, .. } = &found.finding.evidence else {
             panic!("{:?}", found.finding.evidence);
         };
-        assert!((1.0..60.0).contains(per_second), "{per_second}");
+        // One every 20 ms, if what is counted and the time of that are of one moment.
+        assert!((1.0..500.0).contains(per_second), "{per_second}");
         seen.says_of(Stalled, "peer-1").verdict(Stuck).blames("peer-1", Some("peer-1"));
     });
 }
@@ -70,7 +71,7 @@ fn a_burst_that_is_caught_up_with() {
         let (tx, mut rx) = Builder::new().name("events").build_unbounded();
         stage.spawn("source", async move {
             let mut ticks = interval(Duration::from_millis(5));
-            for _ in 0..200 {
+            for _ in 0..600 {
                 ticks.tick().await;
                 (0..10).for_each(|n| tx.send(n).unwrap());
             }

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parshall::introspect::Evidence;
@@ -11,7 +12,7 @@ use parshall::mpsc::{Builder, OwnedPermit};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::seen::{Seen, has_said, says};
+use crate::seen::{Now, Seen, has_said, says};
 use crate::stage::{Stage, bounded, play, until};
 
 /// omicron#9272. The room is granted to a send that its task does not poll, since it waits behind
@@ -138,9 +139,12 @@ fn a_receiver_that_keeps_a_sender() {
     });
 }
 
-/// As above, untraced: it made the channel, and the senders that it gave away have gone.
+/// As above, untraced: it made the channel, and the senders that it gave away have gone. That they
+/// go must be seen, so the feeder lives until it was looked at twice.
 #[test]
 fn a_receiver_that_keeps_the_sender_it_made() {
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    static WITHOUT: AtomicUsize = AtomicUsize::new(0);
     play(async |stage: Stage| {
         let there = stage.clone();
         stage.spawn("worker", async move {
@@ -148,14 +152,21 @@ fn a_receiver_that_keeps_the_sender_it_made() {
             let feed = tx.clone();
             there.spawn("feeder", async move {
                 feed.send(1).await.unwrap();
-                sleep(Duration::from_millis(300)).await;
+                while LOOKS.load(Ordering::Relaxed) < 2 {
+                    sleep(Duration::from_millis(1)).await;
+                }
             });
             while rx.recv().await.is_some() {}
             drop(tx);
         });
     })
     .at_rest(|now| now.received("jobs") == 1 && now.receives("jobs"))
-    .looks_until(|said| says(said, &[SenderKept]) || said.len() == 8)
+    .looks_until(|said| {
+        LOOKS.store(said.len(), Ordering::Relaxed);
+        let alone = Now::look().senders("jobs") == 1;
+        let without = WITHOUT.fetch_add(alone.into(), Ordering::Relaxed);
+        says(said, &[SenderKept]) || without == 6
+    })
     .judge(|seen| {
         if seen.roots() {
             let found = seen.says(SenderKept).verdict(Conditional).channels(&["jobs"]);

@@ -20,6 +20,18 @@ impl Now {
         self.0.channels.iter().find(|channel| channel.stats.name == name)
     }
 
+    /// Whether no message was sent or received since then, in the channels that live.
+    pub(crate) fn stands_as(&self, then: &Self) -> bool {
+        let total = |now: &ChannelSnapshot| {
+            (now.stats.channel_id, now.stats.sent_total, now.stats.recv_total)
+        };
+        let was = |now: &ChannelSnapshot| {
+            let mut channels = then.0.channels.iter();
+            channels.find(|then| then.stats.channel_id == now.stats.channel_id)
+        };
+        self.0.channels.iter().all(|now| was(now).is_none_or(|was| total(was) == total(now)))
+    }
+
     /// How many sends wait there and were not granted room.
     pub(crate) fn sends(&self, name: &str) -> u64 {
         self.channel(name).map_or(0, |channel| channel.stats.send_waiters)

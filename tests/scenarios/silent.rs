@@ -7,7 +7,8 @@
 use std::future::Future;
 use std::net;
 use std::pin::pin;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -21,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::seen::{Now, Seen};
-use crate::stage::{On, Stage, bounded, play, thread, until};
+use crate::stage::{On, STUCK_AFTER, Stage, bounded, play, thread, until};
 
 /// Two mailboxes of two, whose owners do `send` to each other three times, for the first message.
 /// That would be a deadlock if `send` were `Sender::send`.
@@ -271,7 +272,7 @@ fn blocking_recv_timeout() {
             drop(tx);
             assert_eq!(rx.blocking_recv_timeout(later), Err(RecvTimeoutError::Timeout));
             again.try_send(1).unwrap();
-            let soon = std::time::Instant::now() + Duration::from_millis(1);
+            let soon = Instant::now() + Duration::from_millis(1);
             assert_eq!(rx.blocking_recv_deadline(soon), Ok(1));
         });
     })
@@ -421,22 +422,41 @@ fn a_consumer_that_works_in_batches() {
     .judge(is_no_deadlock);
 }
 
-/// One every 20 ms: nobody is stuck.
+/// When the loader of [`what_is_merely_slow`] received last, and whether it was ever stuck.
+static LOADED: Mutex<(Option<Instant>, bool)> = Mutex::new((None, false));
+
+/// How long nobody has received, at most; the clocks are coarse.
+fn held_up(last: Option<Instant>) -> Duration {
+    last.map_or(Duration::ZERO, |last| last.elapsed() + Duration::from_millis(20))
+}
+
+/// One every 20 ms: nobody is stuck, unless the machine makes it so.
 #[test]
 fn what_is_merely_slow() {
     play(async |stage: Stage| {
+        let stuck_after = stage.stuck_after();
         let (tx, mut rx) = bounded("rows", 2);
         for n in 0..3 {
             let tx = tx.clone();
             stage.spawn(format!("source {n}"), async move { while tx.send(n).await.is_ok() {} });
         }
         stage.spawn("loader", async move {
+            let mut before = Instant::now();
             while rx.recv().await.is_some() {
+                {
+                    let mut loaded = LOADED.lock().unwrap();
+                    let was_stuck = loaded.1 || held_up(loaded.0) > stuck_after;
+                    *loaded = (Some(before), was_stuck);
+                }
                 sleep(Duration::from_millis(20)).await;
+                before = Instant::now();
             }
         });
     })
-    .at_rest(|now| now.received("rows") > 2)
+    .at_rest(|now| {
+        let (last, was_stuck) = *LOADED.lock().unwrap();
+        now.received("rows") > 2 && !was_stuck && held_up(last) < STUCK_AFTER
+    })
     .looks(6)
     .judge(|seen| {
         is_no_deadlock(seen);

@@ -54,16 +54,17 @@ const ATTEMPTS: u32 = 5;
 /// So many children of one test run at once.
 const AT_ONCE: usize = 3;
 
-/// How long a program may take to come to rest, or to its end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a program may take to come to rest, or to its end: far longer than what one of them
+/// sleeps in all, in the last attempt.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long a child may take, whatever hangs in it.
-const LIFE: Duration = Duration::from_secs(120);
+const LIFE: Duration = Duration::from_secs(600);
 
 /// So often a program is looked at until it says what is awaited.
 const MOST_LOOKS: usize = 150;
 
-/// From when on a channel is called stuck here.
+/// From when on a channel is called stuck here, in the first attempt.
 pub(crate) const STUCK_AFTER: Duration = Duration::from_millis(200);
 
 /// What a program starts its tasks with.
@@ -99,7 +100,17 @@ impl Stage {
 
     /// A time that is over some time after the last look.
     pub(crate) fn later(&self) -> Duration {
-        Duration::from_secs(1) * 2_u32.pow(self.attempt)
+        Duration::from_secs(1) * self.pace()
+    }
+
+    /// From when on a channel is called stuck.
+    pub(crate) fn stuck_after(&self) -> Duration {
+        STUCK_AFTER * self.pace()
+    }
+
+    /// All times of an attempt are twice as long as those of the one before.
+    fn pace(&self) -> u32 {
+        2_u32.pow(self.attempt)
     }
 }
 
@@ -129,6 +140,7 @@ pub(crate) struct Play<P> {
     looks: usize,
     apart: Duration,
     until: fn(&[Diagnosis]) -> bool,
+    stands: bool,
     ends: bool,
 }
 
@@ -140,7 +152,8 @@ where
 {
     let apart = STUCK_AFTER + Duration::from_millis(50);
     let on = &[On::CurrentThread, On::MultiThread];
-    Play { program, on, at_rest: |_| true, looks: 2, apart, until: |_| false, ends: false }
+    let (at_rest, until): (fn(&_) -> _, fn(&_) -> _) = (|_| true, |_| false);
+    Play { program, on, at_rest, looks: 2, apart, until, stands: true, ends: false }
 }
 
 impl<P, F> Play<P>
@@ -153,14 +166,16 @@ where
         Self { on, ..self }
     }
 
-    /// It is looked at from then on that this is so. It must be so behind the last look as well.
+    /// It is looked at from then on that this is so. It must be so behind the last look as well;
+    /// else the program got on too early, and is played again.
     pub(crate) fn at_rest(self, at_rest: fn(&Now) -> bool) -> Self {
         Self { at_rest, ..self }
     }
 
-    /// It is looked at so often, every 100 ms. Without this: twice, and stuck between.
+    /// It is looked at so often, every 100 ms. Without this: twice, and stuck between, so that no
+    /// message may move from the first look on.
     pub(crate) fn looks(self, looks: usize) -> Self {
-        Self { looks, apart: Duration::from_millis(100), ..self }
+        Self { looks, apart: Duration::from_millis(100), stands: false, ..self }
     }
 
     /// It is looked at, every 100 ms, until what was said at all looks is enough.
@@ -217,7 +232,8 @@ where
         let runtime = builder.worker_threads(2).enable_all().build().unwrap();
         let (handle, started) = (runtime.handle().clone(), Arc::default());
         let stage = Stage { tasks, on, attempt, handle, started };
-        let Self { program, at_rest, looks, apart, until, ends, .. } = self;
+        let Self { program, at_rest, looks, apart, until, stands, ends, .. } = self;
+        let (apart, stuck_after) = (apart * stage.pace(), stage.stuck_after());
         let inside = stage.clone();
         thread("program", move || {
             runtime.block_on(async {
@@ -228,7 +244,7 @@ where
         wait("come to rest", || at_rest(&Now::look()));
 
         let mut settings = Settings::default();
-        settings.stuck_after = STUCK_AFTER;
+        settings.stuck_after = stuck_after;
         settings.trend_after = 3 * apart;
         let mut diagnoser = Diagnoser::new(settings);
         let (mut saw, mut said) = (Vec::new(), Vec::new());
@@ -243,7 +259,8 @@ where
                 break;
             }
         }
-        if !at_rest(&Now::look()) {
+        let last = Now::look();
+        if !at_rest(&last) || stands && !(at_rest(&saw[0]) && last.stands_as(&saw[0])) {
             exit(TOO_LATE);
         }
         let seen = Seen { tasks, on, saw, said };
