@@ -62,7 +62,7 @@ fn sampled(what: &str, f: impl FnOnce() + Send + 'static) {
         f();
         drop(done);
     });
-    if ended.recv_timeout(Duration::from_secs(60))
+    if ended.recv_timeout(Duration::from_secs(300))
         == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
     {
         eprintln!("{what}: something is allocated or freed under a lock");

@@ -74,7 +74,7 @@ fn looking(f: impl FnOnce() + Send + 'static) -> [usize; 3] {
         let _ = done.send(());
         LOOKS.get()
     });
-    if ended.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+    if ended.recv_timeout(Duration::from_secs(300)) == Err(RecvTimeoutError::Timeout) {
         eprintln!("a snapshot in the allocator hangs");
         std::process::abort();
     }

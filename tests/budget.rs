@@ -147,7 +147,7 @@ fn blocking_calls_need_no_budget() {
         assert!(rx.poll_recv(&mut Context::from_waker(&waker)).is_pending());
         tx.blocking_send(1).unwrap();
     });
-    assert_eq!(received.recv_timeout(Duration::from_secs(10)), Ok(Some(1)));
+    assert_eq!(received.recv_timeout(Duration::from_secs(60)), Ok(Some(1)));
 }
 
 /// The waker of the poll sends, and spends what is left of the budget, after the receive has looked
