@@ -85,7 +85,7 @@ fn second() {
     let Some(path) = env::var_os(SECOND) else { return };
     let path = PathBuf::from(path);
     let new = || {
-        SqliteRecorder::new(&path).retention(Retention::ALL).busy_timeout(Duration::from_secs(20))
+        SqliteRecorder::new(&path).retention(Retention::ALL).busy_timeout(Duration::from_secs(120))
     };
     let mut recorder = new();
     let mut db = None;
@@ -304,7 +304,7 @@ fn files_moved_while_recorders_record_hold_all_together() {
                 scope.spawn(|| {
                     let mut recorder = SqliteRecorder::new(&path)
                         .retention(Retention::ALL)
-                        .busy_timeout(Duration::from_secs(20));
+                        .busy_timeout(Duration::from_secs(120));
                     for _ in 0..rounds * 5 {
                         record(&mut recorder);
                     }

@@ -18,7 +18,7 @@ fn fork(child: impl FnOnce()) {
     assert!(pid >= 0, "{}", io::Error::last_os_error());
     if pid == 0 {
         // SAFETY: no handler; the signal ends a child that hangs.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(120) };
         let fine = catch_unwind(AssertUnwindSafe(child)).is_ok();
         // SAFETY: ends the child at once, without what the parent has registered for its own end.
         unsafe { libc::_exit(i32::from(!fine)) };
@@ -70,7 +70,9 @@ fn a_child_leaves_what_its_parent_records_alone() {
 
     // A sampler.
     let start = || {
-        Sampler::every(Duration::from_millis(1)).record(SqliteRecorder::new(&path)).start().unwrap()
+        // They record into one file, each in turn: an error would be counted.
+        let recorder = SqliteRecorder::new(&path).busy_timeout(Duration::from_secs(60));
+        Sampler::every(Duration::from_millis(1)).record(recorder).start().unwrap()
     };
     let mut samplers = vec![start(), start(), start()];
     while samplers.iter().any(|sampler| sampler.status().recorded < 3) {

@@ -66,7 +66,7 @@ fn it_answers_when_every_worker_is_blocked() {
     for path in ["/v1/hello", "/v1/snapshot", "/v1/diagnosis", "/v1/report"] {
         assert_eq!(get(socket(&gauge), path).status, 200);
     }
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < support::LIMIT);
     assert!(!stuck.is_finished(), "a worker is free");
     drop(release);
 }
@@ -173,7 +173,7 @@ fn who_asks_as_the_gauge_stops_is_told_so() {
     let folder = folder();
     // A scrape of them takes a while.
     let _channels: Vec<_> = (0..50_000).map(|_| parshall::mpsc::channel::<u8>(1)).collect();
-    // On a busy machine the gauge may be gone before it has read the request.
+    // On a busy machine the gauge may be gone before it has read the request, and late.
     let told = (0..10).any(|_| {
         let gauge = builder(&folder).start();
         let (mut asked, idle) = (connect(socket(&gauge)), connect(socket(&gauge)));
@@ -181,12 +181,13 @@ fn who_asks_as_the_gauge_stops_is_told_so() {
         thread::sleep(Duration::from_millis(30));
         let begun = Instant::now();
         drop(gauge);
-        assert!(begun.elapsed() < Duration::from_secs(5), "one who asks nothing held it up");
+        // One who asks nothing is waited for for so long, if at all.
+        let at_once = begun.elapsed() < Duration::from_secs(5);
         let mut answer = String::new();
         let _ = asked.read_to_string(&mut answer);
         drop(idle);
         let words = "\r\n\r\nthis program's gauge stops: ";
-        answer.starts_with("HTTP/1.1 503 ") && answer.contains(words)
+        at_once && answer.starts_with("HTTP/1.1 503 ") && answer.contains(words)
     });
     assert!(told);
 }
@@ -202,6 +203,11 @@ fn one_who_hangs_holds_up_nobody() {
     let gauge = builder(&folder).start();
     let socket = socket(&gauge);
     let mut hang = Vec::new();
+    // Who hangs may do so for 5 s. The machine may be as slow for those who do not.
+    let alone = Instant::now();
+    assert_eq!(get(socket, "/v1/snapshot").status, 200);
+    let soon = Duration::from_secs(4).max(60 * alone.elapsed());
+    let begun = Instant::now();
     for head in ["", "GET /v1", "GET /v1/snapshot HTTP/1.1\r\n\r\n"] {
         for _ in 0..20 {
             let mut stream = connect(socket);
@@ -210,16 +216,17 @@ fn one_who_hangs_holds_up_nobody() {
             hang.push(stream);
         }
     }
+    // The first was cut for those after it, though it did nothing wrong yet.
+    assert!(matches!(hang[0].read(&mut [0; 1]), Ok(0) | Err(_)));
+    assert!(begun.elapsed() < soon, "it was cut for its own time");
     for path in ["/v1/hello", "/v1/snapshot"] {
         let begun = Instant::now();
         assert_eq!(get(socket, path).status, 200);
-        assert!(begun.elapsed() < Duration::from_secs(4), "{path}");
+        assert!(begun.elapsed() < soon, "{path}");
     }
-    // The first was cut for those after it, though it did nothing wrong yet.
-    assert!(matches!(hang[0].read(&mut [0; 1]), Ok(0) | Err(_)));
     let begun = Instant::now();
     drop(gauge);
-    assert!(begun.elapsed() < Duration::from_secs(4), "those who hang held up the end");
+    assert!(begun.elapsed() < soon, "those who hang held up the end");
 }
 
 /// Seen to fail with: the mode left to the umask, and each check left out.

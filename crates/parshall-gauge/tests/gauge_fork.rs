@@ -20,7 +20,7 @@ fn fork(child: impl FnOnce()) {
     assert!(pid >= 0, "{}", io::Error::last_os_error());
     if pid == 0 {
         // SAFETY: no handler; the signal ends a child that hangs.
-        unsafe { libc::alarm(20) };
+        unsafe { libc::alarm(120) };
         let fine = catch_unwind(AssertUnwindSafe(child)).is_ok();
         // SAFETY: ends the child at once, without what the parent has registered for its own end.
         unsafe { libc::_exit(i32::from(!fine)) };
