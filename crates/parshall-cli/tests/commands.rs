@@ -147,8 +147,9 @@ fn who_does_not_answer_as_it_should_is_told_and_not_waited_for() {
         Fake::well("bad", 1).with("/v1/hello", answer).listen(&sockets, "bad");
         Fake::well("good", 2).listen(&sockets, "good");
         let begun = Instant::now();
-        let (code, out, err) = parshall(runtime.path(), &["--timeout", "0.5"]);
-        assert!(begun.elapsed() < Duration::from_secs(10), "{message}");
+        // Who is good must answer in that time.
+        let (code, out, err) = parshall(runtime.path(), &["--timeout", "5"]);
+        assert!(begun.elapsed() < Duration::from_secs(40), "{message}");
         assert_eq!(code, 3, "{err}");
         assert!(err.contains(message) && err.contains("bad.sock"), "{message}: {err}");
         assert!(out.contains("good"), "{out}");

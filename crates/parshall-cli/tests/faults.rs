@@ -5,11 +5,14 @@
 mod fake;
 
 use std::fs::{self, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fake::{Answer, Fake};
@@ -37,7 +40,14 @@ fn command(runtime: &Path, arguments: &[&str]) -> Command {
 
 /// Exit code, stdout, stderr. None of it can steer a terminal.
 fn seen(mut command: Command) -> (i32, String, String) {
-    let output = command.output().unwrap();
+    let output = loop {
+        match command.output() {
+            // It is a copy that was just made, and a child that another test has started, but which
+            // does not execute its program yet, has that open as well.
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
+            output => break output.unwrap(),
+        }
+    };
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (out, err) = (text(output.stdout), text(output.stderr));
     assert!(!err.contains("panicked"), "{err}");
@@ -51,6 +61,19 @@ fn seen(mut command: Command) -> (i32, String, String) {
 
 fn parshall(runtime: &Path, arguments: &[&str]) -> (i32, String, String) {
     seen(command(runtime, arguments))
+}
+
+/// Some hang, and some answer, for which a busy machine may take longer than they are given: what
+/// is asked with a timeout of so many seconds may fail then, and is asked again with a longer one.
+/// With the last it must not fail, nor take eight times as long.
+fn in_time(seconds: u32, ask: impl Fn(&str) -> Duration) {
+    for seconds in [seconds, 5 * seconds, 25 * seconds] {
+        let asked = catch_unwind(AssertUnwindSafe(|| ask(&seconds.to_string())));
+        if asked.as_ref().is_ok_and(|took| *took < Duration::from_secs(8) * seconds) {
+            return;
+        }
+    }
+    panic!("the last one failed too, or took too long");
 }
 
 /// Seen to fail with: a word that is not known taken for a stranger.
@@ -184,16 +207,19 @@ fn a_peer_that_answers_anything_is_told_and_ends_nothing() {
         fake.listen(&sockets, &format!("bad-{n:02}"));
     }
     Fake::well("good", 2).listen(&sockets, "good");
-    let begun = Instant::now();
-    let (code, out, err) = parshall(runtime.path(), &["--timeout", "2", "--all"]);
-    assert!(begun.elapsed() < Duration::from_secs(20));
-    assert!(code == 3 && out.contains("good"), "{out}{err}");
-    for (n, (what, _, message)) in cases.iter().enumerate() {
-        let line = err.lines().find(|line| line.contains(&format!("bad-{n:02}.sock")));
-        let line = line.unwrap_or_else(|| panic!("{what} is not told: {err}"));
-        assert!(line.contains(message) && line.len() < 500, "{what}: {line}");
-    }
-    assert_eq!(err.lines().count(), cases.len(), "{err}");
+    in_time(2, |seconds| {
+        let begun = Instant::now();
+        let (code, out, err) = parshall(runtime.path(), &["--timeout", seconds, "--all"]);
+        let took = begun.elapsed();
+        assert!(code == 3 && out.contains("good"), "{out}{err}");
+        for (n, (what, _, message)) in cases.iter().enumerate() {
+            let line = err.lines().find(|line| line.contains(&format!("bad-{n:02}.sock")));
+            let line = line.unwrap_or_else(|| panic!("{what} is not told: {err}"));
+            assert!(line.contains(message) && line.len() < 500, "{what}: {line}");
+        }
+        assert_eq!(err.lines().count(), cases.len(), "{err}");
+        took
+    });
 }
 
 /// It ends between what it says first and what it is asked next, or within that.
@@ -272,13 +298,16 @@ fn three_hundred_programs_that_hang_take_one_timeout() {
         .map(|n| UnixListener::bind(sockets.join(format!("hangs-{n}.sock"))).unwrap())
         .collect();
     Fake::well("good", 2).listen(&sockets, "good");
-    let begun = Instant::now();
-    let (code, out, err) = parshall(runtime.path(), &["--timeout", "1"]);
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
-    assert!(code == 3 && out.contains("good"), "{out}");
-    // What cannot be asked does not fill the screen either.
-    assert!(err.lines().count() <= 10, "{err}");
-    assert!(err.contains("no answer in time") && err.contains("and 292 more"), "{err}");
+    in_time(1, |seconds| {
+        let begun = Instant::now();
+        let (code, out, err) = parshall(runtime.path(), &["--timeout", seconds]);
+        let took = begun.elapsed();
+        assert!(code == 3 && out.contains("good"), "{out}");
+        // What cannot be asked does not fill the screen either.
+        assert!(err.lines().count() <= 10, "{err}");
+        assert!(err.contains("no answer in time") && err.contains("and 292 more"), "{err}");
+        took
+    });
     drop(listeners);
 }
 
@@ -290,7 +319,11 @@ fn few_files_may_be_open() {
         Fake::well(&format!("api-{n:03}"), n).listen(&sockets, &format!("api-{n}"));
     }
     let mut shell = Command::new("sh");
-    shell.args(["-c", "ulimit -n 32; exec \"$0\" --all", env!("CARGO_BIN_EXE_parshall")]);
+    shell.args([
+        "-c",
+        "ulimit -n 32; exec \"$0\" --all --timeout 60",
+        env!("CARGO_BIN_EXE_parshall"),
+    ]);
     shell.env("XDG_RUNTIME_DIR", runtime.path()).stdin(Stdio::null());
     let (code, out, err) = seen(shell);
     assert_eq!((code, &*err, out.lines().count()), (0, "", 101));
@@ -342,11 +375,14 @@ fn ten_thousand_strange_entries_hide_nobody() {
     drop(UnixListener::bind(sockets.join(format!("{odd}.sock"))).unwrap());
     let hangs = UnixListener::bind(sockets.join(format!("hangs{odd}.sock"))).unwrap();
     Fake::well("lives", 1).listen(&sockets, "zzz");
-    let begun = Instant::now();
-    let (code, out, err) = parshall(runtime.path(), &["--timeout", "1"]);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert!(code == 3 && out.contains("lives"), "{out}{err}");
-    assert!(err.contains("hangs\\u{1b}[2J") && err.contains("no answer in time"), "{err}");
+    in_time(1, |seconds| {
+        let begun = Instant::now();
+        let (code, out, err) = parshall(runtime.path(), &["--timeout", seconds]);
+        let took = begun.elapsed();
+        assert!(code == 3 && out.contains("lives"), "{out}{err}");
+        assert!(err.contains("hangs\\u{1b}[2J") && err.contains("no answer in time"), "{err}");
+        took
+    });
     drop(hangs);
 }
 

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 use fake::Fake;
 
+/// How long anything may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
 const ENTERS: &str = "\u{1b}[?1049h";
 const LEAVES: &str = "\u{1b}[?1049l";
 
@@ -59,9 +62,9 @@ impl Screen {
         Some(Self { child, written, text: String::new() })
     }
 
-    /// Reads until this was written, for 20 s at most.
+    /// Reads until this was written.
     fn expect(&mut self, what: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + LIMIT;
         while !self.text.contains(what) {
             let left = end.saturating_duration_since(Instant::now());
             match self.written.recv_timeout(left) {
@@ -79,7 +82,7 @@ impl Screen {
     fn end(mut self) -> (Option<i32>, bool) {
         self.expect(LEAVES);
         let code = self.child.wait().unwrap().code();
-        while let Ok(bytes) = self.written.recv_timeout(Duration::from_secs(20)) {
+        while let Ok(bytes) = self.written.recv_timeout(LIMIT) {
             self.text.push_str(&String::from_utf8_lossy(&bytes));
         }
         (code, self.text.rfind(LEAVES) > self.text.rfind(ENTERS))
@@ -128,7 +131,7 @@ fn it_ends_with_its_terminal() {
     assert!(runs());
     screen.child.kill().unwrap();
     screen.child.wait().unwrap();
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + LIMIT;
     while runs() {
         if Instant::now() > end {
             Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap();

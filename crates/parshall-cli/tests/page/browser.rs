@@ -116,7 +116,7 @@ impl Browser {
 
     /// Waits until this is true.
     pub(crate) fn expect(&self, expression: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(120);
         let attempt =
             format!("try {{ return Boolean({expression}) }} catch (e) {{ return false; }}");
         while self.script(&attempt) != json!(true) {

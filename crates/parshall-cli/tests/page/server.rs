@@ -1,11 +1,15 @@
 //! `parshall serve`, and what it answers.
 
+use std::io::ErrorKind::{TimedOut, WouldBlock};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// How long anything may take.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) fn command(runtime: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_parshall"));
@@ -53,7 +57,7 @@ impl Server {
 
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream
     }
 
@@ -63,19 +67,24 @@ impl Server {
         stream
     }
 
-    /// Of an answer that does not end, what comes in the first second.
+    /// Of a stream of events, which does not end, what comes before it pauses for a second.
     pub(crate) fn ask(&self, request: &str) -> Answer {
         let mut stream = self.send(request);
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + LIMIT;
         loop {
             match stream.read(&mut piece) {
                 Ok(0) => break,
                 Ok(n) => bytes.extend(&piece[..n]),
-                // A busy machine may take its time for the first byte.
-                Err(_) if bytes.is_empty() && Instant::now() < end => {}
-                Err(_) => break,
+                // A busy machine may take its time in the midst of any other answer.
+                Err(error) => {
+                    let waits = matches!(error.kind(), WouldBlock | TimedOut);
+                    let is_stream = String::from_utf8_lossy(&bytes).contains("text/event-stream");
+                    if !waits || is_stream || Instant::now() > end {
+                        break;
+                    }
+                }
             }
         }
         let text = String::from_utf8(bytes).unwrap();
@@ -90,7 +99,7 @@ impl Server {
 
     /// Waits until this is on the page.
     pub(crate) fn expect(&self, path: &str, what: &str) {
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + LIMIT;
         loop {
             let page = self.get(path).body;
             if page.contains(what) {
