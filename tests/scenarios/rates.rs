@@ -1,4 +1,7 @@
 //! Rates and trends: nobody is stuck for good, but somebody should know.
+//!
+//! The first rates are those of a program that has just begun, with some of its tasks. So it is
+//! looked at until they are what they should be.
 
 use std::time::Duration;
 
@@ -8,7 +11,7 @@ use parshall::introspect::Verdict::{Signal, Stuck};
 use parshall::mpsc::Builder;
 use tokio::time::{interval, sleep, timeout};
 
-use crate::seen::{has_said, says};
+use crate::seen::{evidence, has_said, says};
 use crate::stage::{Stage, bounded, play};
 
 /// hoprnet#8366. The loop takes more time for a peer that never drains than messages take to come.
@@ -44,7 +47,13 @@ fn a_slow_peer_behind_an_unbounded_mixer() {
             }
         });
     })
-    .looks_until(|said| says(said, &[Growing, GivenUp, Stalled]))
+    .looks_until(|said| {
+        let waits_there = match evidence(said, Growing) {
+            Some(Evidence::Growing { elsewhere: Some((share, _)), .. }) => *share > 0.5,
+            _ => false,
+        };
+        waits_there && says(said, &[GivenUp, Stalled])
+    })
     .judge(|seen| {
         seen.is_silent();
         let found = seen.says(Growing).verdict(Signal).channels(&["mixer"]);
@@ -108,7 +117,10 @@ fn sends_that_are_cancelled() {
             }
         });
     })
-    .looks_until(|said| says(said, &[GivenUp]))
+    .looks_until(|said| match evidence(said, GivenUp) {
+        Some(Evidence::Turned { share, .. }) => *share > 0.5,
+        _ => false,
+    })
     .judge(|seen| {
         seen.is_silent();
         let found = seen.says(GivenUp).verdict(Signal).channels(&["samples"]);
@@ -137,7 +149,10 @@ fn refusals_that_nobody_looks_at() {
             }
         });
     })
-    .looks_until(|said| says(said, &[Refused]))
+    .looks_until(|said| match evidence(said, Refused) {
+        Some(Evidence::Turned { per_second, share, .. }) => *per_second > 10.0 && *share > 0.5,
+        _ => false,
+    })
     .judge(|seen| {
         seen.is_silent();
         let found = seen.says(Refused).verdict(Signal).channels(&["envelopes"]);
@@ -162,7 +177,12 @@ fn a_capacity_of_one_in_lockstep() {
             stage.spawn("client", async move { while rx.recv().await.is_some() {} });
         }
     })
-    .looks_until(|said| says(said, &[Lockstep]))
+    .looks_until(|said| match evidence(said, Lockstep) {
+        Some(Evidence::Lockstep { send_waits, recv_waits, .. }) => {
+            send_waits.min(*recv_waits) > 0.7
+        }
+        _ => false,
+    })
     .judge(|seen| {
         seen.is_silent();
         let found = seen.says(Lockstep).verdict(Signal).channels(&["rows"]);
@@ -196,7 +216,10 @@ fn a_pipeline_with_a_slow_last_stage() {
             }
         });
     })
-    .looks_until(|said| says(said, &[Saturated]))
+    .looks_until(|said| match evidence(said, Saturated) {
+        Some(Evidence::Saturated { busy, waiting, .. }) => *busy > 0.9 && *waiting > 0.5,
+        _ => false,
+    })
     .judge(|seen| {
         seen.is_silent();
         let found = seen.says(Saturated).verdict(Signal).channels(&["words"]).tasks(&["sink"]);

@@ -74,6 +74,12 @@ pub(crate) fn says(said: &[Diagnosis], kinds: &[FindingKind]) -> bool {
     kinds.iter().all(|&kind| findings().any(|found| found.kind == kind))
 }
 
+/// The evidence of a finding of this kind, at the last look.
+pub(crate) fn evidence(said: &[Diagnosis], kind: FindingKind) -> Option<&Evidence> {
+    let mut findings = said.last()?.findings.iter();
+    findings.find(|found| found.kind == kind).map(|found| &found.evidence)
+}
+
 /// Whether any look has said something of this kind.
 pub(crate) fn has_said(said: &[Diagnosis], kind: FindingKind) -> bool {
     said.iter().flat_map(|said| &said.findings).any(|found| found.kind == kind)
