@@ -43,11 +43,13 @@ fn two_looks_at_many_channels() {
     let second = parshall::snapshot();
     assert!(second.channels.len() >= CHANNELS);
 
-    let (begin, live) = (used(), heap::live());
+    let live = heap::live();
     heap::reset_peak();
-    diagnoser.look(&first).unwrap();
-    let diagnosis = diagnoser.look(&second).unwrap();
-    let (took, peak) = (used() - begin, heap::peak() - live);
+    let (took, diagnosis) = used(|| {
+        diagnoser.look(&first).unwrap();
+        diagnoser.look(&second).unwrap()
+    });
+    let peak = heap::peak() - live;
 
     let nodes = (CHANNELS + WAITS) as isize;
     println!("{took:?}, {} bytes a node", peak / nodes);

@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-/// What this thread has used of the processor: others do not count, however busy the machine is.
-/// Where that is not known, how late it is.
-pub(crate) fn used() -> Duration {
+/// What `f` uses of the processor, on this thread: others do not count, however busy the machine
+/// is. Where that is not known, how long it takes.
+pub(crate) fn used<R>(f: impl FnOnce() -> R) -> (Duration, R) {
+    let begun = so_far();
+    let result = f();
+    (so_far().saturating_sub(begun), result)
+}
+
+/// What this thread has used.
+fn so_far() -> Duration {
     #[cfg(all(unix, not(miri)))]
     {
         // SAFETY: numbers, which are 0 then.

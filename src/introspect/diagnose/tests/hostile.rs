@@ -108,10 +108,10 @@ fn one_task_in_all_channels_takes_no_longer() {
     let (first, mut second) = (p.snapshot(), p.snapshot());
     second.taken_at_ns += SECOND;
     let mut diagnoser = Diagnoser::new(Settings::default());
-    let begun = used();
-    diagnoser.look(&first).unwrap();
-    let found = diagnoser.look(&second).unwrap();
-    let took = used() - begun;
+    let (took, found) = used(|| {
+        diagnoser.look(&first).unwrap();
+        diagnoser.look(&second).unwrap()
+    });
     let left: u64 = found.left_out.iter().map(|left| left.findings).sum();
     assert_eq!(found.findings.len() as u64 + left, CHANNELS as u64);
     assert_eq!(found.findings[0].kind, FindingKind::HeldPermits);
@@ -158,9 +158,7 @@ fn one_name_in_very_many_channels_is_said_a_few_times() {
         p.channels[c].last_receiver = None;
         p.sends(one, c);
     }
-    let begun = used();
-    let found = p.diagnose();
-    let took = used() - begun;
+    let (took, found) = used(|| p.diagnose());
     let left: u64 = found.left_out.iter().map(|left| left.findings).sum();
     assert_eq!(found.findings.len() as u64 + left, CHANNELS);
     assert!(found.to_string().contains("  and 100,000 more: 100,000 stalled\n"), "{found}");
