@@ -2,6 +2,7 @@
 //!
 //! All of it is written on slow paths with relaxed atomics; no hand-over relies on it.
 
+use core::mem::ManuallyDrop;
 use core::panic::Location;
 
 use crate::sync::plain::{Arc, AtomicU8, AtomicU64, Ordering};
@@ -112,14 +113,16 @@ const UNLISTED: u64 = u64::MAX;
 /// The name of a nameless channel whose place tells nothing.
 #[cold]
 #[inline(never)]
-fn by_type(payload: &'static str) -> Option<Arc<str>> {
-    Some(name::short_type(payload).into())
+fn by_type(payload: &'static str) -> Arc<str> {
+    name::short_type(payload).into()
 }
 
 /// The next channel's number.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Info {
+    /// (Should the clock or the runtime unwind, name and ledger are leaked. So no clean-up asks the
+    /// compiler to keep them in memory.)
     #[inline(always)]
     pub(crate) fn new(
         name: Option<Arc<str>>,
@@ -128,17 +131,20 @@ impl Info {
         senders: Option<Box<Ledger>>,
         on_drop: Option<fn(&Shared, Sums)>,
     ) -> Self {
+        let (name, senders) = (ManuallyDrop::new(name), ManuallyDrop::new(senders));
+        let has_name = name.is_some() || name::tells(location);
+        let name = if has_name { name } else { ManuallyDrop::new(Some(by_type(payload))) };
         Self {
             channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
-            name: if name.is_some() || name::tells(location) { name } else { by_type(payload) },
             given: const { NameCell::new(None) },
             location,
             payload,
             created_at: clock::now(),
             creator: TaskRef::word(task::creator()),
+            name: ManuallyDrop::into_inner(name),
             place: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
-            senders,
+            senders: ManuallyDrop::into_inner(senders),
             on_drop,
             full: AtomicU64::new(0),
             closed: AtomicU64::new(0),

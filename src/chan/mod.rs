@@ -23,7 +23,7 @@ mod stats;
 mod trace;
 
 use core::marker::PhantomData;
-use core::mem::offset_of;
+use core::mem::{ManuallyDrop, offset_of};
 use core::panic::Location;
 
 use crate::ring::{Ring, Space};
@@ -138,9 +138,15 @@ impl<T> Chan<T> {
         let Settings { name, shape, location, trace_senders, on_drop } = settings;
         let senders = trace_senders.then(|| Box::new(Ledger::new()));
         let payload = core::any::type_name::<T>();
-        let cold = move |reader| Cold {
-            info: Info::new(name, location, payload, senders, on_drop),
-            receiver: ReceiverState::new(reader),
+        // Leaked, should the allocator unwind: see `Info::new`.
+        let (name, senders) = (ManuallyDrop::new(name), ManuallyDrop::new(senders));
+        let cold = move |reader| {
+            let (name, senders) =
+                (ManuallyDrop::into_inner(name), ManuallyDrop::into_inner(senders));
+            Cold {
+                info: Info::new(name, location, payload, senders, on_drop),
+                receiver: ReceiverState::new(reader),
+            }
         };
         let is_bounded = shape.capacity.is_some();
         let (sender, receiver) = Shared::create(is_bounded, move |ring, space| {
