@@ -329,7 +329,9 @@ impl<Cold> Ring<Cold> {
     /// How far ahead of the head a pop has found a published message, itself counted.
     pub(crate) fn watermark(&self) -> u64 {
         // ORDERING(M1): Relaxed. A gauge; pairs with M1 in `Watermark::raise`.
-        self.consumer.watermark.load(Ordering::Relaxed)
+        let told = self.consumer.watermark.load(Ordering::Relaxed);
+        // The receiver tells of more than one. A message that was taken was one.
+        told.max(self.occupancy().popped.min(1))
     }
 
     /// Frees the list of blocks, if there is one.

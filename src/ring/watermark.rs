@@ -20,6 +20,10 @@ use crate::sync::{AtomicU8, AtomicU64, Ordering};
 /// The receiver's own part: the mark, and where to look next.
 #[derive(Debug)]
 pub(super) struct Watermark {
+    /// From 1 on: that a message was taken says enough of the first one ([`Ring::watermark`]), and
+    /// most channels that live for one message have no other to look for.
+    ///
+    /// [`Ring::watermark`]: super::Ring::watermark
     mark: u64,
     /// In a list, a place at or ahead of the head: until a message is published there, none can
     /// raise the mark.
@@ -46,7 +50,7 @@ impl Watermark {
     #[inline(always)]
     pub(super) fn new(first: Pos, stamp: Option<NonNull<AtomicU8>>, block: Cursor) -> Self {
         let at = stamp.unwrap_or(NonNull::dangling());
-        Self { mark: 0, beyond: Place { pos: first, at }, probe: block }
+        Self { mark: 1, beyond: Place { pos: first, at }, probe: block }
     }
 
     /// Looks, before the head moves on from `head`. What is found is told to all in `reported`.
