@@ -58,7 +58,7 @@ impl Looks {
     }
 
     /// The answer to somebody who asks: at most [`EVERY`] old.
-    #[cfg_attr(not(feature = "serve"), allow(dead_code))]
+    #[cfg(feature = "serve")]
     pub(crate) fn asked(&self) -> Arc<Diagnosis> {
         self.lock().asked = Some(Instant::now());
         self.fresh(EVERY)
@@ -86,7 +86,7 @@ impl Looks {
     }
 
     /// Between two looks at least.
-    #[cfg_attr(not(all(unix, feature = "signal")), allow(dead_code))]
+    #[cfg(all(unix, feature = "signal"))]
     pub(super) fn apart(&self) -> Duration {
         self.settings.apart
     }
