@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+#[cfg(feature = "serve")]
 use std::net::SocketAddr;
 
 use parshall::introspect::Settings;
@@ -10,6 +11,7 @@ use parshall::introspect::text::{SQUEEZES, line};
 use super::plan::Plan;
 
 /// In front of an address: others than this host may ask, too.
+#[cfg(feature = "serve")]
 const EXPOSE: &str = "expose:";
 
 /// Those that are read here; by `parshall` itself, with its feature `testing`; and by the tests of
@@ -145,6 +147,7 @@ fn apply_vars(plan: &mut Plan, var: impl Fn(&str) -> Option<OsString>) -> Vec<St
             }
         }
     }
+    #[cfg(feature = "serve")]
     if let Some(value) = var("PARSHALL_BIND") {
         if let Some((address, expose)) = value.to_str().and_then(bind) {
             plan.bind = Some(address);
@@ -157,6 +160,7 @@ fn apply_vars(plan: &mut Plan, var: impl Fn(&str) -> Option<OsString>) -> Vec<St
             ));
         }
     }
+    #[cfg(feature = "record")]
     if let Some(value) = var("PARSHALL_RECORD") {
         plan.record = Some(value.into());
     }
@@ -179,6 +183,7 @@ fn shown(value: &OsStr) -> String {
 }
 
 /// `127.0.0.1:7878`, or the same behind [`EXPOSE`].
+#[cfg(feature = "serve")]
 fn bind(text: &str) -> Option<(SocketAddr, bool)> {
     let exposed = text.strip_prefix(EXPOSE);
     Some((exposed.unwrap_or(text).parse().ok()?, exposed.is_some()))
@@ -188,6 +193,7 @@ fn bind(text: &str) -> Option<(SocketAddr, bool)> {
 mod tests {
     use super::*;
 
+    #[cfg(all(feature = "serve", feature = "record"))]
     fn applied(vars: &[(&str, &str)]) -> (Plan, Vec<String>) {
         let mut plan = Plan::default();
         let value = |name: &str| vars.iter().find(|var| var.0 == name).map(|var| var.1.into());
@@ -196,6 +202,7 @@ mod tests {
     }
 
     /// Seen to fail with: an address that exposes itself, and an empty value taken for a bad one.
+    #[cfg(all(feature = "serve", feature = "record"))]
     #[test]
     fn what_is_understood_is_taken() {
         let (plan, warnings) = applied(&[
@@ -218,6 +225,7 @@ mod tests {
     }
 
     /// Seen to fail with: a value that is taken apart leniently, and one that stops those after it.
+    #[cfg(all(feature = "serve", feature = "record"))]
     #[test]
     fn what_is_not_understood_is_told_and_changes_nothing() {
         let bad = ["7878", "localhost:7878", "127.0.0.1", "expose:", "127.0.0.1:70000", "EXPOSE:x"];
@@ -291,6 +299,7 @@ mod tests {
         assert_eq!((squeezed_in_vain(true, true), squeezed_in_vain(false, false)), (None, None));
     }
 
+    #[cfg(all(unix, feature = "serve"))]
     #[test]
     fn what_is_no_text_is_told() {
         use std::os::unix::ffi::OsStringExt;

@@ -4,7 +4,10 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use parshall::introspect::{Diagnosis, Verdict};
+#[cfg(any(feature = "serve", all(unix, feature = "signal")))]
+use parshall::introspect::Diagnosis;
+#[cfg(any(feature = "serve", feature = "tracing", all(unix, feature = "signal")))]
+use parshall::introspect::Verdict;
 
 use super::told::News;
 
@@ -77,7 +80,7 @@ fn to_stderr(text: &str) {
 }
 
 /// The report on stderr; on a terminal its first line is coloured, unless `NO_COLOR` is set.
-#[cfg_attr(not(all(unix, feature = "signal")), allow(dead_code))]
+#[cfg(all(unix, feature = "signal"))]
 pub(super) fn report(diagnosis: &Diagnosis) {
     use std::io::IsTerminal;
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -85,6 +88,7 @@ pub(super) fn report(diagnosis: &Diagnosis) {
     to_stderr(&if coloured { painted(diagnosis) } else { diagnosis.to_string() });
 }
 
+#[cfg(all(unix, feature = "signal"))]
 fn painted(diagnosis: &Diagnosis) -> String {
     let report = diagnosis.to_string();
     let (headline, rest) = report.split_at(report.find('\n').unwrap_or(report.len()));
@@ -97,6 +101,7 @@ fn painted(diagnosis: &Diagnosis) -> String {
 }
 
 /// `ok`, or the verdict of the worst finding.
+#[cfg(any(feature = "serve", all(unix, feature = "signal")))]
 pub(crate) fn worst(diagnosis: &Diagnosis) -> &'static str {
     diagnosis.findings.iter().map(|finding| finding.verdict).min().map_or("ok", Verdict::as_str)
 }
