@@ -82,9 +82,10 @@
 //! of the channels of a name that live. One on which they do not agree is empty, so that there is
 //! one such series a name, to join with.
 //!
-//! `_stalled`, `_findings` and `_deadlocked_tasks` say what a [`Diagnosis`] of the same look has
-//! found, with `reason` a [`FindingKind`](parshall::introspect::FindingKind). They are left out
-//! where there is none yet: one look says nothing.
+//! `_stalled`, `_findings` and `_deadlocked_tasks` say what a
+//! [`Diagnosis`](parshall::introspect::Diagnosis) of the same look has found, with `reason` a
+//! [`FindingKind`](parshall::introspect::FindingKind). They are left out where there is none yet:
+//! one look says nothing.
 //!
 //! # A thousand names
 //!
