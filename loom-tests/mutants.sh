@@ -122,12 +122,12 @@ mutants() {
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
 bug-overtake|$X|fn has_room(|s/if !nobody_waits()/if false/|claims ignore those who wait
-bug-plain-overtake|$X|fn look_plainly<|s/ \&\& nobody_waits();/;/|plain claims ignore those who wait
+bug-plain-overtake|$X|fn look_plainly<|s/if room \&\& nobody_waits()/if room/|plain claims ignore those who wait
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED
-bug-plain-closed|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/RES_FIELD/|plain claims ignore CLOSED
-bug-plain-permits|$P|fn is_plainly_below(|s/(RES_FIELD . CLOSED)/CLOSED/|plain claims ignore permits
+bug-plain-closed|$P|fn is_plainly_below(|s/used . !OTHER_FLAGS/used \& !(OTHER_FLAGS + CLOSED)/|plain claims ignore CLOSED
+bug-plain-permits|$P|fn is_plainly_below(|s/used . !OTHER_FLAGS/used \& !(OTHER_FLAGS + RES_FIELD)/|plain claims ignore permits
 bug-plain-flag|$X|fn publish_head(|s/head.without_flag()/head/|head_cache has the flag of H
-bug-plain-capacity|$P|fn is_plainly_below(|s/POS_SHIFT < limit/POS_SHIFT <= limit/|a plain claim is one too many
+bug-plain-capacity|$P|fn is_plainly_below(|s/(POS_BITS) < limit/(POS_BITS) <= limit/|a plain claim is one too many
 bug-stale-full|$X|fn refresh_room(|s/if self.tail() == tail .*<= self.limit/if true/|Full is said from an old tail
 bug-capacity|$X|fn has_room(|s/<= self.limit/<= self.limit + 1/|one too many by the head cache
 bug-grant-closed|$X|fn reserve_up_to(|s/tail.is_closed()/false/|the server grants after close
@@ -139,7 +139,7 @@ bug-release-head|$X|fn release(|s/self.update_tail(.tail. {/let head = self.head
 bug-close-parked|$B|fn close_by_senders(|s/.senders_gone().unpark()/.senders_gone()/|the last sender leaves RX_PARKED set
 bug-close-gone|$B|fn close_by_senders(|s/.senders_gone()//|the last sender does not say that permits can never be used
 bug-final-gone|$P|fn is_final(|s/self.is_senders_gone() .. //|the receiver waits for permits that were forgotten
-bug-gone-unseen|$X|fn claim_reserved(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|permits ignore RX_GONE
+bug-gone-unseen|$X|fn claim_reserved(|s/!old.is_receiver_gone()/true/|permits ignore RX_GONE
 bug-abandon-early|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
 bug-occupancy|$B|fn occupancy(|s/let head = self.head();/let head = before;/|a length from an old head
 bug-watermark|src/ring/watermark.rs|fn look_again|s/if self.is_stamped(store, pos) {/if self.mark < 2 {/|the watermark counts unpublished slots
@@ -151,12 +151,12 @@ bug-no-wake-claim|$T|fn wake_if<|s/if was_parked/if false/|a claim that ended th
 bug-no-wake-release|$C|fn give_back(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
 bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
 bug-release-unserved|$C|fn release<|/senders.serve/d|a release does not serve the queue
-bug-pop-unserved|$R|fn make_room(|s/if !(room == Room::Held .*/if false {/|a pop does not serve the queue
+bug-pop-unserved|$R|fn make_room(|s/self.serve_line(1, .*/{}/;s/!unsafe { self.senders.queue() }.serve_first()/false/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
-bug-repoll|$R|parked: &mut bool,|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
-bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != self.reader.pos()/false/|try_recv says Empty while a claim is in flight
-bug-drop-waker|$R|impl<T> Drop for Consumer<T>|s/if !self.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && unsafe { !self.chan.ring.try_abandon(&self.reader) }/while self.discard_next(panic) {} let _ = gone; let _ = unsafe { self.chan.ring.try_abandon(\&self.reader) }; if false/|the dropped receiver does not await claims in flight
+bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
+bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != own.reader.pos()/false/|try_recv says Empty while a claim is in flight
+bug-drop-waker|$R|fn receiver_goes(|s/if !own.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
+bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && unsafe { !self.chan.ring.try_abandon(&self.own().reader) }/while self.discard_next(panic) {} let _ = gone; let _ = unsafe { self.chan.ring.try_abandon(\&self.own().reader) }; if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn leave<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units
@@ -292,7 +292,7 @@ bug-first-need|$F|fn serve_first(|s/ .. cell.need() != 1//|one unit ends a wait 
 bug-first-unsettled|$F|fn serve_first(|/self.line.settle(/d|serve_first does not settle what it ends
 bug-first-early|$F|fn serve_first(|s/if cell.swap(waiting/if let Some(early) = unsafe { cell.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
 bug-first-updating|$F|fn serve_first(|s/if cell.state() != waiting/let now = cell.state(); let waiting = if now == waiting.to(Kind::Updating) { now } else { waiting }; if now != waiting/|serve_first takes Updating for Waiting
-bug-first-free|$R|fn make_room(|s/room == Room::Held \&\& unsafe/unsafe/|serve_first gives what the pop has freed
+bug-first-free|$R|fn make_room(|s/if room == Room::Held {/if room != Room::Seldom {/|serve_first gives what the pop has freed
 bug-granted-waiting|$Q|fn take_granted(|s/if cell.state().kind() != Kind::Granted/let kind = cell.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
 bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Room::Free/|H is never moved over what was taken from an array
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
@@ -300,7 +300,7 @@ bug-begin-waits|$T|fn begin_claim_apart(|s/if self.ring.looks_full(.from)/if tru
 bug-find-once|$O|) fn find(|s/[.]or_else(.*//|a segment is found by the hint or not at all
 W2-line|$J|fn line(|s/load_sc()/load(Ordering::Acquire)/|the line is loaded by no SeqCst step
 Q9-line|$J|fn line(|s/load_sc()/load(Ordering::Relaxed)/|the line is loaded with Relaxed|behind
-bug-owner-one|$Z|unsafe fn two<R>(|s/AtomicUsize::new(2)/AtomicUsize::new(1)/|two owners begin as one
+bug-owner-one|$Z|unsafe fn two(|s/AtomicUsize::new(2)/AtomicUsize::new(1)/|two owners begin as one
 bug-owner-early|$Z|impl Drop for Owner|s/AcqRel) == 1/AcqRel) <= 2/|the last but one ends it
 bug-owner-uncounted|$Z|impl Clone for Owner|s/fetch_add(1,/fetch_add(0,/|a clone does not count
 bug-owner-revived|$Z|fn upgrade(|s/while seen != 0/while seen != usize::MAX/|a listing has an owner more where there was none

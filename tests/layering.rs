@@ -146,6 +146,7 @@ const UNSAFE: &[&str] = &[
     "chan/mod.rs",             // ends a park, so owns the cell
     "chan/send.rs",            // knows the type of the messages
     "chan/send_future.rs",     // owns the message until it is sent
+    "chan/park.rs",            // owns the cell before it parks
     "chan/receive.rs",         // knows the type of the messages, owns the cell
     "telemetry/task/named.rs", // a pin projection
     "telemetry/thread.rs",     // records that are never freed

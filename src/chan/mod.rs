@@ -8,6 +8,7 @@ mod counts;
 mod info;
 mod on_close;
 mod owner;
+mod park;
 #[cfg(any(
     all(feature = "introspect", not(parshall_loom_inside)),
     all(parshall_loom_inside, test)

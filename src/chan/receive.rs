@@ -11,10 +11,10 @@ use core::task::{Context, Poll, Waker, ready};
 use super::receive_waits::ReceiveWaits;
 use super::receiver_state::Own;
 use super::{Chan, CloseCause, Cold, Shared};
-use crate::ring::{Any, Arrayed, Kind, Listed, Park, Popped, Reader, Receiving, Room};
+use crate::ring::{Any, Arrayed, Kind, Listed, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
-use crate::telemetry::task::{self, TaskRef};
+use crate::telemetry::task;
 use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
 use crate::wait::Want;
 
@@ -61,13 +61,19 @@ impl<T> Consumer<T> {
         unsafe { shared.ring.receiving(&mut own.reader) }
     }
 
-    /// Takes the next message, if it is published and `may` says yes, which is asked only then; and
-    /// lets the next sender in.
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then. In a
+    /// list it lets the next sender in; in an array [`Consumer::taken`] does.
     #[inline(always)]
     fn pop_if<K: Kind>(&mut self, may: impl FnOnce() -> bool) -> Popped<T> {
         let (shared, own) = self.parts();
+        let may = || {
+            let may = may();
+            if may {
+                shared.order.received(1);
+            }
+            may
+        };
         let settle = |reader: &mut Reader, room| {
-            shared.order.received(1);
             // SAFETY: our ring's reader, and the room of what it has just popped.
             unsafe {
                 match room {
@@ -81,10 +87,20 @@ impl<T> Consumer<T> {
         unsafe { shared.ring.receiving::<T, K>(&mut own.reader) }.pop_if(may, settle)
     }
 
+    /// Lets the next sender in, for a message that was popped.
     #[inline(always)]
-    fn pop<K: Kind>(&mut self) -> Option<T> {
-        match self.pop_if::<K>(|| true) {
-            Popped::Message(value) => Some(value),
+    fn taken(&mut self, value: T, room: Room) -> T {
+        if room != Room::Free {
+            let (shared, own) = self.parts();
+            // SAFETY: our ring's reader, and the room of what it has just popped.
+            unsafe { shared.make_room(&mut own.reader, room) };
+        }
+        value
+    }
+
+    fn pop(&mut self) -> Option<T> {
+        match self.pop_if::<Any>(|| true) {
+            Popped::Message(value, room) => Some(self.taken(value, room)),
             Popped::Refused | Popped::Nothing => None,
         }
     }
@@ -152,14 +168,15 @@ impl<T> Consumer<T> {
         let may = || {
             let may = runtime::spend_budget(cx);
             if may {
-                // Written before the message is read, so that nothing comes between that and the
-                // caller's variable.
+                // Before the message is read, so that nothing comes between that and the caller's
+                // variable.
                 *stage = Stage::Done;
             }
             may
         };
         match self.pop_if::<K>(may) {
-            Popped::Message(value) => {
+            Popped::Message(value, room) => {
+                let value = self.taken(value, room);
                 // SAFETY: it was set, and nobody else has it. (The compiler does not know that
                 // nothing else in the channel is changed there, and would look again where the
                 // future is dropped.)
@@ -219,7 +236,7 @@ impl<T> Consumer<T> {
             }
             // Wakers have been called since the budget was looked at, and may have spent it.
             match self.pop_if::<Any>(|| runtime::spend_budget(cx)) {
-                Popped::Message(value) => return Poll::Ready(Some(value)),
+                Popped::Message(value, room) => return Poll::Ready(Some(self.taken(value, room))),
                 Popped::Refused => return Poll::Pending,
                 Popped::Nothing => parked = self.park(want, cx.waker()),
             }
@@ -260,9 +277,9 @@ impl<T> Consumer<T> {
     #[inline(always)]
     pub(crate) fn try_recv<K: Kind>(&mut self) -> Result<T, Nothing> {
         self.chan.order.begin();
-        match self.pop::<K>() {
-            Some(value) => Ok(value),
-            None => self.try_recv_slow(),
+        match self.pop_if::<K>(|| true) {
+            Popped::Message(value, room) => Ok(self.taken(value, room)),
+            Popped::Refused | Popped::Nothing => self.try_recv_slow(),
         }
     }
 
@@ -274,7 +291,7 @@ impl<T> Consumer<T> {
             // It sends one message after the other. A look at T takes from it the line that it
             // needs for the next, so that is awaited for a moment first, at its stamp.
             backoff.spin();
-            if let Some(value) = self.pop::<Any>() {
+            if let Some(value) = self.pop() {
                 return Ok(value);
             }
         }
@@ -291,7 +308,7 @@ impl<T> Consumer<T> {
             return Err(if drained { Nothing::Drained } else { Nothing::Empty });
         }
         loop {
-            if let Some(value) = self.pop::<Any>() {
+            if let Some(value) = self.pop() {
                 return Ok(value);
             }
             // Claimed and on its way: a send that completed may lie behind it, so never Empty.
@@ -472,11 +489,13 @@ impl Shared {
             room
         };
         self.note_who_receives(reader, None);
-        match room {
+        if room == Room::Held {
             // SAFETY: there is a capacity, or nobody could wait, and none would be held.
-            Room::Held if unsafe { self.senders.queue() }.serve_first() => {}
-            Room::Seldom => {}
-            _ => self.serve_line(1, room == Room::Held),
+            if !unsafe { self.senders.queue() }.serve_first() {
+                self.serve_line(1, true);
+            }
+        } else if room != Room::Seldom {
+            self.serve_line(1, false);
         }
     }
 
@@ -542,156 +561,6 @@ impl Shared {
                 }
             }
         });
-    }
-
-    /// There was no message a moment ago: [`Shared::park`] in a poll.
-    #[cold]
-    #[inline(never)]
-    fn wait_for_message(
-        &self,
-        reader: &Reader,
-        parked: &mut bool,
-        want: Want,
-        cx: &mut Context<'_>,
-    ) -> Option<Nothing> {
-        if !runtime::has_budget() {
-            // As Tokio: without budget nobody waits for a message. The task is woken.
-            assert!(runtime::poll_budget(cx).is_pending(), "none was left");
-            return Some(Nothing::Empty);
-        }
-        if self.ring.tail().is_closed() && self.is_at_the_end(reader) {
-            return Some(Nothing::Drained);
-        }
-        self.park_plainly(reader, parked, want, cx.waker())
-    }
-
-    /// The end of most tasks that receive: whoever does not wait any more need not park to find
-    /// that nothing will ever come, nor leave a waker behind. A park that stands, because the
-    /// receiver itself has closed, is ended by the next one.
-    #[cold]
-    #[inline(never)]
-    fn is_at_the_end(&self, reader: &Reader) -> bool {
-        let tail = self.ring.tail();
-        let ended = !tail.is_parked() && self.ring.is_drained(tail, reader);
-        if ended {
-            self.saw_end();
-        }
-        ended
-    }
-
-    /// [`Shared::park`] where the last park succeeded, and was ended by somebody who is done with
-    /// the cell: nearly always.
-    #[inline(always)]
-    fn park_plainly(
-        &self,
-        reader: &Reader,
-        parked: &mut bool,
-        want: Want,
-        waker: &Waker,
-    ) -> Option<Nothing> {
-        if !*parked || self.ring.tail().is_parked() || !self.receiver.is_returned() {
-            return self.park(reader, parked, want, waker);
-        }
-        // As there.
-        let lent = waker.clone();
-        *parked = false;
-        self.park_anew(reader, parked, false, want, task::waiter(waker), lent)
-    }
-
-    /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded.
-    /// `None`: a message is.
-    #[cold]
-    #[inline(never)]
-    fn park(
-        &self,
-        reader: &Reader,
-        parked: &mut bool,
-        want: Want,
-        waker: &Waker,
-    ) -> Option<Nothing> {
-        // Before anything changes: a clone that panics leaves an earlier park as it stands.
-        let lent = waker.clone();
-        let waiter = task::waiter(waker);
-        let waits = &self.receive_waits;
-        let mut goes_on = false;
-        if *parked {
-            // A poll that was not woken takes its own park back and parks anew: so that each
-            // Pending rests on one swap that saw the newest tail, with this waker in the cell.
-            if self.ring.unpark() {
-                self.receiver.reclaim();
-                goes_on = waits.goes_on(waiter, want);
-                if !goes_on {
-                    waits.is_over();
-                }
-                waits.waker_goes();
-            } else {
-                let backoff = Backoff::new();
-                while !self.receiver.is_returned() {
-                    if backoff.is_completed() {
-                        waker.wake_by_ref();
-                        return Some(Nothing::Empty);
-                    }
-                    backoff.snooze();
-                }
-            }
-            *parked = false;
-        } else {
-            // A park that failed may have left it.
-            waits.waker_goes();
-        }
-        self.park_anew(reader, parked, goes_on, want, waiter, lent)
-    }
-
-    /// Parks the receiver, which has its cell, and is not parked. `goes_on`: it was, and its wait
-    /// goes on.
-    #[inline(always)]
-    fn park_anew(
-        &self,
-        reader: &Reader,
-        parked: &mut bool,
-        goes_on: bool,
-        want: Want,
-        waiter: u64,
-        lent: Waker,
-    ) -> Option<Nothing> {
-        let waits = &self.receive_waits;
-        self.info().note_receiver(TaskRef::from_word(waiter), reader.head());
-        if !goes_on {
-            waits.begins(want);
-        }
-        // SAFETY: not parked, and the cell is returned: the receiver owns it.
-        let old = unsafe { self.receiver.lend(lent) };
-        waits.waker_lies(waiter);
-        step("park: lent");
-        let park = self.ring.park(reader);
-        if park == Park::Parked {
-            *parked = true;
-            if old.is_some() {
-                // Last: dropping a waker may run user code. The poll is pending, and the next one
-                // finds all as it should be.
-                OwesNothing::settle(|panic| panic.discard(old));
-            }
-            return Some(Nothing::Empty);
-        }
-        self.park_failed(park, goes_on, old)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn park_failed(&self, park: Park, goes_on: bool, old: Option<Waker>) -> Option<Nothing> {
-        self.receiver.reclaim();
-        if goes_on {
-            self.receive_waits.is_over();
-        } else {
-            self.receive_waits.never_began();
-        }
-        let drained = park == Park::Drained;
-        if drained {
-            self.saw_end();
-        }
-        // As above.
-        OwesValue::settle(|panic| panic.discard(old));
-        drained.then_some(Nothing::Drained)
     }
 }
 

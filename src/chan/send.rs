@@ -136,24 +136,8 @@ impl<T> Chan<T> {
     /// has gone the message is dropped at once, and a panic of its drop goes on.
     #[inline(always)]
     pub(crate) fn send_reserved<O: Owes>(&self, value: T) {
-        if let Some((claim, may_be_waited_for)) = self.ring.claim_reserved() {
-            if may_be_waited_for {
-                // A permit is free to be taken again.
-                O::settle(|panic| {
-                    panic.run(|| self.publish::<OwesNothing>(claim, value));
-                    self.queue().serve(0, 1, &**self, panic);
-                });
-            } else {
-                self.publish::<O>(claim, value);
-            }
-        } else {
-            self.info().count_late();
-            // The message is the caller's own.
-            OwesNothing::settle(|panic| {
-                panic.run(|| self.release::<O>(1));
-                panic.run(|| drop(value));
-            });
-        }
+        // SAFETY: this channel's messages are of type `T`.
+        unsafe { self.shared().send_reserved::<T, O>(value) };
     }
 
     /// [`Shared::acquire`], for a wait that outlives every borrow.
@@ -164,13 +148,8 @@ impl<T> Chan<T> {
 
     #[inline]
     pub(super) fn publish<O: Owes>(&self, claim: Claim, value: T) {
-        let was_parked = claim.was_parked();
-        step("publish: claimed");
-        self.order.sent(1);
-        // SAFETY: this channel's ring was made for `T`, and the claim is fresh from it.
-        unsafe { self.ring.sending::<T, Any>(claim) }.publish(value);
-        self.took_room();
-        self.wake_if::<O>(was_parked);
+        // SAFETY: this channel's messages are of type `T`.
+        unsafe { self.shared().publish::<T, O>(claim, value) };
     }
 
     /// [`Chan::publish`] without a capacity. The plain case calls nothing that comes back, and so
@@ -200,6 +179,51 @@ impl<T> Chan<T> {
         sending.publish(value);
         self.wake_if::<O>(was_parked);
     }
+}
+
+impl Shared {
+    /// Publishes what was claimed.
+    ///
+    /// # Safety
+    /// The channel's messages are of type `T`.
+    #[inline]
+    pub(super) unsafe fn publish<T, O: Owes>(&self, claim: Claim, value: T) {
+        let was_parked = claim.was_parked();
+        step("publish: claimed");
+        self.order.sent(1);
+        // SAFETY: the caller's word, and the claim is fresh from this ring.
+        unsafe { self.ring.sending::<T, Any>(claim) }.publish(value);
+        self.took_room();
+        self.wake_if::<O>(was_parked);
+    }
+
+    /// [`Chan::send_reserved`].
+    ///
+    /// # Safety
+    /// The channel's messages are of type `T`.
+    #[inline(always)]
+    pub(super) unsafe fn send_reserved<T, O: Owes>(&self, value: T) {
+        if let Some((claim, may_be_waited_for)) = self.ring.claim_reserved() {
+            if may_be_waited_for {
+                // A permit is free to be taken again.
+                O::settle(|panic| {
+                    // SAFETY: the caller's word.
+                    panic.run(|| unsafe { self.publish::<T, OwesNothing>(claim, value) });
+                    self.queue().serve(0, 1, self, panic);
+                });
+            } else {
+                // SAFETY: the caller's word.
+                unsafe { self.publish::<T, O>(claim, value) };
+            }
+        } else {
+            self.info().count_late();
+            // The message is the caller's own.
+            OwesNothing::settle(|panic| {
+                panic.run(|| self.release::<O>(1));
+                panic.run(|| drop(value));
+            });
+        }
+    }
 
     /// Wakes the receiver if a claim that is published now ended its park.
     #[inline]
@@ -209,9 +233,7 @@ impl<T> Chan<T> {
             if O::A_VALUE { self.wake_owing_value() } else { self.wake_owing_nothing() }
         }
     }
-}
 
-impl Shared {
     /// Claims a slot for some of the budget where nothing stands in the way, or says where
     /// [`Shared::begin_claim_apart`] goes on. Budget is asked for when there is a slot: who has to
     /// wait needs none yet.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::error::TryRecvError;
-use super::{Receiver, Sender, channel};
+use super::{Receiver, Sender, channel, unbounded_channel};
 use crate::sync::acting::{RefCell, at};
 use crate::sync::plain::Cell;
 
@@ -143,4 +143,37 @@ fn nobody_overtakes_while_permits_are_out() {
     armed.acted();
     assert_eq!(look(cx), Poll::Ready(Ok(())));
     assert_eq!((rx.try_recv(), rx.try_recv()), (Ok(1), Err(TryRecvError::Empty)));
+}
+
+/// A message of a list is read after the head has moved over it, and room was made for those who
+/// wait. Whatever happens in between, it is there, once.
+///
+/// Seen to fail with: `leave_behind` that gives back whatever has a block behind it.
+#[test]
+fn a_message_is_read_when_others_have_gone_on() {
+    fn check(taken: u32, send: impl Fn(Box<u32>) + 'static, mut receive: impl FnMut() -> Box<u32>) {
+        (0..=taken).for_each(|n| send(Box::new(n)));
+        (0..taken).for_each(|n| assert_eq!(*receive(), n));
+        let armed = at("pop: head moved", move || {
+            (1..100).for_each(|n| send(Box::new(taken + n)));
+        });
+        assert_eq!(*receive(), taken);
+        armed.acted();
+        (1..100).for_each(|n| assert_eq!(*receive(), taken + n));
+    }
+    for taken in 0..70 {
+        // So many do not fit into an array.
+        let (tx, mut rx) = channel(2000);
+        let receive = move || match poll(rx.recv()) {
+            Poll::Ready(message) => message.unwrap(),
+            Poll::Pending => unreachable!("it was sent"),
+        };
+        check(taken, move |message| tx.try_send(message).unwrap(), receive);
+        let (tx, mut rx) = unbounded_channel();
+        let receive = move || match poll(rx.recv()) {
+            Poll::Ready(message) => message.unwrap(),
+            Poll::Pending => unreachable!("it was sent"),
+        };
+        check(taken, move |message| tx.send(message).unwrap(), receive);
+    }
 }

@@ -65,6 +65,16 @@
 //!
 //! The watermark keeps the address of a stamp, that of a position at or ahead of the head: its
 //! block is not drained, so it is not reset under it.
+//!
+//! # Why the receiver may read a message after it has moved the head over it
+//!
+//! What could take the slot away is that its block, X, is reused or freed. The receiver alone does
+//! that: when it moves the head, up to the block of the message that it takes, which is X; when it
+//! finds nothing, in a later call; and as it goes. A receive has the receiver for itself until it
+//! has read. The wakers that it calls before, of senders that wait for room, do not reach it, and
+//! their panics are held back: so nothing ends the call in between. A thread that is stopped there
+//! reads when it goes on. The reuse of X comes later in the receiver's own order, and hands the
+//! read on with the link (E1).
 
 use core::alloc::Layout;
 use core::marker::PhantomData;

@@ -34,7 +34,8 @@ pub(crate) enum Room {
 
 /// What [`Receiving::pop_if`] found.
 pub(crate) enum Popped<T> {
-    Message(T),
+    /// The message, and what became of its room, if that was not told before.
+    Message(T, Room),
     /// There is one, which may not be taken.
     Refused,
     /// There is none.
@@ -63,8 +64,9 @@ pub(crate) struct Receiving<'a, T, K, Cold> {
 
 impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     /// Takes the next message, if it is published and `may` says yes, which is asked only then.
-    /// `settle` is told what became of its room, and must not unwind. If that is [`Room::Due`] or
-    /// [`Room::DueInList`], others see the message gone when H has moved.
+    /// In a list it is `settle` that is told what became of the room, before the message is read,
+    /// and must not unwind. If that is [`Room::Due`] or [`Room::DueInList`], others see the message
+    /// gone when H has moved.
     #[inline(always)]
     pub(crate) fn pop_if(
         self,
@@ -143,12 +145,10 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
             if S::IS_LIST {
                 let room = move_head(reader);
                 settle(reader, room);
-                return Popped::Message(slot.read());
+                return Popped::Message(slot.read(), Room::Free);
             }
             let value = slot.read();
-            let room = move_head(reader);
-            settle(reader, room);
-            Popped::Message(value)
+            Popped::Message(value, move_head(reader))
         }
     }
 

@@ -84,20 +84,18 @@ impl<Cold> Ring<Cold> {
     /// # Safety
     /// As [`Ring::receiving`].
     pub(super) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
-        let mut became = Room::Free;
+        let mut became = None;
         let settle = |reader: &mut Reader, room| {
             // SAFETY: the message just popped.
-            became = unsafe {
-                match room {
-                    Room::Due => self.move_due_head(reader),
-                    Room::DueInList => self.receiving::<T, Any>(reader).move_due_head_in_list(),
-                    room => room,
-                }
-            };
+            let due = |reader| unsafe { self.receiving::<T, Any>(reader).move_due_head_in_list() };
+            became = Some(if room == Room::DueInList { due(reader) } else { room });
         };
         // SAFETY: the caller's word; any ring is one of kind `Any`.
         let popped = unsafe { self.receiving::<T, Any>(reader) }.pop_if(|| true, settle);
-        let Popped::Message(value) = popped else { return None };
-        Some((value, became))
+        let Popped::Message(value, room) = popped else { return None };
+        // SAFETY: the message just popped.
+        let due = |reader: &mut Reader| unsafe { self.move_due_head(reader) };
+        let room = if room == Room::Due { due(reader) } else { room };
+        Some((value, became.unwrap_or(room)))
     }
 }

@@ -42,7 +42,9 @@
 //! through it swaps `pos + 1, res - 1`, and giving it back swaps `res - 1`.
 //!
 //! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and
-//! adds 1 to H's `pos`. If not, it parks, from a T in which nothing is claimed beyond the head.
+//! adds 1 to H's `pos`. If not, it parks, from a T in which nothing is claimed beyond the head. In
+//! a list it adds first and reads last: a slot there is another position's when its block is used
+//! again, which is the receiver's to do, and never while it has a message of that block to read.
 //!
 //! Where it finds TX_WAITING, as at the pop before, it adds 1 to `held` in the same step: the room
 //! never becomes free, but is a permit in the receiver's hand, for the first in line. That one
@@ -76,14 +78,14 @@
 //!   it loaded.
 //! * I7: no step on H makes a channel fuller. So an older head is safe against any tail: the
 //!   channel is no fuller than it looks. And since `res + held` counts no fewer than none, its
-//!   `pos` alone says that the slots behind it were read.
+//!   `pos` alone says that the slots behind it were read, in an array.
 //!
 //! # Ordering map
 //!
 //! | tag | from | to | makes visible |
 //! |---|---|---|---|
 //! | P1 | stamp, Release, in `publish` | stamp, Acquire, in `is_published` | the value |
-//! | C1 | H, Release, in `hold_room` and `free_room`; `head_cache`, Release, in `publish_head` | H or `head_cache`, Acquire, before a claim | that the slot was read |
+//! | C1 | H, Release, in `hold_room` and `free_room`; `head_cache`, Release, in `publish_head` | H or `head_cache`, Acquire, before a claim | that the slot was read, in an array |
 //! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |

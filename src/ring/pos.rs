@@ -26,6 +26,7 @@ const CLOSED: u64 = 1;
 const RX_PARKED: u64 = 1 << 1;
 const TX_GONE: u64 = 1 << 2;
 const RX_GONE: u64 = 1 << 3;
+const OTHER_FLAGS: u64 = RX_PARKED | TX_GONE | RX_GONE;
 const RES_SHIFT: u32 = 4;
 const RES_BITS: u32 = 24;
 const RES_MASK: u64 = (1 << RES_BITS) - 1;
@@ -162,7 +163,15 @@ impl Tail {
     pub(super) fn is_plainly_below(self, limit: u64, head: Head) -> bool {
         debug_assert!(!head.is_waiting(), "its flag would hide CLOSED");
         let used = self.0.wrapping_sub(head.0);
-        used & (RES_FIELD | CLOSED) == 0 && used >> POS_SHIFT < limit
+        // What must be 0 comes to stand before what is counted: one comparison sees to both.
+        (used & !OTHER_FLAGS).rotate_left(POS_BITS) < limit
+    }
+
+    /// The same for a limit of [`MAX_LEN`], which is one bit.
+    #[inline]
+    pub(super) fn is_plain(self, head: Head) -> bool {
+        let used = self.0.wrapping_sub(head.0);
+        used & (RES_FIELD | CLOSED | MAX_LEN << POS_SHIFT) == 0
     }
 
     /// Whether the messages alone are `limit` or more, by the same subtraction, which may take one
@@ -354,6 +363,7 @@ mod tests {
             let tail = Tail(Tail::at(head.pos().plus(len)).reserve(res).unreserve(held).0 | flags);
             let plainly = !tail.is_closed() && res == 0 && len < limit;
             prop_assert_eq!(tail.is_plainly_below(limit, head), plainly);
+            prop_assert_eq!(tail.is_plain(head), tail.is_plainly_below(MAX_LEN, head));
             prop_assert!(!plainly || tail.used(head) < limit);
         }
 

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
+use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
 use super::storage::Storage;
 use super::store::Kind;
@@ -168,11 +168,13 @@ impl<Cold> Ring<Cold> {
         &self,
         nobody_waits: impl Fn() -> bool,
     ) -> Result<Tail, NotPlain> {
-        let tail = self.tail();
-        // That of a channel without a capacity is a bit of the difference.
-        let limit = if K::UNBOUNDED { MAX_LEN } else { self.limit };
-        let plain = tail.is_plainly_below(limit, self.head_cache()) && nobody_waits();
-        if plain { Ok(tail) } else { Err(NotPlain::at(tail)) }
+        let (tail, head) = (self.tail(), self.head_cache());
+        let room = if K::UNBOUNDED {
+            tail.is_plain(head)
+        } else {
+            tail.is_plainly_below(self.limit, head)
+        };
+        if room && nobody_waits() { Ok(tail) } else { Err(NotPlain::at(tail)) }
     }
 
     /// Likewise, and where permits are out, as while senders that were granted room have not used
@@ -346,16 +348,24 @@ impl<Cold> Ring<Cold> {
     /// True: somebody may wait not for room but for the permit itself.
     #[inline]
     pub(crate) fn claim_reserved(&self) -> Option<(Claim, bool)> {
+        let old = self.tail();
+        let plain = !old.is_receiver_gone() && self.swap_tail(old, old.claim_reserved()).is_ok();
+        let claim = if plain { Claim { old } } else { self.claim_reserved_slowly()? };
+        Some((claim, self.limit > MAX_RESERVED))
+    }
+
+    /// The receiver is gone, or somebody else was faster.
+    #[cold]
+    #[inline(never)]
+    fn claim_reserved_slowly(&self) -> Option<Claim> {
         let backoff = Backoff::new();
         let mut tail = self.tail();
         while !tail.is_receiver_gone() {
+            let_the_winner_go_on(&backoff);
             match self.swap_tail(tail, tail.claim_reserved()) {
-                Ok(()) => {
-                    return Some((Claim { old: tail }, self.limit > MAX_RESERVED));
-                }
+                Ok(()) => return Some(Claim { old: tail }),
                 Err(now) => tail = now,
             }
-            let_the_winner_go_on(&backoff);
         }
         None
     }

@@ -82,11 +82,12 @@ impl<T, S: Stamp> Slot<'_, T, S> {
     }
 
     /// # Safety
-    /// The caller is the receiver, its head is at this slot's position, [`Slot::is_published`] said
-    /// yes, and the value has not been read yet.
+    /// The caller is the receiver, its head is at this slot's position, or in a list was there when
+    /// this call of it began; [`Slot::is_published`] said yes, and the value has not been read yet.
     #[inline]
     pub(super) unsafe fn read(self) -> T {
-        // SAFETY: published, hence written; no producer writes again before the head has passed.
+        // SAFETY: published, hence written; no producer writes again before the head has passed, or
+        // in a list, before the block was reused.
         self.value.with(|p| unsafe { (*p).assume_init_read() })
     }
 

@@ -1,0 +1,155 @@
+//! The receiver waits: it looks once more whether there is a message, or the end, and parks.
+
+use core::task::{Context, Waker};
+
+use super::Shared;
+use super::receive::Nothing;
+use crate::ring::{Park, Reader};
+use crate::runtime;
+use crate::sync::{Backoff, step};
+use crate::telemetry::task::{self, TaskRef};
+use crate::unwind::{Owes, OwesNothing, OwesValue};
+use crate::wait::Want;
+
+impl Shared {
+    /// There was no message a moment ago: [`Shared::park`] in a poll.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wait_for_message(
+        &self,
+        reader: &Reader,
+        parked: &mut bool,
+        want: Want,
+        cx: &mut Context<'_>,
+    ) -> Option<Nothing> {
+        if !runtime::has_budget() {
+            // As Tokio: without budget nobody waits for a message. The task is woken.
+            assert!(runtime::poll_budget(cx).is_pending(), "none was left");
+            return Some(Nothing::Empty);
+        }
+        let tail = self.ring.tail();
+        if tail.is_closed() && self.is_at_the_end(reader) {
+            return Some(Nothing::Drained);
+        }
+        let waker = cx.waker();
+        // The plain case is that the last park succeeded, and was ended by somebody who is done
+        // with the cell.
+        if !*parked || tail.is_parked() || !self.receiver.is_returned() {
+            return self.park(reader, parked, want, waker);
+        }
+        // As there.
+        let lent = waker.clone();
+        *parked = false;
+        self.park_anew(reader, parked, false, want, task::waiter(waker), lent)
+    }
+
+    /// The end of most tasks that receive: whoever does not wait any more need not park to find
+    /// that nothing will ever come, nor leave a waker behind. A park that stands, because the
+    /// receiver itself has closed, is ended by the next one.
+    #[cold]
+    #[inline(never)]
+    fn is_at_the_end(&self, reader: &Reader) -> bool {
+        let tail = self.ring.tail();
+        let ended = !tail.is_parked() && self.ring.is_drained(tail, reader);
+        if ended {
+            self.saw_end();
+        }
+        ended
+    }
+
+    /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded.
+    /// `None`: a message is.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn park(
+        &self,
+        reader: &Reader,
+        parked: &mut bool,
+        want: Want,
+        waker: &Waker,
+    ) -> Option<Nothing> {
+        // Before anything changes: a clone that panics leaves an earlier park as it stands.
+        let lent = waker.clone();
+        let waiter = task::waiter(waker);
+        let waits = &self.receive_waits;
+        let mut goes_on = false;
+        if *parked {
+            // A poll that was not woken takes its own park back and parks anew: so that each
+            // Pending rests on one swap that saw the newest tail, with this waker in the cell.
+            if self.ring.unpark() {
+                self.receiver.reclaim();
+                goes_on = waits.goes_on(waiter, want);
+                if !goes_on {
+                    waits.is_over();
+                }
+                waits.waker_goes();
+            } else {
+                let backoff = Backoff::new();
+                while !self.receiver.is_returned() {
+                    if backoff.is_completed() {
+                        waker.wake_by_ref();
+                        return Some(Nothing::Empty);
+                    }
+                    backoff.snooze();
+                }
+            }
+            *parked = false;
+        } else {
+            // A park that failed may have left it.
+            waits.waker_goes();
+        }
+        self.park_anew(reader, parked, goes_on, want, waiter, lent)
+    }
+
+    /// Parks the receiver, which has its cell, and is not parked. `goes_on`: it was, and its wait
+    /// goes on.
+    #[inline(always)]
+    fn park_anew(
+        &self,
+        reader: &Reader,
+        parked: &mut bool,
+        goes_on: bool,
+        want: Want,
+        waiter: u64,
+        lent: Waker,
+    ) -> Option<Nothing> {
+        let waits = &self.receive_waits;
+        self.info().note_receiver(TaskRef::from_word(waiter), reader.head());
+        if !goes_on {
+            waits.begins(want);
+        }
+        // SAFETY: not parked, and the cell is returned: the receiver owns it.
+        let old = unsafe { self.receiver.lend(lent) };
+        waits.waker_lies(waiter);
+        step("park: lent");
+        let park = self.ring.park(reader);
+        if park == Park::Parked {
+            *parked = true;
+            if old.is_some() {
+                // Last: dropping a waker may run user code. The poll is pending, and the next one
+                // finds all as it should be.
+                OwesNothing::settle(|panic| panic.discard(old));
+            }
+            return Some(Nothing::Empty);
+        }
+        self.park_failed(park, goes_on, old)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn park_failed(&self, park: Park, goes_on: bool, old: Option<Waker>) -> Option<Nothing> {
+        self.receiver.reclaim();
+        if goes_on {
+            self.receive_waits.is_over();
+        } else {
+            self.receive_waits.never_began();
+        }
+        let drained = park == Park::Drained;
+        if drained {
+            self.saw_end();
+        }
+        // As above.
+        OwesValue::settle(|panic| panic.discard(old));
+        drained.then_some(Nothing::Drained)
+    }
+}
