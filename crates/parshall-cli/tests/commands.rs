@@ -8,26 +8,10 @@ use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use fake::{Answer, Fake};
-use tempfile::TempDir;
-
-/// A folder that stands for `XDG_RUNTIME_DIR`, and the one in it where sockets are.
-fn folders() -> (TempDir, std::path::PathBuf) {
-    let runtime = tempfile::tempdir().unwrap();
-    let sockets = runtime.path().join("parshall");
-    fs::create_dir(&sockets).unwrap();
-    fs::set_permissions(&sockets, Permissions::from_mode(0o700)).unwrap();
-    (runtime, sockets)
-}
-
-fn command(runtime: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parshall"));
-    command.args(arguments).env("XDG_RUNTIME_DIR", runtime).stdin(Stdio::null());
-    command
-}
+use fake::{Answer, Fake, command, folders};
 
 /// Exit code, stdout, stderr.
 fn parshall(runtime: &Path, arguments: &[&str]) -> (i32, String, String) {

@@ -10,32 +10,16 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake::{Answer, Fake};
+use fake::{Answer, Fake, command, folders};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// A folder that stands for `XDG_RUNTIME_DIR`, and the one in it where sockets are.
-fn folders() -> (TempDir, PathBuf) {
-    let runtime = tempfile::tempdir().unwrap();
-    let sockets = runtime.path().join("parshall");
-    fs::create_dir(&sockets).unwrap();
-    mode(&sockets, 0o700);
-    (runtime, sockets)
-}
 
 fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-}
-
-fn command(runtime: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parshall"));
-    command.args(arguments).env("XDG_RUNTIME_DIR", runtime).stdin(Stdio::null());
-    command
 }
 
 /// Exit code, stdout, stderr. None of it can steer a terminal.

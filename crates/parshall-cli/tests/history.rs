@@ -7,27 +7,18 @@ mod fake;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use fake::{Answer, Fake};
+use fake::{Answer, Fake, folders};
 use parshall_gauge::SqliteRecorder;
-use tempfile::TempDir;
 
-/// A folder that stands for `XDG_RUNTIME_DIR`, and the one in it where sockets are.
-fn folders() -> (TempDir, PathBuf) {
-    let runtime = tempfile::tempdir().unwrap();
-    let sockets = runtime.path().join("parshall");
-    fs::create_dir(&sockets).unwrap();
-    (runtime, sockets)
-}
-
+/// In the folder of the recordings.
 fn command(runtime: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_parshall"));
-    command.args(arguments).env("XDG_RUNTIME_DIR", runtime).current_dir(runtime);
-    command.stdin(Stdio::null());
+    let mut command = fake::command(runtime, arguments);
+    command.current_dir(runtime);
     command
 }
 

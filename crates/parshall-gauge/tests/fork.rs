@@ -2,32 +2,14 @@
 #![cfg(feature = "record")]
 #![cfg(unix)]
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod support;
+
 use std::thread;
 use std::time::Duration;
 
 use parshall_gauge::{RecordErrorKind, Sampler, SqliteRecorder};
 use rusqlite::Connection;
-
-/// Runs `child` in a child of this process, and fails if it panics there or hangs.
-fn fork(child: impl FnOnce()) {
-    // SAFETY: the child uses nothing that another thread of this process may have left half done:
-    // no SQLite, but where the only recorder is that of the calling thread.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "{}", io::Error::last_os_error());
-    if pid == 0 {
-        // SAFETY: no handler; the signal ends a child that hangs.
-        unsafe { libc::alarm(120) };
-        let fine = catch_unwind(AssertUnwindSafe(child)).is_ok();
-        // SAFETY: ends the child at once, without what the parent has registered for its own end.
-        unsafe { libc::_exit(i32::from(!fine)) };
-    }
-    let mut status = 0;
-    // SAFETY: waits for the child made above.
-    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-    assert_eq!(status, 0, "the child has failed");
-}
+use support::fork;
 
 fn count(path: &std::path::Path) -> i64 {
     let db = Connection::open(path).unwrap();

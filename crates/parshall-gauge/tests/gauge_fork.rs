@@ -3,33 +3,13 @@
 
 mod support;
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use parshall_gauge::Gauge;
-use support::{connect, get, list, until};
+use support::{connect, fork, get, list, until};
 
 /// There is one gauge in a process, and nobody else may run while it forks.
 static ALONE: Mutex<()> = Mutex::new(());
-
-/// Runs `child` in a child of this process, and fails if it panics there or hangs.
-fn fork(child: impl FnOnce()) {
-    // SAFETY: the other test waits, and the child uses nothing of the gauge's threads.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "{}", io::Error::last_os_error());
-    if pid == 0 {
-        // SAFETY: no handler; the signal ends a child that hangs.
-        unsafe { libc::alarm(120) };
-        let fine = catch_unwind(AssertUnwindSafe(child)).is_ok();
-        // SAFETY: ends the child at once, without what the parent has registered for its own end.
-        unsafe { libc::_exit(i32::from(!fine)) };
-    }
-    let mut status = 0;
-    // SAFETY: waits for the child made above.
-    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-    assert_eq!(status, 0, "the child has failed");
-}
 
 /// Seen to fail with: a child that removes the socket, and one that joins the thread.
 #[test]

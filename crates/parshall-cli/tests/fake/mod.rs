@@ -1,11 +1,14 @@
 //! A gauge with canned answers, made by the library, on a Unix socket. A path that has none is
-//! answered by 404.
+//! answered by 404. And `parshall`, which asks such gauges.
 
 use std::collections::HashMap;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -15,6 +18,7 @@ use parshall::introspect::{Diagnoser, Diagnosis, Settings};
 use parshall::mpsc::Builder;
 use parshall::{Snapshot, task};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// What a path is answered with.
 #[derive(Clone)]
@@ -177,4 +181,20 @@ fn deadlock() -> (Snapshot, Diagnosis) {
     let diagnosis = diagnoser.look(&second).unwrap();
     assert!(!diagnosis.findings.is_empty(), "{diagnosis}");
     (second, diagnosis)
+}
+
+/// A folder that stands for `XDG_RUNTIME_DIR`, and the one in it where sockets are.
+pub(crate) fn folders() -> (TempDir, PathBuf) {
+    let runtime = tempfile::tempdir().unwrap();
+    let sockets = runtime.path().join("parshall");
+    fs::create_dir(&sockets).unwrap();
+    fs::set_permissions(&sockets, Permissions::from_mode(0o700)).unwrap();
+    (runtime, sockets)
+}
+
+/// `parshall`, which sees the programs of this folder alone.
+pub(crate) fn command(runtime: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parshall"));
+    command.args(arguments).env("XDG_RUNTIME_DIR", runtime).stdin(Stdio::null());
+    command
 }

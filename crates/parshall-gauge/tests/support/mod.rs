@@ -1,9 +1,10 @@
-//! A client of the gauge that knows no more than HTTP.
+//! A client of the gauge that knows no more than HTTP; and the child of a `fork`.
 #![allow(dead_code)] // each test file has its own copy
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -91,4 +92,25 @@ pub(crate) fn only(folder: &Path) -> PathBuf {
     let names = list(folder);
     assert_eq!(names.len(), 1, "{names:?}");
     folder.join(&names[0])
+}
+
+/// Runs `child` in a child of this process, and fails if it panics there or hangs. It must use
+/// nothing that another thread of this process may have left half done: no SQLite, but where the
+/// only recorder is that of the calling thread.
+pub(crate) fn fork(child: impl FnOnce()) {
+    // SAFETY: the callers see to it that the child uses nothing which another thread of this
+    // process may have left half done.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "{}", io::Error::last_os_error());
+    if pid == 0 {
+        // SAFETY: no handler; the signal ends a child that hangs.
+        unsafe { libc::alarm(120) };
+        let fine = catch_unwind(AssertUnwindSafe(child)).is_ok();
+        // SAFETY: ends the child at once, without what the parent has registered for its own end.
+        unsafe { libc::_exit(i32::from(!fine)) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child made above.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    assert_eq!(status, 0, "the child has failed");
 }
