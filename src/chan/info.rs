@@ -12,8 +12,6 @@ use crate::telemetry::name::{self, NameCell};
 use crate::telemetry::task::{self, TaskRef};
 use crate::telemetry::text::{Origin, Text, Texts};
 
-use super::{Shared, Sums};
-
 /// What ended a channel first.
 ///
 /// # Examples
@@ -89,8 +87,6 @@ pub(crate) struct Info {
     ordinal: AtomicU64,
     /// The strong senders that live, if they are traced.
     senders: Option<Box<Ledger>>,
-    /// Called when the channel's last handle goes.
-    pub(crate) on_drop: Option<fn(&Shared, Sums)>,
     /// `CloseCause` + 1 of the first cause; 0 while open.
     cause: AtomicU8,
     receiver_closed: AtomicU8,
@@ -129,7 +125,6 @@ impl Info {
         location: &'static Location<'static>,
         payload: &'static str,
         senders: Option<Box<Ledger>>,
-        on_drop: Option<fn(&Shared, Sums)>,
     ) -> Self {
         let (name, senders) = (ManuallyDrop::new(name), ManuallyDrop::new(senders));
         let has_name = name.is_some() || name::tells(location);
@@ -145,7 +140,6 @@ impl Info {
             place: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
             senders: ManuallyDrop::into_inner(senders),
-            on_drop,
             full: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             reported: AtomicU64::new(0),

@@ -5,6 +5,7 @@
 //! the typed handle to it. Capacity goes back in one function, [`Shared::release`].
 
 mod counts;
+mod create;
 mod info;
 mod on_close;
 mod owner;
@@ -21,16 +22,15 @@ mod send;
 mod send_future;
 mod senders;
 mod stats;
+mod sums;
 mod trace;
+mod typed;
 
-use core::marker::PhantomData;
-use core::mem::{ManuallyDrop, offset_of};
-use core::panic::Location;
+use core::mem::offset_of;
 
 use crate::ring::{Ring, Space};
 use crate::sync::order::Order;
-use crate::sync::{plain, step};
-use crate::telemetry::ledger::Ledger;
+use crate::sync::step;
 use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
 use crate::wait::{RxWaker, Source, WaitQueue, WaitSums};
 
@@ -41,6 +41,7 @@ use receiver_state::ReceiverState;
 use senders::Senders;
 
 pub(crate) use crate::ring::{Origin, Shape};
+pub(crate) use create::Settings;
 pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
@@ -62,8 +63,9 @@ pub(crate) use crate::wait::{Waiter, Waiting};
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use receive_waits::ReceiveWait;
 pub use stats::ChannelStats;
-pub(crate) use stats::Sums;
+pub(crate) use sums::Sums;
 pub(crate) use trace::Trace;
+pub(crate) use typed::Chan;
 
 /// Everything of a channel but the type of its messages.
 ///
@@ -90,81 +92,11 @@ pub(crate) struct Shared {
 /// What lies between the senders' words and the receiver's.
 #[repr(C)]
 struct Cold {
+    /// Called when the channel's last handle goes.
+    on_drop: Option<fn(&Shared, Sums)>,
     info: Info,
     /// Not cold: written with each message, as what lies behind it.
     receiver: ReceiverState,
-}
-
-/// A typed handle to a channel.
-pub(crate) struct Chan<T> {
-    shared: Owner,
-    /// Invariant in `T`, and `Send` and `Sync` if `T: Send`: as a mutex around the messages.
-    messages: PhantomData<plain::Mutex<T>>,
-}
-
-impl<T> Clone for Chan<T> {
-    fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), messages: PhantomData }
-    }
-}
-
-// A handle is a pointer: moving it moves no message.
-impl<T> Unpin for Chan<T> {}
-
-impl<T> core::ops::Deref for Chan<T> {
-    type Target = Shared;
-
-    #[inline]
-    fn deref(&self) -> &Shared {
-        &self.shared
-    }
-}
-
-/// The settings of a new channel.
-pub(crate) struct Settings {
-    pub(crate) name: Option<plain::Arc<str>>,
-    pub(crate) shape: Shape,
-    pub(crate) location: &'static Location<'static>,
-    /// Its senders are traced.
-    pub(crate) trace_senders: bool,
-    /// What telemetry does when the channel ends.
-    pub(crate) on_drop: Option<fn(&Shared, Sums)>,
-}
-
-impl<T> Chan<T> {
-    /// A channel with one sender and its receiving end. (Inlined: it has one caller, and settings
-    /// that would pass over the stack.)
-    #[inline(always)]
-    pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, shape, location, trace_senders, on_drop } = settings;
-        let senders = trace_senders.then(|| Box::new(Ledger::new()));
-        let payload = core::any::type_name::<T>();
-        // Leaked, should the allocator unwind: see `Info::new`.
-        let (name, senders) = (ManuallyDrop::new(name), ManuallyDrop::new(senders));
-        let cold = move |reader| {
-            let (name, senders) =
-                (ManuallyDrop::into_inner(name), ManuallyDrop::into_inner(senders));
-            Cold {
-                info: Info::new(name, location, payload, senders, on_drop),
-                receiver: ReceiverState::new(reader),
-            }
-        };
-        let is_bounded = shape.capacity.is_some();
-        let (sender, receiver) = Shared::create(is_bounded, move |ring, space| {
-            // SAFETY: memory for a ring, and nobody else's; and so is the space, beside it.
-            unsafe { Ring::init::<T>(ring, shape, space, cold) }
-        });
-        let of = |shared| Self { shared, messages: PhantomData };
-        (of(sender), Consumer::new(of(receiver)))
-    }
-
-    pub(crate) fn shared(&self) -> &Owner {
-        &self.shared
-    }
-
-    pub(crate) fn same_channel(&self, other: &Self) -> bool {
-        self.shared.is_same(&other.shared)
-    }
 }
 
 impl Shared {
@@ -182,27 +114,26 @@ impl Shared {
     };
 
     /// Written where it stays: see [`Ring::init`], which `ring` calls.
+    ///
+    /// # Safety
+    /// `at` is memory for it, and nobody else's. `ring` makes the ring there.
     #[inline(always)]
-    fn create(
+    unsafe fn init(
+        at: *mut Self,
         is_bounded: bool,
         ring: impl FnOnce(*mut Ring<Cold>, Option<Space>),
-    ) -> (Owner, Owner) {
+    ) {
         let () = Self::APART;
-        let fill = move |at: *mut Self| {
-            // SAFETY: memory for all fields, and nobody else's. Each is written once; a gap holds
-            // nothing.
-            unsafe {
-                (&raw mut (*at).counts).write(Counts::new());
-                (&raw mut (*at).receiver).write(RxWaker::new());
-                (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
-                (&raw mut (*at).on_close).write(OnClose::new());
-                (&raw mut (*at).order).write(Order::new());
-                let space = Senders::init(&raw mut (*at).senders, is_bounded);
-                ring(&raw mut (*at).ring, space);
-            }
-        };
-        // SAFETY: it fills all fields.
-        unsafe { Owner::two(fill) }
+        // SAFETY: as the caller says. Each field is written once; a gap holds nothing.
+        unsafe {
+            (&raw mut (*at).counts).write(Counts::new());
+            (&raw mut (*at).receiver).write(RxWaker::new());
+            (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
+            (&raw mut (*at).on_close).write(OnClose::new());
+            (&raw mut (*at).order).write(Order::new());
+            let space = Senders::init(&raw mut (*at).senders, is_bounded);
+            ring(&raw mut (*at).ring, space);
+        }
     }
 
     #[inline]
@@ -418,7 +349,7 @@ impl Drop for Shared {
     #[inline]
     fn drop(&mut self) {
         let is_bounded = self.ring.capacity().is_some();
-        if let Some(on_drop) = self.info().on_drop {
+        if let Some(on_drop) = self.ring.cold.on_drop {
             // SAFETY: there is a capacity.
             let sums = |senders: &mut Senders| unsafe { senders.queue_mut() }.final_sums();
             let waits = if is_bounded { sums(&mut self.senders) } else { WaitSums::default() };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::receive_waits::{ReceiveView, ReceiveWait};
-use super::{CloseCause, Shared};
+use super::{CloseCause, Shared, Sums};
 use crate::ring::Occupancy;
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::task::TaskRef;
@@ -166,17 +166,6 @@ pub(crate) struct View {
     pub(crate) left_waker: u64,
     pub(crate) last_receiver: Option<TaskRef>,
     pub(crate) last_receive: u64,
-}
-
-/// The sums of a channel: what is left to tell when it is gone.
-pub(crate) struct Sums {
-    pub(crate) sent: u64,
-    pub(crate) received: u64,
-    pub(crate) discarded: u64,
-    pub(crate) full: u64,
-    pub(crate) closed: u64,
-    pub(crate) waits: WaitSums,
-    pub(crate) receives: WaitSums,
 }
 
 impl Shared {

@@ -16,12 +16,16 @@ use crate::sync::plain::Weak;
 pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner, Weak<()>) {
     let shape = Shape { capacity: Some(1), origin: Origin::default() };
     let cold = |reader| Cold {
-        info: Info::new(None, Location::caller(), "u32", None, on_drop),
+        on_drop,
+        info: Info::new(None, Location::caller(), "u32", None),
         receiver: ReceiverState::new(reader),
     };
-    // SAFETY: memory for a ring, and nobody else's.
-    let (sender, receiver) =
-        Shared::create(true, |ring, space| unsafe { Ring::init::<u32>(ring, shape, space, cold) });
+    // SAFETY: memory for a state, and so for a ring, and nobody else's; all of it is written.
+    let (sender, receiver) = unsafe {
+        Owner::two(|at| {
+            Shared::init(at, true, |ring, space| Ring::init::<u32>(ring, shape, space, cold));
+        })
+    };
     let memory = sender.owned().tracked.watch();
     (sender, receiver, memory)
 }

@@ -229,7 +229,7 @@ mod tests {
 
     #[track_caller]
     fn info(name: Option<String>, payload: &'static str) -> Info {
-        Info::new(name.map(Into::into), Location::caller(), payload, None, None)
+        Info::new(name.map(Into::into), Location::caller(), payload, None)
     }
 
     /// Seen to fail with: buckets whose names are not compared.
