@@ -1,49 +1,15 @@
-//! What is there for tests alone: another beginning, and a ring by itself.
+//! What is there for tests alone: a ring by itself.
 
-#[cfg(test)]
 use core::mem::MaybeUninit;
 
-#[cfg(test)]
-use super::{Any, Claim, Popped, Reader, Refused, Ring, Room, Shape, Space};
+use super::{Any, Claim, Origin, Popped, Reader, Refused, Ring, Room, Shape, Space};
 
-/// How a channel begins. In production there is one way, and this is nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Origin {
-    #[cfg(any(test, parshall_loom, fuzzing))]
-    pub(crate) start: Option<u64>,
-    #[cfg(any(test, parshall_loom, fuzzing))]
-    pub(crate) in_blocks: bool,
-}
-
-#[allow(clippy::unused_self)] // in production
-impl Origin {
-    /// The number of the first message, in tests of the wrap. None: the memory decides.
-    #[inline]
-    pub(super) fn start(self) -> Option<u64> {
-        #[cfg(any(test, parshall_loom, fuzzing))]
-        return self.start;
-        #[cfg(not(any(test, parshall_loom, fuzzing)))]
-        None
-    }
-
-    /// Blocks even if an array would do.
-    #[inline]
-    pub(super) fn in_blocks(self) -> bool {
-        #[cfg(any(test, parshall_loom, fuzzing))]
-        return self.in_blocks;
-        #[cfg(not(any(test, parshall_loom, fuzzing)))]
-        false
-    }
-}
-
-#[cfg(test)]
 impl Shape {
     pub(super) fn new(capacity: Option<u64>, start: u64, in_blocks: bool) -> Self {
         Self { capacity, origin: Origin { start: Some(start), in_blocks } }
     }
 }
 
-#[cfg(test)]
 impl Ring {
     pub(crate) fn new<T>(shape: Shape) -> (Self, Reader) {
         // SAFETY: there is no space.
@@ -63,7 +29,6 @@ impl Ring {
     }
 }
 
-#[cfg(test)]
 impl<Cold> Ring<Cold> {
     /// Claims the next slot; nobody waits.
     pub(super) fn claim_next(&self) -> Result<Claim, Refused> {

@@ -148,9 +148,11 @@
 mod array;
 mod blocks;
 mod consumer;
+#[cfg(test)]
 mod for_tests;
 #[cfg(all(parshall_loom_inside, test))]
 mod models;
+mod origin;
 mod pos;
 mod producer;
 mod protocol;
@@ -162,7 +164,7 @@ mod watermark;
 
 pub(crate) use blocks::Space;
 pub(crate) use consumer::{Park, Popped, Receiving, Room};
-pub(crate) use for_tests::Origin;
+pub(crate) use origin::Origin;
 pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
 pub(crate) use reader::Reader;

@@ -28,7 +28,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::num::NonZero;
 
 use super::blocks::{Ends, List, Space};
-use super::for_tests::Origin;
+use super::origin::Origin;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
 use super::reader::Reader;
 use super::storage::Storage;

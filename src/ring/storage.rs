@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use super::blocks::{self, Space};
-use super::for_tests::Origin;
+use super::origin::Origin;
 use super::pos::Pos;
 use super::store::{Cursor, First};
 
