@@ -85,7 +85,9 @@ mod tests {
     #[test]
     fn each_item_has_a_place_of_its_own() {
         let mut chunks: Chunks<u32> = Chunks::new();
-        for i in 0..1000 {
+        // Into the sixth chunk.
+        let items = FIRST * 31 + 8;
+        for i in 0..items {
             let mut spare = Some(Chunks::chunk_of(i));
             let missing = !chunks.has(i);
             assert!(chunks.grow(i, Some(&mut spare)));
@@ -96,7 +98,7 @@ mod tests {
             );
             *chunks.at(i) = i;
         }
-        assert!((0..1000).all(|i| *chunks.at(i) == i));
+        assert!((0..items).all(|i| *chunks.at(i) == i));
         assert!(chunks.has(FIRST * 63 - 1) && !chunks.has(FIRST * 63));
         assert_eq!(place(u32::MAX - FIRST).0, LEVELS - 1);
         assert!(!chunks.has(u32::MAX));
