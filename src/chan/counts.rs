@@ -78,7 +78,7 @@ impl Counts {
 
     pub(crate) fn add_weak(&self) {
         self.turns.begin();
-        // ORDERING(N2): Relaxed. A gauge; the channel's memory is the `Arc`'s business.
+        // ORDERING(N2): Relaxed. A gauge; the channel's memory is the business of `Owner`.
         if self.weak.fetch_add(1, Ordering::Relaxed) > MAX_HANDLES {
             std::process::abort();
         }

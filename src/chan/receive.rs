@@ -61,8 +61,8 @@ impl<T> Consumer<T> {
         unsafe { shared.ring.receiving(&mut own.reader) }
     }
 
-    /// Takes the next message, if it is published and `may` says yes, which is asked only then. In a
-    /// list it lets the next sender in; in an array [`Consumer::taken`] does.
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then. In
+    /// a list it lets the next sender in; in an array [`Consumer::taken`] does.
     #[inline(always)]
     fn pop_if<K: Kind>(&mut self, may: impl FnOnce() -> bool) -> Popped<T> {
         let (shared, own) = self.parts();
@@ -438,8 +438,8 @@ impl<T, K> Drop for Recv<'_, T, K> {
 }
 
 impl Shared {
-    /// The receiver is dropped: closes, and lets its waker go. True: the ring was empty, and is done
-    /// with. (Compiled in this crate, where all that it calls is inlined.)
+    /// The receiver is dropped: closes, and lets its waker go. True: the ring was empty, and is
+    /// done with. (Compiled in this crate, where all that it calls is inlined.)
     ///
     /// # Safety
     /// `own` is of this channel, and after `true` its reader is not used again.

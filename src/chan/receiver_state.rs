@@ -21,7 +21,8 @@ pub(super) struct Own {
     pub(super) behind_a_sender: bool,
 }
 
-// SAFETY: nobody has it but the channel's one receiver, which goes from thread to thread as a whole.
+// SAFETY: nobody has it but the channel's one receiver, which goes from thread to thread as a
+// whole.
 unsafe impl Sync for ReceiverState {}
 
 impl ReceiverState {

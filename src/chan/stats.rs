@@ -321,8 +321,8 @@ mod tests {
         waits.unwrap().counts()
     }
 
-    /// The sums of so many dead channels of a name. A channel dies when nobody looks at it any more:
-    /// another test may, by a snapshot of its own.
+    /// The sums of so many dead channels of a name. A channel dies when nobody looks at it any
+    /// more: another test may, by a snapshot of its own.
     fn retired(name: &str, channels: u64) -> crate::Retired {
         let begin = Instant::now();
         loop {

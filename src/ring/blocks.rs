@@ -11,8 +11,8 @@
 //! [ drained ] <---> [ drained.. | .. ] <---> [ being filled ] <---> [ spare ] ---> null
 //! ```
 //!
-//! * The first block may have fewer slots: then it lies in memory that the ring's owner had at hand,
-//!   the list begins at the position of its first slot, and it is neither reused nor freed.
+//! * The first block may have fewer slots: then it lies in memory that the ring's owner had at
+//!   hand, the list begins at the position of its first slot, and it is neither reused nor freed.
 //! * `next` goes from null to a block once, by whoever needs one: the producer that claimed the
 //!   last slot of a block sees to it before it publishes, so that later ones mostly find it; the
 //!   receiver puts a drained block there. Nobody waits for anybody: who finds null puts its own
@@ -219,8 +219,8 @@ impl<'a, T> Block<'a, T> {
         }
     }
 
-    /// A first block of as many slots as find place in `space`, and the number of its first position;
-    /// `None` if that are less than two.
+    /// A first block of as many slots as find place in `space`, and the number of its first
+    /// position; `None` if that are less than two.
     ///
     /// # Safety
     /// As [`first`].

@@ -13,10 +13,12 @@
 //! # Words
 //!
 //! ```text
-//! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache   ends of a list
+//! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache,
+//!                                                                                ends of a list
 //! receiver's line   H = [ pos | -held |                         TX_WAITING ]     popped, watermark
 //! read only         array or kind of block, capacity
-//! a slot            { stamp, value }            stamp once published: pos + 1 (mod 2^32) in an array, 1 in a block
+//! a slot            { stamp, value }            stamp once published: pos + 1 (mod 2^32) in an
+//!                                               array, 1 in a block
 //! ```
 //!
 //! T's `pos` counts claims, H's counts messages taken, and `res + held` is how many permits are
@@ -93,11 +95,12 @@
 //! | W2 | `arrivals`, then T, SeqCst, by who comes to wait | T, then `arrivals`, SeqCst, by a release and by closing | likewise |
 //! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, waiter and units of the waiter |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
-//! | Q3 | number, link or hint of a segment, Release, in `AtomicLink::swap`, `set_up`, `set_out` and `seek_from` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
+//! | Q3 | number, link or hint of a segment, Release, in `segment` and `row` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
 //! | Q9 | the line of those who wait for the end, SeqCst, in `line_or_new` | the same, SeqCst, in `line` | the line, set up |
 //! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q8 | `settled`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be over |
-//! | M3, M4, M5 | sums of what was taken out, the long ones among them, and of waits that were given up; waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that a segment is out, or a wait over; a place of a later wait |
+//! | M3 | sums of what was taken out, the long ones among them, and of waits that were given up, Release | the same, Acquire, in `census` | that a segment is out, or a wait over |
+//! | M4, M5 | waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that the place is one of a later wait |
 //! | M8 | what is told of the receive that waits, Release | the same, Acquire, in `look` | which attempt it belongs to (see `chan::receive_waits`) |
 //! | M7 | `popped`, Release, in `tell_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the tree of all segments, and the top of the spare ones, Release, in `make` and `put` | the same, Acquire, in `make` and `take` | the segment, set up; that nobody uses it |

@@ -273,10 +273,9 @@ impl<Cold> Ring<Cold> {
 
     // ---------------------------------------------------------------- gauges
 
-    /// Both words at one instant. Exact unless the receiver pops at every try; then the length may
-    /// be too low by what it took meanwhile, and the permits too many by what it holds of that, or
-    /// none if it took all that the tail knew of; never negative and, together, never above the
-    /// capacity.
+    /// Both words at one instant. If the receiver pops during every retry, the reading is
+    /// approximate: `len` may be too low by what was popped, `reserved` too high by what was held,
+    /// or 0. Their sum never exceeds the capacity.
     pub(crate) fn occupancy(&self) -> Occupancy {
         // ORDERING(M7): Acquire. Pairs with M7 in `tell_head`: the heads that are read after this
         // are no older, and not by a lap newer, unless we are stopped for one (see "Not

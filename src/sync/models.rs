@@ -3,7 +3,8 @@
 //! They are its unit tests in the loom build:
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" cargo test -p parshall --lib --profile loom models
+//! RUSTFLAGS="--cfg parshall_loom --cfg parshall_loom_inside" \
+//!     cargo test -p parshall --lib --profile loom models
 //! ```
 
 use core::cell::Cell;

@@ -72,10 +72,13 @@
 //! | who | steps, in this order |
 //! |---|---|
 //! | a waiter | 1 `arrivals + 1`, TX_WAITING set in H; 2 looks at T and H, and takes what it needs if nobody waits ahead; 3 else its place: Empty to Waiting |
-//! | a server, who has given back *k* units by a step on T (release) or H (pop) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final: *Empty* becomes Gone (if the ring has room), for a *Waiting* one it takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all |
+//! | a server that has given back *k* units by a step on T (release) or H (pop) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final (below) |
 //! | a server that holds *k* units: a pop that finds TX_WAITING again | likewise, with what it has in its hand; what is left it gives back by a step on T, and looks at `arrivals` again |
 //! | who cancels | its place: Waiting to Gone; then releases the units that were assigned, as any release |
 //! | who closes | CLOSED in T; then each place: Empty to Gone, Waiting to Closed |
+//!
+//! On its walk, a server makes an *Empty* place Gone, if the ring has room. For a *Waiting* one it
+//! takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all.
 //!
 //! A claim that asks for room compares `arrivals` with `settled`, before which all places are
 //! final, and walks the rest if they differ: while anybody waits, nobody overtakes.
@@ -112,10 +115,10 @@
 //! and some is left, and looks once more after that: for whoever found it standing it sets it
 //! again, and whoever comes later does so too. What is left they have seen: it was free before.
 //!
-//! A server that passes an Empty place has given back before what it held, for its owner looks at
-//! the channel alone; or both would go on for ever, one passing, the other coming again. If the
-//! place holds a part, the server takes all it may from the ring first and gives that back with the
-//! part in one step: the owner finds all of it or nothing, never one half and then the other.
+//! Before passing an Empty place, a server returns its units to the ring, because the owner looks
+//! only there. Otherwise the two could chase each other forever. If the place holds a part, the
+//! server takes all it may from the ring first and gives that back with the part in one step: the
+//! owner finds all of it or nothing, never one half and then the other.
 //!
 //! **Only the first in line holds a part of its need**, or two would wait for each other's: servers
 //! give to the first that is not final, and final is for ever. A newcomer that found only a part

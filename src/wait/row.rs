@@ -3,7 +3,7 @@
 //! ```text
 //! first                                          last
 //!   |                                              |
-//! [ segment 3 ] -> [ segment 7 ] -> [ segment 8 ] -+        segments 4 to 6 are over, and were taken out
+//! [ segment 3 ] -> [ segment 7 ] -> [ segment 8 ] -+       4 to 6 are over, and were taken out
 //! ```
 //!
 //! Whoever has taken an index makes the segments up to it. *Appending* is one compare-and-swap on
@@ -14,9 +14,11 @@
 //! So a thread may look at a segment that was taken out and serves elsewhere by now. Two looks
 //! tell:
 //!
-//! * A link counts if the segment that holds it still has its number *after* the link was read.
-//! * It leads to a segment that still has the number in the link. Else that one was taken out, and
-//!   the link has changed; or the link is frozen, and its own segment was taken out before that.
+//! * To trust a link, read the segment's number again after reading the link. If it is unchanged,
+//!   the link was valid, because a segment loses its number once it is unlinked.
+//! * The segment that a link leads to must still have the number in the link. Otherwise it was
+//!   taken out, and the link has changed; or the link is frozen, and its own segment was taken out
+//!   before that.
 //!
 //! A segment may be used that was taken out a moment ago, as long as it has its number: its places
 //! are over, and its link leads on.

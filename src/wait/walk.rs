@@ -25,7 +25,7 @@ impl<'a> Walk<'a> {
         Self { line, row, hint, next: settled, end, settled }
     }
 
-    /// The next place before the end, its index and its word. Those that are final are left out.
+    /// Returns the next open place before the end, its index and its word.
     #[inline]
     pub(super) fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
         while self.next < self.end {
@@ -49,8 +49,8 @@ impl<'a> Walk<'a> {
         None
     }
 
-    /// The next place there is, or will be by the time that there is none. A `None` is an instant,
-    /// that of a SeqCst look at `arrivals`, at which all places that had been given out were final.
+    /// Returns the next open place, re-reading `arrivals` before giving up. `None`: at that SeqCst
+    /// read, every place handed out so far was final.
     pub(super) fn next_of_all(&mut self) -> Option<(u64, &'a Cell, State)> {
         loop {
             if let Some(next) = self.next() {

@@ -87,7 +87,7 @@ fn an_old_hint_finds_the_next_life() {
 /// One ends a wait, takes the waker and sweeps; another one takes the memory and cannot use it; a
 /// third waits there. Tag Q3.
 ///
-/// Seen to fail with: Relaxed in `put_aside`, or for the swap in `reuse`.
+/// Seen to fail with: Relaxed in `Pool::put`, or for the swap in `Pool::take`.
 #[test]
 fn a_waker_was_taken_two_lives_ago() {
     check("two lives", 1, || {
@@ -179,7 +179,7 @@ fn a_place_is_shown_with_its_own_waiter() {
     });
 }
 
-/// Likewise for a server, who looks at the need alone. Tag M4.
+/// Likewise for a server, which looks at the need alone. Tag M4.
 ///
 /// Seen to fail with: Relaxed for the load in `need`.
 #[test]
