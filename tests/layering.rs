@@ -241,8 +241,8 @@ fn circles(read: &Crate) -> BTreeMap<(&str, &str), BTreeSet<String>> {
     imports
 }
 
-/// Seen to fail with: the reader of a ring in the file of the receiver's steps, as it was; `reserve`
-/// in the file of the sender; a look at a task in the file of who runs.
+/// Seen to fail with: the reader of a ring in the file of the receiver's steps, as it was;
+/// `reserve` in the file of the sender; a look at a task in the file of who runs.
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -416,13 +416,5 @@ fn every_atomic_operation_names_its_pair() {
         // maximum.
         let one_place = ["K1", "M2", "M6"].contains(&tag.as_str());
         assert!(count > 1 || one_place, "tag {tag} has one end only");
-    }
-}
-
-#[test]
-fn no_file_is_too_long_to_read() {
-    for (file, text) in files() {
-        let lines = code_lines(&text).count();
-        assert!(lines <= 500, "{file} has {lines} lines of code; 500 are the limit");
     }
 }
