@@ -2,7 +2,7 @@
 //! is, and how a wait is told. It knows no channel, and stores into no channel's words.
 //!
 //! A message that does not wait asks for one thing here, and seldom: the first pop of an array, and
-//! each change of a block, ask which task receives (`task::current`).
+//! each change of a block, ask which task receives (`task::of_runtime`, else `task::current`).
 
 #[cfg(any(
     all(feature = "introspect", not(parshall_loom_inside)),
