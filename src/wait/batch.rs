@@ -6,8 +6,7 @@ use core::mem::MaybeUninit;
 use core::task::Waker;
 
 use crate::sizes::BATCH;
-pub(super) use crate::unwind::FirstPanic;
-use crate::unwind::{Owes, OwesValue};
+use crate::unwind::{FirstPanic, Owes, OwesValue};
 
 /// Wakes one. A panic ends here.
 #[inline]

@@ -12,7 +12,6 @@
 use core::ptr::NonNull;
 use core::task::{RawWakerVTable, Waker};
 
-use super::batch::FirstPanic;
 use super::cell::{Cell, Kind};
 use super::line::Line;
 use super::row::{Hint, Row};
@@ -20,6 +19,7 @@ use super::walk::Walk;
 use crate::sync::plain::Ordering;
 use crate::sync::{plain, step};
 use crate::telemetry::clock;
+use crate::unwind::FirstPanic;
 
 /// A place in the row, and the waker that was put there. Its owner is the only one who has it.
 #[derive(Debug)]
@@ -238,7 +238,7 @@ impl WaitQueue {
         }
         cell.release();
         if state.kind() == Kind::Gone {
-            // As in `register`.
+            // As in `register_generally`.
             self.is_empty();
         }
         panic.discard(waker);

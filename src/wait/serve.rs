@@ -1,12 +1,13 @@
 //! Who hands out units, in the order of the places, and who fails all that wait.
 
-use super::batch::{FirstPanic, WakeBatch, wake};
+use super::batch::{WakeBatch, wake};
 use super::cell::{Cell, Kind, State};
 use super::queue::WaitQueue;
 use super::segment::LEN;
 use super::source::Source;
 use crate::sync::step;
 use crate::telemetry::clock;
+use crate::unwind::FirstPanic;
 
 impl WaitQueue {
     /// Gives one unit, which the caller holds, to the first in line, if it waits for one and

@@ -1,6 +1,6 @@
 //! What the line of senders is about: units of capacity, and where they come from.
 
-use super::batch::FirstPanic;
+use crate::unwind::FirstPanic;
 
 /// Where the queue gets capacity from.
 pub(crate) trait Source {

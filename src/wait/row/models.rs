@@ -13,7 +13,6 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use loom::sync::Arc;
 use loom::thread::yield_now;
 
-use super::super::batch::FirstPanic;
 use super::super::cell::{Cell, Kind, State, Waiter};
 use super::super::queue::{Key, Wait, WaitQueue};
 use super::super::segment::{FRESH, Link, OUT, Segment};
@@ -22,6 +21,7 @@ use super::super::want::{Call, Want};
 use super::{Found, Hint, Row};
 use crate::sync::models::{check, spawn};
 use crate::sync::row::{AtomicPtr, AtomicU64};
+use crate::unwind::FirstPanic;
 
 mod lives;
 mod sweeps;
