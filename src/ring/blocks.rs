@@ -214,7 +214,7 @@ impl<'a, T> Block<'a, T> {
         // SAFETY: fresh memory of the right layout.
         unsafe {
             let block = memory.add(header).cast();
-            Self::set_up(block, LEN, true, start, prev);
+            Self::set_up(block, true, start, prev);
             block
         }
     }
@@ -239,23 +239,17 @@ impl<'a, T> Block<'a, T> {
         // SAFETY: within the space, which is the caller's, and aligned as its words are.
         unsafe {
             let block = space.cast::<u8>().add(header).cast();
-            Self::set_up(block, n, false, Pos::of(0), ptr::null_mut());
+            Self::set_up(block, false, Pos::of(0), ptr::null_mut());
             Some((block, (LEN - n) as u64))
         }
     }
 
-    /// Writes all that is to be written of a block of `n` slots.
+    /// Writes all that is to be written of a block.
     ///
     /// # Safety
     /// `block` is the header's place in memory for it, and nobody else's.
     #[inline(always)]
-    unsafe fn set_up(
-        block: NonNull<Header<T>>,
-        n: usize,
-        is_own: bool,
-        start: Pos,
-        prev: *mut Header<T>,
-    ) {
+    unsafe fn set_up(block: NonNull<Header<T>>, is_own: bool, start: Pos, prev: *mut Header<T>) {
         let p = block.as_ptr();
         // SAFETY: the caller's word. Field by field: a block of large messages must never lie on
         // the stack.
@@ -266,8 +260,9 @@ impl<'a, T> Block<'a, T> {
             (&raw mut (*p).next).write(AtomicPtr::new(ptr::null_mut()));
             (&raw mut (*p).prev).write(UnsafeCell::new(prev));
             (&raw mut (*p).start).write(UnsafeCell::new(start));
-            // Of std's cells this writes nothing.
-            for i in LEN - n..LEN {
+            // Of std's cells nothing needs to be written.
+            #[cfg(parshall_loom_inside)]
+            for i in 0..LEN {
                 Self::message(block, i).write(slot::vacant());
             }
         }

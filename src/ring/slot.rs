@@ -15,7 +15,7 @@ use crate::sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell};
 pub(super) type Value<T> = UnsafeCell<MaybeUninit<T>>;
 
 /// Memory without a message.
-#[inline(always)]
+#[cfg(parshall_loom_inside)]
 pub(super) fn vacant<T>() -> Value<T> {
     UnsafeCell::new(MaybeUninit::uninit())
 }
