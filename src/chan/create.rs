@@ -34,7 +34,6 @@ impl<T> Chan<T> {
             let (name, senders) =
                 (ManuallyDrop::into_inner(name), ManuallyDrop::into_inner(senders));
             Cold {
-                on_drop,
                 info: Info::new(name, location, payload, senders),
                 receiver: ReceiverState::new(reader),
             }
@@ -44,7 +43,7 @@ impl<T> Chan<T> {
             // SAFETY: memory for a state, and so for a ring and for the space beside it, and nobody
             // else's.
             unsafe {
-                Shared::init(at, is_bounded, move |ring, space| {
+                Shared::init(at, is_bounded, on_drop, move |ring, space| {
                     Ring::init::<T>(ring, shape, space, cold);
                 });
             }

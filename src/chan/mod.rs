@@ -87,13 +87,13 @@ pub(crate) struct Shared {
     senders: Senders,
     /// Of operations, in a user's model. Else nothing.
     order: Order,
+    /// Called when the channel's last handle goes.
+    on_drop: Option<fn(&Self, Sums)>,
 }
 
 /// What lies between the senders' words and the receiver's.
 #[repr(C)]
 struct Cold {
-    /// Called when the channel's last handle goes.
-    on_drop: Option<fn(&Shared, Sums)>,
     info: Info,
     /// Not cold: written with each message, as what lies behind it.
     receiver: ReceiverState,
@@ -121,6 +121,7 @@ impl Shared {
     unsafe fn init(
         at: *mut Self,
         is_bounded: bool,
+        on_drop: Option<fn(&Self, Sums)>,
         ring: impl FnOnce(*mut Ring<Cold>, Option<Space>),
     ) {
         let () = Self::APART;
@@ -131,6 +132,7 @@ impl Shared {
             (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
             (&raw mut (*at).on_close).write(OnClose::new());
             (&raw mut (*at).order).write(Order::new());
+            (&raw mut (*at).on_drop).write(on_drop);
             let space = Senders::init(&raw mut (*at).senders, is_bounded);
             ring(&raw mut (*at).ring, space);
         }
@@ -349,7 +351,7 @@ impl Drop for Shared {
     #[inline]
     fn drop(&mut self) {
         let is_bounded = self.ring.capacity().is_some();
-        if let Some(on_drop) = self.ring.cold.on_drop {
+        if let Some(on_drop) = self.on_drop {
             // SAFETY: there is a capacity.
             let sums = |senders: &mut Senders| unsafe { senders.queue_mut() }.final_sums();
             let waits = if is_bounded { sums(&mut self.senders) } else { WaitSums::default() };

@@ -16,14 +16,15 @@ use crate::sync::plain::Weak;
 pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner, Weak<()>) {
     let shape = Shape { capacity: Some(1), origin: Origin::default() };
     let cold = |reader| Cold {
-        on_drop,
         info: Info::new(None, Location::caller(), "u32", None),
         receiver: ReceiverState::new(reader),
     };
     // SAFETY: memory for a state, and so for a ring, and nobody else's; all of it is written.
     let (sender, receiver) = unsafe {
         Owner::two(|at| {
-            Shared::init(at, true, |ring, space| Ring::init::<u32>(ring, shape, space, cold));
+            Shared::init(at, true, on_drop, |ring, space| {
+                Ring::init::<u32>(ring, shape, space, cold)
+            });
         })
     };
     let memory = sender.owned().tracked.watch();
