@@ -1,6 +1,8 @@
 //! What a channel says of itself beyond its words: birth, refusals, closure, who receives.
 //!
-//! All of it is written on slow paths with relaxed atomics; no hand-over relies on it.
+//! All of it is written on slow paths, and no hand-over of messages or room relies on it. Counts
+//! and flags are relaxed (M6): each is a fact by itself. Where two words belong together, the
+//! second is released (N6, M9).
 
 use core::mem::ManuallyDrop;
 use core::panic::Location;
@@ -130,6 +132,7 @@ impl Info {
         let has_name = name.is_some() || name::tells(location);
         let name = if has_name { name } else { ManuallyDrop::new(Some(by_type(payload))) };
         Self {
+            // ORDERING(M6): Relaxed. Only that it is another one each time counts.
             channel_id: NEXT.fetch_add(1, Ordering::Relaxed),
             given: const { NameCell::new(None) },
             location,
@@ -165,14 +168,17 @@ impl Info {
 
     /// Notes the channel's place, before any other thread can see the channel but by that place.
     pub(crate) fn list(&self, at: Registration) {
+        // ORDERING(N6): Relaxed. Released with the place.
         self.ordinal.store(at.ordinal, Ordering::Relaxed);
         let place = u64::from(at.slot) << 32 | u64::from(at.name.unwrap_or(u32::MAX));
-        // A snapshot may see the place at once, and then the ordinal with it.
+        // ORDERING(N6): Release. Pairs with N6 in `registration`: a snapshot may see the place at
+        // once, and then the ordinal with it.
         self.place.store(place, Ordering::Release);
     }
 
     /// The channel's place, if it has one.
     pub(crate) fn registration(&self) -> Option<Registration> {
+        // ORDERING(N6): Acquire. Pairs with N6 in `list`: the ordinal, which is read Relaxed.
         let place = self.place.load(Ordering::Acquire);
         (place != UNLISTED).then(|| Registration {
             slot: (place >> 32) as u32,
@@ -205,24 +211,29 @@ impl Info {
 
     #[cold]
     pub(crate) fn count_full(&self) {
+        // ORDERING(M6): Relaxed. A count.
         self.full.fetch_add(1, Ordering::Relaxed);
     }
 
     #[cold]
     pub(crate) fn count_closed(&self) {
+        // ORDERING(M6): Relaxed. A count.
         self.closed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn full(&self) -> u64 {
+        // ORDERING(M6): Relaxed. As `count_full`.
         self.full.load(Ordering::Relaxed)
     }
 
     pub(crate) fn closed(&self) -> u64 {
+        // ORDERING(M6): Relaxed. As `count_closed`.
         self.closed.load(Ordering::Relaxed)
     }
 
     /// Notes that `len` is about to be reported. Returns the largest report so far, this included.
     pub(crate) fn report(&self, len: u64) -> u64 {
+        // ORDERING(M6): Relaxed, both. It only rises.
         let largest = self.reported.load(Ordering::Relaxed);
         if len <= largest {
             return largest;
@@ -232,28 +243,32 @@ impl Info {
 
     /// A message that a permit delivered to nobody.
     pub(crate) fn count_late(&self) {
+        // ORDERING(M6): Relaxed. A count.
         self.late.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn late(&self) -> u64 {
+        // ORDERING(M6): Relaxed. As `count_late`.
         self.late.load(Ordering::Relaxed)
     }
 
     /// From `popped` on, messages leave the ring to be thrown away.
     #[inline]
     pub(crate) fn begin_discard(&self, popped: u64) {
-        // The head's release publishes this to whoever sees a later head.
+        // ORDERING(M6): Relaxed. The head's release (C1) shows it to whoever sees a later head.
         self.received.store(popped, Ordering::Relaxed);
     }
 
     /// How many of `popped` messages were received.
     pub(crate) fn received(&self, popped: u64) -> u64 {
+        // ORDERING(M6): Relaxed. As `begin_discard`.
         self.received.load(Ordering::Relaxed).min(popped)
     }
 
     /// Notes a cause; the first one stays.
     #[inline]
     pub(crate) fn note_close(&self, cause: CloseCause) {
+        // ORDERING(M6): Relaxed, all. The exchange alone decides which cause is the first.
         if cause != CloseCause::SendersDropped {
             self.receiver_closed.store(1, Ordering::Relaxed);
         }
@@ -265,10 +280,12 @@ impl Info {
     }
 
     pub(crate) fn close_cause(&self) -> Option<CloseCause> {
+        // ORDERING(M6): Relaxed. It is told, and nothing is done for it.
         CloseCause::from_code(self.cause.load(Ordering::Relaxed))
     }
 
     pub(crate) fn is_receiver_closed(&self) -> bool {
+        // ORDERING(M6): Relaxed. As `close_cause`.
         self.receiver_closed.load(Ordering::Relaxed) != 0
     }
 
@@ -276,6 +293,7 @@ impl Info {
     #[inline]
     pub(crate) fn note_receiver(&self, task: Option<TaskRef>, head: u64) {
         let word = TaskRef::word(task);
+        // ORDERING(M9): Relaxed. The receiver alone writes it. Release: as in `note_another`.
         if self.receiver_task.load(Ordering::Relaxed) == word {
             self.receiver_at.store(head, Ordering::Release);
         } else {
@@ -286,15 +304,19 @@ impl Info {
     #[cold]
     #[inline(never)]
     fn note_another(&self, word: u64, head: u64) {
-        // In between nobody, so that none is told with the number of another.
+        // In between nobody, so that none is told with the number of another. ORDERING(M9):
+        // Release. Pairs with M9 in `last_receiver`: who sees the number sees that the one before
+        // is gone, who sees the task sees its number.
         self.receiver_task.store(0, Ordering::Release);
         self.receiver_at.store(head, Ordering::Release);
         self.receiver_task.store(word, Ordering::Release);
     }
 
-    /// Who was noted last, and the number that was noted with it.
+    /// Who was noted last, and the number that was noted with it. (Of one that was noted twice,
+    /// with another between, it may be the other's, which lies between its own.)
     pub(crate) fn last_receiver(&self) -> (Option<TaskRef>, u64) {
         for _ in 0..4 {
+            // ORDERING(M9): Acquire. Pairs with M9 in `note_another`.
             let task = self.receiver_task.load(Ordering::Acquire);
             let at = self.receiver_at.load(Ordering::Acquire);
             if self.receiver_task.load(Ordering::Acquire) == task {
