@@ -6,10 +6,10 @@ Needs valgrind. Instructions of a channel made, one message, dropped; and bytes 
 lives.
 """
 
+import argparse
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
 ROUNDS = 1000
@@ -40,7 +40,9 @@ def size(binary, channel, shape):
 
 
 def main():
-    binary = build(sys.argv[1] if len(sys.argv) > 1 else "target/creation")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target-dir", default="target/creation", help="where it is built")
+    binary = build(parser.parse_args().target_dir)
     print(f"{'shape':12} {'parshall':>9} {'tokio':>9}")
     for shape in ("1", "64", "unbounded", "two"):
         print(f"{shape:12} {instructions(binary, 'parshall', shape):9.0f} {instructions(binary, 'tokio', shape):9.0f}"
