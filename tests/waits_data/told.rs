@@ -1,12 +1,12 @@
 //! What is told of a wait: its number, its call, its deadline, and by whose waker it waits.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -260,9 +260,9 @@ fn tasks_and_async_main_wait_by_wakers_that_others_may_have_and_send_timeout_has
         first.await;
         let timer = mpsc::Timer(tokio::time::sleep(hour));
         let mut by_timer = Box::pin(tx.send_timeout(2, timer));
-        poll_fn(|cx| {
+        std::future::poll_fn(|cx| {
             assert!(by_timer.as_mut().poll(cx).is_pending());
-            Poll::Ready(())
+            std::task::Poll::Ready(())
         })
         .await;
         let waits = the(name).send_waits;
