@@ -7,7 +7,7 @@
 //! | user code | whose panic it is | where it ends |
 //! |---|---|---|
 //! | `wake` and `drop` of a waker that waits in the channel | another task's: it is *foreign* | goes on if the call owes its caller nothing; else here |
-//! | `clone` and `wake_by_ref` of the waker of the poll | the caller's own | goes on at once: nothing has changed yet, or nothing is owed |
+//! | `clone` and `wake_by_ref` of the waker of the poll | the caller's own | goes on at once: nothing has changed yet, or the future has what is owed |
 //! | `drop` of a message, by a receiver or a drain that is dropped | the caller's own | goes on, after all messages were dropped |
 //! | `drop` of a message that a permit sent to nobody | the caller's own | goes on, after the room was given back |
 //!

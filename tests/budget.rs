@@ -4,6 +4,7 @@
 mod support;
 mod twice;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -158,12 +159,6 @@ fn blocking_calls_need_no_budget() {
 /// noted before the unit is there.
 #[test]
 fn a_waker_that_spends_the_last_unit_costs_no_message_and_no_end() {
-    fn spend() {
-        let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(unit) = coop::poll_proceed(&mut cx) {
-            unit.made_progress();
-        }
-    }
     let runtime = Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let (tx, mut rx) = mpsc::channel(1);
@@ -195,5 +190,44 @@ fn a_waker_that_spends_the_last_unit_costs_no_message_and_no_end() {
             *tx.lock().unwrap() = back.lock().unwrap().take();
         }
         assert!(rx.is_terminated());
+    });
+}
+
+/// A unit, if there is one.
+fn spend() {
+    let mut cx = Context::from_waker(Waker::noop());
+    if let Poll::Ready(unit) = coop::poll_proceed(&mut cx) {
+        unit.made_progress();
+    }
+}
+
+/// A send that finds room and no budget has a permit, and Tokio clones the task's waker. If that
+/// panics, the permit is the future's all the same: it is used when it is polled again, and given
+/// back when it is dropped.
+///
+/// Seen to fail with: a send that notes its turn when its first poll is over.
+#[test]
+fn a_waker_that_cannot_be_cloned_costs_no_permit() {
+    let runtime = Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        for dropped in [true, false] {
+            let (tx, mut rx) = mpsc::channel(1);
+            let (hook, waker) = Hooked::trap(Op::Clone);
+            let mut send = Box::pin(tx.send(7));
+            tokio::task::yield_now().await;
+            (0..128).for_each(|_| spend());
+            hook.arm();
+            let poll = || send.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(catch_unwind(AssertUnwindSafe(poll)).is_err());
+            hook.disarm();
+            tokio::task::yield_now().await;
+            if dropped {
+                drop(send);
+            } else {
+                send.await.unwrap();
+                assert_eq!(rx.try_recv(), Ok(7));
+            }
+            assert_eq!(tx.capacity(), 1);
+        }
     });
 }

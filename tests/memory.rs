@@ -65,7 +65,7 @@ fn a_name_that_was_replaced_is_freed() {
 }
 
 /// A block of 32 messages of 8 bytes each, with what goes with it.
-const BLOCK: isize = 32 * (8 + 4) + 64;
+const BLOCK: isize = 32 * (8 + 1) + 80;
 
 /// Ten million messages, drained in turn by each way of receiving, leave a few blocks behind.
 #[test]
@@ -95,7 +95,6 @@ fn b23_a_burst_is_given_back() {
     assert!(live() - before <= 4 * BLOCK, "{} bytes are left", live() - before);
 }
 
-/// In a steady flow drained blocks are reused: nothing is allocated any more.
 /// Seen to fail with: a first block that is allocated.
 #[test]
 fn the_first_messages_of_an_unbounded_channel_lie_in_the_channel() {
@@ -111,6 +110,7 @@ fn the_first_messages_of_an_unbounded_channel_lie_in_the_channel() {
     assert_eq!(tx.stats().sent_total, messages);
 }
 
+/// In a steady flow drained blocks are reused: nothing is allocated any more.
 #[test]
 fn a_steady_flow_allocates_nothing() {
     for occupancy in [1, 31, 32, 33, 1000] {

@@ -323,6 +323,15 @@ impl Shared {
     }
 }
 
+/// How far a send is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Stage {
+    New,
+    /// It has a turn, which may have a permit.
+    Waiting,
+    Done,
+}
+
 /// What [`Turn::begin`] came to.
 pub(super) enum Begun {
     /// No turn was needed.
@@ -415,6 +424,7 @@ impl Turn {
     #[inline(never)]
     pub(super) fn begin(
         turn: &mut MaybeUninit<Self>,
+        stage: &mut Stage,
         from: NotPlain,
         shared: &Shared,
         cx: &mut Context<'_>,
@@ -424,6 +434,9 @@ impl Turn {
             Err(missing) => missing,
         };
         let turn = turn.write(Self::new(Want::new(Call::Send, 1)));
+        // First: the caller's waker is cloned from here on, and may panic. A permit that is held by
+        // then is the turn's.
+        *stage = Stage::Waiting;
         if missing == Missing::Room {
             let wait = turn.register_in(shared.queue(), shared, cx.waker());
             if wait == Wait::Pending {

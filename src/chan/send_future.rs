@@ -7,7 +7,7 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
-use super::send::{Begun, Closed, Turn};
+use super::send::{Begun, Closed, Stage, Turn};
 use super::{Chan, Shared};
 use crate::ring::Refused;
 use crate::unwind::{OwesNothing, OwesValue};
@@ -46,13 +46,6 @@ pub(crate) struct Send<'a, T, E> {
     _pinned: PhantomPinned,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    New,
-    Waiting,
-    Done,
-}
-
 impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
     type Output = Result<(), E>;
 
@@ -67,12 +60,9 @@ impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
         let shared: &Shared = this.chan.shared();
         let claim = match shared.begin_claim_plainly() {
             Ok(claim) => claim,
-            Err(from) => match Turn::begin(&mut this.turn, from, this.chan, cx) {
+            Err(from) => match Turn::begin(&mut this.turn, &mut this.stage, from, this.chan, cx) {
                 Begun::Claimed(claim) => claim,
-                Begun::Waits => {
-                    this.stage = Stage::Waiting;
-                    return Poll::Pending;
-                }
+                Begun::Waits => return Poll::Pending,
                 Begun::Acquired => return this.finish_slowly(Ok(())),
                 Begun::Closed => return this.finish_slowly(Err(Closed)),
             },

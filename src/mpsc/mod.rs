@@ -134,6 +134,8 @@
 mod bounds;
 mod builder;
 pub mod error;
+#[cfg(all(test, not(parshall_loom)))]
+mod first_block;
 mod iter;
 mod permit;
 #[cfg(feature = "sink")]

@@ -275,7 +275,7 @@ impl<Cold> Ring<Cold> {
         Receiving { ring: self, reader, types: PhantomData }
     }
 
-    /// Moves the head over `n` messages that were read.
+    /// Moves the head over `n` messages that were read, or of which the last is read next.
     ///
     /// # Safety
     /// `reader` is this ring's, `store` its slots, and the watermark was looked after.
@@ -324,9 +324,9 @@ impl<Cold> Ring<Cold> {
             // Twice what these messages can have drained: enough to catch up, and never much at
             // once.
             let most = 2 + n as usize / 8;
-            // SAFETY: all before `at` was read. What the watermark looks at is in the block of a
-            // place ahead of the head, or in the last one that was linked when it looked for that,
-            // and so not before `at`.
+            // SAFETY: all in the blocks before `at` was read. What the watermark looks at is in the
+            // block of a place ahead of the head, or in the last one that was linked when it looked
+            // for that, and so not before `at`.
             unsafe { store.leave_behind(reader.pos(), reader.at, most) };
         }
         room

@@ -39,7 +39,7 @@ const POS_MASK: u64 = (1 << POS_BITS) - 1;
 pub(crate) const MAX_RESERVED: u64 = RES_MASK;
 
 /// The most messages that can be in a channel at once: half a lap, so that of two positions it is
-/// always known which comes first. Their slots alone would take more than 128 GiB.
+/// always known which comes first. Their slots alone would take more than 100 GiB.
 pub(crate) const MAX_LEN: u64 = 1 << (POS_BITS - 1);
 
 /// A slot's position in the endless sequence of messages, modulo 2^36. Any number of that class may

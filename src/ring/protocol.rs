@@ -347,6 +347,8 @@ impl<Cold> Ring<Cold> {
 
 impl<Cold> Drop for Ring<Cold> {
     fn drop(&mut self) {
+        // A channel's list was freed as its receiver went: its first block may lie beside the ring,
+        // in what is dropped as a whole here. So this is for a ring that stands alone.
         // SAFETY: nobody else is there.
         unsafe { self.free_list() };
     }

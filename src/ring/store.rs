@@ -147,7 +147,8 @@ pub(super) trait Store<'a, T: 'a>: Copy {
     /// blocks before it.
     ///
     /// # Safety
-    /// The caller is the receiver. It has read all messages before `head`, and keeps no cursor to a
-    /// block that lies before `at` and ends before `head`.
+    /// The caller is the receiver. It has read all messages of the blocks before `at`, and keeps no
+    /// cursor to a block that lies before `at` and ends before `head`. (Of the block `at` itself it
+    /// may have one to read.)
     unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize);
 }
