@@ -138,19 +138,19 @@ fn a_claimed_message_delays_try_recv_and_the_receivers_drop() {
 #[test]
 fn a_sender_stopped_between_blocks_delays_what_is_behind_it() {
     scene("publish: block left", || {
-        let (tx, mut rx) = mpsc::unbounded_channel();
-        // 32 to a block.
-        (0..32).for_each(|i| tx.send(i).unwrap());
+        // A list, of blocks for 32. (Without a capacity it would begin with a shorter one.)
+        let (tx, mut rx) = mpsc::channel(10_000);
+        (0..32).for_each(|i| tx.try_send(i).unwrap());
         let own = tx.clone();
         let victim = Victim::stop_at(&["publish: block left"], move |arm| {
             arm.now();
-            own.send(32).unwrap();
+            own.try_send(32).unwrap();
         });
         let senders: Vec<_> = (1..=2)
             .map(|who| {
                 let tx = tx.clone();
                 start("publish: block left: senders", move || {
-                    (0..1000).for_each(|i| tx.send(message(who, i)).unwrap());
+                    (0..1000).for_each(|i| tx.try_send(message(who, i)).unwrap());
                 })
             })
             .collect();
