@@ -38,7 +38,12 @@ fn lines(report: &str) -> Vec<String> {
     let mut out = Vec::new();
     for line in lines.take_while(|line| !line.starts_with("blind: ")) {
         let line = line.split(", among them").next().unwrap();
-        out.push(line.chars().filter(|c| !c.is_ascii_digit()).collect());
+        // `1.2 s` on a fast machine may be `12 s` on a slow one.
+        let next = line.chars().skip(1).chain([' ']);
+        let is_number =
+            |c: char, next: char| c.is_ascii_digit() || c == '.' && next.is_ascii_digit();
+        let rest = line.chars().zip(next).filter(|&(c, next)| !is_number(c, next));
+        out.push(rest.map(|(c, _)| c).collect());
     }
     out
 }

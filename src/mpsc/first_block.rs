@@ -1,10 +1,9 @@
 //! Messages that lie in the channel itself, before there is a block: what Miri has to see, since no
 //! model does.
 
-use std::thread;
-
 use super::error::TryRecvError;
 use super::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use crate::sync::thread;
 
 /// More than find place in the channel.
 const EACH: u64 = 30;
