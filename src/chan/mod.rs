@@ -156,13 +156,11 @@ impl Shared {
         self.senders().expect("room is waited for only where there is a capacity")
     }
 
-    /// Whether nobody waits for room: see [`WaitQueue::is_empty`].
+    /// Whether nobody waits for room. Whoever began to wait before the caller's last acquired step
+    /// is seen; it may change at any time.
     #[inline(always)]
     fn nobody_waits(&self) -> bool {
-        match self.senders.line().is_empty_plainly() {
-            Ok(()) => true,
-            Err(arrivals) => self.queue().is_empty_slow(arrivals),
-        }
+        self.senders.line().is_empty(|arrivals| self.queue().is_empty_slow(arrivals))
     }
 
     /// An operation on permits begins, of a caller that has some: see [`Order`].

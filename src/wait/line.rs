@@ -26,15 +26,16 @@ impl Line {
         self.arrivals.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// Ok: nobody waits. Whoever began to wait before the caller's last acquired step is seen; it
-    /// may change at any time. `Err`: so many have arrived, of whom somebody may wait.
+    /// Whether nobody waits. Whoever began to wait before the caller's last acquired step is seen;
+    /// it may change at any time. Where so many have arrived that somebody may wait, `slowly`
+    /// decides.
     #[inline(always)]
-    pub(crate) fn is_empty_plainly(&self) -> Result<(), u64> {
+    pub(crate) fn is_empty(&self, slowly: impl FnOnce(u64) -> bool) -> bool {
         // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of
         // events, was counted. `settled` is never more than is true; if it is old, the slow look
         // decides.
         let arrivals = self.arrivals.load(Ordering::Relaxed);
-        if arrivals == self.settled.load(Ordering::Relaxed) { Ok(()) } else { Err(arrivals) }
+        arrivals == self.settled.load(Ordering::Relaxed) || slowly(arrivals)
     }
 
     /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by

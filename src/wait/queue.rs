@@ -90,11 +90,8 @@ impl WaitQueue {
     /// Whether nobody waits. Whoever began to wait before the caller's last acquired step is seen;
     /// it may change at any time.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        match self.line.is_empty_plainly() {
-            Ok(()) => true,
-            Err(arrivals) => self.is_empty_slow(arrivals),
-        }
+    pub(super) fn is_empty(&self) -> bool {
+        self.line.is_empty(|arrivals| self.is_empty_slow(arrivals))
     }
 
     /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by

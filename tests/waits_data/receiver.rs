@@ -41,31 +41,25 @@ fn a_task_that_fills_its_own_channel_is_known_as_its_receiver() {
 /// The ways to receive.
 const WAYS: [&str; 4] = ["recv", "try_recv", "recv_many", "try_iter"];
 
-fn take(rx: &mut Receiver<u32>, way: &str) -> u32 {
-    match way {
-        "recv" => now(rx.recv()).unwrap(),
-        "try_recv" => rx.try_recv().unwrap(),
-        "recv_many" => {
-            let mut one = Vec::new();
-            assert_eq!(now(rx.recv_many(&mut one, 1)), 1);
-            one[0]
+macro_rules! take {
+    ($name:ident, $receiver:ident) => {
+        fn $name(rx: &mut $receiver<u32>, way: &str) -> u32 {
+            match way {
+                "recv" => now(rx.recv()).unwrap(),
+                "try_recv" => rx.try_recv().unwrap(),
+                "recv_many" => {
+                    let mut one = Vec::new();
+                    assert_eq!(now(rx.recv_many(&mut one, 1)), 1);
+                    one[0]
+                }
+                _ => rx.try_iter().next().unwrap(),
+            }
         }
-        _ => rx.try_iter().next().unwrap(),
-    }
+    };
 }
 
-fn take_unbounded(rx: &mut UnboundedReceiver<u32>, way: &str) -> u32 {
-    match way {
-        "recv" => now(rx.recv()).unwrap(),
-        "try_recv" => rx.try_recv().unwrap(),
-        "recv_many" => {
-            let mut one = Vec::new();
-            assert_eq!(now(rx.recv_many(&mut one, 1)), 1);
-            one[0]
-        }
-        _ => rx.try_iter().next().unwrap(),
-    }
-}
+take!(take, Receiver);
+take!(take_unbounded, UnboundedReceiver);
 
 /// Runs `f` as a named task, and returns who that was.
 fn as_task<R: std::fmt::Debug>(f: impl FnOnce() -> R) -> (TaskRef, R) {
