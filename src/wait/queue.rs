@@ -90,7 +90,7 @@ impl WaitQueue {
     /// Whether nobody waits. Whoever began to wait before the caller's last acquired step is seen;
     /// it may change at any time.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.line.is_empty(|arrivals| self.is_empty_slow(arrivals))
     }
 
