@@ -266,7 +266,7 @@ bug-close-empty|$F|fn close_line(|s/state = Self::pass(cell, state, .mut hand);/
 bug-close-end|$F|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
 bug-close-look|$A|*|s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed
 bug-close-both|$F $A|*|s/while let Some((index, cell, mut state)) = walk.next_of_all()/while let Some((index, cell, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
-bug-look-behind|$A|fn register_generally(|s/if self.anybody_before(index) {/if false {/|register_slowly takes room though others wait
+bug-look-behind|$A|fn register_generally(|s/if self.anybody_before(index) {/if false {/|register_generally takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$F|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
 bug-waker-first|$F|fn serve_line(|s/if let Err(now) = cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/if let Some(early) = early { wakes.push(early) } cell.set_woken();/|the waker is taken before the swap

@@ -76,11 +76,7 @@ impl<T> Chan<T> {
     }
 
     /// Goes on with [`Chan::send_plainly`].
-    pub(crate) fn send_slowly<O: Owes>(
-        &self,
-        from: NotPlain,
-        value: T,
-    ) -> Result<(), (Refused, T)> {
+    pub(crate) fn send_slow<O: Owes>(&self, from: NotPlain, value: T) -> Result<(), (Refused, T)> {
         match self.ring.claim(from, || true) {
             Ok(claim) => {
                 self.publish_unbounded::<O>(claim, value);
@@ -254,12 +250,12 @@ impl Shared {
         if self.ring.looks_full(&from) {
             return Err(Missing::Room);
         }
-        self.begin_claim_slowly(from)
+        self.begin_claim_slow(from)
     }
 
     #[cold]
     #[inline(never)]
-    fn begin_claim_slowly(&self, from: NotPlain) -> Result<Claim, Missing> {
+    fn begin_claim_slow(&self, from: NotPlain) -> Result<Claim, Missing> {
         let Some(budget) = runtime::try_budget() else {
             return Err(self.reserve_without_budget());
         };
@@ -399,13 +395,13 @@ impl Turn {
             self.held = true;
             self.poll_held(shared, cx)
         } else {
-            self.poll_slowly(shared, cx)
+            self.poll_slow(shared, cx)
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn poll_slowly(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    fn poll_slow(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         if self.held {
             return self.poll_held(shared, cx);
         }

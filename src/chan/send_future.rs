@@ -63,8 +63,8 @@ impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
             Err(from) => match Turn::begin(&mut this.turn, &mut this.stage, from, this.chan, cx) {
                 Begun::Claimed(claim) => claim,
                 Begun::Waits => return Poll::Pending,
-                Begun::Acquired => return this.finish_slowly(Ok(())),
-                Begun::Closed => return this.finish_slowly(Err(Closed)),
+                Begun::Acquired => return this.finish_slow(Ok(())),
+                Begun::Closed => return this.finish_slow(Err(Closed)),
             },
         };
         let value = this.take();
@@ -80,7 +80,7 @@ impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
 impl<T, E: GivesBack<T>> Send<'_, T, E> {
     #[cold]
     #[inline(never)]
-    fn finish_slowly(&mut self, acquired: Result<(), Closed>) -> Poll<Result<(), E>> {
+    fn finish_slow(&mut self, acquired: Result<(), Closed>) -> Poll<Result<(), E>> {
         self.finish(self.chan.shared(), Poll::Ready(acquired))
     }
 

@@ -49,14 +49,14 @@ impl<T> UnboundedSender<T> {
     pub fn send(&self, message: T) -> Result<(), SendError<T>> {
         match self.inner.chan().send_plainly::<OwesNothing>(message) {
             Ok(()) => Ok(()),
-            Err((from, message)) => self.send_slowly(from, message),
+            Err((from, message)) => self.send_slow(from, message),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn send_slowly(&self, from: NotPlain, message: T) -> Result<(), SendError<T>> {
-        match self.inner.chan().send_slowly::<OwesNothing>(from, message) {
+    fn send_slow(&self, from: NotPlain, message: T) -> Result<(), SendError<T>> {
+        match self.inner.chan().send_slow::<OwesNothing>(from, message) {
             Ok(()) => Ok(()),
             Err((Refused::Closed, message)) => Err(self.inner.closed_error(message)),
             // 2^35 messages: as Tokio, whose count of messages would overflow.

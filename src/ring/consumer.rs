@@ -160,7 +160,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     pub(crate) unsafe fn move_due_head_in_list(self) -> Room {
         let Self { ring, reader, .. } = self;
         // SAFETY: the caller's word.
-        unsafe { ring.advance_slowly::<T, K, _>(ring.list::<T>(), reader, 1) }
+        unsafe { ring.advance_slow::<T, K, _>(ring.list::<T>(), reader, 1) }
     }
 
     /// Whether the next message is published.
@@ -238,7 +238,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     pub(crate) fn give_blocks_back(self) {
         if let Storage::Blocks { .. } = self.ring.storage {
             // SAFETY: there is a list.
-            unsafe { self.give_blocks_back_slowly() };
+            unsafe { self.give_blocks_back_slow() };
         }
     }
 
@@ -246,7 +246,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     /// There is a list.
     #[cold]
     #[inline(never)]
-    unsafe fn give_blocks_back_slowly(self) {
+    unsafe fn give_blocks_back_slow(self) {
         let Self { ring, reader, .. } = self;
         // SAFETY: the caller's word. A block goes if the head has reached the number with which it
         // was passed, and that counts a position in a later block. So a message of a later block
@@ -293,7 +293,7 @@ impl<Cold> Ring<Cold> {
             return room;
         }
         // SAFETY: the caller's word.
-        unsafe { self.advance_slowly::<T, K, S>(store, reader, n) }
+        unsafe { self.advance_slow::<T, K, S>(store, reader, n) }
     }
 
     /// Whether somebody may wait for room: in no unbounded channel.
@@ -307,7 +307,7 @@ impl<Cold> Ring<Cold> {
     /// # Safety
     /// As [`Ring::advance`].
     #[inline]
-    unsafe fn advance_slowly<'a, T: 'a, K: Kind, S: Store<'a, T>>(
+    unsafe fn advance_slow<'a, T: 'a, K: Kind, S: Store<'a, T>>(
         &self,
         store: S,
         reader: &mut Reader,

@@ -350,14 +350,14 @@ impl<Cold> Ring<Cold> {
     pub(crate) fn claim_reserved(&self) -> Option<(Claim, bool)> {
         let old = self.tail();
         let plain = !old.is_receiver_gone() && self.swap_tail(old, old.claim_reserved()).is_ok();
-        let claim = if plain { Claim { old } } else { self.claim_reserved_slowly()? };
+        let claim = if plain { Claim { old } } else { self.claim_reserved_slow()? };
         Some((claim, self.limit > MAX_RESERVED))
     }
 
     /// The receiver is gone, or somebody else was faster.
     #[cold]
     #[inline(never)]
-    fn claim_reserved_slowly(&self) -> Option<Claim> {
+    fn claim_reserved_slow(&self) -> Option<Claim> {
         let backoff = Backoff::new();
         let mut tail = self.tail();
         while !tail.is_receiver_gone() {

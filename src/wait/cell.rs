@@ -18,7 +18,7 @@
 //! |---|---|---|---|---|
 //! | Empty | Waiting | its owner, who has to wait | `register` `fill` | + what it brings |
 //! | Empty | Empty | its owner, first in line, with a part of its need | `register` `keep_part` | + the part, or - it |
-//! | Empty | Gone | its owner, who need not wait | `register_slowly` | as it is: the owner's |
+//! | Empty | Gone | its owner, who need not wait | `register_slow` | as it is: the owner's |
 //! | Empty | Gone | a server or a newcomer that passes it | `serve` `pass`, `pass_by` | as it is: that one's |
 //! | Waiting, Updating | the same | a server with less than is missing | `serve_line` | + what it gives |
 //! | Waiting, Updating | Granted | a server with all that is missing | `serve_first`, `serve_line` | + what it gives |

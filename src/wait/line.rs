@@ -27,15 +27,15 @@ impl Line {
     }
 
     /// Whether nobody waits. Whoever began to wait before the caller's last acquired step is seen;
-    /// it may change at any time. Where so many have arrived that somebody may wait, `slowly`
+    /// it may change at any time. Where so many have arrived that somebody may wait, `slow`
     /// decides.
     #[inline(always)]
-    pub(crate) fn is_empty(&self, slowly: impl FnOnce(u64) -> bool) -> bool {
+    pub(crate) fn is_empty(&self, slow: impl FnOnce(u64) -> bool) -> bool {
         // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of
         // events, was counted. `settled` is never more than is true; if it is old, the slow look
         // decides.
         let arrivals = self.arrivals.load(Ordering::Relaxed);
-        arrivals == self.settled.load(Ordering::Relaxed) || slowly(arrivals)
+        arrivals == self.settled.load(Ordering::Relaxed) || slow(arrivals)
     }
 
     /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by

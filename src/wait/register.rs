@@ -45,7 +45,7 @@ impl WaitQueue {
         } else {
             (Some((index, cell)), waker)
         };
-        self.register_slowly(place, key, waiter, waker, source)
+        self.register_slow(place, key, waiter, waker, source)
     }
 
     /// Takes the next place. What follows is its owner's look at the channel.
@@ -112,7 +112,7 @@ impl WaitQueue {
     /// place was passed. `place`: the one that is taken already.
     #[cold]
     #[inline(never)]
-    fn register_slowly(
+    fn register_slow(
         &self,
         place: Option<(u64, &Cell)>,
         key: &mut Option<Key>,

@@ -101,12 +101,12 @@ impl Row {
     #[inline]
     pub(super) fn of_place(&self, index: u64, hint: &Hint) -> &Segment {
         let number = index / LEN;
-        self.at_hint(number, hint).unwrap_or_else(|| self.of_place_slowly(number, hint))
+        self.at_hint(number, hint).unwrap_or_else(|| self.of_place_slow(number, hint))
     }
 
     #[cold]
     #[inline(never)]
-    fn of_place_slowly(&self, number: u64, hint: &Hint) -> &Segment {
+    fn of_place_slow(&self, number: u64, hint: &Hint) -> &Segment {
         let Ok(segment) = self.get(number, hint) else {
             unreachable!("a segment is not over while a place in it is not released")
         };
@@ -137,12 +137,12 @@ impl Row {
     /// The segment with this number, if it is there.
     #[inline]
     pub(super) fn find(&self, number: u64, hint: &Hint) -> Option<&Segment> {
-        self.at_hint(number, hint).or_else(|| self.find_slowly(number, hint))
+        self.at_hint(number, hint).or_else(|| self.find_slow(number, hint))
     }
 
     #[cold]
     #[inline(never)]
-    fn find_slowly(&self, number: u64, hint: &Hint) -> Option<&Segment> {
+    fn find_slow(&self, number: u64, hint: &Hint) -> Option<&Segment> {
         match self.seek(number, hint, false) {
             Found::Segment(segment) => Some(segment),
             Found::Over(_) | Found::Missing => None,
