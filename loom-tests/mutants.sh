@@ -88,8 +88,8 @@ mutants() {
     ord "Q1-swap-$o" $G 'fn swap(' 'SeqCst, ' "$o, " 'state swap'
   done
   ord Q1-state $G 'fn state(' SeqCst Relaxed 'state load'
-  ord Q8-settled $H 'fn settled(' Acquire Relaxed 'settled load' behind
-  ord Q8-settle $H 'fn settle(' Release Relaxed 'settled store'
+  ord Q8-front $H 'fn front(' Acquire Relaxed 'front load' behind
+  ord Q8-advance $H 'fn advance(' Release Relaxed 'front store'
   ord Q4-woken $G 'fn set_woken(' Release Relaxed 'woken store'
   ord Q4-release $G 'fn release(' Release Relaxed 'released store'
   ord Q3-number $I 'fn number(&self' Acquire Relaxed 'number load'
@@ -252,7 +252,7 @@ bug-keep-up-from|$X|fn refresh_head_cache_by(|s/self.publish_head(self.head_cach
 bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
 bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$F|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
-bug-settled-late|$H|fn is_empty_sc(|s/let settled = self.settled();//;s/settled == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.settled()/|arrivals are read before settled
+bug-front-late|$H|fn is_empty_sc(|s/let front = self.front();//;s/front == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.front()/|arrivals are read before the front
 bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
 bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/owed += .*;/hand = 0;/|units in hand before wakers are called are dropped
@@ -272,14 +272,14 @@ bug-updating-waker|$F|fn end_wait(|s/if before.kind() == Kind::Updating/if false
 bug-waker-first|$F|fn serve_line(|s/if let Err(now) = cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/if let Some(early) = early { wakes.push(early) } cell.set_woken();/|the waker is taken before the swap
 bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
-bug-settled|$K|fn skip_to(|s/if self.settled == self.next/if true/|a walk settles what it has not settled
+bug-front|$K|fn skip_to(|s/if self.front == self.next/if true/|a walk moves the front over what may not be final
 bug-over-released|$G|fn is_over(|s/self.released.load(Ordering::Acquire) .. //|a sweep ignores released
 bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep ignores woken
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
 bug-must-look|$A|fn must_wait(|s/return source.is_full();/return true;/|the first in line does not look at the channel before it waits
-bug-must-early|$A|) fn register(|s/let (index, cell) = self.arrive(source);/let early = source.is_full(); &/;s/if self.must_wait(index, source)/if early \&\& self.line.settled() == index \x7c\x7c self.must_wait(index, source)/|the first in line looks at the channel before it arrives
+bug-must-early|$A|) fn register(|s/let (index, cell) = self.arrive(source);/let early = source.is_full(); &/;s/if self.must_wait(index, source)/if early \&\& self.line.front() == index \x7c\x7c self.must_wait(index, source)/|the first in line looks at the channel before it arrives
 bug-must-closed|$A|fn must_wait(|s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed, on the plain path
 bug-must-empty|$A|fn must_wait(|s/state.is_waiting()/state.is_open(number)/|who stands behind an Empty place waits without a look
 bug-must-tag|$A|fn must_wait(|s/state.is_of(number) \&\& //|who waits in another segment is taken for the first in line
@@ -289,7 +289,7 @@ bug-full-closed|$X|fn is_full(|s/!tail.is_closed() \&\& //|a full channel makes 
 bug-fill-unchecked|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let _ = cell.swap(empty, empty.to(Kind::Waiting)); if true {/|who fills its place does not see that it was passed
 bug-fill-hand|$A|fn fill(|s/.assign(hand)//|who fills its place loses what it holds for it
 bug-first-need|$F|fn serve_first(|s/ .. cell.need() != 1//|one unit ends a wait for more
-bug-first-unsettled|$F|fn serve_first(|/self.line.settle(/d|serve_first does not settle what it ends
+bug-first-front|$F|fn serve_first(|/self.line.advance(/d|serve_first leaves the front where it is
 bug-first-early|$F|fn serve_first(|s/if cell.swap(waiting/if let Some(early) = unsafe { cell.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
 bug-first-updating|$F|fn serve_first(|s/if cell.state() != waiting/let now = cell.state(); let waiting = if now == waiting.to(Kind::Updating) { now } else { waiting }; if now != waiting/|serve_first takes Updating for Waiting
 bug-first-free|$R|fn make_room(|s/if room == Room::Held {/if room != Room::Seldom {/|serve_first gives what the pop has freed

@@ -445,11 +445,11 @@ fn l22_waker_re_enters() {
 }
 
 /// One comes and the first in line leaves, while a permit is given back: who gives it back must not
-/// take the end of the line from before the newcomer and the settled part from after the leaver for
-/// an empty line, nor go by the end that it saw first. Tags W2, Q8.
+/// take the end of the line from before the newcomer and the front from after the leaver for an
+/// empty line, nor go by the end that it saw first. Tags W2, Q8.
 ///
 /// Two threads, for with a third no single preemption shows it. Seen to fail with, at one:
-/// `arrivals` read before `settled`; a server that reads `arrivals` once.
+/// `arrivals` read before `front`; a server that reads `arrivals` once.
 #[test]
 fn l11_first_leaves_while_a_permit_returns() {
     check("L11 permit", Bound::Preemptions(2), || {
@@ -472,11 +472,10 @@ fn l11_first_leaves_while_a_permit_returns() {
     });
 }
 
-/// One has arrived and not looked; another one comes behind it, and leaves. What the leaver has
-/// seen to be over ends before the one that is still coming, so the next pop serves that one. Tag
-/// Q8.
+/// One has arrived and not looked; another one comes behind it, and leaves. The front stays
+/// before the one that is still coming, so the next pop serves that one. Tag Q8.
 ///
-/// Seen to fail with: a walk that settles what lies behind an Empty place.
+/// Seen to fail with: a walk that moves the front over an Empty place.
 #[test]
 fn a_later_one_leaves_while_one_comes() {
     check("a later one leaves", Bound::Preemptions(1), || {

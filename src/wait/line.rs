@@ -1,6 +1,6 @@
 //! The two ends of the line, as two numbers that only rise.
 //!
-//! `arrivals` counts the places that were given out. All places before `settled` are final. If the
+//! `arrivals` counts the places that were given out. All places before `front` are final. If the
 //! two are equal, nobody waits.
 
 use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
@@ -9,14 +9,14 @@ use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 #[derive(Debug)]
 pub(crate) struct Line {
     arrivals: AtomicU64,
-    /// Never more than is true.
-    settled: AtomicU64,
+    /// May be too low, and is never too high.
+    front: AtomicU64,
 }
 
 impl Line {
     #[inline(always)]
     pub(crate) fn new() -> Self {
-        Self { arrivals: AtomicU64::new(0), settled: AtomicU64::new(0) }
+        Self { arrivals: AtomicU64::new(0), front: AtomicU64::new(0) }
     }
 
     /// Takes the next place. What follows is its owner's look at the channel.
@@ -32,27 +32,26 @@ impl Line {
     #[inline(always)]
     pub(crate) fn is_empty(&self, slow: impl FnOnce(u64) -> bool) -> bool {
         // ORDERING(Q8): Relaxed. Coherence is enough: a wait that began before, in the order of
-        // events, was counted. `settled` is never more than is true; if it is old, the slow look
-        // decides.
+        // events, was counted. `front` is never too high; if it is too low, the slow look decides.
         let arrivals = self.arrivals.load(Ordering::Relaxed);
-        arrivals == self.settled.load(Ordering::Relaxed) || slow(arrivals)
+        arrivals == self.front.load(Ordering::Relaxed) || slow(arrivals)
     }
 
     /// Whether nobody waits or is about to; if so, whoever comes later sees what the caller did by
     /// a SeqCst step.
     #[inline]
     pub(super) fn is_empty_sc(&self) -> bool {
-        let settled = self.settled();
-        settled == self.arrivals()
+        let front = self.front();
+        front == self.arrivals()
     }
 
     /// All places before this one are final. It must be read before `arrivals`: a newer one may be
     /// so far only because of those who have come since.
     #[inline]
-    pub(super) fn settled(&self) -> u64 {
-        // ORDERING(Q8): Acquire. Pairs with Q8 in `settle`: the looks that found them over come
+    pub(super) fn front(&self) -> u64 {
+        // ORDERING(Q8): Acquire. Pairs with Q8 in `advance`: the looks that found them final come
         // before what follows here, in the order of SeqCst steps too.
-        self.settled.load(Ordering::Acquire)
+        self.front.load(Ordering::Acquire)
     }
 
     #[inline]
@@ -63,12 +62,13 @@ impl Line {
         self.arrivals.load_sc()
     }
 
+    /// The caller has seen that all places before `front` are final.
     #[inline]
-    pub(super) fn settle(&self, settled: u64) {
-        // ORDERING(Q8): Release. Pairs with Q8 in `settled`. Each value is true for ever; an old
-        // one over a newer one costs a slow look.
-        if settled > self.settled.load(Ordering::Relaxed) {
-            self.settled.store(settled, Ordering::Release);
+    pub(super) fn advance(&self, front: u64) {
+        // ORDERING(Q8): Release. Pairs with Q8 in `front`. Each value is true for ever; an old one
+        // over a newer one costs a slow look.
+        if front > self.front.load(Ordering::Relaxed) {
+            self.front.store(front, Ordering::Release);
         }
     }
 }

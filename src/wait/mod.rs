@@ -31,7 +31,7 @@
 //! | segment | 16 places that are taken into the row, and out of it, together |
 //! | line | the two numbers that say which places are in use |
 //! | `arrivals` | places that were given out |
-//! | `settled` | every place before it is final |
+//! | `front` | every place before it is final |
 //! | final | Granted, Closed or Gone: it stays so |
 //! | over | final, and both its owner and whoever took its waker are done with it: its memory may be used again |
 //! | owner | the task whose wait stands in the place |
@@ -45,7 +45,7 @@
 //! Capacity 1, and the channel is full. S1 waits, the receiver takes a message, S1 sends. Then S2
 //! waits and gives up. Permits that are out are `res + held`, modulo 2^24.
 //!
-//! | step | T: pos, res | H: pos, held, TX_WAITING | `arrivals` | `settled` | place 0 | place 1 |
+//! | step | T: pos, res | H: pos, held, TX_WAITING | `arrivals` | `front` | place 0 | place 1 |
 //! |---|---|---|---|---|---|---|
 //! | the channel is full | 1, 0 | 0, 0, 0 | 0 | 0 | Empty | Empty |
 //! | S1 takes place 0, sets TX_WAITING, finds no room, fills its place | 1, 0 | 0, 0, 1 | 1 | 0 | Waiting | Empty |
@@ -80,8 +80,8 @@
 //! On its walk, a server makes an *Empty* place Gone, if the ring has room. For a *Waiting* one it
 //! takes units from the ring (`res + g`) and assigns them in the place's word, *k* at most in all.
 //!
-//! A claim that asks for room compares `arrivals` with `settled`, before which all places are
-//! final, and walks the rest if they differ: while anybody waits, nobody overtakes.
+//! A claim that asks for room compares `arrivals` with `front`, before which all places are final,
+//! and walks the rest if they differ: while anybody waits, nobody overtakes.
 //!
 //! # Why no sender sleeps beside free room
 //!

@@ -101,7 +101,7 @@ impl WaitQueue {
         self.line.is_empty_sc()
     }
 
-    /// A walk along the places that are not over, to the place `end`.
+    /// A walk along the places that may not be final, to the place `end`.
     #[inline]
     pub(super) fn walk_to(&self, end: u64) -> Walk<'_> {
         Walk::to(&self.line, &self.row, &self.oldest, end)

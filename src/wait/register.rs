@@ -63,7 +63,7 @@ impl WaitQueue {
     /// says nothing.
     #[inline(always)]
     fn must_wait(&self, index: u64, source: &impl Source) -> bool {
-        let first = self.line.settled();
+        let first = self.line.front();
         if first == index {
             return source.is_full();
         }
@@ -169,7 +169,7 @@ impl WaitQueue {
             }
             cell.set_woken();
             cell.release();
-            // For what it settles: the next claim need not walk.
+            // It moves the front on: the next claim need not walk.
             self.is_empty();
             if taken.is_none() {
                 break Wait::Closed(hand);
@@ -207,7 +207,7 @@ impl WaitQueue {
                 first = false;
                 break;
             }
-            walk.settle(before);
+            walk.advance(before);
         }
         walk.end();
         if first {

@@ -15,8 +15,8 @@ impl WaitQueue {
     /// [`WaitQueue::serve`] will see to it.
     #[inline]
     pub(crate) fn serve_first(&self) -> bool {
-        // All places before this one are over: if somebody waits in it, that is the first.
-        let index = self.line.settled();
+        // All places before this one are final: if somebody waits in it, that is the first.
+        let index = self.line.front();
         let number = index / LEN;
         let Some(segment) = self.row.find(number, &self.oldest) else { return false };
         let cell = segment.cell(index);
@@ -32,7 +32,7 @@ impl WaitQueue {
         step("serve: assigned");
         // SAFETY: ours: we took it out of Waiting.
         let waker = unsafe { cell.end(clock::now()) };
-        self.line.settle(index + 1);
+        self.line.advance(index + 1);
         step("serve: to wake");
         if let Some(waker) = waker {
             wake(waker);
@@ -127,7 +127,7 @@ impl WaitQueue {
                 }
                 state = next;
             }
-            walk.settle(index);
+            walk.advance(index);
         }
         debug_assert_eq!(hand, 0, "units that nobody has");
         walk.end();
@@ -211,7 +211,7 @@ impl WaitQueue {
                     Err(now) => state = now,
                 }
             }
-            walk.settle(index);
+            walk.advance(index);
         }
         walk.end();
         wakes.wake_all(panic);

@@ -1,4 +1,4 @@
-//! Along the line, from the first who may still wait, and what that tells of how far it is settled.
+//! A look at each place in line, from the front on. It moves the front.
 
 use super::cell::{Cell, State};
 use super::line::Line;
@@ -13,16 +13,16 @@ pub(super) struct Walk<'a> {
     hint: &'a Hint,
     next: u64,
     end: u64,
-    /// All before this one are final.
-    settled: u64,
+    /// All before this one are final, as far as the walk has seen.
+    front: u64,
 }
 
 impl<'a> Walk<'a> {
     /// A walk to the place `end`.
     #[inline]
     pub(super) fn to(line: &'a Line, row: &'a Row, hint: &'a Hint, end: u64) -> Self {
-        let settled = line.settled();
-        Self { line, row, hint, next: settled, end, settled }
+        let front = line.front();
+        Self { line, row, hint, next: front, end, front }
     }
 
     /// Returns the next open place before the end, its index and its word.
@@ -65,21 +65,21 @@ impl<'a> Walk<'a> {
     }
 
     fn skip_to(&mut self, index: u64) {
-        if self.settled == self.next {
-            self.settled = index;
+        if self.front == self.next {
+            self.front = index;
         }
         self.next = index;
     }
 
     /// The place that was returned last is final now.
-    pub(super) fn settle(&mut self, index: u64) {
-        if self.settled == index {
-            self.settled = index + 1;
+    pub(super) fn advance(&mut self, index: u64) {
+        if self.front == index {
+            self.front = index + 1;
         }
     }
 
-    /// Tells others how far the line is settled.
+    /// Moves the front of the line to where the walk has seen it.
     pub(super) fn end(self) {
-        self.line.settle(self.settled);
+        self.line.advance(self.front);
     }
 }

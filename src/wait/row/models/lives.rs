@@ -312,12 +312,12 @@ fn a_link_leads_there_again() {
     });
 }
 
-/// What one who leaves has settled is over for whoever reads that. Tag Q8.
+/// Who leaves moves the front: what lies before it is final for whoever reads it. Tag Q8.
 ///
-/// Seen to fail with: Relaxed in `settle`, and in `settled`.
+/// Seen to fail with: Relaxed in `advance`, and in `front`.
 #[test]
-fn what_is_settled_is_over() {
-    check("settled", 1, || {
+fn what_is_before_the_front_is_final() {
+    check("front", 1, || {
         let queue = Queue::new();
         let first = queue.begin();
         let place = core::ptr::from_ref(cell(&queue.0.row, 0));
@@ -326,7 +326,7 @@ fn what_is_settled_is_over() {
             move || queue.leave(first)
         });
         // SAFETY: of this row.
-        if queue.0.line.settled() == 1 {
+        if queue.0.line.front() == 1 {
             assert!(unsafe { &*place }.state().is_final());
         }
         other.join().unwrap();
