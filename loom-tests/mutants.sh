@@ -22,7 +22,7 @@ done
 shift $((OPTIND - 1))
 only=${1:-.}
 
-B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/cell.rs
+B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/place.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs U=src/wait/past.rs
 A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs M=src/chan/places.rs
 
@@ -249,9 +249,9 @@ bug-borrow|$P|fn claim_reserved(|s/self.claim(1).unreserve(1)/Self(self.claim(1)
 bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_empty_sc()/self.line.is_empty_sc()/|what a pop holds is lost if nobody waits
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
 bug-keep-up-from|$X|fn refresh_head_cache_by(|s/self.publish_head(self.head_cache(), now);/let _ = now;/|pops that hold leave head_cache behind
-bug-fill-store|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = cell.state(); let _ = cell.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
+bug-fill-store|$A|fn fill(|s/if place.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = place.state(); let _ = place.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
 bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
-bug-empty-unmarked|$F|fn pass(|s/match cell.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
+bug-empty-unmarked|$F|fn pass(|s/match place.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-front-late|$H|fn is_empty_sc(|s/let front = self.front();//;s/front == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.front()/|arrivals are read before the front
 bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
@@ -260,16 +260,16 @@ bug-pass-hand|$F|fn pass_by(|s/owed + Self::put_back(hand, source, panic)/owed +
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
 bug-hand-last|$F|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
-bug-first-unmarked|$A|fn keep_part(|s/state = Self::pass(cell, state, hand);/break;/|the first in line does not mark those before it
+bug-first-unmarked|$A|fn keep_part(|s/state = Self::pass(place, state, hand);/break;/|the first in line does not mark those before it
 bug-part|$F|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
-bug-close-empty|$F|fn close_line(|s/state = Self::pass(cell, state, .mut hand);/break;/|close passes Empty places without marking them
+bug-close-empty|$F|fn close_line(|s/state = Self::pass(place, state, .mut hand);/break;/|close passes Empty places without marking them
 bug-close-end|$F|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
 bug-close-look|$A|*|s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed
-bug-close-both|$F $A|*|s/while let Some((index, cell, mut state)) = walk.next_of_all()/while let Some((index, cell, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
+bug-close-both|$F $A|*|s/while let Some((index, place, mut state)) = walk.next_of_all()/while let Some((index, place, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
 bug-look-behind|$A|fn register_generally(|s/if self.anybody_before(index) {/if false {/|register_generally takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$F|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
-bug-waker-first|$F|fn serve_line(|s/if let Err(now) = cell.swap(state, next) {/let early = if full { unsafe { cell.take_waker() } } else { None }; &/;s/Self::end_wait(cell.*/if let Some(early) = early { wakes.push(early) } cell.set_woken();/|the waker is taken before the swap
+bug-waker-first|$F|fn serve_line(|s/if let Err(now) = place.swap(state, next) {/let early = if full { unsafe { place.take_waker() } } else { None }; &/;s/Self::end_wait(place.*/if let Some(early) = early { wakes.push(early) } place.set_woken();/|the waker is taken before the swap
 bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
 bug-front|$K|fn skip_to(|s/if self.front == self.next/if true/|a walk moves the front over what may not be final
@@ -279,21 +279,21 @@ bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any 
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
 bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
 bug-must-look|$A|fn must_wait(|s/return source.is_full();/return true;/|the first in line does not look at the channel before it waits
-bug-must-early|$A|) fn register(|s/let (index, cell) = self.arrive(source);/let early = source.is_full(); &/;s/if self.must_wait(index, source)/if early \&\& self.line.front() == index \x7c\x7c self.must_wait(index, source)/|the first in line looks at the channel before it arrives
+bug-must-early|$A|) fn register(|s/let (index, place) = self.arrive(source);/let early = source.is_full(); &/;s/if self.must_wait(index, source)/if early \&\& self.line.front() == index \x7c\x7c self.must_wait(index, source)/|the first in line looks at the channel before it arrives
 bug-must-closed|$A|fn must_wait(|s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed, on the plain path
 bug-must-empty|$A|fn must_wait(|s/state.is_waiting()/state.is_open(number)/|who stands behind an Empty place waits without a look
 bug-must-tag|$A|fn must_wait(|s/state.is_of(number) \&\& //|who waits in another segment is taken for the first in line
 bug-full-relaxed|$X|fn is_full(|s/self.tail_sc()/Tail(self.producers.tail.load(Ordering::Relaxed))/|who must wait is told by a Relaxed look at T
 bug-full-head|$X|fn is_full(|s/let tail = self.tail_sc();/let head = self.head(); &/;s/used(self.head())/used(head)/|who must wait is told by a head that was read before the tail
 bug-full-closed|$X|fn is_full(|s/!tail.is_closed() \&\& //|a full channel makes wait though it is closed
-bug-fill-unchecked|$A|fn fill(|s/if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let _ = cell.swap(empty, empty.to(Kind::Waiting)); if true {/|who fills its place does not see that it was passed
+bug-fill-unchecked|$A|fn fill(|s/if place.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let _ = place.swap(empty, empty.to(Kind::Waiting)); if true {/|who fills its place does not see that it was passed
 bug-fill-hand|$A|fn fill(|s/.assign(hand)//|who fills its place loses what it holds for it
-bug-first-need|$F|fn serve_first(|s/ .. cell.need() != 1//|one unit ends a wait for more
+bug-first-need|$F|fn serve_first(|s/ .. place.need() != 1//|one unit ends a wait for more
 bug-first-front|$F|fn serve_first(|/self.line.advance(/d|serve_first leaves the front where it is
-bug-first-early|$F|fn serve_first(|s/if cell.swap(waiting/if let Some(early) = unsafe { cell.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
-bug-first-updating|$F|fn serve_first(|s/if cell.state() != waiting/let now = cell.state(); let waiting = if now == waiting.to(Kind::Updating) { now } else { waiting }; if now != waiting/|serve_first takes Updating for Waiting
+bug-first-early|$F|fn serve_first(|s/if place.swap(waiting/if let Some(early) = unsafe { place.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
+bug-first-updating|$F|fn serve_first(|s/if place.state() != waiting/let now = place.state(); let waiting = if now == waiting.to(Kind::Updating) { now } else { waiting }; if now != waiting/|serve_first takes Updating for Waiting
 bug-first-free|$R|fn make_room(|s/if room == Room::Held {/if room != Room::Seldom {/|serve_first gives what the pop has freed
-bug-granted-waiting|$Q|fn take_granted(|s/if cell.state().kind() != Kind::Granted/let kind = cell.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
+bug-granted-waiting|$Q|fn take_granted(|s/if place.state().kind() != Kind::Granted/let kind = place.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
 bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Room::Free/|H is never moved over what was taken from an array
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
 bug-begin-waits|$T|fn begin_claim_apart(|s/if self.ring.looks_full(.from)/if true/|whoever cannot send plainly waits

@@ -131,7 +131,7 @@ const UNSAFE: &[&str] = &[
     "ring/consumer.rs",        // likewise
     "ring/for_tests.rs",       // likewise
     "wait/rx_waker.rs",        // the receiver's cell
-    "wait/cell.rs",            // a waiter's waker
+    "wait/place.rs",           // a waiter's waker
     "wait/pool.rs",            // the memory of waiters
     "wait/row.rs",             // a look at it by a hint
     "wait/queue.rs",           // what a waiter does with its waker

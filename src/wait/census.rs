@@ -6,7 +6,7 @@
 //! seen the end of their wait when they were looked at. Nobody who was in line all the time is
 //! missing.
 
-use super::cell::{Kind, State, Waiter};
+use super::place::{Kind, State, Waiter};
 use super::queue::WaitQueue;
 use super::row::{Found, Hint};
 use super::segment::LEN;
@@ -185,12 +185,12 @@ impl WaitQueue {
                 Found::Missing => return,
                 Found::Over(next) => number = next,
                 Found::Segment(segment) => {
-                    for (index, cell) in (number * LEN..end).zip(segment.cells()) {
-                        let state = cell.state();
-                        let (waiter, ended) = (cell.waiter(), cell.ended());
-                        let released = cell.is_released();
+                    for (index, place) in (number * LEN..end).zip(segment.places()) {
+                        let state = place.state();
+                        let (waiter, ended) = (place.waiter(), place.ended());
+                        let released = place.is_released();
                         // If it is of another segment by now, what was read may be of another wait.
-                        if state.is_of(number) && cell.state().is_of(number) {
+                        if state.is_of(number) && place.state().is_of(number) {
                             f(index, state, waiter, ended, released);
                         }
                         step("visit: place");

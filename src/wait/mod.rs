@@ -26,7 +26,7 @@
 //! | unit | room for one message; who has it as a permit may send |
 //! | need | how many units a wait asks for; 1 but for `reserve_many` |
 //! | row | the endless sequence of places, in segments of 16; only what is in use has memory |
-//! | place | where one wait stands: a [`cell`] with a word of its own |
+//! | place | where one wait stands: a [`place`] with a word of its own |
 //! | index | the number of a place, from 0; no place has it twice |
 //! | segment | 16 places that are taken into the row, and out of it, together |
 //! | line | the two numbers that say which places are in use |
@@ -66,7 +66,7 @@
 //! Who comes to wait takes the next index of an endless row, after the cell queues of Koval,
 //! Khalanskiy and Alistarh ("CQS: A Formally-Verified Framework for Fair and Abortable
 //! Synchronization", PLDI 2023). Each place is one word that moves by compare-and-swap only
-//! ([`cell`]): *Empty*, *Waiting* (or *Updating*, while its owner changes the waker), and at last
+//! ([`place`]): *Empty*, *Waiting* (or *Updating*, while its owner changes the waker), and at last
 //! *Granted*, *Closed* or *Gone*. Grants go by index, so first come is first served.
 //!
 //! | who | steps, in this order |
@@ -155,10 +155,10 @@
 mod batch;
 #[cfg(not(parshall_loom))]
 mod block_on;
-mod cell;
 mod census;
 mod line;
 mod past;
+mod place;
 mod pool;
 mod queue;
 mod register;
@@ -173,9 +173,9 @@ mod want;
 
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
-pub(crate) use cell::Waiter;
 pub(crate) use census::{WaitSums, Waiting};
 pub(crate) use line::Line;
+pub(crate) use place::Waiter;
 pub(crate) use queue::{Key, Wait, WaitQueue};
 pub(crate) use rx_waker::RxWaker;
 pub(crate) use source::Source;

@@ -26,11 +26,11 @@ impl Past {
     /// Adds the waits of a segment that the caller has just taken out.
     pub(super) fn add(&self, segment: &Segment) {
         let (mut waits, mut waited_ns) = (0, 0);
-        for cell in segment.cells() {
-            let since = cell.since();
+        for place in segment.places() {
+            let since = place.since();
             if since > 0 {
                 waits += 1;
-                waited_ns += cell.ended().saturating_sub(since);
+                waited_ns += place.ended().saturating_sub(since);
             }
         }
         // Not one of them was long, unless all together were.
@@ -48,10 +48,10 @@ impl Past {
     #[inline(never)]
     fn add_long(&self, segment: &Segment) {
         let mut long = LongWaits::default();
-        for cell in segment.cells() {
-            let since = cell.since();
+        for place in segment.places() {
+            let since = place.since();
             if since > 0 {
-                long.count(cell.ended().saturating_sub(since));
+                long.count(place.ended().saturating_sub(since));
             }
         }
         self.add_to_long(long);

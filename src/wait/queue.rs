@@ -12,8 +12,8 @@
 use core::ptr::NonNull;
 use core::task::{RawWakerVTable, Waker};
 
-use super::cell::{Cell, Kind};
 use super::line::Line;
+use super::place::{Kind, Place};
 use super::row::{Hint, Row};
 use super::walk::Walk;
 use crate::sync::plain::Ordering;
@@ -24,7 +24,7 @@ use crate::unwind::FirstPanic;
 /// A place in the row, and the waker that was put there. Its owner is the only one who has it.
 #[derive(Debug)]
 pub(crate) struct Key {
-    pub(super) cell: NonNull<Cell>,
+    pub(super) place: NonNull<Place>,
     /// The waker's identity. While the place is Waiting that waker is alive, so nobody else has
     /// this one.
     pub(super) waker: (*const (), &'static RawWakerVTable),
@@ -136,12 +136,12 @@ impl WaitQueue {
     pub(crate) unsafe fn take_granted(key: &mut Option<Key>) -> bool {
         let Some(owned) = key else { return false };
         // SAFETY: its segment stays while the place is not released.
-        let cell = unsafe { owned.cell.as_ref() };
-        if cell.state().kind() != Kind::Granted {
+        let place = unsafe { owned.place.as_ref() };
+        if place.state().kind() != Kind::Granted {
             return false;
         }
         *key = None;
-        cell.release();
+        place.release();
         true
     }
 
@@ -162,20 +162,20 @@ impl WaitQueue {
     ) -> Wait {
         let owned = key.as_mut().expect("polled after the wait was over");
         // SAFETY: of this queue; its segment stays while the place is not released.
-        let cell = unsafe { owned.cell.as_ref() };
-        let mut state = cell.state();
+        let place = unsafe { owned.place.as_ref() };
+        let mut state = place.state();
         let mut spare = None;
         if state.kind() == Kind::Waiting {
             if owned.waker == identity(waker) {
                 // The future may have moved to another task, under the same waker even.
-                cell.set_task(task());
+                place.set_task(task());
                 return Wait::Pending;
             }
             let new = waker.clone();
             owned.waker = identity(&new);
             spare = Some(new);
             while state.kind() == Kind::Waiting {
-                match cell.swap(state, state.to(Kind::Updating)) {
+                match place.swap(state, state.to(Kind::Updating)) {
                     Ok(()) => state = state.to(Kind::Updating),
                     Err(now) => state = now,
                 }
@@ -183,13 +183,13 @@ impl WaitQueue {
             if state.kind() == Kind::Updating {
                 step("update: begun");
                 // While the waker changes, the word says of neither that it is the task's own.
-                cell.set_task(0);
+                place.set_task(0);
                 // SAFETY: ours while it is Updating, and after it ended there.
-                spare = spare.and_then(|new| unsafe { cell.put_waker(new) });
-                cell.set_task(task());
+                spare = spare.and_then(|new| unsafe { place.put_waker(new) });
+                place.set_task(task());
                 // Units may come meanwhile, or the end of the wait.
                 while state.kind() == Kind::Updating {
-                    match cell.swap(state, state.to(Kind::Waiting)) {
+                    match place.swap(state, state.to(Kind::Waiting)) {
                         Ok(()) => {
                             panic.discard(spare);
                             return Wait::Pending;
@@ -198,11 +198,11 @@ impl WaitQueue {
                     }
                 }
                 // SAFETY: as above.
-                panic.discard(unsafe { cell.end(clock::now()) });
+                panic.discard(unsafe { place.end(clock::now()) });
             }
         }
         *key = None;
-        cell.release();
+        place.release();
         panic.discard(spare);
         match state.kind() {
             Kind::Closed => Wait::Closed(state.assigned()),
@@ -216,24 +216,24 @@ impl WaitQueue {
     /// The key is of this queue.
     pub(crate) unsafe fn cancel(&self, key: Key, panic: &mut FirstPanic) -> u64 {
         // SAFETY: of this queue; its segment stays while the place is not released.
-        let cell = unsafe { key.cell.as_ref() };
-        let mut state = cell.state();
+        let place = unsafe { key.place.as_ref() };
+        let mut state = place.state();
         let mut waker = None;
         while state.kind() == Kind::Waiting {
             let gone = state.to(Kind::Gone);
-            match cell.swap(state, gone) {
+            match place.swap(state, gone) {
                 Ok(()) => {
                     step("cancel: gone");
                     state = gone;
                     // SAFETY: ours: we ended the wait.
-                    waker = unsafe { cell.end(clock::now()) };
+                    waker = unsafe { place.end(clock::now()) };
                     // ORDERING(M3): Release. Pairs with M3 in `totals`.
                     self.given_up.fetch_add(1, Ordering::Release);
                 }
                 Err(now) => state = now,
             }
         }
-        cell.release();
+        place.release();
         if state.kind() == Kind::Gone {
             // As in `register_generally`.
             self.is_empty();

@@ -4,7 +4,7 @@
 use core::ptr::NonNull;
 use core::task::Waker;
 
-use super::cell::{Cell, Kind, State, Waiter};
+use super::place::{Kind, Place, State, Waiter};
 use super::queue::{Key, Wait, WaitQueue, identity};
 use super::segment::LEN;
 use super::source::Source;
@@ -35,27 +35,27 @@ impl WaitQueue {
         waker: Waker,
         source: &impl Source,
     ) -> Wait {
-        let (index, cell) = self.arrive(source);
-        let (place, waker) = if self.must_wait(index, source) {
+        let (index, place) = self.arrive(source);
+        let (arrived, waker) = if self.must_wait(index, source) {
             step("register: looked");
-            match Self::fill(cell, State::empty(index / LEN), 0, key, waiter, waker) {
+            match Self::fill(place, State::empty(index / LEN), 0, key, waiter, waker) {
                 Ok(()) => return Wait::Pending,
                 Err(waker) => (None, waker),
             }
         } else {
-            (Some((index, cell)), waker)
+            (Some((index, place)), waker)
         };
-        self.register_slow(place, key, waiter, waker, source)
+        self.register_slow(arrived, key, waiter, waker, source)
     }
 
     /// Takes the next place. What follows is its owner's look at the channel.
     #[inline(always)]
-    fn arrive(&self, source: &impl Source) -> (u64, &Cell) {
+    fn arrive(&self, source: &impl Source) -> (u64, &Place) {
         let index = self.line.arrive();
         step("register: arrived");
         let segment = self.row.of_place(index, &self.newest);
         source.set_waiting();
-        (index, segment.cell(index))
+        (index, segment.place(index))
     }
 
     /// Whether the owner of the place `index` has to wait, if one look tells: somebody waits in the
@@ -70,7 +70,7 @@ impl WaitQueue {
         // If this place was passed meanwhile, the one who waits is behind it, and `fill` will fail.
         let number = first / LEN;
         let Some(segment) = self.row.find(number, &self.oldest) else { return false };
-        let state = segment.cell(first).state();
+        let state = segment.place(first).state();
         state.is_of(number) && state.is_waiting() && !source.is_closed()
     }
 
@@ -79,42 +79,42 @@ impl WaitQueue {
     /// was assigned, and may have left room in the channel; `hand` stays the caller's.
     #[inline(always)]
     fn fill(
-        cell: &Cell,
+        place: &Place,
         empty: State,
         hand: u64,
         key: &mut Option<Key>,
         waiter: Waiter,
         waker: Waker,
     ) -> Result<(), Waker> {
-        cell.set_waiter(waiter);
-        *key = Some(Key { cell: NonNull::from(cell), waker: identity(&waker) });
+        place.set_waiter(waiter);
+        *key = Some(Key { place: NonNull::from(place), waker: identity(&waker) });
         // SAFETY: ours, and not filled yet.
-        unsafe { cell.fill_waker(waker) };
-        if cell.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {
+        unsafe { place.fill_waker(waker) };
+        if place.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {
             return Ok(());
         }
-        Err(Self::unfill(cell, key))
+        Err(Self::unfill(place, key))
     }
 
     #[cold]
     #[inline(never)]
-    fn unfill(cell: &Cell, key: &mut Option<Key>) -> Waker {
+    fn unfill(place: &Place, key: &mut Option<Key>) -> Waker {
         *key = None;
         // SAFETY: ours: it was not Waiting.
-        let waker = unsafe { cell.take_waker() }.expect("just put there");
-        cell.set_waiter(Waiter::NONE);
-        cell.set_woken();
-        cell.release();
+        let waker = unsafe { place.take_waker() }.expect("just put there");
+        place.set_waiter(Waiter::NONE);
+        place.set_woken();
+        place.release();
         waker
     }
 
     /// [`WaitQueue::register`] in all other cases: there may be room, or a part of the need, or the
-    /// place was passed. `place`: the one that is taken already.
+    /// place was passed. `arrived`: its place, if it has one already.
     #[cold]
     #[inline(never)]
     fn register_slow(
         &self,
-        place: Option<(u64, &Cell)>,
+        arrived: Option<(u64, &Place)>,
         key: &mut Option<Key>,
         waiter: Waiter,
         waker: Waker,
@@ -122,14 +122,14 @@ impl WaitQueue {
     ) -> Wait {
         let mut wait = Wait::Pending;
         OwesValue::settle(|panic| {
-            wait = self.register_generally(place, key, waiter, waker, source, panic);
+            wait = self.register_generally(arrived, key, waiter, waker, source, panic);
         });
         wait
     }
 
     fn register_generally(
         &self,
-        mut place: Option<(u64, &Cell)>,
+        mut arrived: Option<(u64, &Place)>,
         key: &mut Option<Key>,
         waiter: Waiter,
         mut waker: Waker,
@@ -139,7 +139,7 @@ impl WaitQueue {
         let need = waiter.want.need();
         let mut hand = 0;
         let wait = loop {
-            let (index, cell) = place.take().unwrap_or_else(|| self.arrive(source));
+            let (index, place) = arrived.take().unwrap_or_else(|| self.arrive(source));
             let taken = if self.anybody_before(index) {
                 (!source.is_closed()).then_some(0)
             } else {
@@ -149,7 +149,7 @@ impl WaitQueue {
             let mut word = State::empty(index / LEN);
             hand += taken.unwrap_or(0);
             if 0 < hand && hand < need {
-                match self.keep_part(index, cell, word, &mut hand) {
+                match self.keep_part(index, place, word, &mut hand) {
                     Part::Kept(with_part) => word = with_part,
                     // `fill` will fail, and we come again with what we have.
                     Part::Passed => {}
@@ -157,18 +157,18 @@ impl WaitQueue {
                 }
             }
             if taken.is_some() && hand + word.assigned() < need {
-                match Self::fill(cell, word, hand, key, waiter, waker) {
+                match Self::fill(place, word, hand, key, waiter, waker) {
                     Ok(()) => return Wait::Pending,
                     Err(again) => waker = again,
                 }
                 continue;
             }
             // If it was passed, the server took over what was assigned here.
-            if cell.swap(word, word.to(Kind::Gone)).is_ok() {
+            if place.swap(word, word.to(Kind::Gone)).is_ok() {
                 hand += word.assigned();
             }
-            cell.set_woken();
-            cell.release();
+            place.set_woken();
+            place.release();
             // It moves the front on: the next claim need not walk.
             self.is_empty();
             if taken.is_none() {
@@ -189,19 +189,19 @@ impl WaitQueue {
     /// Only the first in line may keep a part, or two would wait for each other's. Those before who
     /// have not filled their places have to come again, and lose their parts to this one; so of two
     /// who meet like this, one has more than before.
-    fn keep_part(&self, index: u64, cell: &Cell, empty: State, hand: &mut u64) -> Part {
+    fn keep_part(&self, index: u64, place: &Place, empty: State, hand: &mut u64) -> Part {
         let part = empty.assign(*hand);
-        if cell.swap(empty, part).is_err() {
+        if place.swap(empty, part).is_err() {
             return Part::Passed;
         }
         *hand = 0;
         step("register: part kept");
         let mut walk = self.walk_to(index);
         let mut first = true;
-        while let Some((before, cell, mut state)) = walk.next() {
+        while let Some((before, place, mut state)) = walk.next() {
             let number = before / LEN;
             while state.is_of(number) && state.kind() == Kind::Empty {
-                state = Self::pass(cell, state, hand);
+                state = Self::pass(place, state, hand);
             }
             if state.is_of(number) && state.is_waiting() {
                 first = false;
@@ -213,7 +213,7 @@ impl WaitQueue {
         if first {
             return Part::Kept(part);
         }
-        if cell.swap(part, empty).is_ok() {
+        if place.swap(part, empty).is_ok() {
             *hand += part.assigned();
         }
         Part::NotFirst

@@ -319,9 +319,9 @@ mod tests {
         fn leave(&mut self) {
             let number = self.waiting.pop_front().unwrap();
             let Ok(segment) = self.row.get(number, &self.hint) else { panic!("they wait") };
-            for cell in segment.cells() {
-                cell.set_woken();
-                cell.release();
+            for place in segment.places() {
+                place.set_woken();
+                place.release();
             }
         }
 

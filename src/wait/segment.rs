@@ -23,7 +23,7 @@
 //! of a segment that is about to be taken out; it does not change any more until the segment is
 //! used again.
 
-use super::cell::Cell;
+use super::place::Place;
 use crate::sizes;
 use crate::sync::Ordering;
 use crate::sync::row::{AtomicPtr, AtomicU64};
@@ -119,7 +119,7 @@ pub(super) struct Segment {
     pub(super) below: AtomicU64,
     /// The segments with the ids `4 * id + 1` to `4 * id + 4`, once they are made.
     pub(super) children: [AtomicPtr<Segment>; 4],
-    cells: [Cell; LEN as usize],
+    places: [Place; LEN as usize],
     #[cfg(all(parshall_loom_inside, test))]
     leak_check: crate::sync::row::Track<()>,
 }
@@ -133,7 +133,7 @@ impl Segment {
             id: Link::NO_ID,
             below: AtomicU64::new(Link::NO_ID),
             children: core::array::from_fn(|_| AtomicPtr::new(core::ptr::null_mut())),
-            cells: core::array::from_fn(|_| Cell::new(number)),
+            places: core::array::from_fn(|_| Place::new(number)),
             #[cfg(all(parshall_loom_inside, test))]
             leak_check: crate::sync::row::Track::new(()),
         }
@@ -141,7 +141,7 @@ impl Segment {
 
     /// Sets up a segment that is the caller's, who links it as `number` or puts it back.
     pub(super) fn set_up(&self, number: u64) {
-        self.cells.iter().for_each(|cell| cell.renew(number));
+        self.places.iter().for_each(|place| place.renew(number));
         // ORDERING(Q3): Release. Pairs with Q3 in `load`: who reads this link and then the number
         // finds no number of an earlier stay.
         self.next.0.store(Link::end(number).0, Ordering::Release);
@@ -188,16 +188,16 @@ impl Segment {
     }
 
     /// The place with this index.
-    pub(super) fn cell(&self, index: u64) -> &Cell {
-        &self.cells[(index % LEN) as usize]
+    pub(super) fn place(&self, index: u64) -> &Place {
+        &self.places[(index % LEN) as usize]
     }
 
-    pub(super) fn cells(&self) -> &[Cell] {
-        &self.cells
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
     }
 
     /// Whether nobody uses its places any more. If so, that is final for its stay in the row.
     pub(super) fn is_over(&self) -> bool {
-        self.cells.iter().all(Cell::is_over)
+        self.places.iter().all(Place::is_over)
     }
 }

@@ -1,7 +1,7 @@
 //! Who hands out units, in the order of the places, and who fails all that wait.
 
 use super::batch::{WakeBatch, wake};
-use super::cell::{Cell, Kind, State};
+use super::place::{Kind, Place, State};
 use super::queue::WaitQueue;
 use super::segment::LEN;
 use super::source::Source;
@@ -19,19 +19,19 @@ impl WaitQueue {
         let index = self.line.front();
         let number = index / LEN;
         let Some(segment) = self.row.find(number, &self.oldest) else { return false };
-        let cell = segment.cell(index);
+        let place = segment.place(index);
         let waiting = State::empty(number).to(Kind::Waiting);
         // The need is that of the wait which the swap finds, or the swap fails: another wait has
         // another number.
-        if cell.state() != waiting || cell.need() != 1 {
+        if place.state() != waiting || place.need() != 1 {
             return false;
         }
-        if cell.swap(waiting, waiting.assign(1).to(Kind::Granted)).is_err() {
+        if place.swap(waiting, waiting.assign(1).to(Kind::Granted)).is_err() {
             return false;
         }
         step("serve: assigned");
         // SAFETY: ours: we took it out of Waiting.
-        let waker = unsafe { cell.end(clock::now()) };
+        let waker = unsafe { place.end(clock::now()) };
         self.line.advance(index + 1);
         step("serve: to wake");
         if let Some(waker) = waker {
@@ -75,7 +75,7 @@ impl WaitQueue {
         let mut wakes = WakeBatch::new();
         let mut walk = self.walk_to(0);
         'line: while owed + hand > 0 {
-            let Some((index, cell, mut state)) = walk.next_of_all() else {
+            let Some((index, place, mut state)) = walk.next_of_all() else {
                 if hand == 0 {
                     break;
                 }
@@ -87,13 +87,13 @@ impl WaitQueue {
             let number = index / LEN;
             while state.is_open(number) {
                 if state.kind() == Kind::Empty {
-                    let passed = Self::pass_by(cell, state, hand, owed, source, panic);
+                    let passed = Self::pass_by(place, state, hand, owed, source, panic);
                     (hand, owed) = (0, passed.1);
                     let Some(now) = passed.0 else { break 'line };
                     state = now;
                     continue;
                 }
-                let missing = cell.need().saturating_sub(state.assigned());
+                let missing = place.need().saturating_sub(state.assigned());
                 if hand == 0 {
                     hand = source.take(missing.min(owed)).unwrap_or(0);
                     owed -= hand;
@@ -106,12 +106,12 @@ impl WaitQueue {
                         break 'line;
                     }
                     // The waiter of another wait: the place was over.
-                    state = cell.state();
+                    state = place.state();
                     continue;
                 }
                 let full = n == missing;
                 let next = state.assign(n).to(if full { Kind::Granted } else { state.kind() });
-                if let Err(now) = cell.swap(state, next) {
+                if let Err(now) = place.swap(state, next) {
                     state = now;
                     continue;
                 }
@@ -122,7 +122,7 @@ impl WaitQueue {
                         // Wakers will be called, and nobody is to hang on them.
                         owed += Self::put_back(core::mem::take(&mut hand), source, panic);
                     }
-                    Self::end_wait(cell, state, &mut wakes, panic);
+                    Self::end_wait(place, state, &mut wakes, panic);
                     break;
                 }
                 state = next;
@@ -145,7 +145,7 @@ impl WaitQueue {
     #[cold]
     #[inline(never)]
     fn pass_by(
-        cell: &Cell,
+        place: &Place,
         state: State,
         mut hand: u64,
         mut owed: u64,
@@ -164,7 +164,7 @@ impl WaitQueue {
         if !any {
             return (None, owed);
         }
-        let now = Self::pass(cell, state, &mut hand);
+        let now = Self::pass(place, state, &mut hand);
         step("serve: passed");
         (Some(now), owed + Self::put_back(hand, source, panic))
     }
@@ -194,18 +194,18 @@ impl WaitQueue {
         let mut wakes = WakeBatch::new();
         let mut hand = 0;
         let mut walk = self.walk_to(self.line.arrivals());
-        while let Some((index, cell, mut state)) = walk.next_of_all() {
+        while let Some((index, place, mut state)) = walk.next_of_all() {
             let number = index / LEN;
             while state.is_open(number) {
                 if state.kind() == Kind::Empty {
-                    state = Self::pass(cell, state, &mut hand);
+                    state = Self::pass(place, state, &mut hand);
                     continue;
                 }
                 let closed = state.to(Kind::Closed);
-                match cell.swap(state, closed) {
+                match place.swap(state, closed) {
                     Ok(()) => {
                         step("close: failed");
-                        Self::end_wait(cell, state, &mut wakes, panic);
+                        Self::end_wait(place, state, &mut wakes, panic);
                         state = closed;
                     }
                     Err(now) => state = now,
@@ -220,13 +220,13 @@ impl WaitQueue {
 
     /// The caller has ended the wait, from `before`: its owner is to be woken.
     #[inline(always)]
-    fn end_wait(cell: &Cell, before: State, wakes: &mut WakeBatch, panic: &mut FirstPanic) {
+    fn end_wait(place: &Place, before: State, wakes: &mut WakeBatch, panic: &mut FirstPanic) {
         if before.kind() == Kind::Updating {
             // The owner is here, and sees to the rest.
             return;
         }
         // SAFETY: ours: we took it out of Waiting.
-        if let Some(waker) = unsafe { cell.end(clock::now()) } {
+        if let Some(waker) = unsafe { place.end(clock::now()) } {
             if wakes.is_full() {
                 wakes.wake_all(panic);
             }
@@ -235,9 +235,9 @@ impl WaitQueue {
     }
 
     /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.
-    pub(super) fn pass(cell: &Cell, state: State, hand: &mut u64) -> State {
+    pub(super) fn pass(place: &Place, state: State, hand: &mut u64) -> State {
         let gone = state.to(Kind::Gone);
-        match cell.swap(state, gone) {
+        match place.swap(state, gone) {
             Ok(()) => {
                 *hand += state.assigned();
                 gone

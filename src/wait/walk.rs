@@ -1,7 +1,7 @@
 //! A look at each place in line, from the front on. It moves the front.
 
-use super::cell::{Cell, State};
 use super::line::Line;
+use super::place::{Place, State};
 use super::row::{Hint, Row};
 use super::segment::LEN;
 
@@ -27,7 +27,7 @@ impl<'a> Walk<'a> {
 
     /// Returns the next open place before the end, its index and its word.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<(u64, &'a Cell, State)> {
+    pub(super) fn next(&mut self) -> Option<(u64, &'a Place, State)> {
         while self.next < self.end {
             let (index, number) = (self.next, self.next / LEN);
             let segment = match self.row.get(number, self.hint) {
@@ -37,11 +37,11 @@ impl<'a> Walk<'a> {
                     continue;
                 }
             };
-            let cell = segment.cell(index);
-            let state = cell.state();
+            let place = segment.place(index);
+            let state = place.state();
             if state.is_open(number) {
                 self.next += 1;
-                return Some((index, cell, state));
+                return Some((index, place, state));
             }
             // Final; or of another segment by now, and so final before.
             self.skip_to(index + 1);
@@ -51,7 +51,7 @@ impl<'a> Walk<'a> {
 
     /// Returns the next open place, re-reading `arrivals` before giving up. `None`: at that SeqCst
     /// read, every place handed out so far was final.
-    pub(super) fn next_of_all(&mut self) -> Option<(u64, &'a Cell, State)> {
+    pub(super) fn next_of_all(&mut self) -> Option<(u64, &'a Place, State)> {
         loop {
             if let Some(next) = self.next() {
                 return Some(next);

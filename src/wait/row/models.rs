@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use loom::sync::Arc;
 use loom::thread::yield_now;
 
-use super::super::cell::{Cell, Kind, State, Waiter};
+use super::super::place::{Kind, Place, State, Waiter};
 use super::super::queue::{Key, Wait, WaitQueue};
 use super::super::segment::{FRESH, Link, OUT, Segment};
 use super::super::source::Source;
@@ -40,40 +40,40 @@ fn row(segments: u64) -> Arc<Row> {
 fn get(row: &Row, number: u64, hint: &Hint) -> usize {
     let Ok(segment) = row.get(number, hint) else { panic!("{number} is not over") };
     assert_eq!(segment.number() & !FRESH, number);
-    assert!(segment.cell(number).state().is_of(number), "the segment as it was before");
+    assert!(segment.place(number).state().is_of(number), "the segment as it was before");
     core::ptr::from_ref(segment).addr()
 }
 
-fn cell(row: &Row, number: u64) -> &Cell {
+fn place(row: &Row, number: u64) -> &Place {
     let Ok(segment) = row.get(number, &Hint::new()) else { panic!("{number} is not over") };
-    segment.cell(number)
+    segment.place(number)
 }
 
 /// The place was given out, and nobody waits there.
 fn leave(row: &Row, number: u64) {
-    let (cell, empty) = (cell(row, number), State::empty(number));
-    cell.swap(empty, empty.to(Kind::Gone)).unwrap();
-    cell.set_woken();
-    cell.release();
+    let (place, empty) = (place(row, number), State::empty(number));
+    place.swap(empty, empty.to(Kind::Gone)).unwrap();
+    place.set_woken();
+    place.release();
 }
 
 /// A wait begins.
 fn wait(row: &Row, number: u64) {
-    let (cell, empty) = (cell(row, number), State::empty(number));
+    let (place, empty) = (place(row, number), State::empty(number));
     // SAFETY: ours, and Empty.
-    unsafe { assert!(cell.put_waker(Waker::noop().clone()).is_none(), "somebody else's waker") };
-    cell.swap(empty, empty.to(Kind::Waiting)).unwrap();
+    unsafe { assert!(place.put_waker(Waker::noop().clone()).is_none(), "somebody else's waker") };
+    place.swap(empty, empty.to(Kind::Waiting)).unwrap();
 }
 
 /// Ends a wait, if it has begun and not ended.
-fn end_wait(cell: &Cell, number: u64, kind: Kind) -> bool {
+fn end_wait(place: &Place, number: u64, kind: Kind) -> bool {
     let waiting = State::empty(number).to(Kind::Waiting);
-    if cell.swap(waiting, waiting.to(kind)).is_err() {
+    if place.swap(waiting, waiting.to(kind)).is_err() {
         return false;
     }
     // SAFETY: we took it out of Waiting.
-    unsafe { assert!(cell.take_waker().is_some(), "no waker") };
-    cell.set_woken();
+    unsafe { assert!(place.take_waker().is_some(), "no waker") };
+    place.set_woken();
     true
 }
 
@@ -274,7 +274,7 @@ fn a_waker_changes_hands_with_the_place() {
         wait(&row, 0);
         let server = spawn({
             let row = row.clone();
-            move || assert!(end_wait(cell(&row, 0), 0, Kind::Granted))
+            move || assert!(end_wait(place(&row, 0), 0, Kind::Granted))
         });
         let newcomer = spawn({
             let row = row.clone();
@@ -284,17 +284,17 @@ fn a_waker_changes_hands_with_the_place() {
             }
         });
         {
-            let cell = row.get(0, &Hint::new()).map(|segment| segment.cell(0)).ok().unwrap();
-            while !cell.state().is_final() {
+            let place = row.get(0, &Hint::new()).map(|segment| segment.place(0)).ok().unwrap();
+            while !place.state().is_final() {
                 yield_now();
             }
-            cell.release();
+            place.release();
         }
         server.join().unwrap();
         newcomer.join().unwrap();
         get(&row, 3, &Hint::new());
         sweep(&row);
-        assert!(end_wait(cell(&row, 2), 2, Kind::Closed), "the newcomer waits");
+        assert!(end_wait(place(&row, 2), 2, Kind::Closed), "the newcomer waits");
     });
 }
 
@@ -313,16 +313,16 @@ fn a_place_has_a_second_wait() {
             let row = row.clone();
             move || wait(&row, 2)
         });
-        let first = cell(&row, 0);
+        let first = place(&row, 0);
         assert!(end_wait(first, 0, Kind::Gone));
         first.release();
         // A swap that comes late fails, whatever the place is by now.
         assert!(!end_wait(first, 0, Kind::Granted));
-        end_wait(cell(&row, 2), 2, Kind::Granted);
+        end_wait(place(&row, 2), 2, Kind::Granted);
         sweeper.join().unwrap();
         newcomer.join().unwrap();
-        end_wait(cell(&row, 2), 2, Kind::Granted);
-        assert!(cell(&row, 2).state().kind() == Kind::Granted);
+        end_wait(place(&row, 2), 2, Kind::Granted);
+        assert!(place(&row, 2).state().kind() == Kind::Granted);
     });
 }
 

@@ -13,9 +13,9 @@ fn waiter(n: u64) -> Waiter {
     Waiter { task: n, since: n, want: Want::new(Call::Send, n) }
 }
 
-fn set_up(cell: &Cell, n: u64) {
-    cell.set_waiter(waiter(n));
-    cell.set_ended(n);
+fn set_up(place: &Place, n: u64) {
+    place.set_waiter(waiter(n));
+    place.set_ended(n);
 }
 
 /// One makes a segment of new memory, and it becomes the first: another one, who begins there,
@@ -101,13 +101,13 @@ fn a_waker_was_taken_two_lives_ago() {
             let row = row.clone();
             move || wait(&row, 2)
         });
-        let cell = cell(&row, 0);
-        assert!(end_wait(cell, 0, Kind::Granted));
-        cell.release();
+        let place = place(&row, 0);
+        assert!(end_wait(place, 0, Kind::Granted));
+        place.release();
         sweep(&row);
         late.join().unwrap();
         newcomer.join().unwrap();
-        assert!(end_wait(super::cell(&row, 2), 2, Kind::Closed), "the newcomer waits");
+        assert!(end_wait(super::place(&row, 2), 2, Kind::Closed), "the newcomer waits");
     });
 }
 
@@ -141,12 +141,12 @@ fn a_number_is_not_given_twice() {
 
 /// Looks at a place that was set up and left, while another thread takes its memory and uses it
 /// `again`.
-fn beside_its_next_life(name: &str, again: fn(&Row), look: fn(&Cell)) {
+fn beside_its_next_life(name: &str, again: fn(&Row), look: fn(&Place)) {
     check(name, 1, move || {
         let row = row(2);
-        set_up(cell(&row, 0), 1);
+        set_up(place(&row, 0), 1);
         leave(&row, 0);
-        let place = core::ptr::from_ref(cell(&row, 0));
+        let place = core::ptr::from_ref(place(&row, 0));
         let newcomer = spawn({
             let row = row.clone();
             move || {
@@ -168,7 +168,7 @@ fn beside_its_next_life(name: &str, again: fn(&Row), look: fn(&Cell)) {
 fn a_place_is_shown_with_its_own_waiter() {
     let again = |row: &Row| {
         if let Ok(segment) = row.get(2, &Hint::new()) {
-            set_up(segment.cell(2), 2);
+            set_up(segment.place(2), 2);
         }
     };
     beside_its_next_life("census", again, |place| {
@@ -185,7 +185,7 @@ fn a_place_is_shown_with_its_own_waiter() {
 #[test]
 fn a_need_is_that_of_the_place() {
     let again = |row: &Row| {
-        _ = row.pool.take().map(|segment| segment.cell(2).renew(2));
+        _ = row.pool.take().map(|segment| segment.place(2).renew(2));
     };
     beside_its_next_life("need", again, |place| {
         let need = place.need();
@@ -202,20 +202,20 @@ fn a_task_is_noted_before_the_place_is_left() {
     check("last task", 1, || {
         let row = row(2);
         wait(&row, 0);
-        assert!(end_wait(cell(&row, 0), 0, Kind::Granted));
+        assert!(end_wait(place(&row, 0), 0, Kind::Granted));
         let newcomer = spawn({
             let row = row.clone();
             move || {
                 sweep(&row);
                 let Some(segment) = row.pool.take() else { return };
-                let cell = segment.cell(2);
-                cell.renew(2);
-                assert_eq!(cell.waiter().task, 0);
+                let place = segment.place(2);
+                place.renew(2);
+                assert_eq!(place.waiter().task, 0);
             }
         });
-        let cell = cell(&row, 0);
-        cell.set_task(1);
-        cell.release();
+        let place = place(&row, 0);
+        place.set_task(1);
+        place.release();
         newcomer.join().unwrap();
     });
 }
@@ -232,7 +232,7 @@ fn no_wait_is_counted_twice() {
         queue.leave(first);
         // It took longer than all others.
         const LONG: u64 = 1 << 60;
-        segment(&queue.0.row, 0).cell(0).set_ended(LONG);
+        segment(&queue.0.row, 0).place(0).set_ended(LONG);
         let sweeper = spawn({
             let queue = queue.clone();
             move || sweep(&queue.0.row)
@@ -320,7 +320,7 @@ fn what_is_before_the_front_is_final() {
     check("front", 1, || {
         let queue = Queue::new();
         let first = queue.begin();
-        let place = core::ptr::from_ref(cell(&queue.0.row, 0));
+        let place = core::ptr::from_ref(place(&queue.0.row, 0));
         let other = spawn({
             let queue = queue.clone();
             move || queue.leave(first)

@@ -11,12 +11,12 @@ fn each_of_two_sweeps_takes_out_all() {
     check("two sweeps", 2, || {
         let row = row(3);
         (0..2).for_each(|number| {
-            cell(&row, number).set_waiter(Waiter {
+            place(&row, number).set_waiter(Waiter {
                 task: 0,
                 since: 1,
                 want: Want::new(Call::Send, 1),
             });
-            cell(&row, number).set_ended(3);
+            place(&row, number).set_ended(3);
             leave(&row, number);
         });
         let other = spawn({
@@ -73,12 +73,12 @@ fn who_unlinks_knows_what_was_seen_by_who_froze() {
             move || {
                 sweep(&row);
                 wait(&row, 2);
-                assert!(end_wait(cell(&row, 2), 2, Kind::Closed));
+                assert!(end_wait(place(&row, 2), 2, Kind::Closed));
             }
         });
-        let cell = cell(&row, 0);
-        assert!(end_wait(cell, 0, Kind::Granted));
-        cell.release();
+        let place = place(&row, 0);
+        assert!(end_wait(place, 0, Kind::Granted));
+        place.release();
         freezer.join().unwrap();
         newcomer.join().unwrap();
     });

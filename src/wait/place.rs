@@ -139,7 +139,7 @@ impl core::fmt::Debug for State {
 /// See the module.
 #[derive(Debug)]
 #[cfg_attr(not(parshall_loom_inside), repr(align(64)))]
-pub(super) struct Cell {
+pub(super) struct Place {
     state: AtomicU64,
     waker: UnsafeCell<Option<Waker>>,
     /// Written before the place is Waiting, and again by its owner only.
@@ -151,11 +151,11 @@ pub(super) struct Cell {
 }
 
 // SAFETY: a `Waker` may go to any thread; the module's table makes every access exclusive.
-unsafe impl Send for Cell {}
+unsafe impl Send for Place {}
 // SAFETY: as above.
-unsafe impl Sync for Cell {}
+unsafe impl Sync for Place {}
 
-impl Cell {
+impl Place {
     pub(super) fn new(segment: u64) -> Self {
         Self {
             state: AtomicU64::new(State::empty(segment).0),
