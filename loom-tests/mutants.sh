@@ -24,7 +24,7 @@ only=${1:-.}
 
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/place.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs U=src/wait/past.rs
-A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs M=src/chan/places.rs
+A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs M=src/chan/entries.rs
 
 # id | file, or two | start of the function, or `*` for the file | sed expression on those lines |
 # what it is | `behind`: built with parshall_fence_behind, the other way in which loom sees SeqCst
@@ -108,8 +108,8 @@ mutants() {
     ord "N4-given-$o" $Z 'unsafe fn is_given_up(' AcqRel $o 'listed swap in is_given_up'
     ord "N4-release-$o" $Z 'unsafe fn release(' AcqRel $o 'listed swap in release'
   done
-  ord N5-look $M 'pub(crate) fn look(' Acquire Relaxed "load of a place's word in look"
-  ord N5-list $M 'fn list(' 'Release' Relaxed "store of a place's word in list"
+  ord N5-look $M 'pub(crate) fn look(' Acquire Relaxed "load of an entry's word in look"
+  ord N5-list $M 'fn list(' 'Release' Relaxed "store of an entry's word in list"
   ord W2-made $J 'fn line_or_new(' 'SeqCst,' 'AcqRel,' 'swap of the line in line_or_new' behind
   ord W2-there $J 'fn line_or_new(' 'SeqCst);' 'Acquire);' 'swap of the line in line_or_new, failure' behind
   ord Q9-made $J 'fn line_or_new(' 'SeqCst,' 'Acquire,' 'swap of the line in line_or_new'
@@ -307,18 +307,18 @@ bug-owner-revived|$Z|fn upgrade(|s/while seen != 0/while seen != usize::MAX/|a l
 bug-owner-unlisted|$Z|fn listing(|/listed.store/d|a listing does not say that it is there
 bug-owner-freed|$Z|unsafe fn end(|s/if !(.*/if true {/|the memory is freed though it is listed
 bug-listing-stays|$Z|unsafe fn strike(|/listed.store/d|a listing that was struck off counts
-bug-place-two-looks|$M|fn begin(|s/if !held.guarded.looking/if true/|two look at a time
-bug-place-unseen|$M|pub(crate) fn look(|/self.begin();/d|a look does not say that it looks
-bug-place-freed|$M|fn strike(|s/if \*looking/if false/|who strikes off does not ask whether somebody looks
-bug-place-unmarked|$M|fn strike(|s/at . STRUCK/at/|a place that was struck off under a look is not marked
-bug-place-at-once|$M|fn strike(|s/STRUCK), struck)/STRUCK), vacant)/|it is vacant at once
-bug-place-left|$M|fn strike(|s/(ptr::without_provenance_mut(STRUCK), vacant)/(raw, vacant)/|a place keeps its channel
-bug-place-kept|$M|fn end(|/}).release() }/d;/& !STRUCK)).release()/d|what was left to a look is not given up
-bug-place-twice|$M|fn end(|s/mem::replace(&mut held.guarded.struck, NONE)/held.guarded.struck/|what was left to a look is left to the next as well
-bug-place-looks-on|$M|fn end(|/looking = false/d|a look does not say that it is over
-bug-place-lost|$M|fn end(|/guarded.vacant = first/d|places that were left to a look are lost
-bug-place-pointer|$M|fn end(|/place.word.store/d|a place that was left to a look keeps its pointer
-bug-place-taken|$M|fn list(|/guarded.vacant = place.next/d|a vacant place stays the first of them
+bug-entry-two-looks|$M|fn begin(|s/if !held.guarded.looking/if true/|two look at a time
+bug-entry-unseen|$M|pub(crate) fn look(|/self.begin();/d|a look does not say that it looks
+bug-entry-freed|$M|fn strike(|s/if \*looking/if false/|who strikes off does not ask whether somebody looks
+bug-entry-unmarked|$M|fn strike(|s/at . STRUCK/at/|an entry that was struck off under a look is not marked
+bug-entry-at-once|$M|fn strike(|s/STRUCK), struck)/STRUCK), vacant)/|it is vacant at once
+bug-entry-left|$M|fn strike(|s/(ptr::without_provenance_mut(STRUCK), vacant)/(raw, vacant)/|an entry keeps its channel
+bug-entry-kept|$M|fn end(|/}).release() }/d;/& !STRUCK)).release()/d|what was left to a look is not given up
+bug-entry-twice|$M|fn end(|s/mem::replace(&mut held.guarded.struck, NONE)/held.guarded.struck/|what was left to a look is left to the next as well
+bug-entry-looks-on|$M|fn end(|/looking = false/d|a look does not say that it is over
+bug-entry-lost|$M|fn end(|/guarded.vacant = first/d|entries that were left to a look are lost
+bug-entry-pointer|$M|fn end(|/entry.word.store/d|an entry that was left to a look keeps its pointer
+bug-entry-taken|$M|fn list(|/guarded.vacant = entry.next/d|a vacant entry stays the first of them
 bug-closed-two|$J|fn line_or_new(|s/self.0.compare_exchange.*/{ self.0.store(new, Ordering::SeqCst); Ok::<_, *mut WaitQueue>(new) };/|a second line takes the place of the first
 bug-closed-own|$J|fn line_or_new(|/drop(unsafe/d;s/^ *there\$/new/|who comes second waits in a line of its own
 bug-closed-unwoken|$C|fn fail_waiting(|s/if let Some(line) = self.on_close.line()/if let Some(line) = self.on_close.line() \&\& false/|close does not wake who waits for it

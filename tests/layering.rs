@@ -142,7 +142,7 @@ const UNSAFE: &[&str] = &[
     "chan/senders.rs",         // waiters, or messages in their place
     "chan/owner.rs",           // the memory of a channel
     "chan/create.rs",          // fills it
-    "chan/places.rs",          // looks at channels that it does not own
+    "chan/entries.rs",         // looks at channels that it does not own
     "chan/receiver_state.rs",  // what the receiver has alone
     "chan/mod.rs",             // ends a park, so owns the cell
     "chan/send.rs",            // knows the type of the messages

@@ -53,10 +53,11 @@ impl CloseCause {
     }
 }
 
-/// A place in the registry of live channels.
+/// Where the registry of live channels lists a channel.
 #[derive(Clone, Copy)]
 pub(crate) struct Registration {
-    pub(crate) slot: u32,
+    /// Its entry among the channels.
+    pub(crate) entry: u32,
     /// The entry of the channel's name, none when names ran out.
     pub(crate) name: Option<u32>,
     /// The n-th channel of this name, from 1.
@@ -84,8 +85,8 @@ pub(crate) struct Info {
     closed: AtomicU64,
     /// Messages sent through a permit after the receiver had gone.
     late: AtomicU64,
-    /// Slot and name of the [`Registration`], a half each; `UNLISTED` if there is none.
-    place: AtomicU64,
+    /// Both entries of the [`Registration`], a half each; `UNLISTED` if there is none.
+    entries: AtomicU64,
     ordinal: AtomicU64,
     /// The strong senders that live, if they are traced.
     senders: Option<Box<Ledger>>,
@@ -105,7 +106,7 @@ pub(crate) struct Info {
     receiver_at: AtomicU64,
 }
 
-/// No place in the registry.
+/// No entry in the registry.
 const UNLISTED: u64 = u64::MAX;
 
 /// The name of a nameless channel whose place tells nothing.
@@ -140,7 +141,7 @@ impl Info {
             created_at: clock::now(),
             creator: TaskRef::word(task::creator()),
             name: ManuallyDrop::into_inner(name),
-            place: AtomicU64::new(UNLISTED),
+            entries: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
             senders: ManuallyDrop::into_inner(senders),
             full: AtomicU64::new(0),
@@ -166,23 +167,23 @@ impl Info {
         self.senders.as_deref()
     }
 
-    /// Notes the channel's place, before any other thread can see the channel but by that place.
+    /// Notes the channel's entries, before any other thread can see the channel but by its entry.
     pub(crate) fn list(&self, at: Registration) {
-        // ORDERING(N6): Relaxed. Released with the place.
+        // ORDERING(N6): Relaxed. Released with the entries.
         self.ordinal.store(at.ordinal, Ordering::Relaxed);
-        let place = u64::from(at.slot) << 32 | u64::from(at.name.unwrap_or(u32::MAX));
-        // ORDERING(N6): Release. Pairs with N6 in `registration`: a snapshot may see the place at
+        let entries = u64::from(at.entry) << 32 | u64::from(at.name.unwrap_or(u32::MAX));
+        // ORDERING(N6): Release. Pairs with N6 in `registration`: a snapshot may see the entry at
         // once, and then the ordinal with it.
-        self.place.store(place, Ordering::Release);
+        self.entries.store(entries, Ordering::Release);
     }
 
-    /// The channel's place, if it has one.
+    /// The channel's entries, if it has them.
     pub(crate) fn registration(&self) -> Option<Registration> {
         // ORDERING(N6): Acquire. Pairs with N6 in `list`: the ordinal, which is read Relaxed.
-        let place = self.place.load(Ordering::Acquire);
-        (place != UNLISTED).then(|| Registration {
-            slot: (place >> 32) as u32,
-            name: Some(place as u32).filter(|&name| name != u32::MAX),
+        let entries = self.entries.load(Ordering::Acquire);
+        (entries != UNLISTED).then(|| Registration {
+            entry: (entries >> 32) as u32,
+            name: Some(entries as u32).filter(|&name| name != u32::MAX),
             ordinal: self.ordinal.load(Ordering::Relaxed),
         })
     }

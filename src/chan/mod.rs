@@ -6,15 +6,15 @@
 
 mod counts;
 mod create;
-mod info;
-mod on_close;
-mod owner;
-mod park;
 #[cfg(any(
     all(feature = "introspect", not(parshall_loom_inside)),
     all(parshall_loom_inside, test)
 ))]
-mod places;
+mod entries;
+mod info;
+mod on_close;
+mod owner;
+mod park;
 mod receive;
 mod receive_waits;
 mod receiver_state;
@@ -42,13 +42,13 @@ use senders::Senders;
 
 pub(crate) use crate::ring::{Origin, Shape};
 pub(crate) use create::Settings;
+#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
+pub(crate) use entries::{Entries, Entry, Held};
 pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use info::Registration;
 pub(crate) use owner::Owner;
-#[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
-pub(crate) use places::{Held, Place, Places};
 pub(crate) use receive::{Consumer, Nothing};
 
 pub(crate) use send::Missing;

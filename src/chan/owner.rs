@@ -5,11 +5,11 @@
 //! the registry, from which it is taken before it dies. So the count begins at two, and there is no
 //! second count for weak references: four locked instructions of seventeen a channel.
 //!
-//! A [`Listing`] is that one weak reference, in one of the registry's places ([`places`]). It keeps
-//! the memory, not the channel: whichever ends last, channel or listing, frees it. As a rule that
-//! is the last owner, which has struck the channel off just before.
+//! A [`Listing`] is that one weak reference, in one of the registry's entries ([`entries`]). It
+//! keeps the memory, not the channel: whichever ends last, channel or listing, frees it. As a rule
+//! that is the last owner, which has struck the channel off just before.
 //!
-//! [`places`]: super::places
+//! [`entries`]: super::entries
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
@@ -87,7 +87,7 @@ impl Owner {
     #[inline]
     pub(super) fn listing(&self) -> Listing {
         // ORDERING(N4): Relaxed. It is read by the last owner, which comes after this one, and by
-        // who finds the listing in its place, N5.
+        // who finds the listing in its entry, N5.
         debug_assert!(!self.owned().listed.load(Ordering::Relaxed));
         self.owned().listed.store(true, Ordering::Relaxed);
         Listing(self.0)
@@ -224,7 +224,7 @@ impl Listing {
             unsafe { (&(*self.0.as_ptr()).listed, &(*self.0.as_ptr()).tracked) };
         tracked.seen();
         // ORDERING(N4): Relaxed. The last owner does this, and comes to `end` itself. Looks by this
-        // listing came before, under the lock of its place.
+        // listing came before, under the lock of its entry.
         listed.store(false, Ordering::Relaxed);
     }
 

@@ -1,7 +1,7 @@
 //! The live channels of the process, weakly held, and what is left of the dead ones.
 //!
 //! One lock, taken when a channel is created and when its last handle goes. A snapshot takes it
-//! before and after [`PIECE`] channels, which it looks up without it ([`Places`]), and for
+//! before and after [`PIECE`] channels, which it looks up without it ([`Entries`]), and for
 //! [`NAMES`] names at a time. No message ever meets it. No user code runs under it, and that means
 //! the allocator too, which may be the program's own and may look at a snapshot: what the registry
 //! needs is made before, and what it no longer needs is dropped after.
@@ -11,7 +11,7 @@ mod names;
 mod retired;
 mod stock;
 
-use crate::chan::{Held, Owner, Places, Registration, Shared, Sums};
+use crate::chan::{Entries, Held, Owner, Registration, Shared, Sums};
 use crate::sync::plain::{Arc, AtomicU64, Ordering};
 use crate::telemetry::chunks::Chunks;
 
@@ -27,7 +27,7 @@ const PIECE: u32 = 256;
 /// than a thread spins before it sleeps on the lock.
 const NAMES: u32 = 8;
 
-static REGISTRY: Places<Dead> = Places::new(Dead { names: Names::new(), other: Retired::NONE });
+static REGISTRY: Entries<Dead> = Entries::new(Dead { names: Names::new(), other: Retired::NONE });
 
 /// What the registry knows of names, and of channels that are dead.
 struct Dead {
@@ -52,7 +52,7 @@ fn enter_slow(shared: &Owner, mut hash: u64, mut lack: Lack) {
     let mut stock = Stock::default();
     loop {
         match lack {
-            Lack::Place(index) => stock.places = Some(Chunks::chunk_of(index)),
+            Lack::Entry(index) => stock.entries = Some(Chunks::chunk_of(index)),
             Lack::Name(index) => stock.names = Some(Chunks::chunk_of(index)),
             Lack::Text => {
                 let text = info.first_name();
@@ -71,9 +71,9 @@ fn enter_slow(shared: &Owner, mut hash: u64, mut lack: Lack) {
 /// Strikes a channel off, as the last of its handles goes. From its last handle's end on to here
 /// nothing is allocated or freed: a snapshot waits for a channel that is dying.
 pub(crate) fn leave(shared: &Shared, sums: Sums) {
-    let Some(Registration { slot, name, .. }) = shared.info().registration() else { return };
+    let Some(Registration { entry, name, .. }) = shared.info().registration() else { return };
     let mut registry = REGISTRY.lock();
-    registry.strike(slot);
+    registry.strike(entry);
     let dead = registry.rest();
     match name {
         Some(name) => dead.names.retire(name, shared, &sums),
@@ -109,13 +109,13 @@ fn list(
     mut stock: Option<&mut Stock>,
 ) -> Result<(), Lack> {
     let info = shared.info();
-    let spare = stock.as_deref_mut().map(|stock| &mut stock.places);
-    let slot = registry.place(spare).map_err(Lack::Place)?;
+    let spare = stock.as_deref_mut().map(|stock| &mut stock.entries);
+    let entry = registry.entry(spare).map_err(Lack::Entry)?;
     let names = &mut registry.rest().names;
     let name = names.entry(info, hash, stock)?;
     let ordinal = name.map_or(0, |name| names.at(name).count());
-    info.list(Registration { slot, name, ordinal });
-    registry.list(slot, shared);
+    info.list(Registration { entry, name, ordinal });
+    registry.list(entry, shared);
     Ok(())
 }
 

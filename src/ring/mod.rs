@@ -111,7 +111,7 @@
 //! | N1 | sender count, Release, per drop | the same, Acquire, by the last | what other senders did before |
 //! | N3 | count of owners, Release, per drop | the same, Acquire, by the last | what other owners did before |
 //! | N4 | `listed`, Release, by who gives the listing up | the same, Acquire, by the last owner, and the other way round | that the registry looks at the channel no more, or its state is dropped |
-//! | N5 | a place of the registry, Release, when a channel is listed | the same, Acquire, by who looks without the lock | the channel's state |
+//! | N5 | an entry of the registry, Release, when a channel is listed | the same, Acquire, by who looks without the lock | the channel's state |
 //! | N6 | where a channel is listed, Release, in `list` | the same, Acquire, in `registration` | its number among those of its name |
 //! | M9 | who receives, and the number of its message, Release, in `note_another` | the same, Acquire, in `last_receiver` | which number belongs to whom |
 //!

@@ -1,8 +1,9 @@
 //! The names that channels have had: how many channels of each, and the sums of the dead ones.
 //!
 //! A hash table that never grows, so that no lookup waits for one: chains of [`MAX_NAMES`] names at
-//! most hang in a fixed number of buckets. A nameless channel has the text of its place of creation
-//! for a name, which takes long to write down; a cache finds the name by the place.
+//! most hang in a fixed number of buckets. The name of a nameless channel is the text of its
+//! *site*, where it was created, which takes long to write down; a cache finds the name by the
+//! site.
 
 use core::hash::BuildHasher;
 use core::mem;
@@ -21,10 +22,10 @@ const MAX_NAMES: u32 = 65_536;
 
 const BUCKETS: usize = MAX_NAMES as usize / 4;
 
-/// Places of creation in the cache, a power of two: more than most programs have.
-const PLACES: usize = 1024;
+/// Sites in the cache, a power of two: more than most programs have.
+const SITES: usize = 1024;
 
-/// How many entries of the cache are looked at for a place.
+/// How many entries of the cache are looked at for a site.
 const PROBES: usize = 8;
 
 /// The hash of a name. Its keys are random: names may come from elsewhere, and must not be chosen
@@ -39,14 +40,14 @@ pub(super) fn hash(text: &str) -> u64 {
     keys.hash_one(text)
 }
 
-/// All that the text of a nameless channel is made of, by address.
+/// Where a channel was created: all that the text of a nameless one is made of, by address.
 #[derive(Clone, Copy)]
-struct Place {
+struct Site {
     location: &'static Location<'static>,
     payload: &'static str,
 }
 
-impl Place {
+impl Site {
     fn of(info: &Info) -> Self {
         Self { location: info.location, payload: info.payload }
     }
@@ -61,7 +62,7 @@ impl Place {
     fn home(&self) -> usize {
         let location = core::ptr::from_ref(self.location).addr() as u64;
         let mixed = location ^ (self.payload.as_ptr().addr() as u64).rotate_left(32);
-        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - PLACES.ilog2())) as usize
+        (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SITES.ilog2())) as usize
     }
 }
 
@@ -69,7 +70,7 @@ impl Place {
 /// file.
 #[derive(Clone, Copy)]
 struct Known {
-    place: Place,
+    site: Site,
     /// [`NAMELESS`] where names had run out.
     name: u32,
 }
@@ -83,7 +84,7 @@ pub(super) struct Names {
     len: u32,
     /// The last name of which a first channel died, plus 1; 0: none.
     last_dead: u32,
-    places: [Option<Known>; PLACES],
+    sites: [Option<Known>; SITES],
 }
 
 impl Names {
@@ -94,7 +95,7 @@ impl Names {
             all: Chunks::new(),
             len: 0,
             last_dead: 0,
-            places: [const { None }; PLACES],
+            sites: [const { None }; SITES],
         }
     }
 
@@ -140,11 +141,11 @@ impl Names {
         stock: Option<&mut Stock>,
     ) -> Result<Option<u32>, Lack> {
         if info.name.is_none() {
-            let place = Place::of(info);
-            let home = place.home();
+            let site = Site::of(info);
+            let home = site.home();
             for i in home..home + PROBES {
-                match &self.places[i % PLACES] {
-                    Some(known) if known.place.is(&place) => {
+                match &self.sites[i % SITES] {
+                    Some(known) if known.site.is(&site) => {
                         return Ok(Some(known.name).filter(|&name| name != NAMELESS));
                     }
                     Some(_) => {}
@@ -175,11 +176,11 @@ impl Names {
             None => return Err(Lack::Name(self.len)),
         };
         if info.name.is_none() {
-            let place = Place::of(info);
-            let mut probes = (0..PROBES).map(|i| (place.home() + i) % PLACES);
-            // Where all are taken, the newest place has the first.
-            let at = probes.find(|&i| self.places[i].is_none()).unwrap_or(place.home());
-            self.places[at] = Some(Known { place, name: name.unwrap_or(NAMELESS) });
+            let site = Site::of(info);
+            let mut probes = (0..PROBES).map(|i| (site.home() + i) % SITES);
+            // Where all are taken, the newest site has the first.
+            let at = probes.find(|&i| self.sites[i].is_none()).unwrap_or(site.home());
+            self.sites[at] = Some(Known { site, name: name.unwrap_or(NAMELESS) });
         }
         Ok(name)
     }
@@ -245,7 +246,7 @@ mod tests {
         assert_eq!(entry(&mut names, &named(MAX_NAMES)), None);
         let nameless = info(None, "u8");
         assert_eq!(entry(&mut names, &nameless), None);
-        assert!(matches!(names.entry(&nameless, 0, None), Ok(None)), "its place is known");
+        assert!(matches!(names.entry(&nameless, 0, None), Ok(None)), "its site is known");
     }
 
     /// Seen to fail with: a cache that looks at the payload alone.
@@ -253,17 +254,17 @@ mod tests {
     fn a_place_keeps_its_name_in_the_cache_or_out_of_it() {
         let mut names = Box::new(Names::new());
         // All are made on one line, and so have one text.
-        let payloads = (0..3 * PLACES).map(|i| -> &'static str { format!("{i}").leak() });
-        let places: Vec<_> = payloads.map(|payload| info(None, payload)).collect();
-        let name = entry(&mut names, &places[0]);
-        for place in &places {
-            assert_eq!(entry(&mut names, place), name);
-            assert!(matches!(names.entry(place, 0, None), Ok(known) if known == name));
+        let payloads = (0..3 * SITES).map(|i| -> &'static str { format!("{i}").leak() });
+        let sites: Vec<_> = payloads.map(|payload| info(None, payload)).collect();
+        let name = entry(&mut names, &sites[0]);
+        for site in &sites {
+            assert_eq!(entry(&mut names, site), name);
+            assert!(matches!(names.entry(site, 0, None), Ok(known) if known == name));
         }
-        let known = places.iter().filter(|place| names.entry(place, 0, None).is_ok()).count();
-        assert!((PLACES / 2..=PLACES).contains(&known), "{known} of {PLACES}");
+        let known = sites.iter().filter(|site| names.entry(site, 0, None).is_ok()).count();
+        assert!((SITES / 2..=SITES).contains(&known), "{known} of {SITES}");
         // Another line, though of a payload that is known.
-        let other = info(None, places[places.len() - 1].payload);
+        let other = info(None, sites[sites.len() - 1].payload);
         assert_ne!(entry(&mut names, &other), name);
     }
 }

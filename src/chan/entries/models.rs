@@ -1,4 +1,4 @@
-//! Loom models of the registry's places: a look beside channels that are listed and end.
+//! Loom models of the registry's entries: a look beside channels that are listed and end.
 //!
 //! `sync::models` says how they are run.
 
@@ -10,18 +10,18 @@ use crate::sync::models::{check, spawn};
 use crate::sync::plain::Weak;
 
 loom::lazy_static! {
-    static ref PLACES: Places<()> = places();
+    static ref ENTRIES: Entries<()> = entries();
 }
 
-fn places() -> Places<()> {
+fn entries() -> Entries<()> {
     let guarded = Guarded { vacant: NONE, looking: false, struck: NONE, rest: () };
-    Places { all: Chunks::new(), used: AtomicU32::new(0), lock: Mutex::new(guarded) }
+    Entries { all: Chunks::new(), used: AtomicU32::new(0), lock: Mutex::new(guarded) }
 }
 
 /// As the registry's: a channel that is listed is struck off by its last owner.
 fn leave(shared: &Shared, _: Sums) {
     if let Some(at) = shared.info().registration() {
-        PLACES.lock().strike(at.slot);
+        ENTRIES.lock().strike(at.entry);
     }
 }
 
@@ -35,45 +35,45 @@ fn create() -> (Owner, Weak<()>) {
 fn list(owner: &Owner) {
     let mut spare = None;
     loop {
-        let mut held = PLACES.lock();
-        match held.place(Some(&mut spare)) {
-            Ok(slot) => {
-                owner.info().list(Registration { slot, name: None, ordinal: 1 });
-                held.list(slot, owner);
+        let mut held = ENTRIES.lock();
+        match held.entry(Some(&mut spare)) {
+            Ok(entry) => {
+                owner.info().list(Registration { entry, name: None, ordinal: 1 });
+                held.list(entry, owner);
                 return;
             }
-            Err(slot) => spare = Some(Chunks::chunk_of(slot)),
+            Err(entry) => spare = Some(Chunks::chunk_of(entry)),
         }
     }
 }
 
-/// What a snapshot finds, in pieces of so many places.
+/// What a snapshot finds, in pieces of so many entries.
 fn look(most: u32) -> Vec<Owner> {
     let mut found = Vec::new();
     let mut first = Some(0);
     while let Some(next) = first {
-        first = PLACES.look(next, most, &mut found);
+        first = ENTRIES.look(next, most, &mut found);
     }
     found
 }
 
-/// Nothing is listed, nobody looks, and no place was lost.
+/// Nothing is listed, nobody looks, and no entry was lost.
 fn is_at_rest() {
     assert!(look(8).is_empty());
-    let held = PLACES.lock();
+    let held = ENTRIES.lock();
     assert_eq!((held.guarded.looking, held.guarded.struck), (false, NONE));
     let vacant = core::iter::successors(Some(held.guarded.vacant), |&index| {
-        PLACES.all.get(index).map(|place| place.next.load(Ordering::Relaxed))
+        ENTRIES.all.get(index).map(|entry| entry.next.load(Ordering::Relaxed))
     });
     let vacant = vacant.take_while(|&index| index != NONE).count();
-    assert_eq!(vacant, PLACES.used.load(Ordering::Relaxed) as usize);
+    assert_eq!(vacant, ENTRIES.used.load(Ordering::Relaxed) as usize);
 }
 
-/// A channel is listed beside a look, in a new place or in one that was used: it is found whole, or
+/// A channel is listed beside a look, in a new entry or in one that was used: it is found whole, or
 /// not at all. Tag N5.
 ///
-/// Seen to fail, in a used place, with: a place's word that is stored or loaded Relaxed; a vacant
-/// place that stays the first of them.
+/// Seen to fail, in a used entry, with: an entry's word that is stored or loaded Relaxed; a vacant
+/// entry that stays the first of them.
 fn is_listed(used: bool) {
     if used {
         list(&create().0);
@@ -92,24 +92,24 @@ fn is_listed(used: bool) {
 }
 
 #[test]
-fn a_channel_is_listed_in_a_new_place() {
+fn a_channel_is_listed_in_a_new_entry() {
     check("listed", 3, || is_listed(false));
 }
 
 #[test]
-fn a_channel_is_listed_in_a_used_place() {
+fn a_channel_is_listed_in_a_used_entry() {
     check("listed anew", 3, || is_listed(true));
 }
 
-/// A channel ends beside a look, and another one takes its place. The look finds the one that
+/// A channel ends beside a look, and another one takes its entry. The look finds the one that
 /// stays, and no memory is freed under its eyes, or twice, or never. Tags N4, N5.
 ///
-/// Seen to fail with: a place's word that is stored or loaded Relaxed; a look that does not say
-/// that it looks; who strikes off and does not ask whether somebody looks; a place that was struck
+/// Seen to fail with: an entry's word that is stored or loaded Relaxed; a look that does not say
+/// that it looks; who strikes off and does not ask whether somebody looks; an entry that was struck
 /// off under a look's eyes and is not marked, or is vacant at once, or keeps its pointer; a listing
-/// that is not given up by the look, or given up by the next one as well; places that are lost.
+/// that is not given up by the look, or given up by the next one as well; entries that are lost.
 #[test]
-fn a_place_is_used_again_beside_a_look() {
+fn an_entry_is_used_again_beside_a_look() {
     check("used again", 2, || {
         let (ends, ended) = create();
         list(&ends);

@@ -2,26 +2,26 @@
 //!
 //! A channel is listed when it is created, and struck off by its last owner, both under a lock. Who
 //! looks takes that lock only to say that it looks, and that it has looked, at a piece at a time.
-//! Between the two it reads places with no lock. If the system stops it there, nobody who creates
+//! Between the two it reads entries with no lock. If the system stops it there, nobody who creates
 //! or drops a channel waits for it; only another one who looks does.
 //!
 //! # Why no memory is freed under its eyes
 //! `looking` changes under the lock, and channels are struck off under it. So of the beginning of a
 //! look and the striking off of a channel one comes first:
 //!
-//! 1. Struck off first: its place is empty before the look begins, and that does not find it.
-//! 2. Looked first: who strikes it off sees `looking`, marks the place and gives nothing up. The
+//! 1. Struck off first: its entry is empty before the look begins, and that does not find it.
+//! 2. Looked first: who strikes it off sees `looking`, marks the entry and gives nothing up. The
 //!    looker gives the listing up, after its look. If the channel's last owner has come to its end
 //!    by then, that frees the memory; else the last owner does (N4 in [`owner`](super::owner)).
 //!
-//! A place that is marked is used again only after that. A channel that is listed during a look may
-//! be found or not; then N5 shows its state whole.
+//! An entry that is marked is used again only after that. A channel that is listed during a look
+//! may be found or not; then N5 shows its state whole.
 //!
-//! | word of a place | |
+//! | word of an entry | |
 //! |---|---|
 //! | a pointer | that channel is listed |
 //! | a pointer and [`STRUCK`] | that channel was struck off, and its listing is the looker's |
-//! | [`STRUCK`] alone | none, the place is vacant |
+//! | [`STRUCK`] alone | none, the entry is vacant |
 
 use core::{mem, ptr};
 
@@ -36,34 +36,34 @@ mod models;
 /// A bit that no pointer to words has.
 const STRUCK: usize = 1;
 
-/// No place.
+/// No entry.
 const NONE: u32 = u32::MAX;
 
-/// Places of channels, and what else their lock guards.
-pub(crate) struct Places<G> {
-    all: Chunks<Place>,
-    /// Places that have been used: those before this one. Changes under the lock.
+/// Entries of channels, and what else their lock guards.
+pub(crate) struct Entries<G> {
+    all: Chunks<Entry>,
+    /// Entries that have been used: those before this one. Changes under the lock.
     used: AtomicU32,
     lock: Mutex<Guarded<G>>,
 }
 
 struct Guarded<G> {
-    /// The first of the used places that are vacant.
+    /// The first of the used entries that are vacant.
     vacant: u32,
     /// Somebody looks.
     looking: bool,
-    /// The first of the places that were struck off under its eyes.
+    /// The first of the entries that were struck off under its eyes.
     struck: u32,
     rest: G,
 }
 
-pub(crate) struct Place {
+pub(crate) struct Entry {
     word: AtomicPtr<()>,
     /// The next of the vacant, or of the struck. Under the lock, or its looker's.
     next: AtomicU32,
 }
 
-impl Default for Place {
+impl Default for Entry {
     fn default() -> Self {
         let word = AtomicPtr::new(ptr::without_provenance_mut(STRUCK));
         Self { word, next: AtomicU32::new(NONE) }
@@ -72,11 +72,11 @@ impl Default for Place {
 
 /// The lock is held.
 pub(crate) struct Held<'a, G> {
-    places: &'a Places<G>,
+    entries: &'a Entries<G>,
     guarded: MutexGuard<'a, Guarded<G>>,
 }
 
-impl<G> Places<G> {
+impl<G> Entries<G> {
     #[cfg(not(parshall_loom_inside))]
     pub(crate) const fn new(rest: G) -> Self {
         let guarded = Guarded { vacant: NONE, looking: false, struck: NONE, rest };
@@ -85,25 +85,25 @@ impl<G> Places<G> {
 
     #[inline]
     pub(crate) fn lock(&self) -> Held<'_, G> {
-        Held { places: self, guarded: self.lock.lock() }
+        Held { entries: self, guarded: self.lock.lock() }
     }
 
-    /// Appends the channels in the places from `first` on, `most` at most, that live. Each that is
+    /// Appends the channels in the entries from `first` on, `most` at most, that live. Each that is
     /// listed throughout is there. One that is dying is waited for: it has been struck off when
-    /// this returns. Returns the next place to look at; none if that was the last one.
+    /// this returns. Returns the next entry to look at; none if that was the last one.
     ///
     /// Allocates nothing while it looks if `found` has room.
     pub(crate) fn look(&self, first: u32, most: u32, found: &mut Vec<Owner>) -> Option<u32> {
         self.begin();
-        // ORDERING(N5): Relaxed. A place says itself what is in it, and the lock that `begin` took
+        // ORDERING(N5): Relaxed. An entry says itself what is in it, and the lock that `begin` took
         // has shown those of all who were listed before.
         let used = self.used.load(Ordering::Relaxed);
         let end = used.min(first.saturating_add(most));
         for index in first..end {
-            let Some(place) = self.all.get(index) else { continue };
+            let Some(entry) = self.all.get(index) else { continue };
             loop {
                 // ORDERING(N5): Acquire. Pairs with N5 in `Held::list`: the state is whole.
-                let raw = place.word.load(Ordering::Acquire);
+                let raw = entry.word.load(Ordering::Acquire);
                 if raw.addr() & STRUCK != 0 {
                     break;
                 }
@@ -144,25 +144,25 @@ impl<G> Places<G> {
         if first == NONE {
             return;
         }
-        // Nobody else changes these places, or uses their pointers.
+        // Nobody else changes these entries, or uses their pointers.
         let mut last = first;
         let mut next = first;
-        while let Some(place) = self.all.get(next) {
+        while let Some(entry) = self.all.get(next) {
             // ORDERING(N5): Relaxed, all three. Under the lock, before this, or read by none but
-            // those who find a place that is marked or empty.
-            let raw = place.word.load(Ordering::Relaxed);
-            place.word.store(ptr::without_provenance_mut(STRUCK), Ordering::Relaxed);
+            // those who find an entry that is marked or empty.
+            let raw = entry.word.load(Ordering::Relaxed);
+            entry.word.store(ptr::without_provenance_mut(STRUCK), Ordering::Relaxed);
             // SAFETY: it was put there by `Held::list`, and is given up by nobody else: who struck
             // it off did not. No look has it: this one has ended, and those that began later have
             // found it marked.
             unsafe { Listing::from_raw(raw.map_addr(|at| at & !STRUCK)).release() };
             last = next;
-            next = place.next.load(Ordering::Relaxed);
+            next = entry.next.load(Ordering::Relaxed);
         }
         let mut held = self.lock();
-        if let Some(place) = self.all.get(last) {
+        if let Some(entry) = self.all.get(last) {
             // ORDERING(N5): Relaxed. Under the lock.
-            place.next.store(held.guarded.vacant, Ordering::Relaxed);
+            entry.next.store(held.guarded.vacant, Ordering::Relaxed);
             held.guarded.vacant = first;
         }
     }
@@ -175,43 +175,43 @@ impl<G> Held<'_, G> {
         &mut self.guarded.rest
     }
 
-    /// The place for the next channel, if there is memory for it, now that `spare` is there: see
+    /// The entry for the next channel, if there is memory for it, now that `spare` is there: see
     /// [`Chunks::grow`]. Else its number.
     #[inline]
-    pub(crate) fn place(&self, spare: Option<&mut Option<Box<[Place]>>>) -> Result<u32, u32> {
+    pub(crate) fn entry(&self, spare: Option<&mut Option<Box<[Entry]>>>) -> Result<u32, u32> {
         if self.guarded.vacant != NONE {
             return Ok(self.guarded.vacant);
         }
         // ORDERING(N5): Relaxed. Under the lock.
-        let index = self.places.used.load(Ordering::Relaxed);
-        if self.places.all.grow(index, spare) { Ok(index) } else { Err(index) }
+        let index = self.entries.used.load(Ordering::Relaxed);
+        if self.entries.all.grow(index, spare) { Ok(index) } else { Err(index) }
     }
 
-    /// Lists a channel in the place that [`Held::place`] has named since the lock was taken. The
+    /// Lists a channel in the entry that [`Held::entry`] has named since the lock was taken. The
     /// channel is listed nowhere.
     #[inline]
     pub(crate) fn list(&mut self, index: u32, owner: &Owner) {
-        let Some(place) = self.places.all.get(index) else { return };
+        let Some(entry) = self.entries.all.get(index) else { return };
         // ORDERING(N5): Relaxed. Under the lock.
-        debug_assert_eq!(place.word.load(Ordering::Relaxed).addr(), STRUCK, "it is vacant");
+        debug_assert_eq!(entry.word.load(Ordering::Relaxed).addr(), STRUCK, "it is vacant");
         let raw = owner.listing().into_raw();
-        // ORDERING(N5): Release. Pairs with N5 in `Places::look`: the state behind the pointer.
-        place.word.store(raw, Ordering::Release);
-        // ORDERING(N5): Relaxed, both. Under the lock; and see `Places::look`.
+        // ORDERING(N5): Release. Pairs with N5 in `Entries::look`: the state behind the pointer.
+        entry.word.store(raw, Ordering::Release);
+        // ORDERING(N5): Relaxed, both. Under the lock; and see `Entries::look`.
         if self.guarded.vacant == index {
-            self.guarded.vacant = place.next.load(Ordering::Relaxed);
+            self.guarded.vacant = entry.next.load(Ordering::Relaxed);
         } else {
-            self.places.used.store(index + 1, Ordering::Relaxed);
+            self.entries.used.store(index + 1, Ordering::Relaxed);
         }
     }
 
-    /// Strikes off the channel in this place, if there is one.
+    /// Strikes off the channel in this entry, if there is one.
     #[inline]
     pub(crate) fn strike(&mut self, index: u32) {
-        let Some(place) = self.places.all.get(index) else { return };
+        let Some(entry) = self.entries.all.get(index) else { return };
         let Guarded { vacant, looking, struck, .. } = &mut *self.guarded;
         // ORDERING(N5): Relaxed. Under the lock.
-        let raw = place.word.load(Ordering::Relaxed);
+        let raw = entry.word.load(Ordering::Relaxed);
         if raw.addr() & STRUCK != 0 {
             return;
         }
@@ -225,7 +225,7 @@ impl<G> Held<'_, G> {
         };
         // ORDERING(N5): Relaxed, both. Who looks uses no pointer that it finds marked; the rest is
         // read under the lock.
-        place.word.store(word, Ordering::Relaxed);
-        place.next.store(mem::replace(list, index), Ordering::Relaxed);
+        entry.word.store(word, Ordering::Relaxed);
+        entry.next.store(mem::replace(list, index), Ordering::Relaxed);
     }
 }
