@@ -91,7 +91,7 @@ mutants() {
   ord Q8-front $H 'fn front(' Acquire Relaxed 'front load' behind
   ord Q8-advance $H 'fn advance(' Release Relaxed 'front store'
   ord Q4-woken $G 'fn set_woken(' Release Relaxed 'woken store'
-  ord Q4-release $G 'fn release(' Release Relaxed 'released store'
+  ord Q4-left $G 'fn leave(' Release Relaxed 'left store'
   ord Q3-number $I 'fn number(&self' Acquire Relaxed 'number load'
   ord Q3-out $I 'fn set_out(' Release Relaxed 'number store in set_out'
   ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in hinted'
@@ -189,7 +189,7 @@ bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an up
 W12-arrivals|$H|fn arrivals(|s/load_sc()/load(Ordering::Acquire)/|arrivals is loaded by no SeqCst step
 W2-tail|$B|fn tail_sc(|s/load_sc()/load(Ordering::Acquire)/|T is loaded by no SeqCst step
 W1-head|$B|fn head_sc(|s/load_sc()/load(Ordering::Acquire)/|H is loaded by no SeqCst step
-Q4-over-released|$G|fn is_over(|s/released.load(Ordering::Acquire)/released.load(Ordering::Relaxed)/|released load in is_over: Acquire -> Relaxed
+Q4-over-left|$G|fn is_over(|s/left.load(Ordering::Acquire)/left.load(Ordering::Relaxed)/|left load in is_over: Acquire -> Relaxed
 Q4-over-woken|$G|fn is_over(|s/woken.load(Ordering::Acquire)/woken.load(Ordering::Relaxed)/|woken load in is_over: Acquire -> Relaxed
 Q3-begin|$O|fn begin(|s/first.load()/first.load_relaxed()/|first load in begin: Acquire -> Relaxed
 Q3-next|$O|fn seek_from<|s/next.load()/next.load_relaxed()/|next load in seek_from: Acquire -> Relaxed
@@ -198,10 +198,10 @@ Q3-append|$O|fn append(|s/link.swap(/link.swap_relaxed(/|link swap in append: Re
 Q3-fresh|$O|fn fresh(|s/link.load()/link.load_relaxed()/|link load in fresh: Acquire -> Relaxed
 Q3-set-up-number|$I|fn set_up(|/number.store/s/Ordering::Release/Ordering::Relaxed/|number store in set_up: Release -> Relaxed
 Q3-set-up-next|$I|fn set_up(|/next.0.store/s/Ordering::Release/Ordering::Relaxed/|next store in set_up: Release -> Relaxed
-Q3-pass-first|$E|fn pass(|s/first.load()/first.load_relaxed()/|first load in pass: Acquire -> Relaxed
-Q3-pass-next|$E|fn pass(|s/next.load()/next.load_relaxed()/|next load in pass: Acquire -> Relaxed
-Q3-freeze|$E|fn pass(|s/next.swap(/next.swap_relaxed(/|swap that freezes: Release -> Relaxed
-Q3-unlink|$E|fn pass(|s/link.swap(/link.swap_relaxed(/|swap that unlinks: Release -> Relaxed
+Q3-pass-first|$E|fn sweep_once(|s/first.load()/first.load_relaxed()/|first load in sweep_once: Acquire -> Relaxed
+Q3-pass-next|$E|fn sweep_once(|s/next.load()/next.load_relaxed()/|next load in sweep_once: Acquire -> Relaxed
+Q3-freeze|$E|fn sweep_once(|s/next.swap(/next.swap_relaxed(/|swap that freezes: Release -> Relaxed
+Q3-unlink|$E|fn sweep_once(|s/link.swap(/link.swap_relaxed(/|swap that unlinks: Release -> Relaxed
 Q7-take-load|$D|fn take(|s/spare.load()/spare.load_relaxed()/|top load in take: Acquire -> Relaxed
 Q7-take-swap|$D|fn take(|s/spare.swap(/spare.swap_relaxed(/|top swap in take: Release -> Relaxed
 Q7-put-load|$D|fn put(|s/spare.load()/spare.load_relaxed()/|top load in put: Acquire -> Relaxed
@@ -220,23 +220,23 @@ bug-row-frozen|$O|fn seek_from<|s/None if link.is_frozen() => return None,//|who
 bug-row-late|$O|fn fresh(|s/if link.load() != end/if false/|a segment may have a number twice
 bug-row-by|$I|fn number_by(|s/ \&\& fits//|the number behind a link is not compared with the link
 bug-row-out|$I|fn set_out(|/number.store/d|what is taken out keeps its number
-bug-sweep-over|$E|fn pass(|s/if !segment.is_over()/if false/|a sweep takes out whatever is not last
-bug-sweep-freeze|$E|fn pass(|s/if !segment.next.swap(next, next.frozen())/if false/|a segment is unlinked that is not frozen
-bug-sweep-left|$E|fn pass(|s/let number = segment.number_by(at)?;/& if next.is_frozen() { return Some(kept) }/|what is frozen is left to who has frozen it
-bug-sweep-end|$E|fn pass(|s/next.is_end() .. //|the last segment is frozen
-bug-sweep-number|$E|fn pass(|s/segment.number_by(at)?/segment.number()/|a link is taken for one of another stay
-bug-sweep-twice|$E|fn pass(|s/if !link.swap(at, next.thawed())/link.swap(at, next.thawed()); if false/|who has not unlinked a segment puts it back too
+bug-sweep-over|$E|fn sweep_once(|s/if !segment.is_over()/if false/|a sweep takes out whatever is not last
+bug-sweep-freeze|$E|fn sweep_once(|s/if !segment.next.swap(next, next.frozen())/if false/|a segment is unlinked that is not frozen
+bug-sweep-left|$E|fn sweep_once(|s/let number = segment.number_by(at)?;/& if next.is_frozen() { return Some(kept) }/|what is frozen is left to who has frozen it
+bug-sweep-end|$E|fn sweep_once(|s/next.is_end() .. //|the last segment is frozen
+bug-sweep-number|$E|fn sweep_once(|s/segment.number_by(at)?/segment.number()/|a link is taken for one of another stay
+bug-sweep-twice|$E|fn sweep_once(|s/if !link.swap(at, next.thawed())/link.swap(at, next.thawed()); if false/|who has not unlinked a segment puts it back too
 bug-pool-count|$D|fn put(|s/top.number() + 1/top.number()/|the top of the spare ones does not count
 bug-pool-below|$D|fn put(|/segment.below.store/d|a spare segment does not know what is below
 bug-visit-end|$V|fn for_each(|s/number [*] LEN < end/number < u64::MAX/;s/(end - number [*] LEN)/LEN/|the walk of a snapshot goes on to those who came since
-bug-visit-released|$V|pub(crate) fn visit(|s/ \&\& !released//|a snapshot shows who has seen the end of its wait
+bug-visit-left|$V|pub(crate) fn visit(|s/ \&\& !left//|a snapshot shows who has seen the end of its wait
 M4-since|$G|fn set_waiter(|/waiter.1/s/Ordering::Release/Ordering::Relaxed/|since store in set_waiter: Release -> Relaxed
 M4-need-store|$G|fn set_waiter(|/waiter.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_waiter: Release -> Relaxed
 M4-waiter-task|$G|fn waiter(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in waiter: Acquire -> Relaxed
 M4-waiter-since|$G|fn waiter(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/|since load in waiter: Acquire -> Relaxed
 M4-waiter-need|$G|fn waiter(|/want.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in waiter: Acquire -> Relaxed
-M4-released|$G|fn is_released(|s/Ordering::Acquire/Ordering::Relaxed/|released load in is_released: Acquire -> Relaxed
-M4-renew|$G|fn renew(|/released.store/s/Ordering::Release/Ordering::Relaxed/|released store in renew: Release -> Relaxed
+M4-left|$G|fn is_left(|s/Ordering::Acquire/Ordering::Relaxed/|left load in is_left: Acquire -> Relaxed
+M4-renew|$G|fn renew(|/left.store/s/Ordering::Release/Ordering::Relaxed/|left store in renew: Release -> Relaxed
 bug-second-look|$A|fn register_generally(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$A|*|/^        source.set_waiting();/d;s/step("register: looked");/source.set_waiting();/|TX_WAITING is set after the look
 bug-uncall|$R|fn serve_line(|s/if !self.queue().is_empty_sc()/if false/|TX_WAITING is cleared without a second look
@@ -273,11 +273,11 @@ bug-waker-first|$F|fn serve_line(|s/if let Err(now) = place.swap(state, next) {/
 bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
 bug-front|$K|fn skip_to(|s/if self.front == self.next/if true/|a walk moves the front over what may not be final
-bug-over-released|$G|fn is_over(|s/self.released.load(Ordering::Acquire) .. //|a sweep ignores released
+bug-over-left|$G|fn is_over(|s/self.left.load(Ordering::Acquire) .. //|a sweep ignores left
 bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep ignores woken
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
-bug-renew-flags|$G|fn renew(|/self.released.store/d;/self.woken.store/d|a renewed place is over
+bug-renew-flags|$G|fn renew(|/self.left.store/d;/self.woken.store/d|a renewed place is over
 bug-must-look|$A|fn must_wait(|s/return source.is_full();/return true;/|the first in line does not look at the channel before it waits
 bug-must-early|$A|) fn register(|s/let (index, place) = self.arrive(source);/let early = source.is_full(); &/;s/if self.must_wait(index, source)/if early \&\& self.line.front() == index \x7c\x7c self.must_wait(index, source)/|the first in line looks at the channel before it arrives
 bug-must-closed|$A|fn must_wait(|s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed, on the plain path

@@ -97,7 +97,7 @@
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that one ahead has left (see `wait`) |
 //! | Q3 | number, link or hint of a segment, Release, in `segment` and `row` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
 //! | Q9 | the line of those who wait for the end, SeqCst, in `line_or_new` | the same, SeqCst, in `line` | the line, set up |
-//! | Q4 | a place's `released` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
+//! | Q4 | a place's `left` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q8 | `front`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be final |
 //! | M3 | sums of what was taken out, the long ones among them, and of waits that were given up, Release | the same, Acquire, in `census` | that a segment is out, or a wait over |
 //! | M4, M5 | waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that the place is one of a later wait |

@@ -99,7 +99,7 @@ impl WaitQueue {
         // Grants go along the line, so those before it were let in earlier.
         let (mut let_in, mut line_since) = ((0, 0), None);
         let (mut totals, over) =
-            self.totals(self.line.arrivals(), |index, state, waiter, end, released| {
+            self.totals(self.line.arrivals(), |index, state, waiter, end, left| {
                 let id = index + 1;
                 if waiting.is_empty() {
                     let segment = index / LEN;
@@ -111,7 +111,7 @@ impl WaitQueue {
                 }
                 if state.is_waiting() {
                     waiting.push(Waiting { id, waiter, granted_at: None });
-                } else if state.kind() == Kind::Granted && !released {
+                } else if state.kind() == Kind::Granted && !left {
                     granted.push(Waiting { id, waiter, granted_at: Some(end) });
                 }
             });
@@ -151,7 +151,7 @@ impl WaitQueue {
         let mut sums = WaitSums { waits, waited_ns, given_up };
         let mut over = Over { waits, waited_ns, past: past.long(), row: LongWaits::default() };
         let now = clock::exact();
-        self.for_each(end, |index, state, waiter, ended, released| {
+        self.for_each(end, |index, state, waiter, ended, left| {
             // One who did not come to wait, or has just ceased to, has no end yet.
             let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
             if waiter.since == 0 || none {
@@ -167,7 +167,7 @@ impl WaitQueue {
                 over.waited_ns += waited;
                 over.row.count(waited);
             }
-            show(index, state, waiter, end, released);
+            show(index, state, waiter, end, left);
         });
         // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
         sums.waits = at_least(&self.reported.waits, sums.waits);
@@ -188,10 +188,10 @@ impl WaitQueue {
                     for (index, place) in (number * LEN..end).zip(segment.places()) {
                         let state = place.state();
                         let (waiter, ended) = (place.waiter(), place.ended());
-                        let released = place.is_released();
+                        let left = place.is_left();
                         // If it is of another segment by now, what was read may be of another wait.
                         if state.is_of(number) && place.state().is_of(number) {
-                            f(index, state, waiter, ended, released);
+                            f(index, state, waiter, ended, left);
                         }
                         step("visit: place");
                     }

@@ -5,7 +5,7 @@
 //!                  fills it                assigned all it needs            polls
 //! Empty (taken) --------------> Waiting ------------------------> Granted ---------> over
 //!   |                            |  ^  \
-//!   | a server, or its owner:    |  |   \ its owner leaves, or closure
+//!   | a server, or its owner:    |  |   \ its owner gives up, or closure
 //!   v nobody waits here      new |  |    ----------------------> Gone, Closed -----> over
 //!  Gone                    waker v  |
 //!                           Updating ---> Granted, Closed
@@ -34,7 +34,7 @@
 //! * nobody while it is Waiting;
 //! * whoever took it from Waiting to Granted or Closed, until it sets `woken`.
 //!
-//! A place is *over* when its owner has set `released` and `woken` is set: then nobody looks at the
+//! A place is *over* when its owner has set `left` and `woken` is set: then nobody looks at the
 //! waker any more, and the row may use the memory again. It may do so while others still look at
 //! the word: the word carries the number of its segment, so that their swaps fail.
 
@@ -146,7 +146,7 @@ pub(super) struct Place {
     waiter: [row::AtomicU64; 3],
     /// When the wait was over; 0 while it is not.
     ended: row::AtomicU64,
-    released: row::AtomicBool,
+    left: row::AtomicBool,
     woken: row::AtomicBool,
 }
 
@@ -162,7 +162,7 @@ impl Place {
             waker: UnsafeCell::new(None),
             waiter: core::array::from_fn(|_| row::AtomicU64::new(0)),
             ended: row::AtomicU64::new(0),
-            released: row::AtomicBool::new(false),
+            left: row::AtomicBool::new(false),
             woken: row::AtomicBool::new(false),
         }
     }
@@ -173,8 +173,8 @@ impl Place {
         // ORDERING(Q0): Relaxed. The segment is published by Q3 in `row`. A swap by who comes late
         // fails whatever it sees.
         self.state.store(State::empty(segment).0, Ordering::Relaxed);
-        // ORDERING(M4): Release. Pairs with M4 in `is_released`, as `waiter`.
-        self.released.store(false, Ordering::Release);
+        // ORDERING(M4): Release. Pairs with M4 in `is_left`, as `waiter`.
+        self.left.store(false, Ordering::Release);
         // ORDERING(Q0): Relaxed. As above.
         self.woken.store(false, Ordering::Relaxed);
         self.set_waiter(Waiter::NONE);
@@ -251,22 +251,22 @@ impl Place {
 
     /// The owner looks at the place no more.
     #[inline]
-    pub(super) fn release(&self) {
+    pub(super) fn leave(&self) {
         // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look, and the last
         // task it noted, came before.
-        self.released.store(true, Ordering::Release);
+        self.left.store(true, Ordering::Release);
     }
 
     pub(super) fn is_over(&self) -> bool {
-        // ORDERING(Q4): Acquire. Pairs with Q4 in `set_woken` and `release`.
-        self.released.load(Ordering::Acquire) && self.woken.load(Ordering::Acquire)
+        // ORDERING(Q4): Acquire. Pairs with Q4 in `set_woken` and `leave`.
+        self.left.load(Ordering::Acquire) && self.woken.load(Ordering::Acquire)
     }
 
     /// Whether the owner has seen the end of its wait. May become true at any time.
-    pub(super) fn is_released(&self) -> bool {
-        // ORDERING(M4): Acquire. As `waiter`: who reads that a later wait is not released, and then
+    pub(super) fn is_left(&self) -> bool {
+        // ORDERING(M4): Acquire. As `waiter`: who reads that a later wait is not left, and then
         // the word, finds it of another segment.
-        self.released.load(Ordering::Acquire)
+        self.left.load(Ordering::Acquire)
     }
 
     // ---------------------------------------------------------------- for telemetry

@@ -135,13 +135,13 @@ impl WaitQueue {
     #[inline(always)]
     pub(crate) unsafe fn take_granted(key: &mut Option<Key>) -> bool {
         let Some(owned) = key else { return false };
-        // SAFETY: its segment stays while the place is not released.
+        // SAFETY: its segment stays while the place is not left.
         let place = unsafe { owned.place.as_ref() };
         if place.state().kind() != Kind::Granted {
             return false;
         }
         *key = None;
-        place.release();
+        place.leave();
         true
     }
 
@@ -161,7 +161,7 @@ impl WaitQueue {
         panic: &mut FirstPanic,
     ) -> Wait {
         let owned = key.as_mut().expect("polled after the wait was over");
-        // SAFETY: of this queue; its segment stays while the place is not released.
+        // SAFETY: of this queue; its segment stays while the place is not left.
         let place = unsafe { owned.place.as_ref() };
         let mut state = place.state();
         let mut spare = None;
@@ -202,7 +202,7 @@ impl WaitQueue {
             }
         }
         *key = None;
-        place.release();
+        place.leave();
         panic.discard(spare);
         match state.kind() {
             Kind::Closed => Wait::Closed(state.assigned()),
@@ -215,7 +215,7 @@ impl WaitQueue {
     /// # Safety
     /// The key is of this queue.
     pub(crate) unsafe fn cancel(&self, key: Key, panic: &mut FirstPanic) -> u64 {
-        // SAFETY: of this queue; its segment stays while the place is not released.
+        // SAFETY: of this queue; its segment stays while the place is not left.
         let place = unsafe { key.place.as_ref() };
         let mut state = place.state();
         let mut waker = None;
@@ -233,7 +233,7 @@ impl WaitQueue {
                 Err(now) => state = now,
             }
         }
-        place.release();
+        place.leave();
         if state.kind() == Kind::Gone {
             // As in `register_generally`.
             self.is_empty();

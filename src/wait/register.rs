@@ -104,7 +104,7 @@ impl WaitQueue {
         let waker = unsafe { place.take_waker() }.expect("just put there");
         place.set_waiter(Waiter::NONE);
         place.set_woken();
-        place.release();
+        place.leave();
         waker
     }
 
@@ -168,7 +168,7 @@ impl WaitQueue {
                 hand += word.assigned();
             }
             place.set_woken();
-            place.release();
+            place.leave();
             // It moves the front on: the next claim need not walk.
             self.is_empty();
             if taken.is_none() {

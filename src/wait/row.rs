@@ -97,7 +97,7 @@ impl Row {
         }
     }
 
-    /// The segment of a place that the caller has taken, and not released.
+    /// The segment of a place that the caller has taken, and not left.
     #[inline]
     pub(super) fn of_place(&self, index: u64, hint: &Hint) -> &Segment {
         let number = index / LEN;
@@ -108,7 +108,7 @@ impl Row {
     #[inline(never)]
     fn of_place_slow(&self, number: u64, hint: &Hint) -> &Segment {
         let Ok(segment) = self.get(number, hint) else {
-            unreachable!("a segment is not over while a place in it is not released")
+            unreachable!("a segment is not over while a place in it is not left")
         };
         segment
     }
@@ -321,7 +321,7 @@ mod tests {
             let Ok(segment) = self.row.get(number, &self.hint) else { panic!("they wait") };
             for place in segment.places() {
                 place.set_woken();
-                place.release();
+                place.leave();
             }
         }
 

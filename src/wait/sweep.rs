@@ -58,7 +58,7 @@ const AHEAD: usize = 2;
 #[derive(Debug)]
 pub(super) struct Sweeper {
     /// How many segments were ever taken out.
-    gone: AtomicU64,
+    taken_out: AtomicU64,
     /// How long the row may be before somebody sweeps.
     allowed: AtomicUsize,
     pub(super) past: Past,
@@ -67,14 +67,14 @@ pub(super) struct Sweeper {
 impl Sweeper {
     #[inline(always)]
     pub(super) fn new() -> Self {
-        Self { gone: AtomicU64::new(0), allowed: AtomicUsize::new(3), past: Past::new() }
+        Self { taken_out: AtomicU64::new(0), allowed: AtomicUsize::new(3), past: Past::new() }
     }
 
     /// Whether the caller, who has appended segment `number`, is to sweep.
     pub(super) fn is_due(&self, number: u64) -> bool {
         loop {
             // ORDERING(Q5): Relaxed. Numbers that decide only when to look.
-            let linked = (number + 1).saturating_sub(self.gone.load(Ordering::Relaxed));
+            let linked = (number + 1).saturating_sub(self.taken_out.load(Ordering::Relaxed));
             let allowed = self.allowed.load(Ordering::Relaxed);
             if linked < allowed as u64 {
                 return false;
@@ -98,7 +98,7 @@ impl Sweeper {
     pub(super) fn sweep(&self, first: &AtomicLink, pool: &Pool, last: u64) {
         step("sweep: begun");
         let kept = loop {
-            if let Some(kept) = self.pass(first, pool, last) {
+            if let Some(kept) = self.sweep_once(first, pool, last) {
                 break kept;
             }
         };
@@ -109,7 +109,7 @@ impl Sweeper {
 
     /// One pass of a sweep. Returns how many segments it leaves, the last one included. `None`:
     /// another thread took a segment out under our feet; that was one of those before `last`.
-    fn pass(&self, first: &AtomicLink, pool: &Pool, last: u64) -> Option<usize> {
+    fn sweep_once(&self, first: &AtomicLink, pool: &Pool, last: u64) -> Option<usize> {
         let (mut link, mut at) = (first, first.load());
         let mut kept = 1;
         loop {
@@ -140,7 +140,7 @@ impl Sweeper {
             }
             step("sweep: unlinked");
             // ORDERING(Q5): Relaxed. As in `is_due`.
-            self.gone.fetch_add(1, Ordering::Relaxed);
+            self.taken_out.fetch_add(1, Ordering::Relaxed);
             self.past.add(segment);
             pool.put(segment);
             at = next.thawed();

@@ -2,7 +2,7 @@
 //! channel is here. `sync::models` says how they are run.
 //!
 //! What a thread finds may be over a moment later, and its memory serve elsewhere, unless a place
-//! in it is not released: only of such segments the models say what must be found.
+//! in it is not left: only of such segments the models say what must be found.
 //!
 //! In `lives` are the models of what memory owes to whom, in `sweeps` those of several who take
 //! out.
@@ -36,7 +36,7 @@ fn row(segments: u64) -> Arc<Row> {
     row
 }
 
-/// The address of a segment that must be there, since its place is not released.
+/// The address of a segment that must be there, since its place is not left.
 fn get(row: &Row, number: u64, hint: &Hint) -> usize {
     let Ok(segment) = row.get(number, hint) else { panic!("{number} is not over") };
     assert_eq!(segment.number() & !FRESH, number);
@@ -54,7 +54,7 @@ fn leave(row: &Row, number: u64) {
     let (place, empty) = (place(row, number), State::empty(number));
     place.swap(empty, empty.to(Kind::Gone)).unwrap();
     place.set_woken();
-    place.release();
+    place.leave();
 }
 
 /// A wait begins.
@@ -288,7 +288,7 @@ fn a_waker_changes_hands_with_the_place() {
             while !place.state().is_final() {
                 yield_now();
             }
-            place.release();
+            place.leave();
         }
         server.join().unwrap();
         newcomer.join().unwrap();
@@ -315,7 +315,7 @@ fn a_place_has_a_second_wait() {
         });
         let first = place(&row, 0);
         assert!(end_wait(first, 0, Kind::Gone));
-        first.release();
+        first.leave();
         // A swap that comes late fails, whatever the place is by now.
         assert!(!end_wait(first, 0, Kind::Granted));
         end_wait(place(&row, 2), 2, Kind::Granted);

@@ -103,7 +103,7 @@ fn a_waker_was_taken_two_lives_ago() {
         });
         let place = place(&row, 0);
         assert!(end_wait(place, 0, Kind::Granted));
-        place.release();
+        place.leave();
         sweep(&row);
         late.join().unwrap();
         newcomer.join().unwrap();
@@ -196,7 +196,7 @@ fn a_need_is_that_of_the_place() {
 /// An owner notes its task, finds that its wait has ended, and leaves; another one uses the place
 /// again: the task is not noted there. Tag Q4.
 ///
-/// Seen to fail with: Relaxed for `released`, on either side.
+/// Seen to fail with: Relaxed for `left`, on either side.
 #[test]
 fn a_task_is_noted_before_the_place_is_left() {
     check("last task", 1, || {
@@ -215,7 +215,7 @@ fn a_task_is_noted_before_the_place_is_left() {
         });
         let place = place(&row, 0);
         place.set_task(1);
-        place.release();
+        place.leave();
         newcomer.join().unwrap();
     });
 }
@@ -333,17 +333,17 @@ fn what_is_before_the_front_is_final() {
     });
 }
 
-/// All that wait are shown while a place is used again: that it is not released is not taken for
+/// All that wait are shown while a place is used again: that it is not left is not taken for
 /// one of the wait before. Tag M4.
 ///
-/// Seen to fail with: Relaxed for `released` in `renew`, and for the load in `is_released`.
+/// Seen to fail with: Relaxed for `left` in `renew`, and for the load in `is_left`.
 #[test]
 fn a_place_that_was_left_is_not_shown_again() {
     let again = |row: &Row| _ = get(row, 2, &Hint::new());
     beside_its_next_life("left", again, |place| {
-        let (before, released) = (place.state(), place.is_released());
+        let (before, left) = (place.state(), place.is_left());
         if before.is_of(0) && place.state().is_of(0) {
-            assert!(released, "it was left before");
+            assert!(left, "it was left before");
         }
     });
 }

@@ -78,7 +78,7 @@ fn who_unlinks_knows_what_was_seen_by_who_froze() {
         });
         let place = place(&row, 0);
         assert!(end_wait(place, 0, Kind::Granted));
-        place.release();
+        place.leave();
         freezer.join().unwrap();
         newcomer.join().unwrap();
     });
@@ -231,7 +231,7 @@ fn one_sender_is_shown_once() {
 /// Likewise one that is granted what it waits for, sees that, and waits again. Tags W1, Q1, M4.
 ///
 /// Seen to fail with: a walk that goes on to those who came since, as it did; no look at
-/// `released`.
+/// `left`.
 #[test]
 fn one_sender_is_shown_once_when_granted() {
     check("granted once", 1, || {
