@@ -256,7 +256,7 @@ bug-front-late|$H|fn is_empty_sc(|s/let front = self.front();//;s/front == self.
 bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
 bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/owed += .*;/hand = 0;/|units in hand before wakers are called are dropped
-bug-pass-hand|$F|fn pass_by(|s/owed + Self::put_back(hand, source, panic)/owed + hand/|what a place held that is passed is lost
+bug-pass-hand|$F|fn pass_by(|s/owed + Self::put_back(hand, source, panic)/owed + hand/|what was assigned in a place that is passed is lost
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
 bug-hand-last|$F|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
@@ -287,7 +287,7 @@ bug-full-relaxed|$X|fn is_full(|s/self.tail_sc()/Tail(self.producers.tail.load(O
 bug-full-head|$X|fn is_full(|s/let tail = self.tail_sc();/let head = self.head(); &/;s/used(self.head())/used(head)/|who must wait is told by a head that was read before the tail
 bug-full-closed|$X|fn is_full(|s/!tail.is_closed() \&\& //|a full channel makes wait though it is closed
 bug-fill-unchecked|$A|fn fill(|s/if place.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let _ = place.swap(empty, empty.to(Kind::Waiting)); if true {/|who fills its place does not see that it was passed
-bug-fill-hand|$A|fn fill(|s/.assign(hand)//|who fills its place loses what it holds for it
+bug-fill-hand|$A|fn fill(|s/.assign(hand)//|who fills its place loses what it has in hand for it
 bug-first-need|$F|fn serve_first(|s/ .. place.need() != 1//|one unit ends a wait for more
 bug-first-front|$F|fn serve_first(|/self.line.advance(/d|serve_first leaves the front where it is
 bug-first-early|$F|fn serve_first(|s/if place.swap(waiting/if let Some(early) = unsafe { place.take_waker() } { wake(early) }; &/|serve_first wakes before the swap
@@ -307,14 +307,14 @@ bug-owner-revived|$Z|fn upgrade(|s/while seen != 0/while seen != usize::MAX/|a l
 bug-owner-unlisted|$Z|fn listing(|/listed.store/d|a listing does not say that it is there
 bug-owner-freed|$Z|unsafe fn end(|s/if !(.*/if true {/|the memory is freed though it is listed
 bug-listing-stays|$Z|unsafe fn strike(|/listed.store/d|a listing that was struck off counts
-bug-entry-two-looks|$M|fn begin(|s/if !held.guarded.looking/if true/|two look at a time
+bug-entry-two-looks|$M|fn begin(|s/if !locked.guarded.looking/if true/|two look at a time
 bug-entry-unseen|$M|pub(crate) fn look(|/self.begin();/d|a look does not say that it looks
 bug-entry-freed|$M|fn strike(|s/if \*looking/if false/|who strikes off does not ask whether somebody looks
 bug-entry-unmarked|$M|fn strike(|s/at . STRUCK/at/|an entry that was struck off under a look is not marked
 bug-entry-at-once|$M|fn strike(|s/STRUCK), struck)/STRUCK), vacant)/|it is vacant at once
 bug-entry-left|$M|fn strike(|s/(ptr::without_provenance_mut(STRUCK), vacant)/(raw, vacant)/|an entry keeps its channel
 bug-entry-kept|$M|fn end(|/}).release() }/d;/& !STRUCK)).release()/d|what was left to a look is not given up
-bug-entry-twice|$M|fn end(|s/mem::replace(&mut held.guarded.struck, NONE)/held.guarded.struck/|what was left to a look is left to the next as well
+bug-entry-twice|$M|fn end(|s/mem::replace(&mut locked.guarded.struck, NONE)/locked.guarded.struck/|what was left to a look is left to the next as well
 bug-entry-looks-on|$M|fn end(|/looking = false/d|a look does not say that it is over
 bug-entry-lost|$M|fn end(|/guarded.vacant = first/d|entries that were left to a look are lost
 bug-entry-pointer|$M|fn end(|/entry.word.store/d|an entry that was left to a look keeps its pointer

@@ -1,7 +1,7 @@
 //! Panics of the user code that a channel calls: whose they are, and where they end.
 //!
 //! A channel calls wakers and the drops of messages. A panic there must not leave the rest undone:
-//! it is held back in a [`FirstPanic`] until the call has done its part. What becomes of it then
+//! it is deferred in a [`FirstPanic`] until the call has done its part. What becomes of it then
 //! depends on whose it is.
 //!
 //! | user code | whose panic it is | where it ends |
@@ -33,7 +33,7 @@ pub(crate) trait Owes {
     /// Whether that is anything: for a choice between functions that are no generics.
     const A_VALUE: bool;
 
-    /// Runs `f`, which holds foreign panics back, and ends them.
+    /// Runs `f`, which defers foreign panics, and ends them.
     fn settle(f: impl FnOnce(&mut FirstPanic));
 
     /// Runs `f`, which may let foreign panics through, and ends them.
@@ -70,7 +70,7 @@ impl Owes for OwesValue {
     }
 }
 
-/// The first panic of a series of calls to user code, held back until all have been made. Dropped,
+/// The first panic of a series of calls to user code, deferred until all have been made. Dropped,
 /// it ends there.
 #[derive(Debug, Default)]
 pub(crate) struct FirstPanic(Option<Payload>);

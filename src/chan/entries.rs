@@ -70,8 +70,8 @@ impl Default for Entry {
     }
 }
 
-/// The lock is held.
-pub(crate) struct Held<'a, G> {
+/// The entries, locked.
+pub(crate) struct Locked<'a, G> {
     entries: &'a Entries<G>,
     guarded: MutexGuard<'a, Guarded<G>>,
 }
@@ -84,8 +84,8 @@ impl<G> Entries<G> {
     }
 
     #[inline]
-    pub(crate) fn lock(&self) -> Held<'_, G> {
-        Held { entries: self, guarded: self.lock.lock() }
+    pub(crate) fn lock(&self) -> Locked<'_, G> {
+        Locked { entries: self, guarded: self.lock.lock() }
     }
 
     /// Appends the channels in the entries from `first` on, `most` at most, that live. Each that is
@@ -102,12 +102,12 @@ impl<G> Entries<G> {
         for index in first..end {
             let Some(entry) = self.all.get(index) else { continue };
             loop {
-                // ORDERING(N5): Acquire. Pairs with N5 in `Held::list`: the state is whole.
+                // ORDERING(N5): Acquire. Pairs with N5 in `Locked::list`: the state is whole.
                 let raw = entry.word.load(Ordering::Acquire);
                 if raw.addr() & STRUCK != 0 {
                     break;
                 }
-                // SAFETY: it was put there by `Held::list`. Who strikes it off from now on leaves
+                // SAFETY: it was put there by `Locked::list`. Who strikes it off from now on leaves
                 // it to this look; who did so before has left nothing there.
                 let owner = unsafe { Listing::from_raw(raw).upgrade() };
                 if let Some(owner) = owner {
@@ -125,22 +125,22 @@ impl<G> Entries<G> {
 
     fn begin(&self) {
         loop {
-            let mut held = self.lock();
-            if !held.guarded.looking {
-                held.guarded.looking = true;
+            let mut locked = self.lock();
+            if !locked.guarded.looking {
+                locked.guarded.looking = true;
                 return;
             }
-            drop(held);
+            drop(locked);
             thread::yield_now();
         }
     }
 
     /// The look is over: gives up the listings that were left to it.
     fn end(&self) {
-        let mut held = self.lock();
-        held.guarded.looking = false;
-        let first = mem::replace(&mut held.guarded.struck, NONE);
-        drop(held);
+        let mut locked = self.lock();
+        locked.guarded.looking = false;
+        let first = mem::replace(&mut locked.guarded.struck, NONE);
+        drop(locked);
         if first == NONE {
             return;
         }
@@ -152,23 +152,23 @@ impl<G> Entries<G> {
             // those who find an entry that is marked or empty.
             let raw = entry.word.load(Ordering::Relaxed);
             entry.word.store(ptr::without_provenance_mut(STRUCK), Ordering::Relaxed);
-            // SAFETY: it was put there by `Held::list`, and is given up by nobody else: who struck
-            // it off did not. No look has it: this one has ended, and those that began later have
-            // found it marked.
+            // SAFETY: it was put there by `Locked::list`, and is given up by nobody else: who
+            // struck it off did not. No look has it: this one has ended, and those that began later
+            // have found it marked.
             unsafe { Listing::from_raw(raw.map_addr(|at| at & !STRUCK)).release() };
             last = next;
             next = entry.next.load(Ordering::Relaxed);
         }
-        let mut held = self.lock();
+        let mut locked = self.lock();
         if let Some(entry) = self.all.get(last) {
             // ORDERING(N5): Relaxed. Under the lock.
-            entry.next.store(held.guarded.vacant, Ordering::Relaxed);
-            held.guarded.vacant = first;
+            entry.next.store(locked.guarded.vacant, Ordering::Relaxed);
+            locked.guarded.vacant = first;
         }
     }
 }
 
-impl<G> Held<'_, G> {
+impl<G> Locked<'_, G> {
     /// What else the lock guards.
     #[inline]
     pub(crate) fn rest(&mut self) -> &mut G {
@@ -187,7 +187,7 @@ impl<G> Held<'_, G> {
         if self.entries.all.grow(index, spare) { Ok(index) } else { Err(index) }
     }
 
-    /// Lists a channel in the entry that [`Held::entry`] has named since the lock was taken. The
+    /// Lists a channel in the entry that [`Locked::entry`] has named since the lock was taken. The
     /// channel is listed nowhere.
     #[inline]
     pub(crate) fn list(&mut self, index: u32, owner: &Owner) {
@@ -218,7 +218,7 @@ impl<G> Held<'_, G> {
         let (word, list) = if *looking {
             (raw.map_addr(|at| at | STRUCK), struck)
         } else {
-            // SAFETY: `Held::list` put it there, and it was not given up, or it would be marked.
+            // SAFETY: `Locked::list` put it there, and it was not given up, or it would be marked.
             // Nobody looks, and who looks later finds nothing.
             unsafe { Listing::from_raw(raw).strike() };
             (ptr::without_provenance_mut(STRUCK), vacant)

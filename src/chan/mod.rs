@@ -43,7 +43,7 @@ use senders::Senders;
 pub(crate) use crate::ring::{Origin, Shape};
 pub(crate) use create::Settings;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
-pub(crate) use entries::{Entries, Entry, Held};
+pub(crate) use entries::{Entries, Entry, Locked};
 pub use info::CloseCause;
 pub(crate) use info::Info;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]

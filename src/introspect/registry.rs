@@ -11,7 +11,7 @@ mod names;
 mod retired;
 mod stock;
 
-use crate::chan::{Entries, Held, Owner, Registration, Shared, Sums};
+use crate::chan::{Entries, Locked, Owner, Registration, Shared, Sums};
 use crate::sync::plain::{Arc, AtomicU64, Ordering};
 use crate::telemetry::chunks::Chunks;
 
@@ -103,7 +103,7 @@ pub(crate) fn untracked() -> u64 {
 /// `hash` is that of its name, or of the text in `stock`.
 #[inline(always)]
 fn list(
-    registry: &mut Held<'_, Dead>,
+    registry: &mut Locked<'_, Dead>,
     shared: &Owner,
     hash: u64,
     mut stock: Option<&mut Stock>,
@@ -120,9 +120,9 @@ fn list(
 }
 
 /// Shows all live channels, and returns them. Others may come and go meanwhile: each that lived
-/// throughout is shown, once. One that is held here does not die, so sums of the dead that are read
-/// before it is let go do not count it a second time. One that is dying is waited for: were its
-/// sums neither here nor among the retired, totals would fall.
+/// throughout is shown, once. One that is owned here does not die, so sums of the dead that are
+/// read before it is let go do not count it a second time. One that is dying is waited for: were
+/// its sums neither here nor among the retired, totals would fall.
 pub(crate) fn live(mut look: impl FnMut(&Shared)) -> Vec<Owner> {
     let mut all = Vec::new();
     let mut next = Some(0);

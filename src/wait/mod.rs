@@ -91,12 +91,12 @@
 //! > **While any place is Waiting, the free units of the ring are no more than the servers under
 //! > way owe.**
 //!
-//! So room that a waiter could use is always somebody's duty. The sum holds when units come back
+//! So room that a waiter could use is always somebody's duty. This stays true when units come back
 //! (what is owed comes with them) and when units are taken, by whomever. It could break only where
 //! a server gives up what it owes, or where a place becomes Waiting:
 //!
 //! * A server gives up when it has found no room (`take`, `has_room`): then at that moment the ring
-//!   had no free unit, and the sum holds for whatever is owed. Or when all places before `arrivals`
+//!   had no free unit, and it is true for whatever is owed. Or when all places before `arrivals`
 //!   are final: then at the moment of its last look at `arrivals` nobody was Waiting.
 //! * A place becomes Waiting when its owner has found no room, *after* taking its index. Units that
 //!   came back before that look are seen by it. Units that come back after it come with a server
@@ -105,8 +105,9 @@
 //!   other's step (W1, W2). Such a server, finding the place still Empty, makes it Gone; then the
 //!   owner's swap fails, and it begins anew. So it cannot have given up since.
 //! * Or its owner did not take room because somebody waits ahead, which it saw Waiting *after*
-//!   taking its index. At that moment the sum held, by it; servers that give up later have seen
-//!   this place. That the sight was not an old one is the second use of SeqCst (Q2).
+//!   taking its index. At that moment it was true, for that one was Waiting; servers that give up
+//!   later have seen this place. That the sight was not an old one is the second use of SeqCst
+//!   (Q2).
 //!
 //! A pop looks for waiters only if it finds TX_WAITING in H. The first one that does has freed its
 //! room by the step that found the bit (W1); the next ones hold theirs, and free nothing: it is not
@@ -116,11 +117,11 @@
 //! again, and whoever comes later does so too. What is left they have seen: it was free before.
 //!
 //! Before passing an Empty place, a server returns its units to the ring, because the owner looks
-//! only there. Otherwise the two could chase each other forever. If the place holds a part, the
+//! only there. Otherwise the two could chase each other forever. If the place has a part, the
 //! server takes all it may from the ring first and gives that back with the part in one step: the
 //! owner finds all of it or nothing, never one half and then the other.
 //!
-//! **Only the first in line holds a part of its need**, or two would wait for each other's: servers
+//! **Only the first in line has a part of its need**, or two would wait for each other's: servers
 //! give to the first that is not final, and final is for ever. A newcomer that found only a part
 //! puts it into the word of its place while that is Empty, and passes those before it that are
 //! Empty too: they become Gone and come again, and their parts are its own, so of two who meet like
@@ -128,7 +129,7 @@
 //!
 //! # What a thread that is stopped can withhold
 //!
-//! What it holds itself: a permit, a message between claim and publication, units it has given back
+//! What it has itself: a permit, a message between claim and publication, units it has given back
 //! or holds and has not handed out, units it is giving up, and parts it has just taken over from
 //! places it passed. For a server takes no more from the ring than it brought, and while it is
 //! stopped others bring and take their own. And a wake-up that it owes: whoever ends a wait, or a

@@ -206,7 +206,7 @@ impl Row {
             match following.number_by(link) {
                 Some(found) if found > number => return Some(Found::Over(found)),
                 Some(found) => (segment, known) = (following, found),
-                // The segment behind a frozen link goes after the one that holds it.
+                // The segment behind a frozen link goes after the one that has it.
                 None if link.is_frozen() => return None,
                 // The link has changed.
                 None => {}

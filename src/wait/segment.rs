@@ -16,7 +16,7 @@
 //! | [`OUT`] | is in nobody's way: spare, or in the hand of whoever will link it |
 //!
 //! A link says both, number and id. Numbers only rise from one segment to the next and from one
-//! stay to the next, so **no location ever holds the same link twice**: a compare-and-swap that
+//! stay to the next, so **no location ever has the same link twice**: a compare-and-swap that
 //! finds the link that it expects knows that nothing has happened there meanwhile.
 //!
 //! While nothing follows, a link has the number of its own segment and no id. *Frozen* is the link

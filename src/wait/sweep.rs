@@ -10,7 +10,7 @@
 //!
 //! After Harris ("A Pragmatic Implementation of Non-Blocking Linked-Lists", DISC 2001). Each step
 //! is one compare-and-swap on a link, from the word that was loaded *before* the look at what
-//! makes the step right; and no location ever holds a word twice ([`super::segment`]):
+//! makes the step right; and no location ever has a word twice ([`super::segment`]):
 //!
 //! * Step 1 succeeds: S had its number all the time, so it is S's places that were found over.
 //!   Over is final.
@@ -19,7 +19,7 @@
 //! * The last segment is never frozen. So appending and freezing never meet.
 //!
 //! Whoever meets a frozen segment may do step 2. Exactly one does: it adds the waits of S to the
-//! sums, and makes S spare. A thread that is stopped between the steps holds up nobody.
+//! sums, and makes S spare. A thread that is stopped between the steps delays nobody.
 //!
 //! # When, and by how many at once
 //!

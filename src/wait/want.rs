@@ -145,7 +145,7 @@ mod tests {
         Call::PollReserve,
     ];
 
-    /// Seen to fail with: a deadline of 37 bits; and one that is cut instead of held at the last.
+    /// Seen to fail with: a deadline of 37 bits; and one that is cut instead of kept at the last.
     #[test]
     fn a_word_keeps_all_three_and_a_deadline_is_never_lost() {
         for (call, need) in CALLS.into_iter().flat_map(|call| [(call, 1), (call, Want::NEED)]) {

@@ -35,11 +35,11 @@ fn create() -> (Owner, Weak<()>) {
 fn list(owner: &Owner) {
     let mut spare = None;
     loop {
-        let mut held = ENTRIES.lock();
-        match held.entry(Some(&mut spare)) {
+        let mut locked = ENTRIES.lock();
+        match locked.entry(Some(&mut spare)) {
             Ok(entry) => {
                 owner.info().list(Registration { entry, name: None, ordinal: 1 });
-                held.list(entry, owner);
+                locked.list(entry, owner);
                 return;
             }
             Err(entry) => spare = Some(Chunks::chunk_of(entry)),
@@ -60,9 +60,9 @@ fn look(most: u32) -> Vec<Owner> {
 /// Nothing is listed, nobody looks, and no entry was lost.
 fn is_at_rest() {
     assert!(look(8).is_empty());
-    let held = ENTRIES.lock();
-    assert_eq!((held.guarded.looking, held.guarded.struck), (false, NONE));
-    let vacant = core::iter::successors(Some(held.guarded.vacant), |&index| {
+    let locked = ENTRIES.lock();
+    assert_eq!((locked.guarded.looking, locked.guarded.struck), (false, NONE));
+    let vacant = core::iter::successors(Some(locked.guarded.vacant), |&index| {
         ENTRIES.all.get(index).map(|entry| entry.next.load(Ordering::Relaxed))
     });
     let vacant = vacant.take_while(|&index| index != NONE).count();

@@ -176,7 +176,7 @@ fn looks_while_segments_are_taken_out() {
     });
 }
 
-/// The second of three is taken out and made the fourth, while a thread holds it as a hint. Tags
+/// The second of three is taken out and made the fourth, while a thread has it as a hint. Tags
 /// Q3, Q7.
 #[test]
 fn a_hint_serves_elsewhere_by_now() {
@@ -222,7 +222,7 @@ fn a_link_leads_elsewhere_by_now() {
     });
 }
 
-/// Two make a segment, one of them from memory that a third holds as a hint: nobody goes on with
+/// Two make a segment, one of them from memory that a third has as a hint: nobody goes on with
 /// the one that is not linked. Tag Q3.
 #[test]
 fn a_hint_is_fresh_again() {
@@ -392,7 +392,7 @@ impl Queue {
         unsafe { self.0.poll(key, || 0, waker, &mut FirstPanic::default()) == Wait::Granted }
     }
 
-    /// Leaves the line, and hands on what it held.
+    /// Leaves the line, and hands on what was assigned to it.
     fn leave(&self, mut key: Option<Key>) {
         // SAFETY: a key of this queue.
         let n = unsafe { self.0.cancel(key.take().unwrap(), &mut FirstPanic::default()) };
