@@ -25,6 +25,7 @@ only=${1:-.}
 B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/place.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs U=src/wait/past.rs
 A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs M=src/chan/entries.rs
+EARLY=src/wait/early.rs BATCH=src/wait/batch.rs
 
 # id | file, or two | start of the function, or `*` for the file | sed expression on those lines |
 # what it is | `behind`: built with parshall_fence_behind, the other way in which loom sees SeqCst
@@ -250,8 +251,8 @@ bug-hand-idle|$F|fn serve(|s/hand == 0 .. self.line.is_empty_sc()/self.line.is_e
 bug-cache-store|$X|fn publish_head(|s/let _ = cache.compare_exchange(.*/let _ = known; cache.store(head.0, Ordering::Release);/|head_cache may go back
 bug-keep-up-from|$X|fn refresh_head_cache_by(|s/self.publish_head(self.head_cache(), now);/let _ = now;/|pops that hold leave head_cache behind
 bug-fill-store|$A|fn fill(|s/if place.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {/let now = place.state(); let _ = place.swap(now, empty.to(Kind::Waiting)); if true {/|a place is filled though it is Gone
-bug-part-lost|$F|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
-bug-empty-unmarked|$F|fn pass(|s/match place.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
+bug-part-lost|$G|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
+bug-empty-unmarked|$G|fn pass(|s/match self.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-front-late|$H|fn is_empty_sc(|s/let front = self.front();//;s/front == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.front()/|arrivals are read before the front
 bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
@@ -260,16 +261,16 @@ bug-pass-hand|$F|fn pass_by(|s/owed + Self::put_back(hand, source, panic)/owed +
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
 bug-hand-last|$F|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
-bug-first-unmarked|$A|fn keep_part(|s/state = Self::pass(place, state, hand);/break;/|the first in line does not mark those before it
+bug-first-unmarked|$A|fn keep_part(|s/state = place.pass(state, hand);/break;/|the first in line does not mark those before it
 bug-part|$F|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
-bug-close-empty|$F|fn close_line(|s/state = Self::pass(place, state, .mut hand);/break;/|close passes Empty places without marking them
-bug-close-end|$F|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
+bug-close-empty|$EARLY|fn close_line(|s/state = place.pass(state, .mut hand);/break;/|close passes Empty places without marking them
+bug-close-end|$EARLY|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
 bug-close-look|$A|*|s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed
-bug-close-both|$F $A|*|s/while let Some((index, place, mut state)) = walk.next_of_all()/while let Some((index, place, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
+bug-close-both|$EARLY $A|*|s/while let Some((index, place, mut state)) = walk.next_of_all()/while let Some((index, place, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
 bug-look-behind|$A|fn register_generally(|s/if self.anybody_before(index) {/if false {/|register_generally takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
-bug-updating-waker|$F|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
-bug-waker-first|$F|fn serve_line(|s/if let Err(now) = place.swap(state, next) {/let early = if full { unsafe { place.take_waker() } } else { None }; &/;s/Self::end_wait(place.*/if let Some(early) = early { wakes.push(early) } place.set_woken();/|the waker is taken before the swap
+bug-updating-waker|$BATCH|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
+bug-waker-first|$F|fn serve_line(|s/if let Err(now) = place.swap(state, next) {/let early = if full { unsafe { place.take_waker() } } else { None }; &/;s/unsafe { wakes.end_wait(.*/if let Some(early) = early { wakes.push(early) } place.set_woken();/|the waker is taken before the swap
 bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
 bug-front|$K|fn skip_to(|s/if self.front == self.next/if true/|a walk moves the front over what may not be final
@@ -393,7 +394,7 @@ build() { # dir file -> lines "binary"
   local targets=('-p loom-tests --test all')
   case $2 in
     $O | $I | $D | $E | $V | $U | $M) targets=('-p parshall --lib') ;;
-    $G | $Q | $A | $F | $H | $X | $Y | $Z | $J) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
+    $G | $Q | $A | $F | $EARLY | $BATCH | $H | $X | $Y | $Z | $J) targets=('-p parshall --lib' '-p loom-tests --test all') ;;
   esac
   for target in "${targets[@]}"; do
     # shellcheck disable=SC2086
@@ -437,7 +438,7 @@ worker() { # number: its share of the mutants
       verdict=broken failed=''
     else
       case $file in
-        $O | $I | $D | $E | $G | $Q | $A | $F | $H | $V | $U) others='^(ring|chan)::' ;;
+        $O | $I | $D | $E | $G | $Q | $A | $F | $EARLY | $BATCH | $H | $V | $U) others='^(ring|chan)::' ;;
         $Z | $J | $M) others='^(ring|wait)::' ;;
         *) others='^(wait|chan)::' ;;
       esac

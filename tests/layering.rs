@@ -137,6 +137,7 @@ const UNSAFE: &[&str] = &[
     "wait/queue.rs",           // what a waiter does with its waker
     "wait/register.rs",        // likewise
     "wait/serve.rs",           // takes the wakers
+    "wait/early.rs",           // likewise
     "wait/batch.rs",           // an array of wakers that is not filled
     "chan/on_close.rs",        // a line that is made late
     "chan/senders.rs",         // waiters, or messages in their place

@@ -5,7 +5,9 @@
 use core::mem::MaybeUninit;
 use core::task::Waker;
 
+use super::place::{Kind, Place, State};
 use crate::sizes::BATCH;
+use crate::telemetry::clock;
 use crate::unwind::{FirstPanic, Owes, OwesValue};
 
 /// Wakes one. A panic ends here.
@@ -33,9 +35,28 @@ impl WakeBatch {
         self.len == BATCH
     }
 
+    /// Notes the end of the wait in `place`, which was in `before`: its owner is to be woken.
+    ///
+    /// # Safety
+    /// The caller ended the wait, from `before`.
+    #[inline(always)]
+    pub(super) unsafe fn end_wait(&mut self, place: &Place, before: State, panic: &mut FirstPanic) {
+        if before.kind() == Kind::Updating {
+            // The owner is here, and sees to the rest.
+            return;
+        }
+        // SAFETY: the caller's word: it took the place out of Waiting.
+        if let Some(waker) = unsafe { place.end(clock::now()) } {
+            if self.is_full() {
+                self.wake_all(panic);
+            }
+            self.push(waker);
+        }
+    }
+
     /// Adds a waker. The batch must not be full.
     #[inline]
-    pub(crate) fn push(&mut self, waker: Waker) {
+    pub(super) fn push(&mut self, waker: Waker) {
         self.wakers[self.len].write(waker);
         self.len += 1;
     }

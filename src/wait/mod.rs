@@ -157,6 +157,7 @@ mod batch;
 #[cfg(not(parshall_loom))]
 mod block_on;
 mod census;
+mod early;
 mod line;
 mod past;
 mod place;

@@ -18,15 +18,15 @@
 //! |---|---|---|---|---|
 //! | Empty | Waiting | its owner, who has to wait | `register` `fill` | + what it brings |
 //! | Empty | Empty | its owner, first in line, with a part of its need | `register` `keep_part` | + the part, or - it |
-//! | Empty | Gone | its owner, who need not wait | `register_slow` | as it is: the owner's |
-//! | Empty | Gone | a server or a newcomer that passes it | `serve` `pass`, `pass_by` | as it is: that one's |
-//! | Waiting, Updating | the same | a server with less than is missing | `serve_line` | + what it gives |
-//! | Waiting, Updating | Granted | a server with all that is missing | `serve_first`, `serve_line` | + what it gives |
+//! | Empty | Gone | its owner, who need not wait | `register` `register_generally` | as it is: the owner's |
+//! | Empty | Gone | a server or a newcomer that passes it | `serve` `pass_by`, `register` `keep_part` | as it is: that one's |
+//! | Waiting, Updating | the same | a server with less than is missing | `serve` `serve_line` | + what it gives |
+//! | Waiting, Updating | Granted | a server with all that is missing | `serve` `serve_first`, `serve_line` | + what it gives |
 //! | Waiting | Updating | its owner, polled with another waker | `queue` `poll` | as it is |
 //! | Updating | Waiting | its owner, with that waker in place | `queue` `poll` | as it is |
-//! | Waiting | Gone | its owner, which gives up | `queue` `cancel` | as it is: released |
-//! | Empty | Gone | who closes | `serve` `close` | as it is: released |
-//! | Waiting, Updating | Closed | who closes | `serve` `close` | as it is: released by its owner |
+//! | Waiting | Gone | its owner, which gives up | `early` `cancel` | as it is: released |
+//! | Empty | Gone | who closes | `early` `close` | as it is: released |
+//! | Waiting, Updating | Closed | who closes | `early` `close` | as it is: released by its owner |
 //!
 //! The waker belongs to
 //!
@@ -199,6 +199,18 @@ impl Place {
             .compare_exchange(from.0, to.0, Ordering::SeqCst, Ordering::Relaxed)
             .map(drop)
             .map_err(|_| self.state())
+    }
+
+    /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.
+    pub(super) fn pass(&self, state: State, hand: &mut u64) -> State {
+        let gone = state.to(Kind::Gone);
+        match self.swap(state, gone) {
+            Ok(()) => {
+                *hand += state.assigned();
+                gone
+            }
+            Err(now) => now,
+        }
     }
 
     /// Puts the first waker of a wait in.

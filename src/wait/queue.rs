@@ -2,8 +2,9 @@
 //! [`super`].
 //!
 //! A queue is a [row](super::row) of numbered places and a [line](super::line), two numbers that
-//! say which of them are in use. Here is what a waiter does with its place once it waits. How it
-//! comes to wait is in [`register`](super::register), how it is served in [`serve`](super::serve).
+//! say which of them are in use. Here is how a waiter looks after its wait. How it comes to wait is
+//! in [`register`](super::register), how it is served in [`serve`](super::serve), and how a wait
+//! ends before that in [`early`](super::early).
 //!
 //! Wakers are user code: they are cloned before the first step, and woken and dropped after the
 //! last one, or after each [`super::batch`] of them. A waker that does not return is a thread
@@ -16,7 +17,6 @@ use super::line::Line;
 use super::place::{Kind, Place};
 use super::row::{Hint, Row};
 use super::walk::Walk;
-use crate::sync::plain::Ordering;
 use crate::sync::{plain, step};
 use crate::telemetry::clock;
 use crate::unwind::FirstPanic;
@@ -208,37 +208,5 @@ impl WaitQueue {
             Kind::Closed => Wait::Closed(state.assigned()),
             _ => Wait::Granted,
         }
-    }
-
-    /// Takes a waiter out, wherever it stands. Returns the units that it leaves to be released.
-    ///
-    /// # Safety
-    /// The key is of this queue.
-    pub(crate) unsafe fn cancel(&self, key: Key, panic: &mut FirstPanic) -> u64 {
-        // SAFETY: of this queue; its segment stays while the place is not left.
-        let place = unsafe { key.place.as_ref() };
-        let mut state = place.state();
-        let mut waker = None;
-        while state.kind() == Kind::Waiting {
-            let gone = state.to(Kind::Gone);
-            match place.swap(state, gone) {
-                Ok(()) => {
-                    step("cancel: gone");
-                    state = gone;
-                    // SAFETY: ours: we ended the wait.
-                    waker = unsafe { place.end(clock::now()) };
-                    // ORDERING(M3): Release. Pairs with M3 in `totals`.
-                    self.given_up.fetch_add(1, Ordering::Release);
-                }
-                Err(now) => state = now,
-            }
-        }
-        place.leave();
-        if state.kind() == Kind::Gone {
-            // As in `register_generally`.
-            self.is_empty();
-        }
-        panic.discard(waker);
-        state.assigned()
     }
 }

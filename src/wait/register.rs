@@ -201,7 +201,7 @@ impl WaitQueue {
         while let Some((before, place, mut state)) = walk.next() {
             let number = before / LEN;
             while state.is_of(number) && state.kind() == Kind::Empty {
-                state = Self::pass(place, state, hand);
+                state = place.pass(state, hand);
             }
             if state.is_of(number) && state.is_waiting() {
                 first = false;

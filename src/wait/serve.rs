@@ -1,4 +1,4 @@
-//! Who hands out units, in the order of the places, and who fails all that wait.
+//! Who hands out units, in the order of the places.
 
 use super::batch::{WakeBatch, wake};
 use super::place::{Kind, Place, State};
@@ -122,7 +122,8 @@ impl WaitQueue {
                         // Wakers will be called, and nobody is to hang on them.
                         owed += Self::put_back(core::mem::take(&mut hand), source, panic);
                     }
-                    Self::end_wait(place, state, &mut wakes, panic);
+                    // SAFETY: we ended it, by the swap.
+                    unsafe { wakes.end_wait(place, state, panic) };
                     break;
                 }
                 state = next;
@@ -164,7 +165,7 @@ impl WaitQueue {
         if !any {
             return (None, owed);
         }
-        let now = Self::pass(place, state, &mut hand);
+        let now = place.pass(state, &mut hand);
         step("serve: passed");
         (Some(now), owed + Self::put_back(hand, source, panic))
     }
@@ -178,71 +179,5 @@ impl WaitQueue {
             source.give_back(hand, panic);
         }
         hand
-    }
-
-    /// Fails all who wait. The channel was closed, by a SeqCst step: who comes later sees that.
-    /// Returns units that are to be given back.
-    #[inline]
-    pub(crate) fn close(&self, panic: &mut FirstPanic) -> u64 {
-        // The end of most channels.
-        if self.line.is_empty_sc() { 0 } else { self.close_line(panic) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn close_line(&self, panic: &mut FirstPanic) -> u64 {
-        let mut wakes = WakeBatch::new();
-        let mut hand = 0;
-        let mut walk = self.walk_to(self.line.arrivals());
-        while let Some((index, place, mut state)) = walk.next_of_all() {
-            let number = index / LEN;
-            while state.is_open(number) {
-                if state.kind() == Kind::Empty {
-                    state = Self::pass(place, state, &mut hand);
-                    continue;
-                }
-                let closed = state.to(Kind::Closed);
-                match place.swap(state, closed) {
-                    Ok(()) => {
-                        step("close: failed");
-                        Self::end_wait(place, state, &mut wakes, panic);
-                        state = closed;
-                    }
-                    Err(now) => state = now,
-                }
-            }
-            walk.advance(index);
-        }
-        walk.end();
-        wakes.wake_all(panic);
-        hand
-    }
-
-    /// The caller has ended the wait, from `before`: its owner is to be woken.
-    #[inline(always)]
-    fn end_wait(place: &Place, before: State, wakes: &mut WakeBatch, panic: &mut FirstPanic) {
-        if before.kind() == Kind::Updating {
-            // The owner is here, and sees to the rest.
-            return;
-        }
-        // SAFETY: ours: we took it out of Waiting.
-        if let Some(waker) = unsafe { place.end(clock::now()) } {
-            if wakes.is_full() {
-                wakes.wake_all(panic);
-            }
-            wakes.push(waker);
-        }
-    }
-
-    /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.
-    pub(super) fn pass(place: &Place, state: State, hand: &mut u64) -> State {
-        let gone = state.to(Kind::Gone);
-        match place.swap(state, gone) {
-            Ok(()) => {
-                *hand += state.assigned();
-                gone
-            }
-            Err(now) => now,
-        }
     }
 }
