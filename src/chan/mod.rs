@@ -11,6 +11,8 @@ mod create;
     all(parshall_loom_inside, test)
 ))]
 mod entries;
+#[cfg(all(test, not(parshall_loom)))]
+mod example;
 mod info;
 mod on_close;
 mod owner;

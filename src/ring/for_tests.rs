@@ -2,6 +2,8 @@
 
 use core::mem::MaybeUninit;
 
+#[cfg(not(parshall_loom))]
+use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::{Any, Claim, Origin, Popped, Reader, Refused, Ring, Room, Shape, Space};
 
 impl Shape {
@@ -30,6 +32,20 @@ impl Ring {
 }
 
 impl<Cold> Ring<Cold> {
+    /// T as `pos, res`, and H as `pos, held, TX_WAITING`.
+    #[cfg(not(parshall_loom))]
+    pub(crate) fn in_words(&self) -> (String, String) {
+        let (tail, head) = (self.tail(), self.head());
+        let pos = |pos: Pos| pos.since(Pos::of(0));
+        let number =
+            |permits: u64| permits as i64 - if permits > MAX_RESERVED / 2 { 1 << 24 } else { 0 };
+        let (res, held) = (tail.reserved(Head::at(0)), Tail::at(Pos::of(0)).reserved(head));
+        (
+            format!("{}, {}", pos(tail.pos()), number(res)),
+            format!("{}, {}, {}", pos(head.pos()), number(held), u8::from(head.is_waiting())),
+        )
+    }
+
     /// Claims the next slot; nobody waits.
     pub(super) fn claim_next(&self) -> Result<Claim, Refused> {
         self.claim_plainly::<Any>(|| true).or_else(|from| self.claim(from, || true))

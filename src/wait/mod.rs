@@ -158,6 +158,8 @@ mod batch;
 mod block_on;
 mod census;
 mod early;
+#[cfg(all(test, not(parshall_loom)))]
+mod for_tests;
 mod line;
 mod past;
 mod place;
