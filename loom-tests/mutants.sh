@@ -259,7 +259,7 @@ bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
 bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/owed += .*;/hand = 0;/|units in hand before wakers are called are dropped
 bug-pass-hand|$F|fn pass_by(|s/owed + Self::put_back(hand, source, panic)/owed + hand/|what was assigned in a place that is passed is lost
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
-bug-hand-last|$F|fn serve_line(|/it was for has left/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
+bug-hand-last|$F|fn serve_line(|/it was for has given up/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
 bug-first-unmarked|$A|fn keep_part(|s/state = place.pass(state, hand);/break;/|the first in line does not mark those before it
 bug-part|$F|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait

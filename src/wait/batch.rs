@@ -16,7 +16,7 @@ pub(super) fn wake(waker: Waker) {
     OwesValue::run(|| waker.wake());
 }
 
-/// Up to [`BATCH`] wakers, to be woken when their waits are over.
+/// Up to [`BATCH`] wakers, to be woken when their waits have ended.
 #[derive(Debug)]
 pub(crate) struct WakeBatch {
     /// The first `len` are there.

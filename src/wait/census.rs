@@ -51,9 +51,9 @@ pub(crate) struct WaitSums {
     pub(crate) given_up: u64,
 }
 
-/// The waits that were over when a look came by. It may have missed some, if a segment was taken
+/// The waits that had ended when a look came by. It may have missed some, if a segment was taken
 /// out just then: of the others all long ones are in `past` or `row`.
-struct Over {
+struct Ended {
     waits: u64,
     waited_ns: u64,
     /// The long ones that were taken out.
@@ -71,8 +71,8 @@ impl WaitQueue {
 
     #[inline(never)]
     fn final_sums_of_waits(&mut self) -> WaitSums {
-        let (totals, over) = self.totals(self.line.arrivals(), |_, _, _, _, _| ());
-        self.row.sweeper.past.add_to_long(over.row);
+        let (totals, ended) = self.totals(self.line.arrivals(), |_, _, _, _, _| ());
+        self.row.sweeper.past.add_to_long(ended.row);
         totals.sums
     }
 
@@ -89,7 +89,7 @@ impl WaitQueue {
 
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
     /// been polled since. All were in line when the call began. And how long those waits lasted
-    /// that are over.
+    /// that have ended.
     pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>, WaitHistogram) {
         if self.is_unused() {
             return Default::default();
@@ -98,7 +98,7 @@ impl WaitQueue {
         // The segment of the last one who was let in, before anybody who waits, and when that was.
         // Grants go along the line, so those before it were let in earlier.
         let (mut let_in, mut line_since) = ((0, 0), None);
-        let (mut totals, over) =
+        let (mut totals, ended) =
             self.totals(self.line.arrivals(), |index, state, waiter, end, left| {
                 let id = index + 1;
                 if waiting.is_empty() {
@@ -120,28 +120,29 @@ impl WaitQueue {
         totals.oldest = waiting.first().map(|first| first.waiter.since);
         totals.line_since = line_since;
         waiting.append(&mut granted);
-        (totals, waiting, self.histogram(&over))
+        (totals, waiting, self.histogram(&ended))
     }
 
-    /// No number in it ever falls. Short are those that are over and were not long. That may be too
-    /// few, for long ones may have been missed among those that are over; it is never too many.
-    fn histogram(&self, over: &Over) -> WaitHistogram {
-        let found = LongWaits(core::array::from_fn(|n| over.past.0[n] + over.row.0[n]));
-        let short = over.waits.saturating_sub(found.total());
+    /// No number in it ever falls. Short are those that have ended and were not long. That may be
+    /// too few, for long ones may have been missed among those that have ended; it is never too
+    /// many.
+    fn histogram(&self, ended: &Ended) -> WaitHistogram {
+        let found = LongWaits(core::array::from_fn(|n| ended.past.0[n] + ended.row.0[n]));
+        let short = ended.waits.saturating_sub(found.total());
         WaitHistogram::new(
             at_least(&self.reported.short, short),
             self.row.sweeper.past.at_least(found),
-            at_least(&self.reported.over_ns, over.waited_ns),
+            at_least(&self.reported.ended_ns, ended.waited_ns),
         )
     }
 
-    /// The sums of all waits before the place `end`, and of those that are over. Shows those that
+    /// The sums of all waits before the place `end`, and of those that have ended. Shows those that
     /// are still in the row: index, word, waiter, end, and whether the owner has left.
     fn totals(
         &self,
         end: u64,
         mut show: impl FnMut(u64, State, Waiter, u64, bool),
-    ) -> (WaitTotals, Over) {
+    ) -> (WaitTotals, Ended) {
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
         // ORDERING(M3): Acquire. Pairs with M3 in `cancel`: those waits have ended, and are found
         // below.
@@ -149,7 +150,8 @@ impl WaitQueue {
         let past = &self.row.sweeper.past;
         let (waits, waited_ns) = past.sums();
         let mut sums = WaitSums { waits, waited_ns, given_up };
-        let mut over = Over { waits, waited_ns, past: past.long(), row: LongWaits::default() };
+        let mut have_ended =
+            Ended { waits, waited_ns, past: past.long(), row: LongWaits::default() };
         let now = clock::exact();
         self.for_each(end, |index, state, waiter, ended, left| {
             // One who did not come to wait, or has just ceased to, has no end yet.
@@ -163,16 +165,16 @@ impl WaitQueue {
             sums.waits += 1;
             sums.waited_ns += waited;
             if ended != 0 {
-                over.waits += 1;
-                over.waited_ns += waited;
-                over.row.count(waited);
+                have_ended.waits += 1;
+                have_ended.waited_ns += waited;
+                have_ended.row.count(waited);
             }
             show(index, state, waiter, end, left);
         });
         // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
         sums.waits = at_least(&self.reported.waits, sums.waits);
         sums.waited_ns = at_least(&self.reported.waited_ns, sums.waited_ns);
-        (WaitTotals { sums, ..WaitTotals::default() }, over)
+        (WaitTotals { sums, ..WaitTotals::default() }, have_ended)
     }
 
     /// Shows each place before `end` that is in the row: index, word, waiter, end and whether its

@@ -94,8 +94,8 @@ impl Past {
 /// found them in the row; they will be in *past*. The sum is what is told. A look may miss a wait
 /// that is taken out just then; but neither step below makes the sum smaller.
 ///
-/// Of more than a million waits that are over and still in the row, looks tell a million. *past*
-/// stops at its largest number: at a million long waits a second that is after 200 days.
+/// Of more than a million waits that have ended and are still in the row, looks tell a million.
+/// *past* stops at its largest number: at a million long waits a second that is after 200 days.
 #[derive(Debug)]
 struct Long(AtomicU64);
 
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn the_sum_of_a_bucket_never_falls_and_counts_no_wait_twice() {
         let bucket = Long(AtomicU64::new(0));
-        // Three are over in the row; two of them, then all, are taken out.
+        // Three have ended in the row; two of them, then all, are taken out.
         assert_eq!(bucket.at_least(3), 3);
         bucket.add(2);
         assert_eq!((bucket.past(), bucket.at_least(0)), (2, 3));

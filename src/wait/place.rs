@@ -144,7 +144,7 @@ pub(super) struct Place {
     waker: UnsafeCell<Option<Waker>>,
     /// Written before the place is Waiting, and again by its owner only.
     waiter: [row::AtomicU64; 3],
-    /// When the wait was over; 0 while it is not.
+    /// When the wait ended; 0 before that.
     ended: row::AtomicU64,
     left: row::AtomicBool,
     woken: row::AtomicBool,

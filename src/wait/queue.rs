@@ -42,9 +42,9 @@ pub(super) fn identity(waker: &Waker) -> (*const (), &'static RawWakerVTable) {
 /// What a waiter learns of its wait.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// All units are its own; the wait is over.
+    /// All units are its own; the wait has ended.
     Granted,
-    /// Closed; the wait is over, and these units are to be released.
+    /// Closed; the wait has ended, and these units are to be released.
     Closed(u64),
     Pending,
 }
@@ -60,7 +60,7 @@ pub(crate) struct WaitQueue {
     /// Where the last one was served.
     pub(super) oldest: Hint,
     pub(super) reported: Reported,
-    /// Waits whose owner left before they were over.
+    /// Waits that their owners gave up.
     pub(super) given_up: plain::AtomicU64,
 }
 
@@ -69,9 +69,9 @@ pub(crate) struct WaitQueue {
 pub(super) struct Reported {
     pub(super) waits: plain::AtomicU64,
     pub(super) waited_ns: plain::AtomicU64,
-    /// Of the waits that are over.
+    /// Of the waits that have ended.
     pub(super) short: plain::AtomicU64,
-    pub(super) over_ns: plain::AtomicU64,
+    pub(super) ended_ns: plain::AtomicU64,
 }
 
 impl WaitQueue {
@@ -146,8 +146,8 @@ impl WaitQueue {
     }
 
     /// Looks after a registered wait; while it is pending, it is that of `task`, and `waker` is
-    /// woken. Takes the key when the wait is over. A panic of the waker's `clone` leaves all as it
-    /// was.
+    /// woken. Takes the key when the wait has ended. A panic of the waker's `clone` leaves all as
+    /// it was.
     ///
     /// # Safety
     /// The key is of this queue.
@@ -160,7 +160,7 @@ impl WaitQueue {
         waker: &Waker,
         panic: &mut FirstPanic,
     ) -> Wait {
-        let owned = key.as_mut().expect("polled after the wait was over");
+        let owned = key.as_mut().expect("polled after the wait had ended");
         // SAFETY: of this queue; its segment stays while the place is not left.
         let place = unsafe { owned.place.as_ref() };
         let mut state = place.state();

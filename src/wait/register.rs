@@ -146,26 +146,26 @@ impl WaitQueue {
                 source.take(need - hand)
             };
             step("register: looked");
-            let mut word = State::empty(index / LEN);
+            let mut state = State::empty(index / LEN);
             hand += taken.unwrap_or(0);
             if 0 < hand && hand < need {
-                match self.keep_part(index, place, word, &mut hand) {
-                    Part::Kept(with_part) => word = with_part,
+                match self.keep_part(index, place, state, &mut hand) {
+                    Part::Kept(with_part) => state = with_part,
                     // `fill` will fail, and we come again with what we have.
                     Part::Passed => {}
                     Part::NotFirst => self.hand_on(core::mem::take(&mut hand), source, panic),
                 }
             }
-            if taken.is_some() && hand + word.assigned() < need {
-                match Self::fill(place, word, hand, key, waiter, waker) {
+            if taken.is_some() && hand + state.assigned() < need {
+                match Self::fill(place, state, hand, key, waiter, waker) {
                     Ok(()) => return Wait::Pending,
                     Err(again) => waker = again,
                 }
                 continue;
             }
             // If it was passed, the server took over what was assigned here.
-            if place.swap(word, word.to(Kind::Gone)).is_ok() {
-                hand += word.assigned();
+            if place.swap(state, state.to(Kind::Gone)).is_ok() {
+                hand += state.assigned();
             }
             place.set_woken();
             place.leave();

@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     /// A row, and those who wait in it, by the segment.
-    struct Line {
+    struct Waiters {
         row: Row,
         hint: Hint,
         waiting: VecDeque<u64>,
@@ -272,7 +272,7 @@ mod tests {
         most: usize,
     }
 
-    impl Line {
+    impl Waiters {
         fn new() -> Self {
             let (row, hint) = (Row::new(), Hint::new());
             Self { row, hint, waiting: VecDeque::new(), next: 0, stopped: 0, most: 0 }
@@ -310,7 +310,7 @@ mod tests {
 
         /// A segment full of waiters comes.
         fn come(&mut self) {
-            self.take(|line| assert!(line.row.get(line.next, &line.hint).is_ok()));
+            self.take(|waiters| assert!(waiters.row.get(waiters.next, &waiters.hint).is_ok()));
             self.waiting.push_back(self.next);
             self.next += 1;
         }
@@ -326,7 +326,7 @@ mod tests {
         }
 
         /// So many come, and the first leaves for each that comes.
-        fn pass_by(&mut self, n: usize) {
+        fn move_on(&mut self, n: usize) {
             for _ in 0..n {
                 self.come();
                 self.leave();
@@ -338,16 +338,16 @@ mod tests {
         }
 
         fn stop_before_link(&mut self) {
-            self.take(|line| {
-                let last = *line.links().last().unwrap();
-                _ = line.row.fresh(last, last.load(), line.next);
+            self.take(|waiters| {
+                let last = *waiters.links().last().unwrap();
+                _ = waiters.row.fresh(last, last.load(), waiters.next);
             });
             self.stopped += 1;
         }
 
         /// Somebody makes a segment, and another has linked its own.
         fn lose(&mut self) {
-            self.take(|line| line.row.append(&line.row.first, Link::end(0), line.next));
+            self.take(|waiters| waiters.row.append(&waiters.row.first, Link::end(0), waiters.next));
         }
 
         /// A thread is stopped when it begins to take out what is over.
@@ -371,14 +371,14 @@ mod tests {
     #[test]
     fn the_row_takes_twice_what_the_longest_line_needs() {
         for longest in [1, 2, 5, 40] {
-            let mut line = Line::new();
+            let mut waiters = Waiters::new();
             for round in 0..20 {
-                (0..longest).for_each(|_| line.come());
-                line.pass_by(100 * round);
-                (0..longest).for_each(|_| line.leave());
-                line.pass_by(100);
+                (0..longest).for_each(|_| waiters.come());
+                waiters.move_on(100 * round);
+                (0..longest).for_each(|_| waiters.leave());
+                waiters.move_on(100);
             }
-            let made = line.made();
+            let made = waiters.made();
             assert!(made <= 2 * (longest + 1) + 1, "{made} segments made for {longest}");
         }
     }
@@ -390,20 +390,20 @@ mod tests {
     #[test]
     fn a_row_with_stopped_sweepers_is_bounded() {
         for longest in [1, 5] {
-            let mut line = Line::new();
-            (0..longest).for_each(|_| line.come());
+            let mut waiters = Waiters::new();
+            (0..longest).for_each(|_| waiters.come());
             for stopped in 1..=6 {
-                line.stop_in_sweep();
-                line.pass_by(1000);
-                let (made, needed) = (line.made(), longest + 1);
+                waiters.stop_in_sweep();
+                waiters.move_on(1000);
+                let (made, needed) = (waiters.made(), longest + 1);
                 assert!(made <= 2 * needed + 1 + 2 * stopped, "{made} made, {stopped} stopped");
             }
             for _ in 0..100 {
-                line.stop_in_sweep();
-                line.pass_by(2 * longest + 4);
-                line.sweep();
+                waiters.stop_in_sweep();
+                waiters.move_on(2 * longest + 4);
+                waiters.sweep();
             }
-            let made = line.made();
+            let made = waiters.made();
             assert!(made <= 2 * (longest + 1) + 1 + 2 * 6, "{made} made when they went on");
         }
     }
@@ -413,17 +413,17 @@ mod tests {
     /// Seen to fail with: a frozen segment that is left to who has frozen it.
     #[test]
     fn a_frozen_segment_is_taken_out_by_others() {
-        let mut line = Line::new();
-        line.come();
+        let mut waiters = Waiters::new();
+        waiters.come();
         for _ in 0..20 {
-            line.pass_by(1);
-            line.stop_at_frozen();
-            line.pass_by(10);
+            waiters.move_on(1);
+            waiters.stop_at_frozen();
+            waiters.move_on(10);
         }
-        line.sweep();
-        assert_eq!(line.linked(), 1);
-        assert!(line.made() <= 7, "{} made", line.made());
-        assert_eq!(line.row.pool.spare_ids().len() + line.linked(), line.made());
+        waiters.sweep();
+        assert_eq!(waiters.linked(), 1);
+        assert!(waiters.made() <= 7, "{} made", waiters.made());
+        assert_eq!(waiters.row.pool.spare_ids().len() + waiters.linked(), waiters.made());
     }
 
     /// Threads stop for good with a segment each, and others lose the race for a link a thousand
@@ -432,14 +432,14 @@ mod tests {
     /// Seen to fail with: a loser's segment that is not put back.
     #[test]
     fn what_is_lost_is_used_again() {
-        let mut line = Line::new();
+        let mut waiters = Waiters::new();
         for _ in 0..10 {
-            line.stop_before_link();
-            line.pass_by(1);
-            (0..100).for_each(|_| line.lose());
-            line.pass_by(100);
+            waiters.stop_before_link();
+            waiters.move_on(1);
+            (0..100).for_each(|_| waiters.lose());
+            waiters.move_on(100);
         }
-        assert!(line.most < 20, "{} segments needed", line.most);
+        assert!(waiters.most < 20, "{} segments needed", waiters.most);
     }
 
     /// A thread that is late for segment 1 makes it where another one stands that found it there in
@@ -448,15 +448,15 @@ mod tests {
     /// Seen to fail with: no second look at the link in `fresh`.
     #[test]
     fn who_is_late_makes_no_segment_twice() {
-        let mut line = Line::new();
-        (0..4).for_each(|_| line.come());
+        let mut waiters = Waiters::new();
+        (0..4).for_each(|_| waiters.come());
         let [zero, one, _, three] = [0, 1, 2, 3].map(|number| {
-            let Ok(segment) = line.row.get(number, &Hint::new()) else { panic!("they wait") };
+            let Ok(segment) = waiters.row.get(number, &Hint::new()) else { panic!("they wait") };
             core::ptr::from_ref(segment)
         });
-        (0..2).for_each(|_| line.leave());
-        line.sweep();
-        let Line { row, hint, .. } = &line;
+        (0..2).for_each(|_| waiters.leave());
+        waiters.sweep();
+        let Waiters { row, hint, .. } = &waiters;
         // SAFETY: of this row.
         let (zero, one) = unsafe { (&*zero, &*one) };
         assert!(row.fresh(&zero.next, Link::end(0), 1).is_none());

@@ -11,7 +11,7 @@
 //!        park ended by another: it  take(): waker moved out, then -> false
 //! ```
 //!
-//! The window in which the receiver finds the cell lent though its park is over is the few
+//! The window in which the receiver finds the cell lent though its park has ended is the few
 //! instructions of [`RxWaker::take`]; the wake-up itself runs outside it.
 
 use core::task::Waker;

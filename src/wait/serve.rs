@@ -79,8 +79,8 @@ impl WaitQueue {
                 if hand == 0 {
                     break;
                 }
-                // The one it was for has left. Whoever comes now sees it in the channel; who came
-                // before, we see.
+                // The one it was for has given up. Whoever comes now sees it in the channel; who
+                // came before, we see.
                 owed += Self::put_back(core::mem::take(&mut hand), source, panic);
                 continue;
             };
@@ -105,7 +105,7 @@ impl WaitQueue {
                         // No room, or nothing left of ours.
                         break 'line;
                     }
-                    // The waiter of another wait: the place was over.
+                    // That need was of a later wait: the place is over.
                     state = place.state();
                     continue;
                 }

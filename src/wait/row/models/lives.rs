@@ -237,10 +237,10 @@ fn no_wait_is_counted_twice() {
             let queue = queue.clone();
             move || sweep(&queue.0.row)
         });
-        let (totals, _, over) = queue.0.visit();
+        let (totals, _, ended) = queue.0.visit();
         assert!(totals.sums.waits <= 2, "{} of 2 waits", totals.sums.waits);
-        let short = over.buckets().next().map(|(_, n)| n);
-        assert!(short == Some(0) && over.count() <= 1, "one is over, a long one: {over:?}");
+        let short = ended.buckets().next().map(|(_, n)| n);
+        assert!(short == Some(0) && ended.count() <= 1, "one has ended, a long one: {ended:?}");
         assert!(
             totals.sums.waited_ns < LONG + clock::exact(),
             "{} ns waited",
