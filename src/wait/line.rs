@@ -54,6 +54,7 @@ impl Line {
         self.front.load(Ordering::Acquire)
     }
 
+    /// How many places were given out.
     #[inline]
     pub(super) fn arrivals(&self) -> u64 {
         // ORDERING(W1, W2): SeqCst. Pairs with W1, W2 in `arrive`: of the caller's step on H or T

@@ -7,12 +7,12 @@
 //!
 //! Two steps on the tail word T decide it:
 //!
-//! * **park**: the receiver puts its waker into the cell and swaps RX_PARKED into T, from a word in
-//!   which `pos` equals its head. The swap compares with the newest word, so nothing was claimed
-//!   before it.
+//! * **park**: the receiver puts its waker into its cell ([`rx_waker`]) and swaps RX_PARKED into T,
+//!   from a word in which `pos` equals its head. The swap compares with the newest word, so nothing
+//!   was claimed before it.
 //! * **end of park**: every step that may bring news (claim, permit sent, last permit back after
 //!   closing, last sender gone) clears RX_PARKED in the same swap. Exactly one step finds the bit
-//!   set; its owner publishes, takes the waker out of the cell and wakes it.
+//!   set; whoever made it publishes, takes the waker out of the cell and wakes it.
 //!
 //! Claim before park: then `pos` differs from the head and the park fails. Claim after park: then
 //! it clears the bit and wakes. There is no third case, for both are swaps on one word. What a
@@ -23,22 +23,47 @@
 //!
 //! | word | means |
 //! |---|---|
-//! | unit | room for one message; who has it as a permit may send |
-//! | need | how many units a wait asks for; 1 but for `reserve_many` |
+//! | unit | room for one message |
+//! | hold | to have units as permits: they are not free, and nobody else sees them |
+//! | need, part | how many units a wait asks for, 1 but for `reserve_many`; and some of them, when there are no more |
 //! | row | the endless sequence of places, in segments of 16; only what is in use has memory |
-//! | place | where one wait stands: a [`place`] with a word of its own |
-//! | index | the number of a place, from 0; no place has it twice |
-//! | segment | 16 places that are taken into the row, and out of it, together |
-//! | line | the two numbers that say which places are in use |
-//! | `arrivals` | places that were given out |
+//! | place | where one wait stands, with a waker and a word of its own; its number, from 0, is its *index* |
+//! | word | one atomic. That of a [`place`] says which segment it is of, what it is, and how many units were assigned to it |
+//! | look, step | a load of a word; a change of it by compare-and-swap, or by an addition |
+//! | line | two words that say who waits: those in the places from `front` to `arrivals`, if anybody does |
+//! | `arrivals` | how many places were given out |
 //! | `front` | every place before it is final |
-//! | final | Granted, Closed or Gone: it stays so |
-//! | over | final, and both its owner and whoever took its waker are done with it: its memory may be used again |
+//! | final | Granted, Closed or Gone: it stays so. A place that is not is *open* |
+//! | over | final, *left* by its owner, and its waker was taken: its memory may be used again |
 //! | owner | the task whose wait stands in the place |
 //! | server | whoever has units for the line: a pop, a release, a wait that is given up |
-//! | hand | units that a server holds, as permits; nobody else sees them |
-//! | owed | units that a server has given back and not yet taken for somebody |
+//! | hand | the units that a server, or who comes to wait, holds and has not assigned |
+//! | owed | the units that a server has given back, and not taken again for somebody |
+//! | pass | to make an Empty place Gone: its owner has to come again, and loses its part to who passes |
 //! | hint | a segment where somebody was last; a start to look from, and no more |
+//!
+//! # Files
+//!
+//! Each imports only from those above it. Where a sender waits is in `place`, `line`, `row`,
+//! `walk`, `queue`, `register`, `serve` and `early`, to be read in this order.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `want` | what a wait is for |
+//! | `place` | a place: its word, and whose its waker is |
+//! | `batch` | wakers of waits that have ended, to be woken together |
+//! | `segment` | 16 places, and the link to the segment behind |
+//! | `pool` | the memory of all segments |
+//! | `past` | sums of the waits whose places were taken out |
+//! | `sweep` | taking segments out |
+//! | `row` | finding segments, and appending them |
+//! | `line` | `arrivals` and `front` |
+//! | `walk` | along the open places of a row, from the front of a line |
+//! | `source` | where units come from |
+//! | `queue` | a line and a row; what a waiter does while it waits |
+//! | `register`, `serve`, `early` | how a wait begins, how it is granted, how it ends before that |
+//! | `census` | what telemetry sees of all that |
+//! | `rx_waker`, `block_on` | the receiver's waker; whoever blocks its thread. They stand alone |
 //!
 //! # The plain case, step by step
 //!
@@ -58,8 +83,13 @@
 //!
 //! In code these are [`WaitQueue::register`], `serve_first`, `take_granted` and `cancel`. The first
 //! three look for exactly this. If one finds anything else (a place that is not filled yet, a need
-//! of several units, a hint that leads elsewhere, a closed channel), it hands over to the general
-//! path, `register` with the place that it has taken. The rest of this text is about that path.
+//! of several units, a hint that leads elsewhere, a closed channel), the general path goes on:
+//! `register_generally`, with the place that was taken, `serve`, and `poll`. The rest of this text
+//! is about that path. (`chan::example` plays the table.)
+//!
+//! The receiver looks for the bit before its first pop, and after a pop that has found it. Any
+//! other pop frees its room, and finds the bit by that step: then `serve` takes the room from the
+//! ring.
 //!
 //! # Senders wait in a row of places
 //!
@@ -72,7 +102,7 @@
 //! | who | steps, in this order |
 //! |---|---|
 //! | a waiter | 1 `arrivals + 1`, TX_WAITING set in H; 2 looks at T and H, and takes what it needs if nobody waits ahead; 3 else its place: Empty to Waiting |
-//! | a server that has given back *k* units by a step on T (release) or H (pop) | 1 that step; 2 looks at `arrivals`; 3 walks the places that are not final (below) |
+//! | a server that has given back *k* units by a step on T (release) or H (pop) | 1 that step; 2 looks at `arrivals`; 3 walks the open places (below) |
 //! | a server that holds *k* units: a pop that finds TX_WAITING again | likewise, with what it has in its hand; what is left it gives back by a step on T, and looks at `arrivals` again |
 //! | who cancels | its place: Waiting to Gone; then releases the units that were assigned, as any release |
 //! | who closes | CLOSED in T; then each place: Empty to Gone, Waiting to Closed |

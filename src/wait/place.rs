@@ -185,8 +185,8 @@ impl Place {
     #[inline]
     pub(super) fn state(&self) -> State {
         // ORDERING(Q1, Q2): SeqCst. Acquire: pairs with Q1 in `swap`, whose units and waiter it
-        // sees. SeqCst: pairs with Q2 in `swap`: of a look at who stands ahead and its leaving, the
-        // later one sees the earlier (`mod`).
+        // sees. SeqCst: pairs with Q2 in `swap`: of a look at who stands ahead and the end of
+        // that wait, the later one sees the earlier (`mod`).
         State(self.state.load(Ordering::SeqCst))
     }
 

@@ -4,7 +4,7 @@
 //! [ deadline, 36 bits | call, 4 bits | need, 24 bits ]
 //! ```
 //!
-//! The deadline stands on the telemetry clock, in steps of 4 ms, rounded up; 0: there is none, or
+//! The deadline stands on the telemetry clock, in grains of 4 ms, rounded up; 0: there is none, or
 //! it is not known. One that does not fit, 9 years after the machine's start, stands as the last
 //! one that does: a wait with a deadline is never shown without.
 
@@ -70,7 +70,7 @@ impl Want {
     const CALL_SHIFT: u32 = 24;
     const DEADLINE_SHIFT: u32 = 28;
     const LAST: u64 = u64::MAX >> Self::DEADLINE_SHIFT;
-    const STEP_NS: u64 = 1 << 22;
+    const GRAIN_NS: u64 = 1 << 22;
     /// That of a place where nobody waits.
     pub(super) const NONE: Self = Self(0);
 
@@ -89,8 +89,8 @@ impl Want {
     fn until(self, deadline: Option<u64>) -> Self {
         let without = self.0 & ((1 << Self::DEADLINE_SHIFT) - 1);
         // At least 1: a reading is never 0.
-        let steps = deadline.map_or(0, |at| at.div_ceil(Self::STEP_NS).min(Self::LAST));
-        Self(steps << Self::DEADLINE_SHIFT | without)
+        let grains = deadline.map_or(0, |at| at.div_ceil(Self::GRAIN_NS).min(Self::LAST));
+        Self(grains << Self::DEADLINE_SHIFT | without)
     }
 
     pub(crate) fn from_word(word: u64) -> Self {
@@ -124,8 +124,8 @@ impl Want {
 
     /// When it will be given up, on the telemetry clock.
     pub(crate) fn deadline(self) -> Option<u64> {
-        let steps = self.0 >> Self::DEADLINE_SHIFT;
-        (steps != 0).then(|| steps * Self::STEP_NS)
+        let grains = self.0 >> Self::DEADLINE_SHIFT;
+        (grains != 0).then(|| grains * Self::GRAIN_NS)
     }
 }
 
@@ -151,12 +151,12 @@ mod tests {
         for (call, need) in CALLS.into_iter().flat_map(|call| [(call, 1), (call, Want::NEED)]) {
             let want = Want::new(call, need);
             assert_eq!((want.call(), want.need(), want.deadline()), (call, need, None));
-            for at in [1, Want::STEP_NS, 1_000_000_007, 1 << 58, u64::MAX] {
+            for at in [1, Want::GRAIN_NS, 1_000_000_007, 1 << 58, u64::MAX] {
                 let by = want.until(Some(at));
                 assert_eq!((by.call(), by.need()), (call, need));
                 let told = by.deadline().unwrap();
-                let exact = told >= at && told - at < Want::STEP_NS;
-                assert!(exact || told == Want::LAST * Want::STEP_NS && at > told, "{at}: {told}");
+                let exact = told >= at && told - at < Want::GRAIN_NS;
+                assert!(exact || told == Want::LAST * Want::GRAIN_NS && at > told, "{at}: {told}");
                 assert_eq!(by.until(None), want);
             }
         }
