@@ -158,7 +158,7 @@ bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if \*parked {/if *parked { if 
 bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != own.reader.pos()/false/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn receiver_goes(|s/if !own.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && unsafe { !self.chan.ring.try_abandon(&self.own().reader) }/while self.discard_next(panic) {} let _ = gone; let _ = unsafe { self.chan.ring.try_abandon(\&self.own().reader) }; if false/|the dropped receiver does not await claims in flight
-bug-cancel-units|$T|fn leave<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
+bug-cancel-units|$T|fn give_up<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units
 bug-closed-grant|$T|fn poll_held(|s/self.closed(shared, self.want.need())/self.closed(shared, 0)/|a grant that close overtook keeps its units

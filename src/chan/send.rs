@@ -526,8 +526,8 @@ impl Turn {
         queue.register(&mut self.key, waiter, mine, source)
     }
 
-    /// Gives up the place and hands on what it held.
-    pub(super) fn leave<O: Owes>(&mut self, shared: &Shared) {
+    /// Gives up the place, and releases what it has.
+    pub(super) fn give_up<O: Owes>(&mut self, shared: &Shared) {
         shared.order.begin();
         if core::mem::take(&mut self.held) {
             shared.release::<O>(self.want.need());
@@ -541,7 +541,7 @@ impl Turn {
     }
 }
 
-/// A wait for permits, or for closure. Dropping it gives up the place and hands on what it held.
+/// A wait for permits, or for closure. Dropping it gives up the place, and releases what it has.
 pub(crate) struct Acquire<S: Deref<Target = Shared>> {
     shared: S,
     turn: Turn,
@@ -556,7 +556,7 @@ impl<S: Deref<Target = Shared>> Acquire<S> {
 
     /// As dropping it, by a call that may owe a value.
     pub(crate) fn give_up<O: Owes>(mut self) {
-        self.turn.leave::<O>(&self.shared);
+        self.turn.give_up::<O>(&self.shared);
     }
 }
 
@@ -574,7 +574,7 @@ impl<S: Deref<Target = Shared>> Drop for Acquire<S> {
     #[inline]
     fn drop(&mut self) {
         if self.turn.is_under_way() {
-            self.turn.leave::<OwesNothing>(&self.shared);
+            self.turn.give_up::<OwesNothing>(&self.shared);
         }
     }
 }

@@ -140,7 +140,7 @@ impl<T, E> Send<'_, T, E> {
         // SAFETY: it waited, so there is a turn.
         let turn = unsafe { self.turn.assume_init_mut() };
         if turn.is_under_way() {
-            turn.leave::<OwesNothing>(self.chan);
+            turn.give_up::<OwesNothing>(self.chan);
         }
     }
 }
