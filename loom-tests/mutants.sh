@@ -225,7 +225,7 @@ bug-sweep-over|$E|fn sweep_once(|s/if !segment.is_over()/if false/|a sweep takes
 bug-sweep-freeze|$E|fn sweep_once(|s/if !segment.next.swap(next, next.frozen())/if false/|a segment is unlinked that is not frozen
 bug-sweep-left|$E|fn sweep_once(|s/let number = segment.number_by(at)?;/& if next.is_frozen() { return Some(kept) }/|what is frozen is left to who has frozen it
 bug-sweep-end|$E|fn sweep_once(|s/next.is_end() .. //|the last segment is frozen
-bug-sweep-number|$E|fn sweep_once(|s/segment.number_by(at)?/segment.number()/|a link is taken for one of another stay
+bug-sweep-number|$E|fn sweep_once(|s/segment.number_by(at)?/segment.number()/|a link is taken for one of another life
 bug-sweep-twice|$E|fn sweep_once(|s/if !link.swap(at, next.thawed())/link.swap(at, next.thawed()); if false/|who has not unlinked a segment puts it back too
 bug-pool-count|$D|fn put(|s/top.number() + 1/top.number()/|the top of the spare ones does not count
 bug-pool-below|$D|fn put(|/segment.below.store/d|a spare segment does not know what is below

@@ -6,7 +6,7 @@
 //!
 //! A segment is memory that is used many times. Its *id* is that of the memory and never changes
 //! ([`super::pool`]). Its *number* is where it lies in the row: segment *n* has the places from
-//! *n* times [`LEN`] on. No number is given twice, so a segment with number *n* is at its only stay
+//! *n* times [`LEN`] on. No number is given twice, so a segment with number *n* is in its only life
 //! under that number.
 //!
 //! | number | the segment |
@@ -16,7 +16,7 @@
 //! | [`OUT`] | is in nobody's way: spare, or in the hand of whoever will link it |
 //!
 //! A link says both, number and id. Numbers only rise from one segment to the next and from one
-//! stay to the next, so **no location ever has the same link twice**: a compare-and-swap that
+//! life to the next, so **no location ever has the same link twice**: a compare-and-swap that
 //! finds the link that it expects knows that nothing has happened there meanwhile.
 //!
 //! While nothing follows, a link has the number of its own segment and no id. *Frozen* is the link
@@ -143,7 +143,7 @@ impl Segment {
     pub(super) fn set_up(&self, number: u64) {
         self.places.iter().for_each(|place| place.renew(number));
         // ORDERING(Q3): Release. Pairs with Q3 in `load`: who reads this link and then the number
-        // finds no number of an earlier stay.
+        // finds no number of an earlier life.
         self.next.0.store(Link::end(number).0, Ordering::Release);
         // ORDERING(Q3): Release. Pairs with Q3 in `number`: the segment is set up.
         self.number.store(number | FRESH, Ordering::Release);
@@ -196,7 +196,7 @@ impl Segment {
         &self.places
     }
 
-    /// Whether nobody uses its places any more. If so, that is final for its stay in the row.
+    /// Whether nobody uses its places any more. If so, it remains so for this life.
     pub(super) fn is_over(&self) -> bool {
         self.places.iter().all(Place::is_over)
     }

@@ -13,7 +13,7 @@
 //! makes the step right; and no location ever has a word twice ([`super::segment`]):
 //!
 //! * Step 1 succeeds: S had its number all the time, so it is S's places that were found over.
-//!   Over is final.
+//!   What is over remains so.
 //! * Step 2 succeeds: P's link was not frozen, so P is in the row and led to S until now. And T is
 //!   still in the row: while S is frozen and linked, nobody can lead around T.
 //! * The last segment is never frozen. So appending and freezing never meet.
@@ -116,7 +116,7 @@ impl Sweeper {
             debug_assert!(!at.is_end(), "nobody has appended");
             let segment = pool.at(at.id());
             let next = segment.next.load();
-            // The link is of this stay if the number still is.
+            // The link is of this life if the number still is.
             let number = segment.number_by(at)?;
             // Nobody does the work of those who come meanwhile.
             if next.is_end() || number >= last {
