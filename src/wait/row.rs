@@ -155,6 +155,8 @@ impl Row {
         self.hinted(hint).filter(|&(_, known)| known == number).map(|(segment, _)| segment)
     }
 
+    /// What stands where the segment with this number would. `make`: it is made if it was not yet,
+    /// and so are those before it.
     pub(super) fn seek(&self, number: u64, hint: &Hint, make: bool) -> Found<'_> {
         // One that is fresh or out has a number beyond all.
         if let Some((segment, known)) = self.hinted(hint)
@@ -385,8 +387,8 @@ mod tests {
 
     /// Threads stop for good in a sweep, one after the other: each costs two segments, and no more.
     ///
-    /// Seen to fail with: a sweep only by who finds nobody at it, as it was; `AHEAD` not taken back
-    /// when a sweep ends.
+    /// Seen to fail with: a sweep only by who finds nobody at it, as it was; `MEANWHILE` not taken
+    /// back when a sweep ends.
     #[test]
     fn a_row_with_stopped_sweepers_is_bounded() {
         for longest in [1, 5] {

@@ -25,9 +25,9 @@
 //!
 //! A sweep takes out all that was over when it began. It leaves *kept* segments, which were needed
 //! then, and allows the row to grow to 2 *kept* + 1 before the next sweep: so the work for each
-//! segment is constant on average. Whoever finds the row as long as that allows it [`AHEAD`] more
-//! and sweeps. So others leave the work to it; and if it is stopped, the next one sweeps when the
-//! row has grown by those.
+//! segment is constant on average. Whoever finds the row as long as that allows it [`MEANWHILE`]
+//! more and sweeps. So others leave the work to it; and if it is stopped, the next one sweeps when
+//! the row has grown by those.
 //!
 //! > **With *n* segments needed at most and *k* threads under way in the row, there are at most
 //! > 2 *n* + 1 segments and 4 for each of the *k*.**
@@ -35,8 +35,8 @@
 //! *Needed* is the last one, and one in which a place is not over. *Under way* is a thread between
 //! the beginning of an append and its end, the sweep included.
 //!
-//! 1. What is allowed is never more than 2 *n* + 1 and [`AHEAD`] for each thread in a sweep: who
-//!    ends one sets it to 2 *kept* + 1, so whoever has raised it since is still in its sweep.
+//! 1. What is allowed is never more than 2 *n* + 1 and [`MEANWHILE`] for each thread in a sweep:
+//!    who ends one sets it to 2 *kept* + 1, so whoever has raised it since is still in its sweep.
 //! 2. Who appends beyond that sweeps before it appends again. Let N be the last segment whose
 //!    maker found the row short enough, and L the last one whose maker has swept to the end. Up
 //!    to N there are no more segments than were allowed. Before L there are those that were needed
@@ -52,7 +52,7 @@ use crate::sync::row::{AtomicU64, AtomicUsize};
 use crate::sync::{Ordering, step};
 
 /// By so many segments the row may grow, beyond what is allowed, before one more thread sweeps.
-const AHEAD: usize = 2;
+const MEANWHILE: usize = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Sweeper {
             // ORDERING(Q5): Relaxed. As above. A swap, or two would allow it for one of them.
             let more = self.allowed.compare_exchange(
                 allowed,
-                allowed + AHEAD,
+                allowed + MEANWHILE,
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );

@@ -64,6 +64,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Goes on at `index`: the places from `next` to there are final.
     fn skip_to(&mut self, index: u64) {
         if self.front == self.next {
             self.front = index;
