@@ -45,7 +45,7 @@ mutants() {
     local file=${f%:*}
     f=${f#*:}
     for o in Acquire Release; do
-      echo "T-$f-$o|$file|fn $f(|s/self.swap_tail(/self.swap_tail_$o(/|T swap in $f alone: SeqCst -> $o"
+      echo "T-$f-$o|$file|fn $f(|s/[.]swap_tail(/.swap_tail_$o(/|T swap in $f alone: SeqCst -> $o"
     done
   done
   ord C1-cache-load $X 'fn head_cache(' Acquire Relaxed 'head_cache load in head_cache'
@@ -116,9 +116,9 @@ mutants() {
   ord Q9-made $J 'fn line_or_new(' 'SeqCst,' 'Acquire,' 'swap of the line in line_or_new'
   ord Q9-there $J 'fn line_or_new(' 'SeqCst);' 'Relaxed);' 'swap of the line in line_or_new, failure'
   for o in Acquire Release; do
-    echo "T-close_and_abandon-$o|$Y|fn close_and_abandon(|s/self.update_tail(/self.update_tail_$o(/|T swap in close_and_abandon alone: SeqCst -> $o"
+    echo "T-close_and_abandon-$o|$Y|fn close_and_abandon(|s/[.]update_tail(/.update_tail_$o(/|T swap in close_and_abandon alone: SeqCst -> $o"
   done
-  echo "T-close_and_abandon-AcqRel|$Y|fn close_and_abandon(|s/self.update_tail(/self.update_tail_AcqRel(/|T swap in close_and_abandon alone: SeqCst -> AcqRel|behind"
+  echo "T-close_and_abandon-AcqRel|$Y|fn close_and_abandon(|s/[.]update_tail(/.update_tail_AcqRel(/|T swap in close_and_abandon alone: SeqCst -> AcqRel|behind"
   cat <<LIST
 bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
 bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
@@ -156,8 +156,8 @@ bug-pop-unserved|$R|fn make_room(|s/self.serve_line(1, .*/{}/;s/!unsafe { self.s
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
 bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if \*parked {/if *parked { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != own.reader.pos()/false/|try_recv says Empty while a claim is in flight
-bug-drop-waker|$R|fn receiver_goes(|s/if !own.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && unsafe { !self.chan.ring.try_abandon(&self.own().reader) }/while self.discard_next(panic) {} let _ = gone; let _ = unsafe { self.chan.ring.try_abandon(\&self.own().reader) }; if false/|the dropped receiver does not await claims in flight
+bug-drop-waker|$R|fn goes(|s/if !own.parked .*{/if true {/|the dropped receiver takes a waker that is not its own
+bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && !self.side().has_gone()/while self.discard_next(panic) {} let _ = gone; let _ = self.side().has_gone(); if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn give_up<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units
@@ -180,7 +180,7 @@ bug-list-leak|$L|fn next_or_new(|/unsafe { Self::free(new) };/d|who loses the ra
 bug-list-stamps|$L|fn vacant(|s/AtomicU8::new(0)/AtomicU8::new(1)/|the slots of a new block look published
 bug-list-reset|$L|fn reuse(|/stamps).write(vacant())/d|a reused block keeps its stamps
 bug-list-left|$L|fn find(|s/while pos.since(block.start()) >= MAX_LEN/while false \&\& pos.since(block.start()) >= MAX_LEN/|a producer that was left behind does not go back
-bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { self.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
+bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { ring.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
 bug-list-prev|$L|fn reuse(|/(\*p).prev.with_mut/d|a reused block keeps its link back
 bug-batch-stale|$X|fn take_capacity(|s/let next = if self.has_room(tail, n, .nobody_waits)? {/let allowed = self.has_room(tail, n, \&nobody_waits)?; if allowed { tail = self.tail(); } let next = if allowed {/|a newer word is taken for a permission
 bug-batch-wake|$T|fn try_send_many(|/self.wake_if/d|a batch that ended the park does not wake

@@ -11,7 +11,7 @@ use core::task::{Context, Poll, Waker, ready};
 use super::receive_waits::ReceiveWaits;
 use super::receiver_state::Own;
 use super::{Chan, CloseCause, Cold, Shared};
-use crate::ring::{Any, Arrayed, Kind, Listed, Popped, Reader, Receiving, Room};
+use crate::ring::{Any, Arrayed, Kind, Leaving, Listed, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::task;
@@ -38,12 +38,16 @@ impl<T> Consumer<T> {
         Self { chan }
     }
 
+    /// The receiver, whatever the type of its messages is.
+    #[inline(always)]
+    fn side(&mut self) -> Side<'_> {
+        Side(&self.chan)
+    }
+
     /// The channel, and what is the receiver's own in it.
     #[inline(always)]
     fn parts(&mut self) -> (&Shared, &mut Own) {
-        let shared = &*self.chan;
-        // SAFETY: the one receiver's, which is borrowed as long.
-        (shared, unsafe { shared.ring.cold.receiver.get_mut() })
+        self.side().parts()
     }
 
     #[inline(always)]
@@ -52,20 +56,25 @@ impl<T> Consumer<T> {
         unsafe { self.chan.ring.cold.receiver.get() }
     }
 
-    /// The receiver's end of the ring. `K` is the kind of the channel.
+    /// The channel, and the receiver's end of its ring. `K` is the kind of the channel.
+    #[inline(always)]
+    fn ends<K: Kind>(&mut self) -> (&Shared, Receiving<'_, T, K, Cold>) {
+        let (shared, own) = self.parts();
+        // SAFETY: this channel's ring was made for `T`, with this reader; and our drop does nothing
+        // with it after it has abandoned the ring.
+        (shared, unsafe { shared.ring.receiving(&mut own.reader) })
+    }
+
     #[inline(always)]
     fn receiving<K: Kind>(&mut self) -> Receiving<'_, T, K, Cold> {
-        let (shared, own) = self.parts();
-        // SAFETY: this channel's ring was made for `T`, with this reader, which nobody uses after
-        // the receiver's drop.
-        unsafe { shared.ring.receiving(&mut own.reader) }
+        self.ends().1
     }
 
     /// Takes the next message, if it is published and `may` says yes, which is asked only then. In
     /// a list it lets the next sender in; in an array [`Consumer::taken`] does.
     #[inline(always)]
     fn pop_if<K: Kind>(&mut self, may: impl FnOnce() -> bool) -> Popped<T> {
-        let (shared, own) = self.parts();
+        let (shared, receiving) = self.ends::<K>();
         let may = || {
             let may = may();
             if may {
@@ -83,8 +92,7 @@ impl<T> Consumer<T> {
                 }
             }
         };
-        // SAFETY: as in `receiving`.
-        unsafe { shared.ring.receiving::<T, K>(&mut own.reader) }.pop_if(may, settle)
+        receiving.pop_if(may, settle)
     }
 
     /// Lets the next sender in, for a message that was popped.
@@ -437,35 +445,49 @@ impl<T, K> Drop for Recv<'_, T, K> {
     }
 }
 
-impl Shared {
+/// The one receiver of a channel, borrowed alone: from [`Consumer::side`].
+struct Side<'a>(&'a Shared);
+
+impl<'a> Side<'a> {
+    #[inline(always)]
+    fn parts(self) -> (&'a Shared, &'a mut Own) {
+        // SAFETY: the one receiver's, which is borrowed as long.
+        (self.0, unsafe { self.0.ring.cold.receiver.get_mut() })
+    }
+
     /// The receiver is dropped: closes, and lets its waker go. True: the ring was empty, and is
     /// done with. (Compiled in this crate, where all that it calls is inlined.)
-    ///
-    /// # Safety
-    /// `own` is of this channel, and after `true` its reader is not used again.
     #[inline(never)]
-    unsafe fn receiver_goes(&self, own: &Own, panic: &mut FirstPanic) -> bool {
+    fn goes(self, panic: &mut FirstPanic) -> bool {
+        let (shared, own) = self.parts();
         // From here on messages leave the ring to be thrown away.
-        self.info().begin_discard(self.ring.taken(&own.reader));
-        // SAFETY: the caller's word.
-        let close = || unsafe { self.ring.close_and_abandon(&own.reader) };
-        let gone = self.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
+        shared.info().begin_discard(shared.ring.taken(&own.reader));
+        let close = || leaving(shared, own).close_and_abandon();
+        let gone = shared.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
         // The waker goes now: it may keep alive the very task that owns a sender.
-        let taken_back = own.parked && self.ring.unpark();
+        let taken_back = own.parked && shared.ring.unpark();
         if taken_back {
             // Somebody may have waited by `poll_recv`.
-            self.receive_waits.is_given_up();
-            self.receive_waits.is_over();
+            shared.receive_waits.is_given_up();
+            shared.receive_waits.is_over();
         }
         if !own.parked || taken_back {
-            self.receive_waits.waker_goes();
+            shared.receive_waits.waker_goes();
             // SAFETY: not parked, or taken back: the receiver owns the cell.
-            let waker = unsafe { self.receiver.take() };
+            let waker = unsafe { shared.receiver.take() };
             panic.discard(waker);
         }
         gone
     }
 
+    /// The rest of the ring was drained. False: not yet.
+    fn has_gone(self) -> bool {
+        let (shared, own) = self.parts();
+        leaving(shared, own).try_abandon()
+    }
+}
+
+impl Shared {
     /// Hands the room just made, for `n` messages, to those who wait for it.
     #[inline(always)]
     fn serve_senders(&self, reader: &Reader, n: u64, room: Room, waker: Option<&Waker>) {
@@ -564,6 +586,13 @@ impl Shared {
     }
 }
 
+/// The receiver's way out of the ring.
+#[inline(always)]
+fn leaving<'a>(shared: &'a Shared, own: &'a Own) -> Leaving<'a, Cold> {
+    // SAFETY: its reader. The receiver's drop alone comes here, and not after a success.
+    unsafe { shared.ring.leaving(&own.reader) }
+}
+
 // As the receiver; a receive future borrows this alone. A panic leaves no channel half-changed.
 impl<T> core::panic::RefUnwindSafe for Consumer<T> {}
 
@@ -571,14 +600,11 @@ impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.chan.order.begin();
         OwesNothing::settle(|panic| {
-            let (shared, own) = self.parts();
-            // SAFETY: the receiver is dropped.
-            let gone = unsafe { shared.receiver_goes(own, panic) };
+            let gone = self.side().goes(panic);
             // Throw away what is left, on past panicking drops, until nothing more can come: a
             // claim that is on its way is awaited, and later permits see that the receiver is gone.
             let backoff = Backoff::new();
-            // SAFETY: this channel's reader, which goes with us.
-            while !gone && unsafe { !self.chan.ring.try_abandon(&self.own().reader) } {
+            while !gone && !self.side().has_gone() {
                 if self.discard_next(panic) {
                     while self.discard_next(panic) {}
                 } else {

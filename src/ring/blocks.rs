@@ -778,7 +778,7 @@ mod tests {
             ring.receiving::<u64, crate::ring::Any>(&mut reader).give_blocks_back();
             assert!(blocks::<u64>(&ring) <= 2 + SPARE, "{} blocks are left", blocks::<u64>(&ring));
             ring.close();
-            assert!(ring.try_abandon(&reader));
+            assert!(ring.leaving(&reader).try_abandon());
         }
         assert_eq!(blocks::<u64>(&ring), 0);
     }

@@ -62,6 +62,12 @@ pub(crate) struct Receiving<'a, T, K, Cold> {
     types: PhantomData<fn() -> (T, K)>,
 }
 
+/// The receiver on its way out, whatever the type of the messages is: from [`Ring::leaving`].
+pub(crate) struct Leaving<'a, Cold> {
+    ring: &'a Ring<Cold>,
+    reader: &'a Reader,
+}
+
 impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     /// Takes the next message, if it is published and `may` says yes, which is asked only then.
     /// In a list it is `settle` that is told what became of the room, before the message is read,
@@ -255,6 +261,48 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     }
 }
 
+impl<Cold> Leaving<'_, Cold> {
+    /// The receiver closes, to go. True: it has gone by the same step, as by
+    /// [`Leaving::try_abandon`]. False: a message is still there or on its way. Its park stands, if
+    /// it does, until somebody ends it.
+    pub(crate) fn close_and_abandon(self) -> bool {
+        let Self { ring, reader } = self;
+        let goes = |tail: Tail| tail.pos() == reader.pos();
+        let (before, _) =
+            ring.update_tail(
+                |tail| {
+                    if goes(tail) { tail.close().receiver_gone() } else { tail.close() }
+                },
+            );
+        if goes(before) {
+            // SAFETY: as in `try_abandon`.
+            unsafe { ring.free_list() };
+        }
+        goes(before)
+    }
+
+    /// Says that no receiver will come back, if the ring is empty, and frees its blocks. False: a
+    /// message is still there or on its way. The channel must be closed, and stays empty from then
+    /// on.
+    pub(crate) fn try_abandon(self) -> bool {
+        let Self { ring, reader } = self;
+        let mut tail = ring.tail();
+        while tail.pos() == reader.pos() {
+            match ring.swap_tail(tail, tail.receiver_gone()) {
+                Ok(()) => {
+                    // SAFETY: all that was claimed is published and taken; claims find the channel
+                    // closed, permits find the receiver gone, and nobody receives any more, by the
+                    // word of who made this.
+                    unsafe { ring.free_list() };
+                    return true;
+                }
+                Err(now) => tail = now,
+            }
+        }
+        false
+    }
+}
+
 impl<Cold> Ring<Cold> {
     /// Whether its messages lie in a list.
     #[inline(always)]
@@ -265,14 +313,24 @@ impl<Cold> Ring<Cold> {
     /// The receiver's steps that concern messages.
     ///
     /// # Safety
-    /// `T` is the type of this ring's messages, `K` its kind, and `reader` its reader, with which
-    /// [`Ring::try_abandon`] has not succeeded.
+    /// `T` is the type of this ring's messages, `K` its kind, and `reader` its reader. Never after
+    /// [`Leaving::close_and_abandon`] or [`Leaving::try_abandon`] has succeeded.
     #[inline(always)]
     pub(crate) unsafe fn receiving<'a, T, K: Kind>(
         &'a self,
         reader: &'a mut Reader,
     ) -> Receiving<'a, T, K, Cold> {
         Receiving { ring: self, reader, types: PhantomData }
+    }
+
+    /// The receiver's steps by which it goes.
+    ///
+    /// # Safety
+    /// `reader` is this ring's. Never after [`Leaving::close_and_abandon`] or
+    /// [`Leaving::try_abandon`] has succeeded.
+    #[inline(always)]
+    pub(crate) unsafe fn leaving<'a>(&'a self, reader: &'a Reader) -> Leaving<'a, Cold> {
+        Leaving { ring: self, reader }
     }
 
     /// Moves the head over `n` messages that were read, or of which the last is read next.
@@ -458,49 +516,6 @@ impl<Cold> Ring<Cold> {
         while tail.is_parked() {
             match self.swap_tail(tail, tail.unpark()) {
                 Ok(()) => return true,
-                Err(now) => tail = now,
-            }
-        }
-        false
-    }
-
-    /// The receiver closes, to go. True: it has gone by the same step, as by [`Ring::try_abandon`].
-    /// False: a message is still there or on its way. Its park stands, if it does, until somebody
-    /// ends it.
-    ///
-    /// # Safety
-    /// As [`Ring::try_abandon`].
-    pub(crate) unsafe fn close_and_abandon(&self, reader: &Reader) -> bool {
-        let goes = |tail: Tail| tail.pos() == reader.pos();
-        let (before, _) =
-            self.update_tail(
-                |tail| {
-                    if goes(tail) { tail.close().receiver_gone() } else { tail.close() }
-                },
-            );
-        if goes(before) {
-            // SAFETY: as in `try_abandon`.
-            unsafe { self.free_list() };
-        }
-        goes(before)
-    }
-
-    /// Says that no receiver will come back, if the ring is empty, and frees its blocks. False: a
-    /// message is still there or on its way. The channel must be closed, and stays empty from then
-    /// on.
-    ///
-    /// # Safety
-    /// `reader` is this ring's, and after `true` is not used again.
-    pub(crate) unsafe fn try_abandon(&self, reader: &Reader) -> bool {
-        let mut tail = self.tail();
-        while tail.pos() == reader.pos() {
-            match self.swap_tail(tail, tail.receiver_gone()) {
-                Ok(()) => {
-                    // SAFETY: all that was claimed is published and taken; claims find the channel
-                    // closed, permits find the receiver gone, and the reader is not used again.
-                    unsafe { self.free_list() };
-                    return true;
-                }
                 Err(now) => tail = now,
             }
         }

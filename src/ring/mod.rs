@@ -168,7 +168,7 @@ mod store;
 mod watermark;
 
 pub(crate) use blocks::Space;
-pub(crate) use consumer::{Park, Popped, Receiving, Room};
+pub(crate) use consumer::{Leaving, Park, Popped, Receiving, Room};
 pub(crate) use origin::Origin;
 pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
