@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 
 #[cfg(feature = "sink")]
 use super::Owner;
+use super::typed::Carrier;
 use super::{Chan, Closure, Cold, Shared};
-use crate::ring::{Any, Claim, NotPlain, Refused, Sending, Unbounded};
+use crate::ring::{Any, Claim, Kind, NotPlain, Refused, Sending, Unbounded};
 use crate::runtime;
 use crate::sync::step;
 use crate::telemetry::clock;
@@ -95,9 +96,9 @@ impl<T> Chan<T> {
         step("publish: claimed");
         self.order.sent(n);
         let n = n as usize;
-        // SAFETY: this channel's ring was made for `T`; `n` slots were claimed, and draining a
-        // deque runs no user code.
-        unsafe { self.ring.sending::<T, Any>(claim).publish_all(n, messages.drain(..n)) };
+        // SAFETY: `n` slots were claimed; there are so many messages, and draining a deque runs no
+        // user code.
+        unsafe { self.carrier().sending::<Any>(claim).publish_all(n, messages.drain(..n)) };
         self.took_room();
         self.wake_if::<OwesValue>(was_parked);
         Ok(n)
@@ -132,8 +133,7 @@ impl<T> Chan<T> {
     /// has gone the message is dropped at once, and a panic of its drop goes on.
     #[inline(always)]
     pub(crate) fn send_reserved<O: Owes>(&self, value: T) {
-        // SAFETY: this channel's messages are of type `T`.
-        unsafe { self.shared().send_reserved::<T, O>(value) };
+        self.carrier().send_reserved::<O>(value);
     }
 
     /// [`Shared::acquire`], for a wait that outlives every borrow.
@@ -143,22 +143,18 @@ impl<T> Chan<T> {
     }
 
     #[inline]
-    pub(super) fn publish<O: Owes>(&self, claim: Claim, value: T) {
-        // SAFETY: this channel's messages are of type `T`.
-        unsafe { self.shared().publish::<T, O>(claim, value) };
+    fn publish<O: Owes>(&self, claim: Claim, value: T) {
+        self.carrier().publish::<O>(claim, value);
     }
 
-    /// [`Chan::publish`] without a capacity. The plain case calls nothing that comes back, and so
+    /// [`Carrier::publish`] without a capacity. The plain case calls nothing that comes back, and so
     /// saves no register.
     #[inline(always)]
     fn publish_unbounded<O: Owes>(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked();
         step("publish: claimed");
         self.order.sent(1);
-        // SAFETY: this channel's ring was made for `T`, without a capacity, and the claim is fresh
-        // from it.
-        let sending = unsafe { self.ring.sending::<T, Unbounded>(claim) };
-        match sending.publish_nearby(value) {
+        match self.carrier().sending::<Unbounded>(claim).publish_nearby(value) {
             Ok(()) => self.wake_if::<O>(was_parked),
             Err((sending, value)) => self.publish_elsewhere::<O>(sending, value, was_parked),
         }
@@ -177,39 +173,37 @@ impl<T> Chan<T> {
     }
 }
 
-impl Shared {
+impl<T> Carrier<T> {
+    /// What was claimed just now in this channel, which is of kind `K`.
+    #[inline(always)]
+    fn sending<K: Kind>(&self, claim: Claim) -> Sending<'_, T, K, Cold> {
+        // SAFETY: its ring was made for `T`, and a claim is published where it was made.
+        unsafe { self.ring.sending(claim) }
+    }
+
     /// Publishes what was claimed.
-    ///
-    /// # Safety
-    /// The channel's messages are of type `T`.
     #[inline]
-    pub(super) unsafe fn publish<T, O: Owes>(&self, claim: Claim, value: T) {
+    pub(super) fn publish<O: Owes>(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked();
         step("publish: claimed");
         self.order.sent(1);
-        // SAFETY: the caller's word, and the claim is fresh from this ring.
-        unsafe { self.ring.sending::<T, Any>(claim) }.publish(value);
+        self.sending::<Any>(claim).publish(value);
         self.took_room();
         self.wake_if::<O>(was_parked);
     }
 
     /// [`Chan::send_reserved`].
-    ///
-    /// # Safety
-    /// The channel's messages are of type `T`.
     #[inline(always)]
-    pub(super) unsafe fn send_reserved<T, O: Owes>(&self, value: T) {
+    pub(super) fn send_reserved<O: Owes>(&self, value: T) {
         if let Some((claim, may_be_waited_for)) = self.ring.claim_reserved() {
             if may_be_waited_for {
                 // A permit is free to be taken again.
                 O::settle(|panic| {
-                    // SAFETY: the caller's word.
-                    panic.run(|| unsafe { self.publish::<T, OwesNothing>(claim, value) });
-                    self.queue().serve(0, 1, self, panic);
+                    panic.run(|| self.publish::<OwesNothing>(claim, value));
+                    self.queue().serve(0, 1, &**self, panic);
                 });
             } else {
-                // SAFETY: the caller's word.
-                unsafe { self.publish::<T, O>(claim, value) };
+                self.publish::<O>(claim, value);
             }
         } else {
             self.info().count_late();
@@ -220,7 +214,9 @@ impl Shared {
             });
         }
     }
+}
 
+impl Shared {
     /// Wakes the receiver if a claim that is published now ended its park.
     #[inline]
     fn wake_if<O: Owes>(&self, was_parked: bool) {
@@ -355,7 +351,7 @@ pub(super) struct Turn {
     /// `closed` is a wait for one permit that nobody gives.
     want: Want,
     key: Option<Key>,
-    /// All permits are here; what is missing is the task's budget.
+    /// All permits are here; what is missing is a share of the budget.
     held: bool,
 }
 

@@ -7,8 +7,9 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
+use super::Chan;
 use super::send::{Begun, Closed, Stage, Turn};
-use super::{Chan, Shared};
+use super::typed::Carrier;
 use crate::ring::Refused;
 use crate::unwind::{OwesNothing, OwesValue};
 
@@ -56,9 +57,8 @@ impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
         if this.stage != Stage::New {
             return this.poll_turn(cx);
         }
-        // Looked up once.
-        let shared: &Shared = this.chan.shared();
-        let claim = match shared.begin_claim_plainly() {
+        let carrier = this.chan.carrier();
+        let claim = match carrier.begin_claim_plainly() {
             Ok(claim) => claim,
             Err(from) => match Turn::begin(&mut this.turn, &mut this.stage, from, this.chan, cx) {
                 Begun::Claimed(claim) => claim,
@@ -68,8 +68,7 @@ impl<T, E: GivesBack<T>> Future for Send<'_, T, E> {
             },
         };
         let value = this.take();
-        // SAFETY: this channel's messages are of type `T`.
-        unsafe { shared.publish::<T, OwesValue>(claim, value) };
+        carrier.publish::<OwesValue>(claim, value);
         // SAFETY: `take` has set it, and nobody else has this future. (The compiler does not know
         // that the wake-up leaves it alone, and would look again where the future is dropped.)
         unsafe { assert_unchecked(this.stage == Stage::Done) };
@@ -81,30 +80,29 @@ impl<T, E: GivesBack<T>> Send<'_, T, E> {
     #[cold]
     #[inline(never)]
     fn finish_slow(&mut self, acquired: Result<(), Closed>) -> Poll<Result<(), E>> {
-        self.finish(self.chan.shared(), Poll::Ready(acquired))
+        self.finish(self.chan.carrier(), Poll::Ready(acquired))
     }
 
     #[inline(never)]
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         // Or it would wait anew, for a permit that nobody gives back.
         assert!(self.stage == Stage::Waiting, "a send is not polled after it was ready");
-        let shared: &Shared = self.chan.shared();
+        let carrier = self.chan.carrier();
         // SAFETY: it waits.
-        let acquired = unsafe { self.turn.assume_init_mut() }.poll(shared, cx);
-        self.finish(shared, acquired)
+        let acquired = unsafe { self.turn.assume_init_mut() }.poll(carrier, cx);
+        self.finish(carrier, acquired)
     }
 
     #[inline(always)]
     fn finish(
         &mut self,
-        shared: &Shared,
+        carrier: &Carrier<T>,
         acquired: Poll<Result<(), Closed>>,
     ) -> Poll<Result<(), E>> {
         Poll::Ready(match ready!(acquired) {
             Ok(()) => {
                 let value = self.take();
-                // SAFETY: this channel's messages are of type `T`.
-                unsafe { shared.send_reserved::<T, OwesValue>(value) };
+                carrier.send_reserved::<OwesValue>(value);
                 Ok(())
             }
             Err(Closed) => Err(self.refused()),

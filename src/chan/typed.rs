@@ -1,6 +1,7 @@
 //! A channel by the type of its messages.
 
 use core::marker::PhantomData;
+use core::ptr;
 
 use super::{Owner, Shared};
 use crate::sync::plain;
@@ -37,11 +38,35 @@ impl<T> Chan<T> {
         Self { shared, messages: PhantomData }
     }
 
+    /// Its state, looked up once.
+    #[inline(always)]
+    pub(super) fn carrier(&self) -> &Carrier<T> {
+        let shared: &Shared = &self.shared;
+        // SAFETY: of the same layout; and it carries `T`.
+        unsafe { &*ptr::from_ref(shared).cast() }
+    }
+
     pub(crate) fn shared(&self) -> &Owner {
         &self.shared
     }
 
     pub(crate) fn same_channel(&self, other: &Self) -> bool {
         self.shared.is_same(&other.shared)
+    }
+}
+
+/// The state of a channel that carries `T`: from [`Chan::carrier`].
+#[repr(transparent)]
+pub(super) struct Carrier<T> {
+    shared: Shared,
+    messages: PhantomData<plain::Mutex<T>>,
+}
+
+impl<T> core::ops::Deref for Carrier<T> {
+    type Target = Shared;
+
+    #[inline(always)]
+    fn deref(&self) -> &Shared {
+        &self.shared
     }
 }
