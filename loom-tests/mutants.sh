@@ -297,7 +297,7 @@ bug-first-free|$R|fn make_room(|s/if room == Room::Held {/if room != Room::Seldo
 bug-granted-waiting|$Q|fn take_granted(|s/if place.state().kind() != Kind::Granted/let kind = place.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
 bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Room::Free/|H is never moved over what was taken from an array
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
-bug-begin-waits|$T|fn begin_claim_apart(|s/if self.ring.looks_full(.from)/if true/|whoever cannot send plainly waits
+bug-begin-waits|$T|fn begin_claim_apart(|s/if self.ring.was_full(.from)/if true/|whoever cannot send plainly waits
 bug-find-once|$O|) fn find(|s/[.]or_else(.*//|a segment is found by the hint or not at all
 W2-line|$J|fn line(|s/load_sc()/load(Ordering::Acquire)/|the line is loaded by no SeqCst step
 Q9-line|$J|fn line(|s/load_sc()/load(Ordering::Relaxed)/|the line is loaded with Relaxed|behind

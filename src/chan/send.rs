@@ -147,8 +147,8 @@ impl<T> Chan<T> {
         self.carrier().publish::<O>(claim, value);
     }
 
-    /// [`Carrier::publish`] without a capacity. The plain case calls nothing that comes back, and so
-    /// saves no register.
+    /// [`Carrier::publish`] without a capacity. The plain case calls nothing that comes back, and
+    /// so saves no register.
     #[inline(always)]
     fn publish_unbounded<O: Owes>(&self, claim: Claim, value: T) {
         let was_parked = claim.was_parked();
@@ -243,7 +243,7 @@ impl Shared {
     /// Likewise where something does, or says what is missing. The plain case is that it is full.
     #[inline(always)]
     fn begin_claim_apart(&self, from: NotPlain) -> Result<Claim, Missing> {
-        if self.ring.looks_full(&from) {
+        if self.ring.was_full(&from) {
             return Err(Missing::Room);
         }
         self.begin_claim_slow(from)

@@ -174,10 +174,11 @@ impl Tail {
         used & (RES_FIELD | CLOSED | MAX_LEN << POS_SHIFT) == 0
     }
 
-    /// Whether the messages alone are `limit` or more, by the same subtraction, which may take one
-    /// less for `limit` too. Against an older head they seem more: false is sure, true is not.
+    /// Whether the messages alone, without permits, come to `limit`, by the same subtraction, which
+    /// may take one less for `limit` too. Against an older head they seem more: no is sure, yes is
+    /// not.
     #[inline]
-    pub(super) fn seems_full(self, limit: u64, head: Head) -> bool {
+    pub(super) fn may_fill(self, limit: u64, head: Head) -> bool {
         self.0.wrapping_sub(head.0) >> POS_SHIFT >= limit
     }
 

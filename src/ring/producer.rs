@@ -187,7 +187,7 @@ impl<Cold> Ring<Cold> {
         let (tail, head, limit) = (self.tail(), self.head_cache(), self.limit);
         let room = tail.is_plainly_below(limit, head)
             // First what costs least where most are full.
-            || !tail.seems_full(limit, head) && !tail.is_closed() && tail.used(head) < limit;
+            || !tail.may_fill(limit, head) && !tail.is_closed() && tail.used(head) < limit;
         if room && nobody_waits() { Ok(tail) } else { Err(NotPlain::at(tail)) }
     }
 
@@ -201,10 +201,11 @@ impl<Cold> Ring<Cold> {
         }
     }
 
-    /// Whether it is open and full, by two looks that may be of different moments: enough for who
-    /// will look again before it waits.
+    /// Whether it is open and full, by the tail that the claim saw and the head of now. Yes may be
+    /// old: it was full when that tail was read; or the tail lies behind the head, and says
+    /// nothing. Enough for who will look again before it waits.
     #[inline]
-    pub(crate) fn looks_full(&self, from: &NotPlain) -> bool {
+    pub(crate) fn was_full(&self, from: &NotPlain) -> bool {
         !from.tail.is_closed() && from.tail.used(self.head()) >= self.limit
     }
 
@@ -436,8 +437,9 @@ impl<Cold> Ring<Cold> {
         }
     }
 
-    /// Whether it is open and full, as [`Ring::reserve_up_to`] finds it at its first look. No: one
-    /// of the two words may be old, or permits ran out.
+    /// Whether it is open and full, as [`Ring::reserve_up_to`] finds it at its first look. Yes: it
+    /// was when the tail was read. No: there was room when the head was read; or the tail lies
+    /// behind the head, and says nothing.
     #[inline(always)]
     pub(crate) fn is_full(&self) -> bool {
         let tail = self.tail_sc();

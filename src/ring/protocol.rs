@@ -9,17 +9,19 @@
 //! | word | step | if | becomes | in |
 //! |---|---|---|---|---|
 //! | T | claim *n* slots | not CLOSED, room for *n*, nobody waits | `pos + n`, RX_PARKED off | `claim_from`, `take_capacity` |
-//! | T | take *n* permits | not CLOSED, room for *n*, nobody waits or they are for who waits | `res + n` | `take_capacity`, `reserve_up_to` |
+//! | T | take *n* permits | not CLOSED, room for *n*, no more than [`MAX_RESERVED`] are out then; nobody waits, or they are for who waits | `res + n` | `take_capacity`, `reserve_up_to` |
+//! | T | take no permit | not CLOSED | as it is | `take_capacity` |
 //! | T | claim with a permit | not RX_GONE | `pos + 1`, `res - 1`, RX_PARKED off | `claim_reserved` |
-//! | T | give *n* permits back | | `res - n`; RX_PARKED off if nothing will come any more | `release` |
-//! | T | park | `pos` is the head, something may come | RX_PARKED | `park` |
+//! | T | give *n* permits back | | `res - n`; RX_PARKED off if it is CLOSED and none is out any more | `release` |
+//! | T | park | `pos` is the head, and it is open or a permit is out | RX_PARKED | `park` |
 //! | T | take the park back | RX_PARKED | RX_PARKED off | `unpark` |
-//! | T | the receiver closes | | CLOSED | `close` |
+//! | T | the receiver closes | not CLOSED when it looked | CLOSED | `close` |
 //! | T | the last sender goes | | CLOSED, TX_GONE, RX_PARKED off | `close_by_senders` |
-//! | T | the receiver has drained and goes | CLOSED, `pos` is the head | RX_GONE | `try_abandon` |
+//! | T | the receiver closes, to go | | CLOSED; RX_GONE too if `pos` is the head | `close_and_abandon` |
+//! | T | the receiver has drained and goes | `pos` is the head; CLOSED, by its step before | RX_GONE | `try_abandon` |
 //! | T | look, as a step | | as it is | `claimed_so_far` |
 //! | H | take *n* messages, free their room | | `pos + n` | `free_room` |
-//! | H | take *n* messages, hold their room | TX_WAITING | `pos + n`, `held + n` | `hold_room` |
+//! | H | take *n* messages, hold their room | TX_WAITING; the words can count all permits | `pos + n`, `held + n` | `hold_room` |
 //! | H | come to wait | | TX_WAITING | `set_waiting` |
 //! | H | nobody waits any more | | TX_WAITING off | `clear_waiting` |
 //! | `head_cache` | tell of a newer head | it is as it was read | that head | `publish_head` |
