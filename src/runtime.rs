@@ -23,7 +23,7 @@ use core::task::{Context, Poll};
 
 #[cfg(not(parshall_loom))] // loom has a `block_on` of its own
 pub(crate) use imp::unlimited;
-pub(crate) use imp::{has_budget, is_entered, may_block, poll_budget, task_number, try_budget};
+pub(crate) use imp::{has_share, is_entered, may_block, poll_share, task_number, try_share};
 
 /// What ends the wait of [`Sender::send_timeout`](crate::mpsc::Sender::send_timeout): a [`Timer`],
 /// or with feature `tokio` a [`Duration`](core::time::Duration). An addition to Tokio's interface.
@@ -87,8 +87,8 @@ impl<F: Future> sealed::Start for Timer<F> {
 
 /// Takes a share and spends it. False: none is left, and the task will be woken.
 #[inline(always)]
-pub(crate) fn spend_budget(cx: &mut Context<'_>) -> bool {
-    match poll_budget(cx) {
+pub(crate) fn spend_share(cx: &mut Context<'_>) -> bool {
+    match poll_share(cx) {
         Poll::Ready(share) => {
             share.spend();
             true
@@ -114,9 +114,9 @@ mod imp {
 
     /// A share of the running task's budget; dropped unspent, it goes back.
     #[derive(Debug)]
-    pub(crate) struct Budget(coop::RestoreOnPending);
+    pub(crate) struct Share(coop::RestoreOnPending);
 
-    impl Budget {
+    impl Share {
         #[inline]
         pub(crate) fn spend(self) {
             // It owns nothing: all that its drop would do is to give the share back.
@@ -126,20 +126,20 @@ mod imp {
 
     /// Takes a share. Pending: none is left, and the task will be woken.
     #[inline]
-    pub(crate) fn poll_budget(cx: &mut Context<'_>) -> Poll<Budget> {
-        coop::poll_proceed(cx).map(Budget)
+    pub(crate) fn poll_share(cx: &mut Context<'_>) -> Poll<Share> {
+        coop::poll_proceed(cx).map(Share)
     }
 
     /// Whether a share is left.
     #[inline]
-    pub(crate) fn has_budget() -> bool {
+    pub(crate) fn has_share() -> bool {
         coop::has_budget_remaining()
     }
 
     /// Takes a share if one is left; wakes nobody. One look at the budget, not two.
     #[inline]
-    pub(crate) fn try_budget() -> Option<Budget> {
-        match poll_budget(&mut Context::from_waker(Waker::noop())) {
+    pub(crate) fn try_share() -> Option<Share> {
+        match poll_share(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(share) => Some(share),
             Poll::Pending => None,
         }
@@ -232,28 +232,28 @@ mod imp {
 
     /// What there is always enough of.
     #[derive(Debug)]
-    pub(crate) struct Budget;
+    pub(crate) struct Share;
 
-    impl Budget {
+    impl Share {
         #[inline(always)]
         #[allow(clippy::unused_self)] // with a runtime it is used up
         pub(crate) fn spend(self) {}
     }
 
     #[inline(always)]
-    pub(crate) fn poll_budget(_: &mut Context<'_>) -> Poll<Budget> {
-        Poll::Ready(Budget)
+    pub(crate) fn poll_share(_: &mut Context<'_>) -> Poll<Share> {
+        Poll::Ready(Share)
     }
 
     #[inline(always)]
-    pub(crate) fn has_budget() -> bool {
+    pub(crate) fn has_share() -> bool {
         true
     }
 
     #[inline(always)]
     #[allow(clippy::unnecessary_wraps)] // with a runtime it may be `None`
-    pub(crate) fn try_budget() -> Option<Budget> {
-        Some(Budget)
+    pub(crate) fn try_share() -> Option<Share> {
+        Some(Share)
     }
 
     #[inline(always)]

@@ -22,9 +22,9 @@ impl Shared {
         want: Want,
         cx: &mut Context<'_>,
     ) -> Option<Nothing> {
-        if !runtime::has_budget() {
+        if !runtime::has_share() {
             // As Tokio: without budget nobody waits for a message. The task is woken.
-            assert!(runtime::poll_budget(cx).is_pending(), "none was left");
+            assert!(runtime::poll_share(cx).is_pending(), "none was left");
             return Some(Nothing::Empty);
         }
         let tail = self.ring.tail();

@@ -126,8 +126,8 @@ impl<T> Consumer<T> {
         self.poll_recv_by::<K>(ReceiveWaits::RECV, cx)
     }
 
-    /// Receives for the call that `want` tells of. Budget is asked for when there is a message:
-    /// whoever has to wait needs none yet.
+    /// Receives for the call that `want` tells of. A share of the budget is asked for when there is
+    /// a message: whoever has to wait needs none yet.
     #[inline(always)]
     pub(crate) fn poll_recv_by<K: Kind>(
         &mut self,
@@ -174,7 +174,7 @@ impl<T> Consumer<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
         let may = || {
-            let may = runtime::spend_budget(cx);
+            let may = runtime::spend_share(cx);
             if may {
                 // Before the message is read, so that nothing comes between that and the caller's
                 // variable.
@@ -236,14 +236,14 @@ impl<T> Consumer<T> {
             match parked {
                 Some(Nothing::Empty) => return Poll::Pending,
                 Some(Nothing::Drained) => {
-                    ready!(runtime::poll_budget(cx)).spend();
+                    ready!(runtime::poll_share(cx)).spend();
                     self.end();
                     return Poll::Ready(None);
                 }
                 None => {}
             }
             // Wakers have been called since the budget was looked at, and may have spent it.
-            match self.pop_if::<Any>(|| runtime::spend_budget(cx)) {
+            match self.pop_if::<Any>(|| runtime::spend_share(cx)) {
                 Popped::Message(value, room) => return Poll::Ready(Some(self.taken(value, room))),
                 Popped::Refused => return Poll::Pending,
                 Popped::Nothing => parked = self.park(want, cx.waker()),
@@ -261,7 +261,7 @@ impl<T> Consumer<T> {
     ) -> Poll<usize> {
         self.chan.order.begin();
         // One for all of them, and for none if the limit is 0: as Tokio.
-        let budget = ready!(runtime::poll_budget(cx));
+        let share = ready!(runtime::poll_share(cx));
         let received = loop {
             if limit == 0 {
                 break 0;
@@ -278,7 +278,7 @@ impl<T> Consumer<T> {
                 None => {}
             }
         };
-        budget.spend();
+        share.spend();
         Poll::Ready(received)
     }
 

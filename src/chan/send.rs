@@ -28,8 +28,8 @@ pub(crate) struct Closed;
 pub(crate) enum Missing {
     /// Room, or their turn.
     Room,
-    /// They are taken already; but the task's budget is used up.
-    Budget,
+    /// They are taken already; but no share of the task's budget is left.
+    Share,
     /// Closed: they cannot be had any more.
     Receiver,
 }
@@ -118,14 +118,14 @@ impl<T> Chan<T> {
         Ok(())
     }
 
-    /// [`Chan::try_send_many`] for some of the budget, or what the permit for the first message
+    /// [`Chan::try_send_many`] for a share of the budget, or what the permit for the first message
     /// needs.
     pub(crate) fn begin_send_many(&self, messages: &mut VecDeque<T>) -> Result<(), Missing> {
-        let Some(budget) = runtime::try_budget() else {
-            return Err(self.reserve_without_budget());
+        let Some(share) = runtime::try_share() else {
+            return Err(self.reserve_without_share());
         };
         self.try_send_many(messages)?;
-        budget.spend();
+        share.spend();
         Ok(())
     }
 
@@ -226,17 +226,17 @@ impl Shared {
         }
     }
 
-    /// Claims a slot for some of the budget where nothing stands in the way, or says where
-    /// [`Shared::begin_claim_apart`] goes on. Budget is asked for when there is a slot: who has to
-    /// wait needs none yet.
+    /// Claims a slot for a share of the budget where nothing stands in the way, or says where
+    /// [`Shared::begin_claim_apart`] goes on. The share is asked for when there is a slot: who has
+    /// to wait needs none yet.
     #[inline(always)]
     pub(super) fn begin_claim_plainly(&self) -> Result<Claim, NotPlain> {
         self.order.begin();
         let tail = self.ring.look_beside_permits(|| self.nobody_waits())?;
-        let Some(budget) = runtime::try_budget() else { return Err(NotPlain::at(tail)) };
-        // If that fails, the budget goes back, and is there to be asked for again.
+        let Some(share) = runtime::try_share() else { return Err(NotPlain::at(tail)) };
+        // If that fails, the share goes back, and is there to be asked for again.
         let claim = self.ring.claim_from(tail)?;
-        budget.spend();
+        share.spend();
         Ok(claim)
     }
 
@@ -252,11 +252,11 @@ impl Shared {
     #[cold]
     #[inline(never)]
     fn begin_claim_slow(&self, from: NotPlain) -> Result<Claim, Missing> {
-        let Some(budget) = runtime::try_budget() else {
-            return Err(self.reserve_without_budget());
+        let Some(share) = runtime::try_share() else {
+            return Err(self.reserve_without_share());
         };
         let claim = self.ring.claim(from, || self.nobody_waits())?;
-        budget.spend();
+        share.spend();
         Ok(claim)
     }
 
@@ -276,15 +276,15 @@ impl Shared {
     /// Takes `n` permits at once, or says what they need.
     pub(crate) fn begin_reserve(&self, n: u64) -> Result<(), Missing> {
         self.try_reserve(n)?;
-        let budget = runtime::try_budget().ok_or(Missing::Budget)?;
-        budget.spend();
+        let share = runtime::try_share().ok_or(Missing::Share)?;
+        share.spend();
         Ok(())
     }
 
-    /// What to do about a send without budget: a claim cannot be kept while the task makes way for
+    /// What to do about a send without a share: a claim cannot be kept while the task makes way for
     /// others; a permit can.
-    fn reserve_without_budget(&self) -> Missing {
-        self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Budget)
+    fn reserve_without_share(&self) -> Missing {
+        self.try_reserve(1).map_or_else(Missing::from, |()| Missing::Share)
     }
 
     /// Counts a refusal that a caller of a `try_` method sees.
@@ -299,7 +299,8 @@ impl Shared {
         }
     }
 
-    /// Waits for permits: for room, behind everybody who waits already, or only for the budget.
+    /// Waits for permits: for room, behind everybody who waits already, or only for a share of the
+    /// budget.
     pub(crate) fn acquire(&self, want: Want, missing: Missing) -> Acquire<&Self> {
         Acquire::permits(self, want, missing)
     }
@@ -448,7 +449,7 @@ impl Turn {
         shared: &Shared,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
-        self.held = missing == Missing::Budget;
+        self.held = missing == Missing::Share;
         if self.held { self.poll_held(shared, cx) } else { Poll::Ready(Err(Closed)) }
     }
 
@@ -478,7 +479,7 @@ impl Turn {
             return self.closed(shared, self.want.need());
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
-        ready!(runtime::poll_budget(cx)).spend();
+        ready!(runtime::poll_share(cx)).spend();
         self.held = false;
         shared.took_room();
         Poll::Ready(Ok(()))
@@ -546,7 +547,7 @@ pub(crate) struct Acquire<S: Deref<Target = Shared>> {
 impl<S: Deref<Target = Shared>> Acquire<S> {
     fn permits(shared: S, want: Want, missing: Missing) -> Self {
         let mut turn = Turn::new(want);
-        turn.held = missing == Missing::Budget;
+        turn.held = missing == Missing::Share;
         Self { shared, turn }
     }
 
