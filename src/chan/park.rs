@@ -4,7 +4,7 @@ use core::task::{Context, Waker};
 
 use super::Shared;
 use super::receive::Nothing;
-use crate::ring::{Park, Reader};
+use crate::ring::{Park, Reader, Tail};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::task::{self, TaskRef};
@@ -28,7 +28,7 @@ impl Shared {
             return Some(Nothing::Empty);
         }
         let tail = self.ring.tail();
-        if tail.is_closed() && self.is_at_the_end(reader) {
+        if tail.is_closed() && self.is_at_the_end(tail, reader) {
             return Some(Nothing::Drained);
         }
         let waker = cx.waker();
@@ -48,8 +48,7 @@ impl Shared {
     /// receiver itself has closed, is ended by the next one.
     #[cold]
     #[inline(never)]
-    fn is_at_the_end(&self, reader: &Reader) -> bool {
-        let tail = self.ring.tail();
+    fn is_at_the_end(&self, tail: Tail, reader: &Reader) -> bool {
         let ended = !tail.is_parked() && self.ring.is_drained(tail, reader);
         if ended {
             self.saw_end();

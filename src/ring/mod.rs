@@ -170,6 +170,7 @@ mod watermark;
 pub(crate) use blocks::Space;
 pub(crate) use consumer::{Leaving, Park, Popped, Receiving, Room};
 pub(crate) use origin::Origin;
+pub(crate) use pos::Tail;
 pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
 pub(crate) use reader::Reader;
