@@ -42,7 +42,7 @@ use receive_waits::ReceiveWaits;
 use receiver_state::ReceiverState;
 use senders::Senders;
 
-pub(crate) use crate::ring::{Origin, Shape};
+pub(crate) use crate::ring::{Forced, Shape};
 pub(crate) use create::Settings;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use entries::{Entries, Entry, Locked};

@@ -293,7 +293,7 @@ mod tests {
     use std::task::Wake;
 
     use super::super::stats::View;
-    use super::super::{Chan, Consumer, Origin, Settings, Shape};
+    use super::super::{Chan, Consumer, Forced, Settings, Shape};
     use crate::ring::Any;
     use crate::sync::acting::at;
     use crate::telemetry::clock::Anchor;
@@ -316,7 +316,7 @@ mod tests {
     fn channel() -> (Chan<u8>, Consumer<u8>) {
         Chan::create(Settings {
             name: None,
-            shape: Shape { capacity: Some(2), origin: Origin::default() },
+            shape: Shape { capacity: Some(2), forced: Forced::default() },
             location: Location::caller(),
             trace_senders: false,
             on_drop: None,

@@ -167,13 +167,13 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::chan::{Chan, Consumer, Origin, Settings, Shape};
+    use crate::chan::{Chan, Consumer, Forced, Settings, Shape};
 
     /// A channel that is listed, and what its last owner does.
     fn listed<T>(name: &str, on_drop: fn(&Shared, Sums)) -> (Chan<T>, Consumer<T>) {
         let (chan, consumer) = Chan::create(Settings {
             name: Some(name.into()),
-            shape: Shape { capacity: Some(1), origin: Origin::default() },
+            shape: Shape { capacity: Some(1), forced: Forced::default() },
             location: Location::caller(),
             trace_senders: false,
             on_drop: Some(on_drop),

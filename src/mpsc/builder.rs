@@ -3,7 +3,7 @@
 use core::panic::Location;
 
 use super::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
-use crate::chan::{Chan, Origin, Settings, Shape};
+use crate::chan::{Chan, Forced, Settings, Shape};
 use crate::introspect::registry;
 use crate::sync::plain::Arc;
 
@@ -94,7 +94,7 @@ pub struct Builder {
     name: Option<Arc<str>>,
     capacity: usize,
     tracked: bool,
-    origin: Origin,
+    forced: Forced,
     trace_senders: bool,
 }
 
@@ -114,7 +114,7 @@ impl Builder {
             name: None,
             capacity: Self::DEFAULT_CAPACITY,
             tracked: true,
-            origin: Origin::default(),
+            forced: Forced::default(),
             trace_senders: false,
         }
     }
@@ -179,7 +179,7 @@ impl Builder {
     #[cfg(any(test, parshall_loom, fuzzing))]
     #[doc(hidden)]
     pub fn start_at(mut self, start: u64) -> Self {
-        self.origin.start = Some(start);
+        self.forced.start = Some(start);
         self
     }
 
@@ -187,7 +187,7 @@ impl Builder {
     #[cfg(any(test, parshall_loom, fuzzing))]
     #[doc(hidden)]
     pub fn in_blocks(mut self) -> Self {
-        self.origin.in_blocks = true;
+        self.forced.in_blocks = true;
         self
     }
 
@@ -235,7 +235,7 @@ impl Builder {
         let trace_senders = self.trace_senders && self.tracked && cfg!(feature = "introspect");
         let (chan, consumer) = Chan::create(Settings {
             name: self.name,
-            shape: Shape { capacity, origin: self.origin },
+            shape: Shape { capacity, forced: self.forced },
             location,
             trace_senders,
             on_drop: Some(on_drop),

@@ -144,7 +144,8 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     } else {
         (0..len).for_each(|i| set_stamp(i, 0));
     }
-    // Only in tests.
+    // Only in tests: elsewhere it is known to be 0. (As a step of its own this made the loop above
+    // 36 instructions longer, at capacity 1.)
     if start != Pos::default() {
         let positions = (0..len as u64).map(|i| start.plus(i));
         positions.for_each(|pos| set_stamp(pos.index(len - 1), previous_lap(pos, len)));

@@ -644,7 +644,7 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
 #[cfg(all(test, not(parshall_loom)))]
 mod tests {
     use super::*;
-    use crate::ring::{Origin, Reader, Ring, Room, Shape};
+    use crate::ring::{Forced, Reader, Ring, Room, Shape};
 
     const MANY: u64 = if cfg!(miri) { 200 } else { 10_000 };
 
@@ -681,7 +681,7 @@ mod tests {
             const WORDS: usize = 24;
             let space = Box::new([const { MaybeUninit::<plain::AtomicU64>::uninit() }; WORDS]);
             let space = NonNull::from(Box::leak(space));
-            let shape = Shape { capacity: None, origin: Origin::default() };
+            let shape = Shape { capacity: None, forced: Forced::default() };
             // SAFETY: ours, and freed at the end.
             let (ring, mut reader) = unsafe { Ring::new_in::<T>(shape, Some(space)) };
             let slots = slots.unwrap_or(LEN as u64);

@@ -4,11 +4,11 @@ use core::mem::MaybeUninit;
 
 #[cfg(not(parshall_loom))]
 use super::pos::{Head, MAX_RESERVED, Pos, Tail};
-use super::{Any, Claim, Origin, Popped, Reader, Refused, Ring, Room, Shape, Space};
+use super::{Any, Claim, Forced, Popped, Reader, Refused, Ring, Room, Shape, Space};
 
 impl Shape {
     pub(super) fn new(capacity: Option<u64>, start: u64, in_blocks: bool) -> Self {
-        Self { capacity, origin: Origin { start: Some(start), in_blocks } }
+        Self { capacity, forced: Forced { start: Some(start), in_blocks } }
     }
 }
 

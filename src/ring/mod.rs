@@ -155,9 +155,9 @@ mod blocks;
 mod consumer;
 #[cfg(test)]
 mod for_tests;
+mod forced;
 #[cfg(all(parshall_loom_inside, test))]
 mod models;
-mod origin;
 mod pos;
 mod producer;
 mod protocol;
@@ -169,7 +169,7 @@ mod watermark;
 
 pub(crate) use blocks::Space;
 pub(crate) use consumer::{Leaving, Park, Popped, Receiving, Room};
-pub(crate) use origin::Origin;
+pub(crate) use forced::Forced;
 pub(crate) use pos::Tail;
 pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};

@@ -30,7 +30,7 @@ use core::mem::{MaybeUninit, offset_of};
 use core::num::NonZero;
 
 use super::blocks::{Ends, List, Space};
-use super::origin::Origin;
+use super::forced::Forced;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
 use super::reader::Reader;
 use super::storage::Storage;
@@ -85,7 +85,7 @@ impl<Cold> Ring<Cold> {
 pub(crate) struct Shape {
     /// None: unbounded. Never 0.
     pub(crate) capacity: Option<u64>,
-    pub(crate) origin: Origin,
+    pub(crate) forced: Forced,
 }
 
 #[repr(C)]
@@ -134,10 +134,10 @@ impl<Cold> Ring<Cold> {
         space: Option<Space>,
         cold: impl FnOnce(Reader) -> Cold,
     ) {
-        let Shape { capacity, origin } = shape;
+        let Shape { capacity, forced } = shape;
         let limit = capacity.unwrap_or(MAX_LEN).min(MAX_LEN);
         // SAFETY: the caller's word.
-        let (storage, first) = unsafe { Storage::new::<T>(limit, origin, space) };
+        let (storage, first) = unsafe { Storage::new::<T>(limit, forced, space) };
         let head = Head::at(first.start);
         // SAFETY: the caller's word. Each field is written once; a gap holds nothing.
         unsafe {

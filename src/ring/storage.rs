@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use super::blocks::{self, Space};
-use super::origin::Origin;
+use super::forced::Forced;
 use super::pos::Pos;
 use super::store::{Cursor, First};
 
@@ -25,18 +25,18 @@ impl Storage {
     /// # Safety
     /// `space` is nobody else's, and lives as long.
     #[inline(always)]
-    pub(super) unsafe fn new<T>(limit: u64, origin: Origin, space: Option<Space>) -> (Self, First) {
+    pub(super) unsafe fn new<T>(limit: u64, forced: Forced, space: Option<Space>) -> (Self, First) {
         let small = limit <= blocks::LEN as u64
             || limit <= MAX_ARRAY_BYTES as u64
                 && Array::bytes::<T>((limit as usize).next_power_of_two()) <= MAX_ARRAY_BYTES;
-        if small && !origin.in_blocks() {
-            let start = origin.start().unwrap_or(0);
+        if small && !forced.in_blocks() {
+            let start = forced.start().unwrap_or(0);
             let array = Array::new::<T>((limit as usize).next_power_of_two(), Pos::of(start));
             let block = Cursor(core::ptr::null_mut());
             (Self::Array(array), First { start, block, stamp: None })
         } else {
             // SAFETY: the caller's word.
-            let first = unsafe { blocks::first::<T>(origin.start(), space) };
+            let first = unsafe { blocks::first::<T>(forced.start(), space) };
             (Self::Blocks { free: blocks::free::<T> }, first)
         }
     }

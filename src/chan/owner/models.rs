@@ -8,13 +8,13 @@ use loom::sync::Mutex;
 
 use super::*;
 use crate::chan::{Cold, Info, ReceiverState, Sums};
-use crate::ring::{Origin, Ring, Shape};
+use crate::ring::{Forced, Ring, Shape};
 use crate::sync::models::{check, spawn};
 use crate::sync::plain::Weak;
 
 /// The two owners of a new state, and what upgrades until its memory is freed.
 pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner, Weak<()>) {
-    let shape = Shape { capacity: Some(1), origin: Origin::default() };
+    let shape = Shape { capacity: Some(1), forced: Forced::default() };
     let cold = |reader| Cold {
         info: Info::new(None, Location::caller(), "u32", None),
         receiver: ReceiverState::new(reader),

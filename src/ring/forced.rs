@@ -1,8 +1,8 @@
-//! Where a ring begins, which tests choose.
+//! What tests force upon a ring, all of it: production knows nothing of that.
 
-/// How a channel begins. In production there is one way, and this is nothing.
+/// What a test has chosen. In production that is nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Origin {
+pub(crate) struct Forced {
     #[cfg(any(test, parshall_loom, fuzzing))]
     pub(crate) start: Option<u64>,
     #[cfg(any(test, parshall_loom, fuzzing))]
@@ -10,7 +10,7 @@ pub(crate) struct Origin {
 }
 
 #[allow(clippy::unused_self)] // in production
-impl Origin {
+impl Forced {
     /// The number of the first message, in tests of the wrap. None: the memory decides.
     #[inline]
     pub(super) fn start(self) -> Option<u64> {
