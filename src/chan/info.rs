@@ -12,7 +12,7 @@ use crate::telemetry::clock;
 use crate::telemetry::ledger::Ledger;
 use crate::telemetry::name::{self, NameCell};
 use crate::telemetry::task::{self, TaskRef};
-use crate::telemetry::text::{Origin, Text, Texts};
+use crate::telemetry::text::{Creation, Text, Texts};
 
 /// What ended a channel first.
 ///
@@ -198,7 +198,7 @@ impl Info {
 
     /// The name, what people are shown for it, and `file:line:column` of the creation.
     pub(crate) fn name_label_location(&self, texts: &mut Texts) -> [Text; 3] {
-        let Origin { place, label, location } = texts.origin(self.location, self.payload);
+        let Creation { place, label, location } = texts.creation(self.location, self.payload);
         let (name, label) = match self.given.get().or_else(|| self.name.clone()).map(Text::from) {
             Some(name) => (name.clone(), name),
             None => (place.clone(), label.clone()),

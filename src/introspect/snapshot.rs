@@ -412,7 +412,7 @@ fn channel(
 fn id(info: &Info, at: &Registration, process: &str, texts: &mut Texts) -> String {
     let name = match &info.name {
         Some(name) => name,
-        None => texts.origin(info.location, info.payload).place.as_str(),
+        None => texts.creation(info.location, info.payload).place.as_str(),
     };
     let mut id = String::with_capacity("mpsc:".len() + process.len() + 1 + name.len() + 8);
     id.push_str("mpsc:");

@@ -138,13 +138,13 @@ impl PartialEq<Text> for String {
 #[derive(Default)]
 pub(crate) struct Texts {
     /// Of channels, by the place of creation and the name of the type.
-    origins: HashMap<(*const Location<'static>, *const str), Origin>,
+    creations: HashMap<(*const Location<'static>, *const str), Creation>,
     locations: HashMap<*const Location<'static>, Text>,
     ids: HashMap<TaskRef, Text>,
 }
 
 /// What is told of a place of creation and the type of the messages.
-pub(crate) struct Origin {
+pub(crate) struct Creation {
     /// `file:line`.
     pub(crate) place: Text,
     /// The place, and the type without paths.
@@ -154,14 +154,14 @@ pub(crate) struct Origin {
 }
 
 impl Texts {
-    pub(crate) fn origin(
+    pub(crate) fn creation(
         &mut self,
         place: &'static Location<'static>,
         payload: &'static str,
-    ) -> &Origin {
-        self.origins.entry((place, payload)).or_insert_with(|| {
+    ) -> &Creation {
+        self.creations.entry((place, payload)).or_insert_with(|| {
             let text = name::place(place);
-            Origin {
+            Creation {
                 label: format!("{text} ({})", name::short_type(payload)).into(),
                 location: format!("{text}:{}", place.column()).into(),
                 place: text.into(),
