@@ -22,7 +22,7 @@ done
 shift $((OPTIND - 1))
 only=${1:-.}
 
-B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/consumer.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/place.rs
+B=src/ring/protocol.rs X=src/ring/producer.rs Y=src/ring/receiver.rs S=src/ring/slot.rs P=src/ring/pos.rs Q=src/wait/queue.rs W=src/wait/rx_waker.rs O=src/wait/row.rs G=src/wait/place.rs
 N=src/chan/counts.rs L=src/ring/blocks.rs V=src/wait/census.rs R=src/chan/receive.rs T=src/chan/send.rs C=src/chan/mod.rs K=src/wait/walk.rs I=src/wait/segment.rs D=src/wait/pool.rs E=src/wait/sweep.rs U=src/wait/past.rs
 A=src/wait/register.rs F=src/wait/serve.rs H=src/wait/line.rs Z=src/chan/owner.rs J=src/chan/on_close.rs M=src/chan/entries.rs
 EARLY=src/wait/early.rs BATCH=src/wait/batch.rs
@@ -120,8 +120,8 @@ mutants() {
   done
   echo "T-close_and_abandon-AcqRel|$Y|fn close_and_abandon(|s/[.]update_tail(/.update_tail_AcqRel(/|T swap in close_and_abandon alone: SeqCst -> AcqRel|behind"
   cat <<LIST
-bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.consumer.head.load(Ordering::Acquire); self.consumer.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
-bug-no-tx-waiting|$B|fn set_waiting(|/self.consumer.head.fetch_or/d|TX_WAITING is not set
+bug-head-store|$Y|fn free_room(|s/let old = .*;/let old = self.receiver.head.load(Ordering::Acquire); self.receiver.head.store(old + Head::step(n), Ordering::Release);/|the head moves by load and store
+bug-no-tx-waiting|$B|fn set_waiting(|/self.receiver.head.fetch_or/d|TX_WAITING is not set
 bug-overtake|$X|fn has_room(|s/if !nobody_waits()/if false/|claims ignore those who wait
 bug-plain-overtake|$X|fn look_plainly<|s/if room \&\& nobody_waits()/if room/|plain claims ignore those who wait
 bug-claim-closed|$X|fn has_room(|s/if tail.is_closed()/if false/|claims ignore CLOSED

@@ -128,7 +128,7 @@ const UNSAFE: &[&str] = &[
     "ring/watermark.rs",       // looks at slots
     "ring/protocol.rs",        // passes the type of the messages on to them
     "ring/producer.rs",        // likewise
-    "ring/consumer.rs",        // likewise
+    "ring/receiver.rs",        // likewise
     "ring/for_tests.rs",       // likewise
     "wait/rx_waker.rs",        // the receiver's cell
     "wait/place.rs",           // a waiter's waker

@@ -19,18 +19,18 @@
 //! A wait that is polled again, by the same task with the same waker, for the same call, goes on:
 //! it has the same number and the same beginning. Anything else begins a new one.
 //!
-//! # What a reader may rely on
+//! # What a look may rely on
 //!
 //! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `since`, `id`,
 //! `want` and `waker`, in this order, and parks. Before that, `since` was 0: the wait before is
-//! over. A reader loads `id` and `since`, all the rest, and then these two and `waker` again, by
+//! over. A look loads `id` and `since`, all the rest, and then these two and `waker` again, by
 //! Acquire loads. If all three are the same, what it read is of that attempt and of no other.
 //!
 //! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the
 //!   wait.
 //! * `waker` is stored after the waker was put into the cell, and cleared before it is taken out or
 //!   replaced. So where it is not 0, one clone of that waker was in the cell at the moment of the
-//!   load: a reader claims no clone that is not there. In between it claims one too few.
+//!   load: a look claims no clone that is not there. In between it claims one too few.
 //! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after,
 //!   it lay there while nobody waited: it was left behind. So one clone is told as that of the wait
 //!   or as one left behind, and never as both.

@@ -6,6 +6,10 @@
 //! and queueing are bits of the producers' word, so that one compare-and-swap decides them
 //! together.
 //!
+//! It has two sides: **producers** claim slots and publish messages, and the **receiver** takes
+//! them. The [`Reader`] is what the receiver alone has of the ring. In `chan` a producer is a
+//! sender, and a receiver is a `Consumer`, which the public handle has inside.
+//!
 //! The words know nothing of memory. Slots lie in an array while the capacity is small ([`array`]),
 //! else in a list of blocks that grows and shrinks with the messages ([`blocks`], with an argument
 //! of its own). An unbounded channel is one whose capacity is what the words can count.
@@ -152,7 +156,6 @@
 
 mod array;
 mod blocks;
-mod consumer;
 #[cfg(test)]
 mod for_tests;
 mod forced;
@@ -162,16 +165,17 @@ mod pos;
 mod producer;
 mod protocol;
 mod reader;
+mod receiver;
 mod slot;
 mod storage;
 mod store;
 mod watermark;
 
 pub(crate) use blocks::Space;
-pub(crate) use consumer::{Leaving, Park, Popped, Receiving, Room};
 pub(crate) use forced::Forced;
 pub(crate) use pos::Tail;
 pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
 pub(crate) use reader::Reader;
+pub(crate) use receiver::{Leaving, Park, Popped, Receiving, Room};
 pub(crate) use store::{Any, Arrayed, Kind, Listed, Unbounded};

@@ -2,7 +2,7 @@
 //!
 //! Each operation is one step on one word; the argument is in [`super`]. Nothing here knows a waker
 //! or a waiter: operations return the facts (`was_parked`, `waited_for`, ...) and `chan` acts on
-//! them. The producers' steps are in [`super::producer`], the receiver's in [`super::consumer`].
+//! them. The producers' steps are in [`super::producer`], the receiver's in [`super::receiver`].
 //!
 //! # All steps on the words
 //!
@@ -50,7 +50,7 @@ use crate::sync::{AtomicU64, LoadSeqCst, Ordering};
 pub(crate) struct Ring<Cold = ()> {
     pub(super) producers: ProducerLine,
     pub(crate) cold: Cold,
-    pub(super) consumer: ConsumerLine,
+    pub(super) receiver: ReceiverLine,
     _apart: Gap,
     /// From here on nothing is written once the ring is made.
     pub(super) storage: Storage,
@@ -71,12 +71,12 @@ struct Gap(#[allow(dead_code)] MaybeUninit<[u8; LINE]>);
 impl<Cold> Ring<Cold> {
     pub(crate) const LINE: usize = LINE;
 
-    /// Where the words of the two sides lie: producers' first and last byte, then the consumer's.
+    /// Where the words of the two sides lie: producers' first and last byte, then the receiver's.
     pub(crate) const LINES: [usize; 4] = [
         offset_of!(Self, producers),
         offset_of!(Self, producers) + size_of::<ProducerLine>(),
-        offset_of!(Self, consumer),
-        offset_of!(Self, consumer) + size_of::<ConsumerLine>(),
+        offset_of!(Self, receiver),
+        offset_of!(Self, receiver) + size_of::<ReceiverLine>(),
     ];
 }
 
@@ -98,7 +98,7 @@ pub(super) struct ProducerLine {
     pub(super) ends: Ends,
 }
 
-pub(super) struct ConsumerLine {
+pub(super) struct ReceiverLine {
     /// H: see [`Head`].
     pub(super) head: AtomicU64,
     /// Mirror of [`Reader::head`], messages taken, in full, as it was less than a lap ago.
@@ -147,7 +147,7 @@ impl<Cold> Ring<Cold> {
                 ends: Ends::new(first.block.0),
             });
             (&raw mut (*at).cold).write(cold(Reader::new(&first)));
-            (&raw mut (*at).consumer).write(ConsumerLine {
+            (&raw mut (*at).receiver).write(ReceiverLine {
                 head: AtomicU64::new(head.0),
                 popped: AtomicU64::new(first.start),
                 watermark: AtomicU64::new(0),
@@ -205,7 +205,7 @@ impl<Cold> Ring<Cold> {
     pub(super) fn head(&self) -> Head {
         // ORDERING(C1): Acquire. Pairs with C1 in `hold_room` and `free_room`: the slots behind
         // this head are free.
-        Head(self.consumer.head.load(Ordering::Acquire))
+        Head(self.receiver.head.load(Ordering::Acquire))
     }
 
     // ---------------------------------------------------------------- waiting and closing
@@ -222,7 +222,7 @@ impl<Cold> Ring<Cold> {
     pub(super) fn head_sc(&self) -> Head {
         // ORDERING(W1, C1): SeqCst. Pairs with W1 in `free_room` and `clear_waiting`, as `tail_sc`.
         // Acquire: as `head`.
-        Head(self.consumer.head.load_sc())
+        Head(self.receiver.head.load_sc())
     }
 
     /// From now on a pop reports that somebody waits.
@@ -234,7 +234,7 @@ impl<Cold> Ring<Cold> {
             // one that stood, see `clear_waiting`.) A pop before this is seen by the look that
             // follows, since that finds this word or a newer one; and this goes on with the release
             // sequence of the pop (C1).
-            self.consumer.head.fetch_or(Head::TX_WAITING, Ordering::Relaxed);
+            self.receiver.head.fetch_or(Head::TX_WAITING, Ordering::Relaxed);
         }
     }
 
@@ -244,7 +244,7 @@ impl<Cold> Ring<Cold> {
     pub(crate) fn clear_waiting(&self) {
         // ORDERING(W1): SeqCst. Pairs with W1 in `head_sc`: whoever has seen the bit stand before
         // this, or the head of an earlier pop, is seen by the look that follows.
-        self.consumer.head.fetch_and(!Head::TX_WAITING, Ordering::SeqCst);
+        self.receiver.head.fetch_and(!Head::TX_WAITING, Ordering::SeqCst);
     }
 
     /// The receiver closes: what is in the ring or permitted still arrives.
@@ -282,7 +282,7 @@ impl<Cold> Ring<Cold> {
         // ORDERING(M7): Acquire. Pairs with M7 in `tell_head`: the heads that are read after this
         // are no older, and not by a lap newer, unless we are stopped for one (see "Not
         // guaranteed").
-        let known = self.consumer.popped.load(Ordering::Acquire);
+        let known = self.receiver.popped.load(Ordering::Acquire);
         let mut before = self.head();
         for _ in 0..4 {
             let tail = self.tail();
@@ -301,8 +301,8 @@ impl<Cold> Ring<Cold> {
     pub(crate) fn final_occupancy(&mut self) -> Occupancy {
         // ORDERING(M7, C1, D1): Relaxed. To the channel's last owner all that was done is
         // visible.
-        let known = self.consumer.popped.load(Ordering::Relaxed);
-        let head = Head(self.consumer.head.load(Ordering::Relaxed));
+        let known = self.receiver.popped.load(Ordering::Relaxed);
+        let head = Head(self.receiver.head.load(Ordering::Relaxed));
         let tail = Tail(self.producers.tail.load(Ordering::Relaxed));
         self.occupied(known, head, tail)
     }
@@ -330,7 +330,7 @@ impl<Cold> Ring<Cold> {
     /// How far ahead of the head a pop has found a published message, itself counted.
     pub(crate) fn watermark(&self) -> u64 {
         // ORDERING(M1): Relaxed. A gauge; pairs with M1 in `Watermark::raise`.
-        let told = self.consumer.watermark.load(Ordering::Relaxed);
+        let told = self.receiver.watermark.load(Ordering::Relaxed);
         // The receiver tells of more than one. A message that was taken was one.
         told.max(self.occupancy().popped.min(1))
     }

@@ -138,7 +138,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
             if !may() {
                 return Popped::Refused;
             }
-            reader.watermark.look(store, pos, &ring.consumer.watermark);
+            reader.watermark.look(store, pos, &ring.receiver.watermark);
             reader.head += 1;
             let move_head = |reader: &mut Reader| {
                 if reader.head >= reader.plain_until {
@@ -198,7 +198,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
         // SAFETY: the word of who made this.
         unsafe {
             in_store!(ring, T, |store| {
-                reader.watermark.look(store, reader.pos(), &ring.consumer.watermark);
+                reader.watermark.look(store, reader.pos(), &ring.receiver.watermark);
                 Some(ring.advance::<T, K, _>(store, reader, 1))
             })
         }
@@ -232,7 +232,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
                 }
                 // After the reads, so that what it looks at lies ahead of where the head goes. It
                 // cannot panic.
-                reader.watermark.look(store, reader.pos(), &ring.consumer.watermark);
+                reader.watermark.look(store, reader.pos(), &ring.receiver.watermark);
                 (n, ring.advance::<T, K, _>(store, reader, n as u64))
             })
         }
@@ -435,7 +435,7 @@ impl<Cold> Ring<Cold> {
         if reader.head & (MIRRORED - 1) < n {
             // ORDERING(M7): Release. Pairs with M7 in `occupancy`: who sees this sees that head, or
             // a later one.
-            self.consumer.popped.store(reader.head, Ordering::Release);
+            self.receiver.popped.store(reader.head, Ordering::Release);
         }
         if reader.head & (MAX_LAG - 1) < n {
             self.refresh_head_cache_by(self.own_head());
@@ -454,7 +454,7 @@ impl<Cold> Ring<Cold> {
         // INVARIANT(I6): while TX_WAITING stands, only the receiver changes H. So a store is a
         // step, and it frees nothing that others would have to be told of. ORDERING(C1): Release.
         // Pairs with C1 in `head`; producers write these slots only after our reads.
-        self.consumer.head.store(next.0, Ordering::Release);
+        self.receiver.head.store(next.0, Ordering::Release);
         true
     }
 
@@ -463,13 +463,13 @@ impl<Cold> Ring<Cold> {
         if !bounded {
             // Nobody waits for room, so nothing has to be noticed in the same step.
             // ORDERING(C1): Release. Pairs with C1 in `head`.
-            self.consumer.head.store(Head::at(reader.head).0, Ordering::Release);
+            self.receiver.head.store(Head::at(reader.head).0, Ordering::Release);
             return Room::Free;
         }
         // ORDERING(C1, W1): SeqCst. Release: as above. SeqCst: pairs with W1 in `head_sc`; of an
         // arrival and a pop, one sees the other. A store could sit unseen while we read "nobody
         // waits", and leave a sender asleep beside a free slot.
-        let old = self.consumer.head.fetch_add(Head::step(n), Ordering::SeqCst);
+        let old = self.receiver.head.fetch_add(Head::step(n), Ordering::SeqCst);
         if Head(old).is_waiting() {
             reader.plain_until = 0;
             Room::WaitedFor
@@ -482,7 +482,7 @@ impl<Cold> Ring<Cold> {
     #[inline]
     fn own_head(&self) -> Head {
         // ORDERING(W1): Relaxed. Our own word, but for the bit, which only we clear.
-        Head(self.consumer.head.load(Ordering::Relaxed))
+        Head(self.receiver.head.load(Ordering::Relaxed))
     }
 
     /// What the receiver finds claimed is all taken, the channel is closed, and no permit is out:
@@ -548,7 +548,7 @@ mod tests {
                 let (taken, _) = unsafe { ring.receiving::<u32, crate::ring::Any>(&mut reader) }
                     .pop_many(&mut Vec::new(), 9);
                 popped += taken as u64;
-                let told = ring.consumer.popped.load(Ordering::Relaxed);
+                let told = ring.receiver.popped.load(Ordering::Relaxed);
                 assert_eq!(told / MIRRORED, (start + popped) / MIRRORED, "{n}");
                 assert_eq!(ring.occupancy().popped, popped);
             }
