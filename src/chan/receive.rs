@@ -404,7 +404,8 @@ impl<T> Consumer<T> {
     }
 }
 
-/// A receive in progress: from [`Consumer::recv`].
+/// A receive in progress: from [`Consumer::recv`]. Written for that poll alone: one that is told
+/// what to poll by a closure, as the other receives are, takes 22 instructions more a message.
 #[must_use = "futures do nothing unless polled"]
 pub(crate) struct Recv<'a, T, K> {
     /// The receiver itself, which is one word: a poll need not follow a reference to it, nor keep

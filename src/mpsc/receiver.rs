@@ -29,14 +29,15 @@ pub struct Receiver<T> {
 /// What a poll of a handle waits for.
 pub(super) const POLLED: Want = Want::new(Call::PollRecv, 1);
 
-/// A receive in progress; dropped while it waits, it says that nobody waits any more.
-struct Receive<'a, T, F> {
+/// A receive in progress by any `poll` of the receiver; `recv` has a future of its own. Dropped
+/// while it waits, it says that nobody waits any more.
+struct ByPoll<'a, T, F> {
     consumer: &'a mut Consumer<T>,
     poll: F,
     pending: bool,
 }
 
-impl<'a, T, P, F> Receive<'a, T, F>
+impl<'a, T, P, F> ByPoll<'a, T, F>
 where
     F: FnMut(&mut Consumer<T>, &mut Context<'_>) -> Poll<P> + Unpin,
 {
@@ -45,7 +46,7 @@ where
     }
 }
 
-impl<T, P, F> Future for Receive<'_, T, F>
+impl<T, P, F> Future for ByPoll<'_, T, F>
 where
     F: FnMut(&mut Consumer<T>, &mut Context<'_>) -> Poll<P> + Unpin,
 {
@@ -62,7 +63,7 @@ where
     }
 }
 
-impl<T, F> Drop for Receive<'_, T, F> {
+impl<T, F> Drop for ByPoll<'_, T, F> {
     fn drop(&mut self) {
         if self.pending {
             self.consumer.abandon_wait();
@@ -124,7 +125,7 @@ impl<T> Receiver<T> {
     /// # }
     /// ```
     pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        Receive::new(&mut self.consumer, |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
+        ByPoll::new(&mut self.consumer, |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
             consumer.poll_recv_many(Want::new(Call::RecvMany, 1), cx, buffer, limit)
         })
         .await
@@ -244,7 +245,7 @@ impl<T> Receiver<T> {
         let poll = |consumer: &mut Consumer<T>, cx: &mut Context<'_>| {
             consumer.poll_recv_by::<Any>(want, cx)
         };
-        let receive = Receive::new(&mut self.consumer, poll);
+        let receive = ByPoll::new(&mut self.consumer, poll);
         match block_on_until(receive, deadline) {
             Some(received) => received.ok_or(RecvTimeoutError::Disconnected),
             None => Err(RecvTimeoutError::Timeout),
