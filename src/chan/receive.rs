@@ -18,7 +18,7 @@ use crate::telemetry::task;
 use crate::unwind::{FirstPanic, Owes, OwesNothing, OwesValue};
 use crate::wait::Want;
 
-/// The one receiving end of a channel.
+/// The one receiving end of a channel: what a receiver's handle is inside.
 pub(crate) struct Consumer<T> {
     pub(crate) chan: Chan<T>,
 }

@@ -14,6 +14,14 @@
 //! else in a list of blocks that grows and shrinks with the messages ([`blocks`], with an argument
 //! of its own). An unbounded channel is one whose capacity is what the words can count.
 //!
+//! # Files
+//!
+//! [`pos`] is the arithmetic of the words, and [`protocol`] the ring and what both sides share,
+//! with a table of all steps. The sides are [`producer`] and [`receiver`]; the receiver's own part
+//! is [`reader`], with the [`watermark`]. Of the memory, [`slot`] is one message's, [`array`] and
+//! [`blocks`] are the two kinds, [`store`] is what they have in common, and [`storage`] knows which
+//! of them a ring has. [`forced`] is for tests.
+//!
 //! # Words
 //!
 //! ```text
