@@ -21,8 +21,8 @@ pub(crate) const SEGMENT: u64 = size!(16, tests 16, models 8, parts 1);
 /// batch would mostly be set up in vain.
 pub(crate) const BATCH: usize = size!(4, tests 4, models 2, parts 2);
 
-/// Slots in a block of a list.
-pub(crate) const BLOCK: usize = size!(32, tests 32, models 2, parts 2);
+/// Slots in a block of a list. A short first block has two at least, and not all.
+pub(crate) const BLOCK: usize = size!(32, tests 32, models 2, parts 4);
 
 /// How often the receiver says how many messages it has taken in full: far more often than once in
 /// a lap of H, and rarely.

@@ -1,5 +1,5 @@
-//! Messages that lie in the channel itself, before there is a block: what Miri has to see, since no
-//! model does.
+//! Messages that lie in the channel itself, before there is a block, as Miri sees them. (The models
+//! of a channel have no such place; `ring/blocks/models.rs` has, without a channel.)
 
 use super::error::TryRecvError;
 use super::{UnboundedReceiver, UnboundedSender, unbounded_channel};

@@ -159,7 +159,7 @@
 //! spare segments counts in 35 bits. Both are compared with what was loaded a few instructions
 //! before; a thread would have to be stopped there for 2^39 waits.
 //!
-//! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the model
+//! Checked by `loom-tests/tests/{ring,receiver,senders,close,blocks,unbounded}.rs`, the models
 //! beside this, `fuzz/fuzz_targets/ops.rs` and the property tests of [`pos`].
 
 mod array;
