@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::task::{Context, Waker};
+
 use parshall::mpsc;
 use parshall::task::named;
 use support::heap::{Counting, allocations, live};
@@ -93,6 +95,36 @@ fn b23_a_burst_is_given_back() {
     (0..MESSAGES / 10).for_each(|i| tx.send(i).unwrap());
     drop(rx);
     assert!(live() - before <= 4 * BLOCK, "{} bytes are left", live() - before);
+}
+
+/// A batch is claimed in one step. So none of its blocks is given back before all of it was taken,
+/// and then nobody moves on any more: who finds nothing gives them back.
+///
+/// Seen to fail with: each of the three that does not.
+#[test]
+fn who_finds_nothing_gives_the_blocks_of_a_batch_back() {
+    type Look = fn(&mut mpsc::UnboundedReceiver<u64>) -> bool;
+    const MESSAGES: u64 = 4_000;
+    fn cx() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+    let finds_nothing: [Look; 3] = [
+        |rx| rx.try_recv().is_err(),
+        |rx| rx.poll_recv(&mut cx()).is_pending(),
+        |rx| rx.poll_recv_many(&mut cx(), &mut Vec::new(), 1).is_pending(),
+    ];
+    for (way, finds_nothing) in finds_nothing.into_iter().enumerate() {
+        let (tx, mut rx) = mpsc::Builder::new().name("batch").build_unbounded();
+        // What is there after one message, or as one waits, is no part of this.
+        tx.send(0).unwrap();
+        assert!(rx.try_recv().is_ok() && finds_nothing(&mut rx));
+        let before = live();
+        tx.send_many(&mut (0..MESSAGES).collect()).unwrap();
+        (0..MESSAGES).for_each(|i| assert_eq!(rx.try_recv(), Ok(i)));
+        assert!(live() - before >= MESSAGES as isize * 8, "way {way}: nothing was to give back");
+        assert!(finds_nothing(&mut rx));
+        assert!(live() - before <= 4 * BLOCK, "way {way}: {} bytes are left", live() - before);
+    }
 }
 
 /// Seen to fail with: a first block that is allocated.
