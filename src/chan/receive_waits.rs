@@ -289,6 +289,7 @@ impl ReceiveWaits {
 mod tests {
     use core::panic::Location;
     use core::task::{Context, Poll, Waker};
+    use core::time::Duration;
     use std::sync::Arc;
     use std::task::Wake;
 
@@ -404,6 +405,42 @@ mod tests {
         assert_eq!((now.recv_waits_total, now.recv_given_up_total, now.recv_waiters), (1, 0, 0));
         assert!(consumer.poll_recv::<Any>(cx).is_pending());
         assert_eq!(view(&chan).stats.recv_waits_total, 2);
+    }
+
+    /// The park of a wait that is polled again fails. The waker in the cell is the receiver's then,
+    /// and goes with it: it may keep alive the task that owns a sender.
+    ///
+    /// Seen to fail with: a receiver that takes its former park for one that stands.
+    #[test]
+    fn a_park_that_failed_after_a_wait_leaves_no_waker_behind_the_receiver() {
+        let (chan, mut consumer) = channel();
+        let (waker, clones) = waker();
+        let cx = &mut Context::from_waker(&waker);
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        let sender = chan.clone();
+        let armed = at("park: lent", move || send(&sender));
+        assert!(consumer.poll_recv::<Any>(cx).is_ready());
+        armed.acted();
+        assert_eq!(clones(), 1);
+        drop(consumer);
+        assert_eq!(clones(), 0);
+    }
+
+    /// A wait that another task's follows, without a wake-up between them, is over: its time stays
+    /// in the sum.
+    ///
+    /// Seen to fail with: `park` that takes the park back and does not say that the wait is over.
+    #[test]
+    fn a_wait_that_is_followed_by_another_stays_in_the_sum() {
+        let (chan, mut consumer) = channel();
+        let [(one, _), (two, _)] = [waker(), waker()];
+        assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&one)).is_pending());
+        crate::sync::thread::sleep(Duration::from_millis(50));
+        assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&two)).is_pending());
+        let now = view(&chan).stats;
+        assert_eq!(now.recv_waits_total, 2);
+        // Less by some ticks of the coarse clock.
+        assert!(now.recv_wait_total_ns >= 30_000_000, "{now:?}");
     }
 
     /// While a look goes on, a wait is given up, or ends, or is followed by another: the clone in
