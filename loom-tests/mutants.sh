@@ -41,7 +41,7 @@ mutants() {
   ord T-swap-rel $B 'fn swap_tail(' SeqCst Release 'T swap, all callers'
   ord T-swap-rlx $B 'fn swap_tail(' SeqCst Relaxed 'T swap, all callers'
   ord T-swap-fail $B 'fn swap_tail(' Acquire Relaxed 'T swap, failure, all callers'
-  for f in $X:claim_from $X:take_capacity $X:claim_reserved $X:claim_reserved_slowly $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
+  for f in $X:claim_from $X:take_capacity $X:claim_reserved $X:claim_reserved_slow $B:update_tail $X:reserve_up_to $Y:park $Y:unpark $Y:try_abandon; do
     local file=${f%:*}
     f=${f#*:}
     for o in Acquire Release; do
@@ -141,10 +141,10 @@ bug-close-parked|$B|fn close_by_senders(|s/.senders_gone().unpark()/.senders_gon
 bug-close-gone|$B|fn close_by_senders(|s/.senders_gone()//|the last sender does not say that permits can never be used
 bug-final-gone|$P|fn is_final(|s/self.is_senders_gone() .. //|the receiver waits for permits that were forgotten
 bug-gone-unseen|$X|fn claim_reserved(|s/!old.is_receiver_gone()/true/|permits ignore RX_GONE
-bug-slow-gone|$X|fn claim_reserved_slowly(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|a permit that lost a race ignores RX_GONE
-bug-slow-old|$X|fn claim_reserved_slowly(|s/let mut tail = self.tail();/let first = self.tail(); let mut tail = first;/;s/old: tail/old: first/|a permit that lost a race has the slot of an older word
-bug-slow-parked|$X|fn claim_reserved_slowly(|s/old: tail/old: tail.unpark()/|a permit that lost a race does not say that it ended the park
-bug-slow-permit|$X|fn claim_reserved_slowly(|s/tail.claim_reserved()/tail.claim(1)/|a permit that lost a race stays out
+bug-slow-gone|$X|fn claim_reserved_slow(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|a permit that lost a race ignores RX_GONE
+bug-slow-old|$X|fn claim_reserved_slow(|s/let mut tail = self.tail();/let first = self.tail(); let mut tail = first;/;s/old: tail/old: first/|a permit that lost a race has the slot of an older word
+bug-slow-parked|$X|fn claim_reserved_slow(|s/old: tail/old: tail.unpark()/|a permit that lost a race does not say that it ended the park
+bug-slow-permit|$X|fn claim_reserved_slow(|s/tail.claim_reserved()/tail.claim(1)/|a permit that lost a race stays out
 bug-abandon-early|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
 bug-occupancy|$B|fn occupancy(|s/let head = self.head();/let head = before;/|a length from an old head
 bug-watermark|src/ring/watermark.rs|fn look_again|s/if self.is_stamped(store, pos) {/if self.mark < 2 {/|the watermark counts unpublished slots

@@ -5,7 +5,7 @@ use core::panic::Location;
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
-use super::{Chan, Origin, Settings, Shape};
+use super::{Chan, Forced, Settings, Shape};
 use crate::ring::Any;
 use crate::sync::acting::{RefCell, at};
 use crate::unwind::OwesNothing;
@@ -23,7 +23,7 @@ fn row(chan: &Chan<u8>) -> String {
 fn the_table_in_wait_is_what_happens() {
     let (chan, mut consumer) = Chan::<u8>::create(Settings {
         name: None,
-        shape: Shape { capacity: Some(1), origin: Origin::default() },
+        shape: Shape { capacity: Some(1), forced: Forced::default() },
         location: Location::caller(),
         trace_senders: false,
         on_drop: None,

@@ -9,7 +9,7 @@ use loom::sync::Arc;
 use loom::thread::yield_now;
 
 use super::*;
-use crate::ring::{Origin, Ring, Shape};
+use crate::ring::{Forced, Ring, Shape};
 use crate::sync::models::{check, spawn};
 
 /// Slots of the first block.
@@ -54,7 +54,7 @@ impl Drop for Memory {
 fn goes_on(name: &str, preemptions: usize, second: &'static [u32], looks: usize) {
     check(name, preemptions, move || {
         let memory = Memory::new();
-        let shape = Shape { capacity: None, origin: Origin::default() };
+        let shape = Shape { capacity: None, forced: Forced::default() };
         // SAFETY: ours, and dropped after the ring.
         let (ring, mut reader) = unsafe { Ring::new_in::<u32>(shape, Some(memory.space())) };
         let ring = Arc::new(ring);
