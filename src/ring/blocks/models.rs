@@ -77,7 +77,7 @@ fn goes_on(name: &str, preemptions: usize, second: &'static [u32], looks: usize)
             let (id, _) = unsafe { ring.pop::<u32>(&mut reader) }?;
             inside[0].fetch_sub(1, Ordering::Relaxed);
             // Of one message it is not told.
-            let mark = ring.consumer.watermark.load(Ordering::Relaxed).max(1);
+            let mark = ring.receiver.watermark.load(Ordering::Relaxed).max(1);
             let most = inside[1].load(Ordering::Relaxed);
             assert!(least <= mark && mark <= most, "{mark} of {least} to {most}");
             Some(id)
