@@ -144,6 +144,44 @@ fn l5_the_last_waker_counts() {
     });
 }
 
+/// A receiver that is polled again with the waker that lies in its cell, as in a `select!` whose
+/// other branches were woken, waits on in the park that stands; a message wakes it, and so does the
+/// end. Tags K1, K2.
+///
+/// Seen to fail with: a poll that goes on in its park, though that does not stand.
+fn polled_again(name: &str, sends: u32) {
+    check(name, Bound::Preemptions(2), move || {
+        let ledger = Ledger::default();
+        let (tx, mut rx) = channel(1, 0);
+        let sender = spawn({
+            let msg = ledger.msg(1);
+            move || {
+                if sends > 0 {
+                    tx.try_send(msg).unwrap()
+                }
+            }
+        });
+        let got = block_on(poll_fn(|cx| match rx.poll_recv(cx) {
+            Poll::Pending => rx.poll_recv(cx),
+            ready => ready,
+        }));
+        assert_eq!(got.map(|msg| msg.id), (sends > 0).then_some(1));
+        sender.join().unwrap();
+        drop(rx);
+        assert_eq!(ledger.alive(), 0);
+    });
+}
+
+#[test]
+fn l5_a_message_wakes_who_was_polled_again() {
+    polled_again("L5 polled again", 1);
+}
+
+#[test]
+fn l5_the_end_wakes_who_was_polled_again() {
+    polled_again("L5 polled again, end", 0);
+}
+
 /// A receive that was dropped while it waited leaves its park behind; the next one is woken all the
 /// same. Tags K1, K2.
 #[test]

@@ -207,7 +207,7 @@ impl Shared {
     /// Wakes the receiver. The caller's step on the tail ended its park.
     #[inline]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
-        self.receive_waits.is_over();
+        self.receive_waits.is_ended();
         self.receive_waits.waker_goes();
         // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
         if let Some(waker) = unsafe { self.receiver.take() } {

@@ -4,12 +4,13 @@ use core::task::{Context, Waker};
 
 use super::Shared;
 use super::receive::Nothing;
+use super::receiver_state::Own;
 use crate::ring::{Park, Reader, Tail};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::task::{self, TaskRef};
 use crate::unwind::{Owes, OwesNothing, OwesValue};
-use crate::wait::Want;
+use crate::wait::{WakerId, Want};
 
 impl Shared {
     /// There was no message a moment ago: [`Shared::park`] in a poll.
@@ -17,8 +18,7 @@ impl Shared {
     #[inline(never)]
     pub(super) fn wait_for_message(
         &self,
-        reader: &Reader,
-        parked: &mut bool,
+        own: &mut Own,
         want: Want,
         cx: &mut Context<'_>,
     ) -> Option<Nothing> {
@@ -28,19 +28,33 @@ impl Shared {
             return Some(Nothing::Empty);
         }
         let tail = self.ring.tail();
-        if tail.is_closed() && self.is_at_the_end(tail, reader) {
+        if tail.is_closed() && self.is_at_the_end(tail, &own.reader) {
             return Some(Nothing::Drained);
         }
         let waker = cx.waker();
-        // The plain case is that the last park succeeded, and was ended by somebody who is done
-        // with the cell.
-        if !*parked || tail.is_parked() || !self.receiver.is_returned() {
-            return self.park(reader, parked, want, waker);
+        match own.parked {
+            // The last park was ended by somebody who is done with the cell.
+            Some(_) if !tail.is_parked() && self.receiver.is_returned() => {
+                // As in `park`.
+                let lent = waker.clone();
+                own.parked = None;
+                self.park_anew(own, false, want, task::waiter(waker), lent)
+            }
+            // A `select!` that other branches have woken, again and again. This Pending rests on
+            // the swap of the park that stands: whoever ends it wakes this very task. By `tail`,
+            // which is as new as the wake-up that the poll came from, nobody had ended it; so who
+            // does brings another poll. (The same waker is the same task's: while the park stands,
+            // the clone in the cell keeps it alive.)
+            Some(with)
+                if tail.is_parked()
+                    && !tail.is_closed()
+                    && with.is(waker)
+                    && self.receive_waits.goes_on_parked(task::waiter(waker), want) =>
+            {
+                Some(Nothing::Empty)
+            }
+            _ => self.park(own, want, waker),
         }
-        // As there.
-        let lent = waker.clone();
-        *parked = false;
-        self.park_anew(reader, parked, false, want, task::waiter(waker), lent)
     }
 
     /// The end of most tasks that receive: whoever does not wait any more need not park to find
@@ -56,31 +70,21 @@ impl Shared {
         ended
     }
 
-    /// Parks the receiver, if nothing is on its way; `parked` says that its last park succeeded.
-    /// `None`: a message is.
+    /// Parks the receiver, if nothing is on its way. `None`: a message is.
     #[cold]
     #[inline(never)]
-    pub(super) fn park(
-        &self,
-        reader: &Reader,
-        parked: &mut bool,
-        want: Want,
-        waker: &Waker,
-    ) -> Option<Nothing> {
+    pub(super) fn park(&self, own: &mut Own, want: Want, waker: &Waker) -> Option<Nothing> {
         // Before anything changes: a clone that panics leaves an earlier park as it stands.
         let lent = waker.clone();
         let waiter = task::waiter(waker);
         let waits = &self.receive_waits;
         let mut goes_on = false;
-        if *parked {
-            // A poll that was not woken takes its own park back and parks anew: so that each
-            // Pending rests on one swap that saw the newest tail, with this waker in the cell.
+        if own.parked.is_some() {
+            // A poll that was not woken takes its own park back and parks anew, with this waker in
+            // the cell.
             if self.ring.unpark() {
                 self.receiver.reclaim();
                 goes_on = waits.goes_on(waiter, want);
-                if !goes_on {
-                    waits.is_over();
-                }
                 waits.waker_goes();
             } else {
                 let backoff = Backoff::new();
@@ -92,12 +96,12 @@ impl Shared {
                     backoff.snooze();
                 }
             }
-            *parked = false;
+            own.parked = None;
         } else {
             // A park that failed may have left it.
             waits.waker_goes();
         }
-        self.park_anew(reader, parked, goes_on, want, waiter, lent)
+        self.park_anew(own, goes_on, want, waiter, lent)
     }
 
     /// Parks the receiver, which has its cell, and is not parked. `goes_on`: it was, and its wait
@@ -105,25 +109,25 @@ impl Shared {
     #[inline(always)]
     fn park_anew(
         &self,
-        reader: &Reader,
-        parked: &mut bool,
+        own: &mut Own,
         goes_on: bool,
         want: Want,
         waiter: u64,
         lent: Waker,
     ) -> Option<Nothing> {
         let waits = &self.receive_waits;
-        self.info().note_receiver(TaskRef::from_word(waiter), reader.head());
+        self.info().note_receiver(TaskRef::from_word(waiter), own.reader.head());
         if !goes_on {
             waits.begins(want);
         }
+        let with = WakerId::of(&lent);
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
         let old = unsafe { self.receiver.lend(lent) };
         waits.waker_lies(waiter);
         step("park: lent");
-        let park = self.ring.park(reader);
+        let park = self.ring.park(&own.reader);
         if park == Park::Parked {
-            *parked = true;
+            own.parked = Some(with);
             if old.is_some() {
                 // Last: dropping a waker may run user code. The poll is pending, and the next one
                 // finds all as it should be.
@@ -139,7 +143,7 @@ impl Shared {
     fn park_failed(&self, park: Park, goes_on: bool, old: Option<Waker>) -> Option<Nothing> {
         self.receiver.reclaim();
         if goes_on {
-            self.receive_waits.is_over();
+            self.receive_waits.add_up();
         } else {
             self.receive_waits.never_began();
         }

@@ -196,7 +196,7 @@ impl<T> Consumer<T> {
                 // First: this may park and then panic, when it drops an older waker.
                 *stage = Stage::Pending;
                 let (shared, own) = self.parts();
-                let waits = shared.wait_for_message(&own.reader, &mut own.parked, want, cx);
+                let waits = shared.wait_for_message(own, want, cx);
                 if !K::IN_ARRAY {
                     self.receiving::<K>().give_blocks_back();
                 }
@@ -338,7 +338,7 @@ impl<T> Consumer<T> {
     #[inline(always)]
     fn park(&mut self, want: Want, waker: &Waker) -> Option<Nothing> {
         let (shared, own) = self.parts();
-        let result = shared.park(&own.reader, &mut own.parked, want, waker);
+        let result = shared.park(own, want, waker);
         match result {
             Some(_) => self.receiving::<Any>().give_blocks_back(),
             None => return self.await_publication(waker),
@@ -466,13 +466,13 @@ impl<'a> Side<'a> {
         let close = || leaving(shared, own).close_and_abandon();
         let gone = shared.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
         // The waker goes now: it may keep alive the very task that owns a sender.
-        let taken_back = own.parked && shared.ring.unpark();
+        let taken_back = own.parked.is_some() && shared.ring.unpark();
         if taken_back {
             // Somebody may have waited by `poll_recv`.
             shared.receive_waits.is_given_up();
-            shared.receive_waits.is_over();
+            shared.receive_waits.add_up();
         }
-        if !own.parked || taken_back {
+        if own.parked.is_none() || taken_back {
             shared.receive_waits.waker_goes();
             // SAFETY: not parked, or taken back: the receiver owns the cell.
             let waker = unsafe { shared.receiver.take() };

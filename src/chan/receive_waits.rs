@@ -1,30 +1,36 @@
 //! The receive that waits, the waker that lies in the channel, and the sums of receives that
 //! waited.
 //!
-//! The receiver writes these words, but for those that belong to the wait and its waker while it is
-//! parked: they are written by who ends its park. That has the receiver's cell (`wait::rx_waker`)
-//! until it gives the cell back, and these words with it. So each word has one writer at a time,
-//! and its stores are plain ones.
+//! The receiver writes these words, but for three: who ends its park, and so has its cell
+//! (`wait::rx_waker`), counts the wait if it was `long`, stores `ended_at`, and clears `waker` as
+//! it takes that out. The receiver writes these three only while it has the cell itself. So each
+//! word has one writer at a time, and its stores are plain ones. What a wait adds to the other sums
+//! the receiver adds, the next time that it comes to wait; until then a look does.
 //!
-//! | a wait | `since` | `given_up_at` | park | `waker` |
-//! |---|---|---|---|---|
-//! | is about to begin, or is polled again | *t* | 0 | no | 0, or whose it is |
-//! | lasts | *t* | 0 | stands | whose it is |
-//! | was given up: its future was dropped | *t* | *g* | stands | whose it is: it is left behind |
-//! | is over, and in the sums | 0 | | no | 0; or whose it was, if it was not taken |
+//! | a wait | `since` | `given_up_at` | `ended_at` | park | `waker` |
+//! |---|---|---|---|---|---|
+//! | is about to begin, or is polled again | *t* | 0 | 0 | no | 0, or whose it is |
+//! | lasts | *t* | 0 | 0 | stands | whose it is |
+//! | was given up: its future was dropped | *t* | *g* | 0 | stands | whose it is: it is left behind |
+//! | was ended | *t* | 0, or *g* | *e* | no | 0 |
+//! | is over, and in the sums | 0 | | | no | 0; or whose it was, if it was not taken |
 //!
-//! Who ends the park puts the wait into the sums: who brings a message, gives the last permit back
-//! or closes; or the receiver, that takes its park back. That is exactly one.
+//! A park is ended by who brings a message, gives the last permit back or closes; or by the
+//! receiver, that takes it back. That is exactly one.
 //!
 //! A wait that is polled again, by the same task with the same waker, for the same call, goes on:
-//! it has the same number and the same beginning. Anything else begins a new one.
+//! it has the same number and the same beginning. One that was given up does not: it is over, and
+//! where the same waker comes for the same call, another begins in the park that stands. That is a
+//! loop around `select!`, of which another branch was ready.
 //!
 //! # What a look may rely on
 //!
-//! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `since`, `id`,
-//! `want` and `waker`, in this order, and parks. Before that, `since` was 0: the wait before is
-//! over. A look loads `id` and `since`, all the rest, and then these two and `waker` again, by
-//! Acquire loads. If all three are the same, what it read is of that attempt and of no other.
+//! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `ended_at`,
+//! `since`, `id`, `want` and `waker`, in this order, and parks. Before that, `since` was 0: the
+//! wait before is over. One in a park that stands stores `id`, `since` and `given_up_at`, in this
+//! order. A look loads `id` and `since`, all the rest, and then these two and `waker` again, by
+//! Acquire loads. If all three are the same, what it read is of that attempt and of no other; but
+//! that it may take one that begins in a park that stands for one that was given up.
 //!
 //! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the
 //!   wait.
@@ -34,13 +40,15 @@
 //! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after,
 //!   it lay there while nobody waited: it was left behind. So one clone is told as that of the wait
 //!   or as one left behind, and never as both.
-//! * `since` is cleared before the wait is added to `waited_ns`, and after a failure was counted.
-//!   So a wait whose `since` still stands after `waited_ns` was read is not in there, and an
-//!   attempt whose `since` is 0 has been counted as failed if it has. A look may miss a wait that
-//!   ends just then, and never counts one twice. What it misses is made up for by the largest sums
-//!   that were reported before: none falls.
-//! * A wait that was long is added to `long` before `since` is cleared. So a wait that a look takes
-//!   to be over, by `id` and `since`, is in `long` after that, if it was long.
+//! * `since` is changed, or `id`, before the wait is added to `waited_ns`, and after a failure was
+//!   counted. So a wait that is the same after `waited_ns` was read is not in there, and an attempt
+//!   whose `since` is 0 has been counted as failed if it has. A look may miss a wait that is added
+//!   just then, and never counts one twice. What it misses is made up for by the largest sums that
+//!   were reported before: none falls.
+//! * A wait that was long is added to `long` before `ended_at` is stored, or `since` cleared. So a
+//!   wait that a look takes to be over is in `long` after that, if it was long.
+//! * Who ends a park reads `given_up_at`, and then `since`. A wait that begins in that park stores
+//!   them the other way round. So the time between two waits is never taken for a long one.
 //!
 //! Of the time that follows, a look says nothing: the waker may be taken, and dropped, before the
 //! caller has counted its clones. But of two looks with the clones counted in between, which see
@@ -60,10 +68,12 @@ pub(super) struct ReceiveWaits {
     id: AtomicU64,
     since: AtomicU64,
     given_up_at: AtomicU64,
+    /// When somebody else ended its park; 0: nobody did.
+    ended_at: AtomicU64,
     want: AtomicU64,
     /// Whose waker lies in the receiver's cell, of `telemetry::task::waiter`; 0: that of nobody.
     waker: AtomicU64,
-    /// Time waited in all waits that are over.
+    /// Time waited in all waits that are in the sums.
     waited_ns: AtomicU64,
     /// Attempts that were no waits after all: something came before the park.
     failed: AtomicU64,
@@ -125,6 +135,12 @@ fn own(word: &AtomicU64) -> u64 {
     word.load(Ordering::Relaxed)
 }
 
+/// How long a wait has lasted that was ended, or given up before.
+fn lasted(since: u64, given_up_at: u64, ended_at: u64) -> u64 {
+    let end = if given_up_at == 0 { ended_at } else { given_up_at };
+    end.saturating_sub(since)
+}
+
 impl ReceiveWaits {
     /// What a receive waits for.
     pub(super) const RECV: Want = Want::new(Call::Recv, 1);
@@ -137,10 +153,33 @@ impl ReceiveWaits {
         was_same && own(&self.given_up_at) == 0
     }
 
-    /// The receiver, which has its cell, is about to park. The wait before is over.
+    /// The same while the park stands: with the waker that lies there, `waiter` waits again. False:
+    /// not so, or what was given up was long: the receiver is to take its park back.
+    pub(super) fn goes_on_parked(&self, waiter: u64, want: Want) -> bool {
+        if own(&self.waker) != waiter || own(&self.want) != want.word() {
+            return false;
+        }
+        let given_up_at = own(&self.given_up_at);
+        if given_up_at == 0 {
+            return true;
+        }
+        let waited = given_up_at.saturating_sub(own(&self.since));
+        if waited > SHORT_NS {
+            return false;
+        }
+        set(&self.id, own(&self.id) + 1);
+        set(&self.since, clock::now());
+        set(&self.waited_ns, own(&self.waited_ns) + waited);
+        set(&self.given_up_at, 0);
+        true
+    }
+
+    /// The receiver, which has its cell, is about to park.
     #[inline(always)]
     pub(super) fn begins(&self, want: Want) {
+        self.add_up();
         set(&self.given_up_at, 0);
+        set(&self.ended_at, 0);
         set(&self.since, clock::now());
         set(&self.id, own(&self.id) + 1);
         set(&self.want, want.word());
@@ -152,12 +191,30 @@ impl ReceiveWaits {
         set(&self.since, 0);
     }
 
+    /// Puts the last wait into the sums, if it is not there yet. It is over, and the receiver has
+    /// its cell.
+    #[inline(always)]
+    pub(super) fn add_up(&self) {
+        let since = own(&self.since);
+        if since == 0 {
+            return;
+        }
+        let waited = match own(&self.ended_at) {
+            // The receiver has taken its park back.
+            0 => self.ends(clock::now),
+            ended_at => lasted(since, own(&self.given_up_at), ended_at),
+        };
+        set(&self.since, 0);
+        set(&self.waited_ns, own(&self.waited_ns) + waited);
+    }
+
     /// The future that waited was dropped. The park may stand.
     #[inline(never)]
     pub(super) fn is_given_up(&self) {
         // If the park has just been ended, this comes too late, and costs nothing: the next wait
         // clears it.
-        if own(&self.since) != 0 && own(&self.given_up_at) == 0 {
+        let lasts = own(&self.since) != 0 && own(&self.ended_at) == 0;
+        if lasts && own(&self.given_up_at) == 0 {
             set(&self.given_up_at, clock::now());
             set(&self.given_up, own(&self.given_up) + 1);
         }
@@ -179,16 +236,24 @@ impl ReceiveWaits {
 
     /// The wait is over. The caller has ended its park, and has not given the cell back.
     #[inline(always)]
-    pub(super) fn is_over(&self) {
-        let since = own(&self.since);
-        let given_up_at = own(&self.given_up_at);
-        let end = if given_up_at == 0 { clock::now() } else { given_up_at };
-        let waited = end.saturating_sub(since);
+    pub(super) fn is_ended(&self) {
+        let now = clock::now();
+        self.ends(|| now);
+        step("wait: over");
+        set(&self.ended_at, now);
+    }
+
+    /// The wait ends, now or when it was given up. How long it lasted; if that was long, it is
+    /// counted.
+    #[inline(always)]
+    fn ends(&self, now: impl FnOnce() -> u64) -> u64 {
+        let given_up_at = get(&self.given_up_at);
+        let end = if given_up_at == 0 { now() } else { given_up_at };
+        let waited = end.saturating_sub(own(&self.since));
         if waited > SHORT_NS {
             self.was_long(waited);
-        } else {
-            self.ends(waited);
         }
+        waited
     }
 
     /// Apart: most waits are short.
@@ -197,14 +262,6 @@ impl ReceiveWaits {
     fn was_long(&self, waited_ns: u64) {
         let bucket = &self.long[LongWaits::bucket(waited_ns)];
         set(bucket, own(bucket) + 1);
-        self.ends(waited_ns);
-    }
-
-    #[inline(always)]
-    fn ends(&self, waited_ns: u64) {
-        set(&self.since, 0);
-        step("wait: over");
-        set(&self.waited_ns, own(&self.waited_ns) + waited_ns);
     }
 
     // ---------------------------------------------------------------- a look
@@ -220,7 +277,7 @@ impl ReceiveWaits {
             let occupancy = occupancy();
             let (waiter, want) = (get(&self.waker), Want::from_word(get(&self.want)));
             step("stats: waker read");
-            let given_up_at = get(&self.given_up_at);
+            let (given_up_at, ended_at) = (get(&self.given_up_at), get(&self.ended_at));
             let (failed, given_up) = (get(&self.failed), get(&self.given_up));
             let is_one =
                 get(&self.waker) == waiter && get(&self.since) == since && get(&self.id) == id;
@@ -228,25 +285,30 @@ impl ReceiveWaits {
             if !is_one && tries > 0 {
                 continue;
             }
-            let stands = is_one && since != 0 && occupancy.tail.is_parked();
+            let is_wait = is_one && since != 0;
+            // Over, and in no sum yet but `long`.
+            let ended = is_wait && ended_at != 0;
+            let stands = is_wait && !ended && occupancy.tail.is_parked();
             let lasts = stands && given_up_at == 0 && waiter != 0;
+            let waited_ns =
+                waited_ns + if ended { lasted(since, given_up_at, ended_at) } else { 0 };
             // The last attempt may have been the one that failed: too few are over, or as many.
-            let over = id.saturating_sub(failed + u64::from(!is_one || since != 0));
+            let is_over = ended || is_one && since == 0;
+            let over = id.saturating_sub(failed + u64::from(!is_over));
             let short = over.saturating_sub(long.total());
             let short = at_least(&self.reported.short, short);
             let histogram = WaitHistogram::new(short, long, waited_ns);
             // An attempt without a park may fail, or is being ended.
-            let may_fail = !is_one || since != 0 && !stands;
+            let may_fail = !is_one || is_wait && !stands && !ended;
             let mut totals = WaitSums {
                 waits: id.saturating_sub(failed + u64::from(may_fail)),
                 waited_ns,
                 given_up,
             };
             if stands {
-                let end = if given_up_at == 0 { clock::exact() } else { given_up_at };
-                totals.waited_ns += end.saturating_sub(since);
+                totals.waited_ns += lasted(since, given_up_at, clock::exact());
             }
-            let nobody_waits = since == 0 || given_up_at != 0;
+            let nobody_waits = since == 0 || given_up_at != 0 || ended_at != 0;
             return ReceiveView {
                 occupancy,
                 totals: self.at_least_reported(totals),
@@ -277,6 +339,7 @@ impl ReceiveWaits {
         if own(&self.id) == 0 {
             return WaitSums::default();
         }
+        self.add_up();
         WaitSums {
             waits: (own(&self.id) - own(&self.failed)).max(own(&self.reported.waits)),
             waited_ns: own(&self.waited_ns).max(own(&self.reported.waited_ns)),
@@ -287,17 +350,20 @@ impl ReceiveWaits {
 
 #[cfg(all(test, not(parshall_loom)))]
 mod tests {
+    use core::cell::Cell;
     use core::panic::Location;
     use core::task::{Context, Poll, Waker};
     use core::time::Duration;
+    use std::rc::Rc;
     use std::sync::Arc;
     use std::task::Wake;
 
     use super::super::stats::View;
     use super::super::{Chan, Consumer, Forced, Settings, Shape};
     use crate::ring::Any;
-    use crate::sync::acting::at;
+    use crate::sync::acting::{Armed, at};
     use crate::telemetry::clock::Anchor;
+    use crate::telemetry::clock::stopped::advance;
     use crate::telemetry::task::TaskRef;
     use crate::telemetry::text::Texts;
     use crate::unwind::OwesNothing;
@@ -387,24 +453,111 @@ mod tests {
         assert_eq!((now.left_waker, now.stats.recv_waits_total, clones()), (0, 0, 0));
     }
 
-    /// A wait that is polled again ends when its park fails: it is counted once, and was not given
-    /// up.
+    /// A wait that is polled again with another waker ends when its park fails: it is counted once,
+    /// and was not given up.
     ///
     /// Seen to fail with: a park that fails and never is a wait.
     #[test]
     fn a_wait_that_is_polled_as_a_message_comes_is_counted_once() {
         let (chan, mut consumer) = channel();
-        let (waker, _) = waker();
-        let cx = &mut Context::from_waker(&waker);
-        assert!(consumer.poll_recv::<Any>(cx).is_pending());
         let sender = chan.clone();
-        let armed = at("park: lent", move || send(&sender));
-        assert!(consumer.poll_recv::<Any>(cx).is_ready());
-        armed.acted();
+        let mut armed = None;
+        let (waker, _) = waker();
+        let receive = std::future::poll_fn(|cx| {
+            let ready = consumer.poll_recv::<Any>(cx);
+            let sender = sender.clone();
+            match armed.take() {
+                None => armed = Some(at("park: lent", move || send(&sender))),
+                Some(armed) => Armed::acted(armed),
+            }
+            ready
+        });
+        // A named task has a waker of its own for each that it is polled with.
+        let mut task = Box::pin(crate::task::named("polled", receive));
+        assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let cx = &mut Context::from_waker(&waker);
+        assert!(task.as_mut().poll(cx).is_ready());
+        drop(task);
         let now = view(&chan).stats;
         assert_eq!((now.recv_waits_total, now.recv_given_up_total, now.recv_waiters), (1, 0, 0));
         assert!(consumer.poll_recv::<Any>(cx).is_pending());
         assert_eq!(view(&chan).stats.recv_waits_total, 2);
+    }
+
+    /// A wait that is polled again with its waker goes on in its park: nothing is cloned, and the
+    /// next message wakes it. Another waker takes its place.
+    ///
+    /// Seen to fail with: a second poll that parks anew; one that goes on with another's waker.
+    #[test]
+    fn a_wait_that_is_polled_again_with_its_waker_goes_on_in_its_park() {
+        let (chan, mut consumer) = channel();
+        let [(first, clones), (second, others)] = [waker(), waker()];
+        let cx = &mut Context::from_waker(&first);
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        let begun = view(&chan).recv_wait.expect("it waits");
+        let parks = Rc::new(Cell::new(0));
+        let parked = parks.clone();
+        let armed = at("park: lent", move || parked.set(1));
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        assert_eq!(parks.get(), 0);
+        let wait = view(&chan).recv_wait.expect("it waits");
+        assert_eq!((wait.id, wait.since, clones()), (begun.id, begun.since, 1));
+        assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&second)).is_pending());
+        armed.acted();
+        assert_eq!((clones(), others()), (0, 1));
+        assert!(is_of(view(&chan).recv_wait.expect("it waits").waiter, &second));
+        send(&chan);
+        assert_eq!((clones(), others()), (0, 0));
+    }
+
+    /// A loop around `select!`: each receive is a wait of its own, in one park.
+    ///
+    /// Seen to fail with: a second wait that has the first one's number or time; a first one that
+    /// is in no sum.
+    #[test]
+    fn waits_that_follow_each_other_in_one_park_are_told_apart() {
+        let (chan, mut consumer) = channel();
+        let (waker, clones) = waker();
+        let cx = &mut Context::from_waker(&waker);
+        advance(Duration::ZERO);
+        let mut ids = Vec::new();
+        for n in 1..=3 {
+            assert!(consumer.poll_recv::<Any>(cx).is_pending());
+            let now = view(&chan);
+            let wait = now.recv_wait.expect("it waits");
+            ids.push(wait.id);
+            assert_eq!((now.stats.recv_waits_total, now.stats.recv_given_up_total), (n, n - 1));
+            assert_eq!((is_of(wait.waiter, &waker), now.left_waker), (true, 0));
+            advance(Duration::from_millis(2));
+            consumer.abandon_wait();
+            assert!(is_of(view(&chan).left_waker, &waker) && clones() == 1);
+            // Nobody waits meanwhile.
+            advance(Duration::from_millis(500));
+        }
+        assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+        let waited = || view(&chan).stats.recv_wait_total_ns.div_ceil(1_000_000);
+        assert_eq!(waited(), 6);
+        send(&chan);
+        assert_eq!(waited(), 6);
+        let histogram = view(&chan).stats.recv_wait_histogram.expect("there is one");
+        assert_eq!((histogram.count(), histogram.counts()[0]), (3, 3));
+    }
+
+    /// A long wait that was given up is counted as one before the next begins.
+    ///
+    /// Seen to fail with: a next one that goes on in its park.
+    #[test]
+    fn a_long_wait_that_was_given_up_is_counted_before_the_next() {
+        let (chan, mut consumer) = channel();
+        let (waker, _) = waker();
+        let cx = &mut Context::from_waker(&waker);
+        advance(Duration::ZERO);
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        advance(Duration::from_millis(50));
+        consumer.abandon_wait();
+        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        let histogram = view(&chan).stats.recv_wait_histogram.expect("there is one");
+        assert_eq!(histogram.counts()[..3], [0, 0, 1]);
     }
 
     /// The park of a wait that is polled again fails. The waker in the cell is the receiver's then,
@@ -414,12 +567,11 @@ mod tests {
     #[test]
     fn a_park_that_failed_after_a_wait_leaves_no_waker_behind_the_receiver() {
         let (chan, mut consumer) = channel();
-        let (waker, clones) = waker();
-        let cx = &mut Context::from_waker(&waker);
-        assert!(consumer.poll_recv::<Any>(cx).is_pending());
+        let [(first, _), (second, clones)] = [waker(), waker()];
+        assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&first)).is_pending());
         let sender = chan.clone();
         let armed = at("park: lent", move || send(&sender));
-        assert!(consumer.poll_recv::<Any>(cx).is_ready());
+        assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&second)).is_ready());
         armed.acted();
         assert_eq!(clones(), 1);
         drop(consumer);

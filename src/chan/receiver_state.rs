@@ -7,14 +7,15 @@
 
 use crate::ring::Reader;
 use crate::sync::plain::UnsafeCell;
+use crate::wait::WakerId;
 
 /// See the module.
 pub(super) struct ReceiverState(UnsafeCell<Own>);
 
 pub(super) struct Own {
     pub(super) reader: Reader,
-    /// The last park succeeded; somebody may have ended it since.
-    pub(super) parked: bool,
+    /// The last park succeeded, with this waker; somebody may have ended it since.
+    pub(super) parked: Option<WakerId>,
     /// The end was told.
     pub(super) ended: bool,
     /// When the tail was last looked at for a message, one was on its way.
@@ -29,7 +30,7 @@ impl ReceiverState {
     /// That of a receiver whose ring has this reader.
     #[inline(always)]
     pub(super) fn new(reader: Reader) -> Self {
-        let own = Own { reader, parked: false, ended: false, behind_a_sender: false };
+        let own = Own { reader, parked: None, ended: false, behind_a_sender: false };
         Self(UnsafeCell::new(own))
     }
 

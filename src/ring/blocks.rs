@@ -410,6 +410,13 @@ impl Ends {
         Self { recent: AtomicPtr::new(first), front: AtomicPtr::new(first) }
     }
 
+    /// Whether there is no block before `at`: for the receiver.
+    #[inline]
+    pub(super) fn is_front(&self, at: Cursor) -> bool {
+        // ORDERING(E4): Relaxed. The receiver's own.
+        self.front.load(Ordering::Relaxed) == at.0
+    }
+
     /// The list's first block, which leaves the caller to free it: nobody may use the list any
     /// more.
     pub(super) fn take(&self) -> *mut () {

@@ -242,7 +242,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     /// a producer stands on.
     #[inline]
     pub(crate) fn give_blocks_back(self) {
-        if let Storage::Blocks { .. } = self.ring.storage {
+        if self.ring.is_list() && !self.ring.producers.ends.is_front(self.reader.at) {
             // SAFETY: there is a list.
             unsafe { self.give_blocks_back_slow() };
         }

@@ -211,7 +211,7 @@ pub(crate) use census::{WaitSums, Waiting};
 pub(crate) use line::Line;
 pub(crate) use place::Waiter;
 pub(crate) use queue::{Key, Wait, WaitQueue};
-pub(crate) use rx_waker::RxWaker;
+pub(crate) use rx_waker::{RxWaker, WakerId};
 pub(crate) use source::Source;
 #[cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(unreachable_pub))]
 pub use want::Call;

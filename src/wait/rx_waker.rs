@@ -14,7 +14,8 @@
 //! The window in which the receiver finds the cell lent though its park has ended is the few
 //! instructions of [`RxWaker::take`]; the wake-up itself runs outside it.
 
-use core::task::Waker;
+use core::ptr;
+use core::task::{RawWakerVTable, Waker};
 
 use crate::sync::{AtomicBool, Ordering, UnsafeCell};
 
@@ -77,3 +78,27 @@ impl RxWaker {
         waker
     }
 }
+
+/// Which waker it was. It keeps nothing alive; so it is that waker only as long as a clone of that
+/// is known to be somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WakerId {
+    vtable: &'static RawWakerVTable,
+    data: *const (),
+}
+
+impl WakerId {
+    #[inline(always)]
+    pub(crate) fn of(waker: &Waker) -> Self {
+        Self { vtable: waker.vtable(), data: waker.data() }
+    }
+
+    /// Whether `waker` wakes the same task: as [`Waker::will_wake`].
+    #[inline(always)]
+    pub(crate) fn is(self, waker: &Waker) -> bool {
+        self.data == waker.data() && ptr::eq(self.vtable, waker.vtable())
+    }
+}
+
+// SAFETY: it is compared and never followed.
+unsafe impl Send for WakerId {}
