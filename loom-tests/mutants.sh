@@ -135,11 +135,11 @@ bug-grant-closed|$X|fn reserve_up_to(|s/tail.is_closed()/false/|the server grant
 bug-park-unseen|$Y|fn park(|s/if tail.pos() != reader.pos()/if false/|park without the test that pos is the head
 bug-park-drained|$Y|fn park(|s/if self.is_drained(tail, reader)/if false/|park on a drained channel
 bug-claim-parked|$P|fn claim(|s/ & !RX_PARKED//|a claim leaves RX_PARKED set
-bug-release-parked|$X|fn release(|s/if next.is_final(head) .*/next/|the last permit does not end the park
+bug-release-parked|$X|fn release(|s/if next.has_no_more(head) .*/next/|the last permit does not end the park
 bug-release-head|$X|fn release(|s/self.update_tail(.tail. {/let head = self.head(); &/;s/^            let head = self.head();//|a release reads the head before the tail
 bug-close-parked|$B|fn close_by_senders(|s/.senders_gone().unpark()/.senders_gone()/|the last sender leaves RX_PARKED set
 bug-close-gone|$B|fn close_by_senders(|s/.senders_gone()//|the last sender does not say that permits can never be used
-bug-final-gone|$P|fn is_final(|s/self.is_senders_gone() .. //|the receiver waits for permits that were forgotten
+bug-final-gone|$P|fn has_no_more(|s/self.is_senders_gone() .. //|the receiver waits for permits that were forgotten
 bug-gone-unseen|$X|fn claim_reserved(|s/!old.is_receiver_gone()/true/|permits ignore RX_GONE
 bug-slow-gone|$X|fn claim_reserved_slow(|s/while !tail.is_receiver_gone()/while tail != Tail(u64::MAX)/|a permit that lost a race ignores RX_GONE
 bug-slow-old|$X|fn claim_reserved_slow(|s/let mut tail = self.tail();/let first = self.tail(); let mut tail = first;/;s/old: tail/old: first/|a permit that lost a race has the slot of an older word
@@ -160,10 +160,10 @@ bug-pop-unserved|$R|fn make_room(|s/self.serve_line(1, .*/{}/;s/!unsafe { self.s
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
 bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if own.parked.is_some() {/if own.parked.is_some() { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-again-other|src/chan/park.rs|fn wait_for_message(|s/\&\& with.is(waker)/\&\& { let _ = with; true }/|a poll goes on in a park with another's waker
-bug-again-ended|src/chan/park.rs|fn wait_for_message(|s/if !tail.is_parked() \&\& .* =>/if false =>/; s/if tail.is_parked()$/if true/; s/self.receive_waits.goes_on_parked(.*want)/true/|a poll goes on in a park that was ended
+bug-again-ended|src/chan/park.rs|fn wait_for_message(|s/if !tail.is_parked() \&\& .* =>/if false =>/; s/if tail.is_parked()$/if true/; s/self.receive_waits.go_on_parked(.*want)/true/|a poll goes on in a park that was ended
 bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != own.reader.pos()/false/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn goes(|s/if own.parked.is_none() .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && !self.side().has_gone()/while self.discard_next(panic) {} let _ = gone; let _ = self.side().has_gone(); if false/|the dropped receiver does not await claims in flight
+bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && !self.side().try_go()/while self.discard_next(panic) {} let _ = gone; let _ = self.side().try_go(); if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn give_up<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units

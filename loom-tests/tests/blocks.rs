@@ -172,7 +172,7 @@ fn l13_permit_drop_against_registration() {
 }
 
 /// The receiver parks, its receive is dropped, it closes and waits again, while a permit is
-/// settled: the message, if one is sent, then `None`.
+/// used or given back: the message, if one is sent, then `None`.
 fn l14(
     name: &str,
     end: impl Fn(OwnedPermit<Wide>, &Ledger) + Copy + Send + Sync + 'static,

@@ -35,7 +35,7 @@ impl<T> Chan<T> {
                 (ManuallyDrop::into_inner(name), ManuallyDrop::into_inner(senders));
             Cold {
                 info: Info::new(name, location, payload, senders),
-                receiver: ReceiverState::new(reader),
+                own: ReceiverState::new(reader),
             }
         };
         let is_bounded = shape.capacity.is_some();

@@ -2,7 +2,20 @@
 //!
 //! `ring` and `wait` return facts; this layer acts on them: who is woken, when the queue is served,
 //! what closing means. A channel's state is one type, [`Shared`], whatever it carries; [`Chan`] is
-//! the typed handle to it. Capacity goes back in one function, [`Shared::release`].
+//! the typed handle to it. What a handle or a wait gives back goes back
+//! in one function, [`Shared::release`].
+//!
+//! Of the receiver there is, from the user's handle down:
+//!
+//! | | what it is |
+//! |---|---|
+//! | [`Consumer`] | the one handle, inside of the public ones |
+//! | [`receive::Recv`] | a receive in progress |
+//! | [`receiver_state::Own`] | what it alone reads and writes, kept in the channel by [`ReceiverState`] |
+//! | [`Reader`](crate::ring::Reader) | the ring's part of that |
+//! | [`receive::Side`] | the channel and `Own`, for the steps that do not concern messages |
+//! | [`Receiving`](crate::ring::Receiving), [`Leaving`](crate::ring::Leaving) | it at its ring: for messages, and to go |
+//! | [`RxWaker`] | the cell of its waker |
 
 mod counts;
 mod create;
@@ -79,7 +92,7 @@ pub(crate) struct Shared {
     pub(crate) counts: Counts,
     /// Written by the receiver that parks and by who wakes it, both of which step on the tail as
     /// well.
-    receiver: RxWaker,
+    rx_waker: RxWaker,
     /// Likewise.
     receive_waits: ReceiveWaits,
     on_close: OnClose,
@@ -98,7 +111,7 @@ pub(crate) struct Shared {
 struct Cold {
     info: Info,
     /// Not cold: written with each message, as what lies behind it.
-    receiver: ReceiverState,
+    own: ReceiverState,
 }
 
 impl Shared {
@@ -107,9 +120,9 @@ impl Shared {
         const LINE: usize = Ring::<Cold>::LINE;
         let [tail, tail_ends, head, head_ends] = Ring::<Cold>::LINES;
         let ring = offset_of!(Self, ring);
-        let own = offset_of!(Ring<Cold>, cold) + offset_of!(Cold, receiver);
+        let own = offset_of!(Ring<Cold>, cold) + offset_of!(Cold, own);
         if cfg!(all(not(parshall_loom_inside), target_pointer_width = "64")) {
-            assert!(ring + tail >= offset_of!(Self, receiver) + LINE);
+            assert!(ring + tail >= offset_of!(Self, rx_waker) + LINE);
             assert!(own >= tail_ends + 128 && own <= head);
             assert!(offset_of!(Self, senders) >= ring + head_ends + LINE);
         }
@@ -130,7 +143,7 @@ impl Shared {
         // SAFETY: as the caller says. Each field is written once; a gap holds nothing.
         unsafe {
             (&raw mut (*at).counts).write(Counts::new());
-            (&raw mut (*at).receiver).write(RxWaker::new());
+            (&raw mut (*at).rx_waker).write(RxWaker::new());
             (&raw mut (*at).receive_waits).write(ReceiveWaits::default());
             (&raw mut (*at).on_close).write(OnClose::new());
             (&raw mut (*at).order).write(Order::new());
@@ -172,7 +185,8 @@ impl Shared {
     }
 
     /// Gives `n` permits back, wakes a receiver that waited only for them, and serves who waits for
-    /// room. Every road by which capacity returns without a message ends here.
+    /// room. Every road by which a handle or a wait gives capacity back ends here.
+    /// What a server, a newcomer or closing puts back goes by [`Source::give_back`].
     pub(crate) fn release<O: Owes>(&self, n: u64) {
         if n == 0 {
             return;
@@ -207,10 +221,10 @@ impl Shared {
     /// Wakes the receiver. The caller's step on the tail ended its park.
     #[inline]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
-        self.receive_waits.is_ended();
+        self.receive_waits.note_end();
         self.receive_waits.waker_goes();
         // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
-        if let Some(waker) = unsafe { self.receiver.take() } {
+        if let Some(waker) = unsafe { self.rx_waker.take() } {
             step("wake: taken");
             panic.run(|| waker.wake());
         }

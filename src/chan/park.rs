@@ -34,7 +34,7 @@ impl Shared {
         let waker = cx.waker();
         match own.parked {
             // The last park was ended by somebody who is done with the cell.
-            Some(_) if !tail.is_parked() && self.receiver.is_returned() => {
+            Some(_) if !tail.is_parked() && self.rx_waker.is_returned() => {
                 // As in `park`.
                 let lent = waker.clone();
                 own.parked = None;
@@ -49,7 +49,7 @@ impl Shared {
                 if tail.is_parked()
                     && !tail.is_closed()
                     && with.is(waker)
-                    && self.receive_waits.goes_on_parked(task::waiter(waker), want) =>
+                    && self.receive_waits.go_on_parked(task::waiter(waker), want) =>
             {
                 Some(Nothing::Empty)
             }
@@ -80,15 +80,15 @@ impl Shared {
         let waits = &self.receive_waits;
         let mut goes_on = false;
         if own.parked.is_some() {
-            // A poll that was not woken takes its own park back and parks anew, with this waker in
-            // the cell.
+            // Not woken, and no poll that waits on in its park (`wait_for_message`): it takes the
+            // park back and parks anew, with this waker in the cell.
             if self.ring.unpark() {
-                self.receiver.reclaim();
+                self.rx_waker.reclaim();
                 goes_on = waits.goes_on(waiter, want);
                 waits.waker_goes();
             } else {
                 let backoff = Backoff::new();
-                while !self.receiver.is_returned() {
+                while !self.rx_waker.is_returned() {
                     if backoff.is_completed() {
                         waker.wake_by_ref();
                         return Some(Nothing::Empty);
@@ -122,7 +122,7 @@ impl Shared {
         }
         let with = WakerId::of(&lent);
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
-        let old = unsafe { self.receiver.lend(lent) };
+        let old = unsafe { self.rx_waker.lend(lent) };
         waits.waker_lies(waiter);
         step("park: lent");
         let park = self.ring.park(&own.reader);
@@ -141,7 +141,7 @@ impl Shared {
     #[cold]
     #[inline(never)]
     fn park_failed(&self, park: Park, goes_on: bool, old: Option<Waker>) -> Option<Nothing> {
-        self.receiver.reclaim();
+        self.rx_waker.reclaim();
         if goes_on {
             self.receive_waits.add_up();
         } else {

@@ -52,8 +52,8 @@ impl<T> Consumer<T> {
 
     #[inline(always)]
     fn own(&self) -> &Own {
-        // SAFETY: as above; shared.
-        unsafe { self.chan.ring.cold.receiver.get() }
+        // SAFETY: we are the one receiver, borrowed shared: nobody has it alone meanwhile.
+        unsafe { self.chan.ring.cold.own.get() }
     }
 
     /// The channel, and the receiver's end of its ring. `K` is the kind of the channel.
@@ -82,7 +82,7 @@ impl<T> Consumer<T> {
             }
             may
         };
-        let settle = |reader: &mut Reader, room| {
+        let see_to_room = |reader: &mut Reader, room| {
             // SAFETY: our ring's reader, and the room of what it has just popped.
             unsafe {
                 match room {
@@ -92,7 +92,7 @@ impl<T> Consumer<T> {
                 }
             }
         };
-        receiving.pop_if(may, settle)
+        receiving.pop_if(may, see_to_room)
     }
 
     /// Lets the next sender in, for a message that was popped.
@@ -363,7 +363,7 @@ impl<T> Consumer<T> {
 
     /// The future that last returned `Pending` is dropped: nobody waits, though the park may stand.
     pub(crate) fn abandon_wait(&self) {
-        self.chan.receive_waits.is_given_up();
+        self.chan.receive_waits.note_given_up();
     }
 
     /// Drops the next published message where it lies. False: there is none.
@@ -453,7 +453,7 @@ impl<'a> Side<'a> {
     #[inline(always)]
     fn parts(self) -> (&'a Shared, &'a mut Own) {
         // SAFETY: the one receiver's, which is borrowed as long.
-        (self.0, unsafe { self.0.ring.cold.receiver.get_mut() })
+        (self.0, unsafe { self.0.ring.cold.own.get_mut() })
     }
 
     /// The receiver is dropped: closes, and lets its waker go. True: the ring was empty, and is
@@ -469,20 +469,20 @@ impl<'a> Side<'a> {
         let taken_back = own.parked.is_some() && shared.ring.unpark();
         if taken_back {
             // Somebody may have waited by `poll_recv`.
-            shared.receive_waits.is_given_up();
+            shared.receive_waits.note_given_up();
             shared.receive_waits.add_up();
         }
         if own.parked.is_none() || taken_back {
             shared.receive_waits.waker_goes();
             // SAFETY: not parked, or taken back: the receiver owns the cell.
-            let waker = unsafe { shared.receiver.take() };
+            let waker = unsafe { shared.rx_waker.take() };
             panic.discard(waker);
         }
         gone
     }
 
     /// The rest of the ring was drained. False: not yet.
-    fn has_gone(self) -> bool {
+    fn try_go(self) -> bool {
         let (shared, own) = self.parts();
         leaving(shared, own).try_abandon()
     }
@@ -605,7 +605,7 @@ impl<T> Drop for Consumer<T> {
             // Throw away what is left, on past panicking drops, until nothing more can come: a
             // claim that is on its way is awaited, and later permits see that the receiver is gone.
             let backoff = Backoff::new();
-            while !gone && !self.side().has_gone() {
+            while !gone && !self.side().try_go() {
                 if self.discard_next(panic) {
                     while self.discard_next(panic) {}
                 } else {

@@ -9,17 +9,17 @@
 //!
 //! | a wait | `since` | `given_up_at` | `ended_at` | park | `waker` |
 //! |---|---|---|---|---|---|
-//! | is about to begin, or is polled again | *t* | 0 | 0 | no | 0, or whose it is |
+//! | is about to begin, or is polled again and parks anew | *t* | 0 | 0 | no | 0, or whose it is |
 //! | lasts | *t* | 0 | 0 | stands | whose it is |
 //! | was given up: its future was dropped | *t* | *g* | 0 | stands | whose it is: it is left behind |
 //! | was ended | *t* | 0, or *g* | *e* | no | 0 |
-//! | is over, and in the sums | 0 | | | no | 0; or whose it was, if it was not taken |
+//! | has ended, and is in the sums | 0 | | | no | 0; or whose it was, if it was not taken |
 //!
 //! A park is ended by who brings a message, gives the last permit back or closes; or by the
 //! receiver, that takes it back. That is exactly one.
 //!
 //! A wait that is polled again, by the same task with the same waker, for the same call, goes on:
-//! it has the same number and the same beginning. One that was given up does not: it is over, and
+//! it has the same number and the same beginning. One that was given up does not: it has ended, and
 //! where the same waker comes for the same call, another begins in the park that stands. That is a
 //! loop around `select!`, of which another branch was ready.
 //!
@@ -27,7 +27,7 @@
 //!
 //! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `ended_at`,
 //! `since`, `id`, `want` and `waker`, in this order, and parks. Before that, `since` was 0: the
-//! wait before is over. One in a park that stands stores `id`, `since` and `given_up_at`, in this
+//! wait before has ended. One in a park that stands stores `id`, `since` and `given_up_at`, in this
 //! order. A look loads `id` and `since`, all the rest, and then these two and `waker` again, by
 //! Acquire loads. If all three are the same, what it read is of that attempt and of no other; but
 //! that it may take one that begins in a park that stands for one that was given up.
@@ -78,7 +78,7 @@ pub(super) struct ReceiveWaits {
     /// Attempts that were no waits after all: something came before the park.
     failed: AtomicU64,
     given_up: AtomicU64,
-    /// Those of the waits that are over that were long.
+    /// Those of the waits that have ended that were long.
     long: [AtomicU64; LONG],
     reported: Reported,
 }
@@ -88,7 +88,7 @@ pub(super) struct ReceiveWaits {
 struct Reported {
     waits: AtomicU64,
     waited_ns: AtomicU64,
-    /// Waits that are over and were short.
+    /// Waits that have ended and were short.
     short: AtomicU64,
 }
 
@@ -108,7 +108,7 @@ pub(crate) struct ReceiveWait {
 pub(crate) struct ReceiveView {
     pub(crate) occupancy: Occupancy,
     pub(crate) totals: WaitSums,
-    /// Of the waits that are over.
+    /// Of the waits that have ended.
     pub(crate) histogram: WaitHistogram,
     pub(crate) wait: Option<ReceiveWait>,
     /// Whose waker a receive has left in the channel; 0: none was left.
@@ -155,7 +155,7 @@ impl ReceiveWaits {
 
     /// The same while the park stands: with the waker that lies there, `waiter` waits again. False:
     /// not so, or what was given up was long: the receiver is to take its park back.
-    pub(super) fn goes_on_parked(&self, waiter: u64, want: Want) -> bool {
+    pub(super) fn go_on_parked(&self, waiter: u64, want: Want) -> bool {
         if own(&self.waker) != waiter || own(&self.want) != want.word() {
             return false;
         }
@@ -191,7 +191,7 @@ impl ReceiveWaits {
         set(&self.since, 0);
     }
 
-    /// Puts the last wait into the sums, if it is not there yet. It is over, and the receiver has
+    /// Puts the last wait into the sums, if it is not there yet. It has ended, and the receiver has
     /// its cell.
     #[inline(always)]
     pub(super) fn add_up(&self) {
@@ -210,7 +210,7 @@ impl ReceiveWaits {
 
     /// The future that waited was dropped. The park may stand.
     #[inline(never)]
-    pub(super) fn is_given_up(&self) {
+    pub(super) fn note_given_up(&self) {
         // If the park has just been ended, this comes too late, and costs nothing: the next wait
         // clears it.
         let lasts = own(&self.since) != 0 && own(&self.ended_at) == 0;
@@ -234,9 +234,9 @@ impl ReceiveWaits {
 
     // ---------------------------------------------------------------- who ends a park
 
-    /// The wait is over. The caller has ended its park, and has not given the cell back.
+    /// The wait ends. The caller has ended its park, and has not given the cell back.
     #[inline(always)]
-    pub(super) fn is_ended(&self) {
+    pub(super) fn note_end(&self) {
         let now = clock::now();
         self.ends(|| now);
         step("wait: over");
@@ -292,9 +292,9 @@ impl ReceiveWaits {
             let lasts = stands && given_up_at == 0 && waiter != 0;
             let waited_ns =
                 waited_ns + if ended { lasted(since, given_up_at, ended_at) } else { 0 };
-            // The last attempt may have been the one that failed: too few are over, or as many.
-            let is_over = ended || is_one && since == 0;
-            let over = id.saturating_sub(failed + u64::from(!is_over));
+            // The last attempt may have been the one that failed: too few have ended, or as many.
+            let has_ended = ended || is_one && since == 0;
+            let over = id.saturating_sub(failed + u64::from(!has_ended));
             let short = over.saturating_sub(long.total());
             let short = at_least(&self.reported.short, short);
             let histogram = WaitHistogram::new(short, long, waited_ns);
@@ -319,7 +319,7 @@ impl ReceiveWaits {
         }
     }
 
-    /// The long ones of the waits that are over. All are among them that were over before.
+    /// The long ones of the waits that have ended. All are among them that had ended before.
     pub(super) fn long(&self) -> LongWaits {
         LongWaits(core::array::from_fn(|bucket| get(&self.long[bucket])))
     }
@@ -332,7 +332,7 @@ impl ReceiveWaits {
         }
     }
 
-    /// The sums when nobody is there any more: all waits are over.
+    /// The sums when nobody is there any more: all waits have ended.
     #[inline]
     pub(super) fn final_sums(&mut self) -> WaitSums {
         // Nobody has ever waited: the end of many channels.
@@ -578,10 +578,10 @@ mod tests {
         assert_eq!(clones(), 0);
     }
 
-    /// A wait that another task's follows, without a wake-up between them, is over: its time stays
-    /// in the sum.
+    /// A wait that another task's follows, without a wake-up between them, has ended: its time
+    /// stays in the sum.
     ///
-    /// Seen to fail with: `park` that takes the park back and does not say that the wait is over.
+    /// Seen to fail with: `park` that takes the park back and does not say that the wait has ended.
     #[test]
     fn a_wait_that_is_followed_by_another_stays_in_the_sum() {
         let (chan, mut consumer) = channel();

@@ -331,9 +331,9 @@ pub(super) enum Begun {
     Claimed(Claim),
     /// The turn is pending.
     Waits,
-    /// It is over, and has a permit.
+    /// It has ended, and has a permit.
     Acquired,
-    /// It is over, by closure.
+    /// It has ended, by closure.
     Closed,
 }
 

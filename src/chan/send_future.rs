@@ -117,7 +117,7 @@ impl<T, E: GivesBack<T>> Send<'_, T, E> {
 }
 
 impl<T, E> Send<'_, T, E> {
-    /// The message, of a send that is not Done, and then is. The turn is over, or has not begun.
+    /// The message, of a send that is not Done, and then is. The turn has ended, or has not begun.
     #[inline(always)]
     fn take(&mut self) -> T {
         debug_assert!(self.stage != Stage::Done);

@@ -117,10 +117,10 @@ pub struct ChannelStats {
     /// their time was over. That nobody is interested any more in a `poll_recv` or a stream is
     /// known only when the receiver is dropped. Never falls.
     pub recv_given_up_total: u64,
-    /// How long the sends and reserves have waited whose waits are over. None: the channel has no
+    /// How long the sends and reserves have waited whose waits have ended. None: the channel has no
     /// capacity, so none ever waits; or this was read from a program that did not tell.
     pub send_wait_histogram: Option<WaitHistogram>,
-    /// How long the receives have waited whose waits are over. None: this was read from a program
+    /// How long the receives have waited whose waits have ended. None: this was read from a program
     /// that did not tell.
     pub recv_wait_histogram: Option<WaitHistogram>,
     /// `try_` calls that were refused because the channel was full.
@@ -371,7 +371,7 @@ mod tests {
         assert_eq!(counts(waits), [2, 0, 2, 0, 0, 3, 0, 0, 0, 1]);
     }
 
-    /// A wait counts when it is over, however it ends; and not before.
+    /// A wait counts when it has ended, however it ends; and not before.
     ///
     /// Seen to fail with: a wait that lasts counted as a short one, on each side.
     #[test]
@@ -443,7 +443,7 @@ mod tests {
     /// A look that comes as a long wait ends, or as it is taken out of the line, does not tell it
     /// as a short one: that could not be taken back.
     ///
-    /// Seen to fail with: a long receive counted once it is over; a long send added to the past
+    /// Seen to fail with: a long receive counted once it has ended; a long send added to the past
     /// after the number of all.
     #[test]
     fn a_look_takes_no_long_wait_for_a_short_one() {

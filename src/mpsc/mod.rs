@@ -40,17 +40,18 @@
 //! inside an async task.
 //!
 //! With feature `tokio`, a blocking call in asynchronous code of a Tokio runtime panics, and what
-//! succeeds with an `await` spends a unit of the task's
+//! succeeds with an `await` spends a share of the task's
 //! [budget](https://docs.rs/tokio/1/tokio/task/coop/index.html); both exactly as Tokio's channel
 //! does. Without the feature a task that always finds messages, or room, should now and then make
 //! way for others itself.
 //!
 //! # Allocation
 //!
-//! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. Larger and
-//! unbounded ones have a block of 32 slots to begin with; more are allocated as messages come,
-//! reused in a steady flow, and freed after a burst, so that a capacity that is not used costs
-//! nothing. A slot takes `size_of::<T>()` plus 4 bytes.
+//! A small channel (up to 32 messages, or 4 KiB) has its slots in one allocation. A larger one has
+//! a block of 32 slots to begin with; an unbounded one has room for its first few messages in the
+//! channel itself. More blocks are allocated as messages come, reused in a steady flow, and freed
+//! after a burst, so that a capacity that is not used costs nothing. A slot takes `size_of::<T>()`
+//! and a stamp: 4 bytes in an array, padded to the message's alignment, and 1 in a block.
 //!
 //! The line of waiting senders takes segments of 1 KiB, for 16 who come one after the other. A
 //! segment is needed while one of its 16 waits, and the last one always. The channel keeps at most

@@ -66,13 +66,13 @@ impl<Cold> Ring<Cold> {
     /// As [`Ring::receiving`].
     pub(super) unsafe fn pop<T>(&self, reader: &mut Reader) -> Option<(T, Room)> {
         let mut became = None;
-        let settle = |reader: &mut Reader, room| {
+        let see_to_room = |reader: &mut Reader, room| {
             // SAFETY: the message just popped.
             let due = |reader| unsafe { self.receiving::<T, Any>(reader).move_due_head_in_list() };
             became = Some(if room == Room::DueInList { due(reader) } else { room });
         };
         // SAFETY: the caller's word; any ring is one of kind `Any`.
-        let popped = unsafe { self.receiving::<T, Any>(reader) }.pop_if(|| true, settle);
+        let popped = unsafe { self.receiving::<T, Any>(reader) }.pop_if(|| true, see_to_room);
         let Popped::Message(value, room) = popped else { return None };
         // SAFETY: the message just popped.
         let due = |reader: &mut Reader| unsafe { self.move_due_head(reader) };

@@ -112,7 +112,7 @@
 //! | Q4 | a place's `left` and `woken`, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
 //! | Q8 | `front`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be final |
 //! | M3 | sums of what was taken out, the long ones among them, and of waits that were given up, Release | the same, Acquire, in `census` | that a segment is out, or a wait has ended |
-//! | M4, M5 | waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` | that the place is one of a later wait |
+//! | M4, M5 | waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` and `place` | that the place is one of a later wait |
 //! | M8 | what is told of the receive that waits, Release | the same, Acquire, in `look` | which attempt it belongs to (see `chan::receive_waits`) |
 //! | M7 | `popped`, Release, in `tell_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the tree of all segments, and the top of the spare ones, Release, in `make` and `put` | the same, Acquire, in `make` and `take` | the segment, set up; that nobody uses it |

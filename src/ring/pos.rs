@@ -200,7 +200,7 @@ impl Tail {
     /// Closed, and no permit that could still become a message. Against the head of the same
     /// moment.
     #[inline]
-    pub(crate) fn is_final(self, head: Head) -> bool {
+    pub(crate) fn has_no_more(self, head: Head) -> bool {
         self.is_closed() && (self.is_senders_gone() || self.reserved(head) == 0)
     }
 

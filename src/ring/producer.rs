@@ -404,7 +404,7 @@ impl<Cold> Ring<Cold> {
                     || tail.used(head) > self.limit,
                 "{n} of {tail:?}, {head:?}"
             );
-            if next.is_final(head) { next.unpark() } else { next }
+            if next.has_no_more(head) { next.unpark() } else { next }
         })
     }
 

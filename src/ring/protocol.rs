@@ -1,8 +1,9 @@
 //! What both sides share: the two words, waiting and closing, and the gauges.
 //!
 //! Each operation is one step on one word; the argument is in [`super`]. Nothing here knows a waker
-//! or a waiter: operations return the facts (`was_parked`, `waited_for`, ...) and `chan` acts on
-//! them. The producers' steps are in [`super::producer`], the receiver's in [`super::receiver`].
+//! or a waiter: operations return the facts (`Claim::was_parked`, `Room::WaitedFor`, ...) and
+//! `chan` acts on them. The producers' steps are in [`super::producer`], the receiver's in
+//! [`super::receiver`].
 //!
 //! # All steps on the words
 //!
@@ -12,8 +13,8 @@
 //! | T | take *n* permits | not CLOSED, room for *n*, no more than [`MAX_RESERVED`] are out then; nobody waits, or they are for who waits | `res + n` | `take_capacity`, `reserve_up_to` |
 //! | T | take no permit | not CLOSED | as it is | `take_capacity` |
 //! | T | claim with a permit | not RX_GONE | `pos + 1`, `res - 1`, RX_PARKED off | `claim_reserved` |
-//! | T | give *n* permits back | | `res - n`; RX_PARKED off if it is CLOSED and none is out any more | `release` |
-//! | T | park | `pos` is the head, and it is open or a permit is out | RX_PARKED | `park` |
+//! | T | give *n* permits back | | `res - n`; RX_PARKED off if it is CLOSED, and none is out any more or TX_GONE | `release` |
+//! | T | park | `pos` is the head, and it is open, or a permit is out and not TX_GONE | RX_PARKED | `park` |
 //! | T | take the park back | RX_PARKED | RX_PARKED off | `unpark` |
 //! | T | the receiver closes | not CLOSED when it looked | CLOSED | `close` |
 //! | T | the last sender goes | | CLOSED, TX_GONE, RX_PARKED off | `close_by_senders` |

@@ -13,6 +13,13 @@ use crate::sync::{Ordering, step};
 use crate::unwind::FirstPanic;
 
 /// What became of the room of messages that were taken.
+///
+/// | of | told | when | if due, H is moved by |
+/// |---|---|---|---|
+/// | an array | returned | after the read | [`Ring::move_due_head`] |
+/// | a list | to a closure | before the read | [`Receiving::move_due_head_in_list`] |
+///
+/// Of a list [`Room::Free`] is returned: nothing is left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
     /// It is free, and nobody waits for it.
@@ -69,25 +76,25 @@ pub(crate) struct Leaving<'a, Cold> {
 }
 
 impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
-    /// Takes the next message, if it is published and `may` says yes, which is asked only then.
-    /// In a list it is `settle` that is told what became of the room, before the message is read,
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then. In
+    /// a list it is `see_to_room` that is told what became of the room, before the message is read,
     /// and must not unwind. If that is [`Room::Due`] or [`Room::DueInList`], others see the message
     /// gone when H has moved.
     #[inline(always)]
     pub(crate) fn pop_if(
         self,
         may: impl FnOnce() -> bool,
-        settle: impl FnOnce(&mut Reader, Room),
+        see_to_room: impl FnOnce(&mut Reader, Room),
     ) -> Popped<T> {
         // SAFETY: the word of who made this: `T` and `K` are those of the ring.
         unsafe {
             if K::IN_LIST {
                 let list = self.ring.list::<T>();
-                return self.pop_from(list, may, settle);
+                return self.pop_from(list, may, see_to_room);
             }
             match &self.ring.storage {
-                Storage::Array(array) => self.pop_from(array.of::<T>(), may, settle),
-                Storage::Blocks { .. } => self.pop_from_list(may, settle),
+                Storage::Array(array) => self.pop_from(array.of::<T>(), may, see_to_room),
+                Storage::Blocks { .. } => self.pop_from_list(may, see_to_room),
             }
         }
     }
@@ -100,12 +107,12 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     unsafe fn pop_from_list(
         self,
         may: impl FnOnce() -> bool,
-        settle: impl FnOnce(&mut Reader, Room),
+        see_to_room: impl FnOnce(&mut Reader, Room),
     ) -> Popped<T> {
         // SAFETY: the caller's word.
         unsafe {
             let list = self.ring.list::<T>();
-            self.pop_from(list, may, settle)
+            self.pop_from(list, may, see_to_room)
         }
     }
 
@@ -116,7 +123,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
         self,
         store: S,
         may: impl FnOnce() -> bool,
-        settle: impl FnOnce(&mut Reader, Room),
+        see_to_room: impl FnOnce(&mut Reader, Room),
     ) -> Popped<T>
     where
         T: 's,
@@ -150,7 +157,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
             };
             if S::IS_LIST {
                 let room = move_head(reader);
-                settle(reader, room);
+                see_to_room(reader, room);
                 return Popped::Message(slot.read(), Room::Free);
             }
             let value = slot.read();
@@ -383,8 +390,8 @@ impl<Cold> Ring<Cold> {
             // once.
             let most = 2 + n as usize / 8;
             // SAFETY: all in the blocks before `at` was read. What the watermark looks at is in the
-            // block of a place ahead of the head, or in the last one that was linked when it looked
-            // for that, and so not before `at`.
+            // block of a position ahead of the head, or in the last one that was linked when it
+            // looked for that, and so not before `at`.
             unsafe { store.leave_behind(reader.pos(), reader.at, most) };
         }
         room
@@ -488,7 +495,7 @@ impl<Cold> Ring<Cold> {
     /// What the receiver finds claimed is all taken, the channel is closed, and no permit is out:
     /// nothing will ever come.
     pub(crate) fn is_drained(&self, tail: Tail, reader: &Reader) -> bool {
-        tail.pos() == reader.pos() && tail.is_final(self.own_head())
+        tail.pos() == reader.pos() && tail.has_no_more(self.own_head())
     }
 
     /// Parks the receiver if nothing is claimed beyond its head. Its waker must be in place.

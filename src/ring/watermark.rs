@@ -4,11 +4,11 @@
 //! published messages. The mark rises if the message at `head + mark` is published: it is never
 //! below the published run, and never above what is claimed.
 //!
-//! In an array that place is worked out at each pop, which is a few instructions. In a list it
-//! would be many. But as long as a place before that one is not published, nothing need be worked
-//! out: `beyond` is such a place, never behind the head, and one load of its stamp is all that most
-//! pops pay. If the block of the place that is meant is not there yet, `beyond` is the last place
-//! of the last block: who publishes there has seen to the block behind it.
+//! In an array that position is worked out at each pop, which is a few instructions. In a list it
+//! would be many. But as long as a position before that one is not published, nothing need be
+//! worked out: `beyond` is such a one, never behind the head, and one load of its stamp is all that
+//! most pops pay. If the block of the position that is meant is not there yet, `beyond` is the last
+//! one of the last block: who publishes there has seen to the block behind it.
 
 use core::ptr::NonNull;
 
@@ -25,24 +25,24 @@ pub(super) struct Watermark {
     ///
     /// [`Ring::watermark`]: super::Ring::watermark
     mark: u64,
-    /// In a list, a place at or ahead of the head: until a message is published there, none can
+    /// In a list, a position at or ahead of the head: until a message is published there, none can
     /// raise the mark.
-    beyond: Place,
+    beyond: Beyond,
     /// The block of `beyond`, or the last before it.
     probe: Cursor,
 }
 
 /// A position in a list, and where its stamp is.
 #[derive(Debug)]
-struct Place {
+struct Beyond {
     pos: Pos,
     at: NonNull<AtomicU8>,
 }
 
 // SAFETY: the address is followed by the receiver only, where it says why it may.
-unsafe impl Send for Place {}
+unsafe impl Send for Beyond {}
 // SAFETY: as above.
-unsafe impl Sync for Place {}
+unsafe impl Sync for Beyond {}
 
 impl Watermark {
     /// That of a ring whose first message has position `first`. Of a list: its stamp, and its
@@ -50,7 +50,7 @@ impl Watermark {
     #[inline(always)]
     pub(super) fn new(first: Pos, stamp: Option<NonNull<AtomicU8>>, block: Cursor) -> Self {
         let at = stamp.unwrap_or(NonNull::dangling());
-        Self { mark: 1, beyond: Place { pos: first, at }, probe: block }
+        Self { mark: 1, beyond: Beyond { pos: first, at }, probe: block }
     }
 
     /// Looks, before the head moves on from `head`. What is found is told to all in `reported`.
@@ -76,7 +76,7 @@ impl Watermark {
                 }
                 return;
             }
-            let Place { pos, at } = self.beyond;
+            let Beyond { pos, at } = self.beyond;
             if slot::is_marked(at.cast::<S::Stamp>().as_ref(), pos) {
                 self.look_again(store, head, reported);
             }
@@ -109,7 +109,7 @@ impl Watermark {
                 pos = store.last_of(self.probe);
             }
             let at = NonNull::from(store.slot(pos, self.probe).stamp).cast();
-            self.beyond = Place { pos, at };
+            self.beyond = Beyond { pos, at };
         }
     }
 

@@ -1,4 +1,4 @@
-//! Waits that are over, counted by how long they lasted.
+//! Waits that have ended, counted by how long they lasted.
 //!
 //! ```text
 //! lasted    .. 10 ms | 30 ms | 100 ms | 300 ms | 1 s | 3 s | 10 s | 30 s | 60 s | longer
@@ -7,7 +7,7 @@
 //!
 //! Waits are timed by the coarse clock ([`clock`](super::clock)), a reading of which is up to 10 ms
 //! old: of shorter waits nothing can be told but that they were *short*. Nearly all are. So nobody
-//! counts them: they are all waits that are over but the *long* ones, which have counters.
+//! counts them: they are all waits that have ended but the *long* ones, which have counters.
 
 use core::time::Duration;
 
@@ -59,7 +59,7 @@ impl LongWaits {
     }
 }
 
-/// Waits that are over on one side of a channel, by how long they lasted.
+/// Waits that have ended on one side of a channel, by how long they lasted.
 ///
 /// A wait is counted when it has ended: it was granted, woken, refused by closure, or given up. One
 /// that lasts is in no bucket yet, so no bucket ever falls, and neither do count and sum. A receive
@@ -125,7 +125,7 @@ impl WaitHistogram {
         })
     }
 
-    /// How many waits are over.
+    /// How many waits have ended.
     pub fn count(&self) -> u64 {
         self.counts().into_iter().fold(0, u64::saturating_add)
     }

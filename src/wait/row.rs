@@ -6,10 +6,10 @@
 //! [ segment 3 ] -> [ segment 7 ] -> [ segment 8 ] -+       4 to 6 are over, and were taken out
 //! ```
 //!
-//! Whoever has taken an index makes the segments up to it. *Appending* is one compare-and-swap on
-//! the last link, which carries the number of its segment while nothing follows. What is over is
-//! taken out by whoever finds the row long enough ([`super::sweep`]), and its memory is used again
-//! ([`super::pool`]).
+//! Whoever has taken an index, or walks up to one that was given out, makes the segments up to it.
+//! *Appending* is one compare-and-swap on the last link, which carries the number of its segment
+//! while nothing follows. What is over is taken out by whoever finds the row long enough
+//! ([`super::sweep`]), and its memory is used again ([`super::pool`]).
 //!
 //! So a thread may look at a segment that was taken out and serves elsewhere by now. Two looks
 //! tell:

@@ -73,6 +73,7 @@ impl WaitQueue {
         panic: &mut FirstPanic,
     ) -> u64 {
         let mut wakes = WakeBatch::new();
+        // To 0: `next_of_all` reads `arrivals`, after the caller's step.
         let mut walk = self.walk_to(0);
         'line: while owed + hand > 0 {
             let Some((index, place, mut state)) = walk.next_of_all() else {

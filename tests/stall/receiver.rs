@@ -219,7 +219,7 @@ fn a_sender_stopped_before_it_wakes_blocks_no_poll() {
 /// The last sender goes while the receiver hands out a unit to one who was forgotten: its end is
 /// the end of all permits, of that unit among them, whoever has it by then.
 ///
-/// Seen to fail with: `is_final` without `is_senders_gone`.
+/// Seen to fail with: `has_no_more` without `is_senders_gone`.
 #[test]
 fn a_unit_in_the_receivers_hand_is_written_off_once() {
     for step in ["pop: head moved", "serve: assigned"] {

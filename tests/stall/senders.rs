@@ -283,7 +283,7 @@ fn a_server_stopped_with_a_unit_left_over_holds_up_nobody() {
 /// Two give one back each, and the waiter needs more. The second takes one only, or a stopped
 /// thread would withhold what others brought.
 ///
-/// Seen to fail with: `serve_line` taking without regard to its budget.
+/// Seen to fail with: `serve_line` taking without regard to what it owes.
 #[test]
 fn a_server_withholds_no_more_than_it_brought() {
     let (tx, _rx) = mpsc::channel::<u64>(CAPACITY as usize);

@@ -66,7 +66,7 @@ pub(super) struct Sums {
     pub(super) waits: [Option<Waits>; 2],
 }
 
-/// Waits that are over, by how long they lasted.
+/// Waits that have ended, by how long they lasted.
 #[derive(Debug)]
 pub(super) struct Waits {
     /// As [`WaitHistogram::buckets`].
