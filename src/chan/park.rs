@@ -40,21 +40,24 @@ impl Shared {
                 own.parked = None;
                 self.park_anew(own, false, want, task::waiter(waker), lent)
             }
-            // A `select!` that other branches have woken, again and again. This Pending rests on
-            // the swap of the park that stands: whoever ends it wakes this very task. By `tail`,
-            // which is as new as the wake-up that the poll came from, nobody had ended it; so who
-            // does brings another poll. (The same waker is the same task's: while the park stands,
-            // the clone in the cell keeps it alive.)
             Some(with)
-                if tail.is_parked()
-                    && !tail.is_closed()
-                    && with.is(waker)
-                    && self.receive_waits.go_on_parked(task::waiter(waker), want) =>
+                if tail.is_parked() && !tail.is_closed() && self.waits_on(with, want, waker) =>
             {
                 Some(Nothing::Empty)
             }
             _ => self.park(own, want, waker),
         }
+    }
+
+    /// Whether a poll that was not woken waits on in its park: a `select!` that other branches have
+    /// woken, again and again. Then its Pending rests on the swap of that park. Whoever ends it
+    /// does so after the step by which we see it stand, and wakes this task: that is after the poll
+    /// has begun, so there will be another. (The same waker is the same task's: while the park
+    /// stands, the clone in the cell keeps it alive.)
+    fn waits_on(&self, with: WakerId, want: Want, waker: &Waker) -> bool {
+        with.is(waker)
+            && self.ring.stays_parked()
+            && self.receive_waits.go_on_parked(task::waiter(waker), want)
     }
 
     /// The end of most tasks that receive: whoever does not wait any more need not park to find

@@ -12,7 +12,7 @@
 //! | is about to begin, or is polled again and parks anew | *t* | 0 | 0 | no | 0, or whose it is |
 //! | lasts | *t* | 0 | 0 | stands | whose it is |
 //! | was given up: its future was dropped | *t* | *g* | 0 | stands | whose it is: it is left behind |
-//! | was ended | *t* | 0, or *g* | *e* | no | 0 |
+//! | was ended | *t* | 0, or *g* | *e* | no | 0, or about to be |
 //! | has ended, and is in the sums | 0 | | | no | 0; or whose it was, if it was not taken |
 //!
 //! A park is ended by who brings a message, gives the last permit back or closes; or by the
@@ -27,10 +27,12 @@
 //!
 //! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `ended_at`,
 //! `since`, `id`, `want` and `waker`, in this order, and parks. Before that, `since` was 0: the
-//! wait before has ended. One in a park that stands stores `id`, `since` and `given_up_at`, in this
-//! order. A look loads `id` and `since`, all the rest, and then these two and `waker` again, by
-//! Acquire loads. If all three are the same, what it read is of that attempt and of no other; but
-//! that it may take one that begins in a park that stands for one that was given up.
+//! wait before has ended. If the park fails, it was no wait: it gives its number back, and then
+//! clears `since`. A wait that begins in a park that stands stores `id`, `since` and `given_up_at`,
+//! in this order. A look loads `id`, `since` and `ended_at`, all the rest, and then `id`, `since`
+//! and `waker` again, by Acquire loads. If these three are the same, what it read is of that
+//! attempt and of no wait but that; only that it may take one that begins in a park that stands for
+//! one that was given up.
 //!
 //! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the
 //!   wait.
@@ -40,13 +42,15 @@
 //! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after,
 //!   it lay there while nobody waited: it was left behind. So one clone is told as that of the wait
 //!   or as one left behind, and never as both.
-//! * `since` is changed, or `id`, before the wait is added to `waited_ns`, and after a failure was
-//!   counted. So a wait that is the same after `waited_ns` was read is not in there, and an attempt
-//!   whose `since` is 0 has been counted as failed if it has. A look may miss a wait that is added
-//!   just then, and never counts one twice. What it misses is made up for by the largest sums that
-//!   were reported before: none falls.
-//! * A wait that was long is added to `long` before `ended_at` is stored, or `since` cleared. So a
-//!   wait that a look takes to be over is in `long` after that, if it was long.
+//! * `since` is changed, or `id`, before the wait is added to `waited_ns`. So a wait that is the
+//!   same after `waited_ns` was read is not in there. A look may miss a wait that is added just
+//!   then, and never counts one twice. What it misses is made up for by the largest sums that were
+//!   reported before: none falls.
+//! * Where `since` is 0, `id` counts waits alone.
+//! * A wait that was long is added to `long` before `ended_at` is stored, or `since` cleared. A
+//!   look loads these first: so a wait that it takes to have ended is in `long` after that, if it
+//!   was long. (Its bucket goes by the `given_up_at` that who ended it saw, its time by the last
+//!   one.)
 //! * Who ends a park reads `given_up_at`, and then `since`. A wait that begins in that park stores
 //!   them the other way round. So the time between two waits is never taken for a long one.
 //!
@@ -75,8 +79,6 @@ pub(super) struct ReceiveWaits {
     waker: AtomicU64,
     /// Time waited in all waits that are in the sums.
     waited_ns: AtomicU64,
-    /// Attempts that were no waits after all: something came before the park.
-    failed: AtomicU64,
     given_up: AtomicU64,
     /// Those of the waits that have ended that were long.
     long: [AtomicU64; LONG],
@@ -88,6 +90,8 @@ pub(super) struct ReceiveWaits {
 struct Reported {
     waits: AtomicU64,
     waited_ns: AtomicU64,
+    /// Time waited in waits that have ended.
+    ended_ns: AtomicU64,
     /// Waits that have ended and were short.
     short: AtomicU64,
 }
@@ -95,7 +99,7 @@ struct Reported {
 /// A receive that waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiveWait {
-    /// Its number, from 1. Some numbers are of no wait.
+    /// Its number, from 1.
     pub(crate) id: u64,
     /// Who waits, by which waker.
     pub(crate) waiter: u64,
@@ -122,16 +126,18 @@ fn set(word: &AtomicU64, value: u64) {
     word.store(value, Ordering::Release);
 }
 
-/// Loads a word for a look.
+/// Loads a word that somebody else may be storing.
 fn get(word: &AtomicU64) -> u64 {
     // ORDERING(M8): Acquire. Pairs with M8 in `set`.
     word.load(Ordering::Acquire)
 }
 
-/// Loads a word that the caller may write, or that was written before the park that it has ended.
+/// Loads a word that the caller may write, or that was written before what it has seen.
 #[inline(always)]
 fn own(word: &AtomicU64) -> u64 {
-    // ORDERING(M8): Relaxed. By K1 and K2 of `ring` the word of who had it before is visible.
+    // ORDERING(M8): Relaxed. By K1 and K2 of `ring` the word of who had it before is visible, or by
+    // an Acquire load of another word before this. Where somebody else may be storing, either value
+    // will do.
     word.load(Ordering::Relaxed)
 }
 
@@ -187,7 +193,7 @@ impl ReceiveWaits {
 
     /// It did not park after all: that was no wait.
     pub(super) fn never_began(&self) {
-        set(&self.failed, own(&self.failed) + 1);
+        set(&self.id, own(&self.id) - 1);
         set(&self.since, 0);
     }
 
@@ -270,15 +276,15 @@ impl ReceiveWaits {
     pub(super) fn look(&self, occupancy: impl Fn() -> Occupancy) -> ReceiveView {
         let mut tries = 4;
         loop {
-            let (id, since) = (get(&self.id), get(&self.since));
+            let (id, since, ended_at) = (get(&self.id), get(&self.since), get(&self.ended_at));
             step("stats: wait read");
             let waited_ns = get(&self.waited_ns);
             let long = self.long();
             let occupancy = occupancy();
             let (waiter, want) = (get(&self.waker), Want::from_word(get(&self.want)));
             step("stats: waker read");
-            let (given_up_at, ended_at) = (get(&self.given_up_at), get(&self.ended_at));
-            let (failed, given_up) = (get(&self.failed), get(&self.given_up));
+            let given_up_at = get(&self.given_up_at);
+            let given_up = get(&self.given_up);
             let is_one =
                 get(&self.waker) == waiter && get(&self.since) == since && get(&self.id) == id;
             tries -= 1;
@@ -294,21 +300,19 @@ impl ReceiveWaits {
                 waited_ns + if ended { lasted(since, given_up_at, ended_at) } else { 0 };
             // The last attempt may have been the one that failed: too few have ended, or as many.
             let has_ended = ended || is_one && since == 0;
-            let over = id.saturating_sub(failed + u64::from(!has_ended));
+            let over = id.saturating_sub(u64::from(!has_ended));
             let short = over.saturating_sub(long.total());
             let short = at_least(&self.reported.short, short);
-            let histogram = WaitHistogram::new(short, long, waited_ns);
+            let ended_ns = at_least(&self.reported.ended_ns, waited_ns);
+            let histogram = WaitHistogram::new(short, long, ended_ns);
             // An attempt without a park may fail, or is being ended.
             let may_fail = !is_one || is_wait && !stands && !ended;
-            let mut totals = WaitSums {
-                waits: id.saturating_sub(failed + u64::from(may_fail)),
-                waited_ns,
-                given_up,
-            };
+            let mut totals =
+                WaitSums { waits: id.saturating_sub(u64::from(may_fail)), waited_ns, given_up };
             if stands {
                 totals.waited_ns += lasted(since, given_up_at, clock::exact());
             }
-            let nobody_waits = since == 0 || given_up_at != 0 || ended_at != 0;
+            let nobody_waits = since == 0 || given_up_at != 0;
             return ReceiveView {
                 occupancy,
                 totals: self.at_least_reported(totals),
@@ -341,7 +345,7 @@ impl ReceiveWaits {
         }
         self.add_up();
         WaitSums {
-            waits: (own(&self.id) - own(&self.failed)).max(own(&self.reported.waits)),
+            waits: own(&self.id).max(own(&self.reported.waits)),
             waited_ns: own(&self.waited_ns).max(own(&self.reported.waited_ns)),
             given_up: own(&self.given_up),
         }
@@ -541,6 +545,49 @@ mod tests {
         assert_eq!(waited(), 6);
         let histogram = view(&chan).stats.recv_wait_histogram.expect("there is one");
         assert_eq!((histogram.count(), histogram.counts()[0]), (3, 3));
+    }
+
+    /// A long wait that ends during a look is no short one: it is counted at the next.
+    ///
+    /// Seen to fail with: a look that loads `ended_at` after `long`.
+    #[test]
+    fn a_long_wait_that_ends_during_a_look_is_counted_at_the_next() {
+        let (chan, mut consumer) = channel();
+        let (waker, _) = waker();
+        advance(Duration::ZERO);
+        assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&waker)).is_pending());
+        advance(Duration::from_millis(50));
+        let sent = Cell::new(false);
+        let look = || {
+            let shared = chan.shared();
+            let view = shared.receive_waits.look(|| {
+                if !sent.replace(true) {
+                    send(&chan);
+                }
+                shared.ring.occupancy()
+            });
+            view.histogram.counts()[..3].to_vec()
+        };
+        assert_eq!((look(), look()), (vec![0, 0, 0], vec![0, 0, 1]));
+    }
+
+    /// The sum of the waits that have ended does not fall while the last one is added to it.
+    ///
+    /// Seen to fail with: a sum that is not held by the largest one that was reported.
+    #[test]
+    fn the_sum_does_not_fall_while_a_wait_is_added() {
+        let (chan, mut consumer) = channel();
+        let (waker, _) = waker();
+        advance(Duration::ZERO);
+        assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&waker)).is_pending());
+        advance(Duration::from_millis(5));
+        send(&chan);
+        let sum = || view(&chan).stats.recv_wait_histogram.expect("there is one").total();
+        let before = sum();
+        assert!(before >= Duration::from_millis(5));
+        // As between two steps of `add_up`.
+        super::set(&chan.shared().receive_waits.since, 0);
+        assert_eq!(sum(), before);
     }
 
     /// A long wait that was given up is counted as one before the next begins.

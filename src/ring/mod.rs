@@ -100,7 +100,7 @@
 //! |---|---|---|---|
 //! | P1 | stamp, Release, in `publish` | stamp, Acquire, in `is_published` | the value |
 //! | C1 | H, Release, in `hold_room` and `free_room`; `head_cache`, Release, in `publish_head` | H or `head_cache`, Acquire, before a claim | that the slot was read, in an array |
-//! | K1 | T, Release, in `park` | T, Acquire, by who ends the park | the waker in its cell |
+//! | K1 | T, Release, in `park` and `stays_parked` | T, Acquire, by who ends the park | the waker in its cell; that it polls |
 //! | K2 | the cell's flag, Release, in `take` | the same, Acquire, in `is_returned` | that the cell is free |
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
 //! | W1 | `arrivals`, then H, SeqCst, by who comes to wait | H, then `arrivals`, SeqCst, by a pop that frees, and by the clearing of TX_WAITING | of the two looks, the last sees the other's step |
@@ -113,7 +113,7 @@
 //! | Q8 | `front`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be final |
 //! | M3 | sums of what was taken out, the long ones among them, and of waits that were given up, Release | the same, Acquire, in `census` | that a segment is out, or a wait has ended |
 //! | M4, M5 | waiter and end of a place, and that it is in use again, Release | the same, Acquire, in `census` and `place` | that the place is one of a later wait |
-//! | M8 | what is told of the receive that waits, Release | the same, Acquire, in `look` | which attempt it belongs to (see `chan::receive_waits`) |
+//! | M8 | what is told of the receive that waits, Release | the same, Acquire, in `look` and `ends` | which attempt it belongs to (see `chan::receive_waits`) |
 //! | M7 | `popped`, Release, in `tell_head` | the same, Acquire, in `occupancy` | a head that is no older |
 //! | Q7 | the tree of all segments, and the top of the spare ones, Release, in `make` and `put` | the same, Acquire, in `make` and `take` | the segment, set up; that nobody uses it |
 //! | E1 | a block's `next`, Release, in `link` | the same, Acquire, in `next` | the block behind it, set up |

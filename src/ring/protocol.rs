@@ -20,7 +20,7 @@
 //! | T | the last sender goes | | CLOSED, TX_GONE, RX_PARKED off | `close_by_senders` |
 //! | T | the receiver closes, to go | | CLOSED; RX_GONE too if `pos` is the head | `close_and_abandon` |
 //! | T | the receiver has drained and goes | `pos` is the head; CLOSED, by its step before | RX_GONE | `try_abandon` |
-//! | T | look, as a step | | as it is | `claimed_so_far` |
+//! | T | look, as a step | | as it is | `claimed_so_far`, `stays_parked` |
 //! | H | take *n* messages, free their room | | `pos + n` | `free_room` |
 //! | H | take *n* messages, hold their room | TX_WAITING; the words can count all permits | `pos + n`, `held + n` | `hold_room` |
 //! | H | come to wait | | TX_WAITING | `set_waiting` |

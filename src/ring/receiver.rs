@@ -517,6 +517,15 @@ impl<Cold> Ring<Cold> {
         }
     }
 
+    /// Whether the receiver's park stands, as a step on T: who ends it from now on sees what the
+    /// caller did before.
+    pub(crate) fn stays_parked(&self) -> bool {
+        // ORDERING(K1): AcqRel. Release: pairs with K1 of who ends the park (`swap_tail`). A load
+        // could show a bit that is cleared by now; and whoever cleared it might take the task for
+        // one that was woken already, by a word that is older than the poll.
+        Tail(self.producers.tail.fetch_or(0, Ordering::AcqRel)).is_parked()
+    }
+
     /// Takes the receiver's own park back. False: somebody else ended it and owns the wake-up.
     pub(crate) fn unpark(&self) -> bool {
         let mut tail = self.tail();

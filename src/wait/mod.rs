@@ -13,8 +13,9 @@
 //! * **end of park**: every step that may bring news (claim, permit sent, last permit back after
 //!   closing, last sender gone) clears RX_PARKED in the same swap. Exactly one step finds the bit
 //!   set; whoever made it publishes, takes the waker out of the cell and wakes it.
-//! * **again**: a poll with the waker that lies in the cell, which sees RX_PARKED in T, waits on.
-//!   Who clears the bit does so after that look, and wakes this task.
+//! * **again**: a poll with the waker that lies in the cell, which sees RX_PARKED in T by a step
+//!   that changes nothing, waits on. Who clears the bit does so after that step, and wakes this
+//!   task, whose poll has begun by then.
 //!
 //! Claim before park: then `pos` differs from the head and the park fails. Claim after park: then
 //! it clears the bit and wakes. There is no third case, for both are swaps on one word. What a

@@ -17,7 +17,7 @@ pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner,
     let shape = Shape { capacity: Some(1), forced: Forced::default() };
     let cold = |reader| Cold {
         info: Info::new(None, Location::caller(), "u32", None),
-        receiver: ReceiverState::new(reader),
+        own: ReceiverState::new(reader),
     };
     // SAFETY: memory for a state, and so for a ring, and nobody else's; all of it is written.
     let (sender, receiver) = unsafe {
