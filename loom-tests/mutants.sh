@@ -159,7 +159,7 @@ bug-release-unserved|$C|fn release<|/senders.serve/d|a release does not serve th
 bug-pop-unserved|$R|fn make_room(|s/self.serve_line(1, .*/{}/;s/!unsafe { self.senders.queue() }.serve_first()/false/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
 bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if own.parked.is_some() {/if own.parked.is_some() { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
-bug-again-other|src/chan/park.rs|fn waits_on(|s/with.is(waker)/(with.is(waker) || true)/|a poll goes on in a park with another's waker
+bug-again-other|src/chan/park.rs|fn waits_on(|s/with.is(waker)/matches!(with.is(waker), _)/|a poll goes on in a park with another's waker
 bug-again-ended|src/chan/park.rs|*|s/Some(_) if !tail.is_parked() .* =>/Some(_) if false =>/; s/if tail.is_parked() \&\& !tail.is_closed()/if !tail.is_closed()/; s/self.ring.stays_parked()/true/; s/self.receive_waits.go_on_parked(.*want)/true/|a poll goes on in a park that was ended
 bug-again-load|$Y|fn stays_parked(|s/self.producers.tail.fetch_or(0, Ordering::AcqRel)/self.producers.tail.load(Ordering::Acquire)/|a poll goes on by a load of T
 K1-stays|$Y|fn stays_parked(|s/AcqRel/Acquire/|T step in stays_parked: AcqRel -> Acquire
