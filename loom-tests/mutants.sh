@@ -111,10 +111,10 @@ mutants() {
   done
   ord N5-look $M 'pub(crate) fn look(' Acquire Relaxed "load of an entry's word in look"
   ord N5-list $M 'fn list(' 'Release' Relaxed "store of an entry's word in list"
-  ord W2-made $J 'fn line_or_new(' 'SeqCst,' 'AcqRel,' 'swap of the line in line_or_new' behind
-  ord W2-there $J 'fn line_or_new(' 'SeqCst);' 'Acquire);' 'swap of the line in line_or_new, failure' behind
-  ord Q9-made $J 'fn line_or_new(' 'SeqCst,' 'Acquire,' 'swap of the line in line_or_new'
-  ord Q9-there $J 'fn line_or_new(' 'SeqCst);' 'Relaxed);' 'swap of the line in line_or_new, failure'
+  ord W2-made $J 'fn queue_or_new(' 'SeqCst,' 'AcqRel,' 'swap of the line in queue_or_new' behind
+  ord W2-there $J 'fn queue_or_new(' 'SeqCst);' 'Acquire);' 'swap of the line in queue_or_new, failure' behind
+  ord Q9-made $J 'fn queue_or_new(' 'SeqCst,' 'Acquire,' 'swap of the line in queue_or_new'
+  ord Q9-there $J 'fn queue_or_new(' 'SeqCst);' 'Relaxed);' 'swap of the line in queue_or_new, failure'
   for o in Acquire Release; do
     echo "T-close_and_abandon-$o|$Y|fn close_and_abandon(|s/[.]update_tail(/.update_tail_$o(/|T swap in close_and_abandon alone: SeqCst -> $o"
   done
@@ -311,8 +311,8 @@ bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Ro
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
 bug-begin-waits|$T|fn begin_claim_apart(|s/if self.ring.was_full(.from)/if true/|whoever cannot send plainly waits
 bug-find-once|$O|) fn find(|s/[.]or_else(.*//|a segment is found by the hint or not at all
-W2-line|$J|fn line(|s/load_sc()/load(Ordering::Acquire)/|the line is loaded by no SeqCst step
-Q9-line|$J|fn line(|s/load_sc()/load(Ordering::Relaxed)/|the line is loaded with Relaxed|behind
+W2-line|$J|fn queue(|s/load_sc()/load(Ordering::Acquire)/|the line is loaded by no SeqCst step
+Q9-line|$J|fn queue(|s/load_sc()/load(Ordering::Relaxed)/|the line is loaded with Relaxed|behind
 bug-owner-one|$Z|unsafe fn two(|s/AtomicUsize::new(2)/AtomicUsize::new(1)/|two owners begin as one
 bug-owner-early|$Z|impl Drop for Owner|s/AcqRel) == 1/AcqRel) <= 2/|the last but one ends it
 bug-owner-uncounted|$Z|impl Clone for Owner|s/fetch_add(1,/fetch_add(0,/|a clone does not count
@@ -332,10 +332,10 @@ bug-entry-looks-on|$M|fn end(|/looking = false/d|a look does not say that it is 
 bug-entry-lost|$M|fn end(|/guarded.vacant = first/d|entries that were left to a look are lost
 bug-entry-pointer|$M|fn end(|/entry.word.store/d|an entry that was left to a look keeps its pointer
 bug-entry-taken|$M|fn list(|/guarded.vacant = entry.next/d|a vacant entry stays the first of them
-bug-closed-two|$J|fn line_or_new(|s/self.0.compare_exchange.*/{ self.0.store(new, Ordering::SeqCst); Ok::<_, *mut WaitQueue>(new) };/|a second line takes the place of the first
-bug-closed-own|$J|fn line_or_new(|/drop(unsafe/d;s/^ *there\$/new/|who comes second waits in a line of its own
-bug-closed-unwoken|$C|fn fail_waiting(|s/if let Some(line) = self.on_close.line()/if let Some(line) = self.on_close.line() \&\& false/|close does not wake who waits for it
-bug-closed-early|$C|fn close_by_receiver<|s/let closed = close();/if let Some(line) = self.on_close.line() { line.close(panic); } let closed = close();/;s/self.fail_waiting(panic)/self.fail_senders(panic)/|who waits for the end is woken before it
+bug-closed-two|$J|fn queue_or_new(|s/self.0.compare_exchange.*/{ self.0.store(new, Ordering::SeqCst); Ok::<_, *mut WaitQueue>(new) };/|a second line takes the place of the first
+bug-closed-own|$J|fn queue_or_new(|/drop(unsafe/d;s/^ *there\$/new/|who comes second waits in a line of its own
+bug-closed-unwoken|$C|fn fail_waiting(|s/if let Some(line) = self.on_close.queue()/if let Some(line) = self.on_close.queue() \&\& false/|close does not wake who waits for it
+bug-closed-early|$C|fn close_by_receiver<|s/let closed = close();/if let Some(line) = self.on_close.queue() { line.close(panic); } let closed = close();/;s/self.fail_waiting(panic)/self.fail_senders(panic)/|who waits for the end is woken before it
 bug-closed-look|$C|*|/^impl Source for Closure/,/^}/{s/(!self.is_closed()).then_some(0)/Some(0)/;s/^        !self.is_closed()/        true/}|who comes to wait for the end does not look whether it has come
 bug-abandon-unread|$Y|fn close_and_abandon(|s/tail.pos() == reader.pos()/reader.pos() == reader.pos()/|the receiver goes by its closing step with messages in the ring
 bug-abandon-open|$Y|fn close_and_abandon(|s/tail.close().receiver_gone()/tail.receiver_gone()/|the receiver goes and does not close

@@ -251,7 +251,7 @@ impl Shared {
     #[inline]
     fn fail_waiting(&self, panic: &mut FirstPanic) {
         self.fail_senders(panic);
-        if let Some(line) = self.on_close.line() {
+        if let Some(line) = self.on_close.queue() {
             line.close(panic);
         }
     }

@@ -1,4 +1,4 @@
-//! Those who wait for the channel's end, by `Sender::closed`: a line that the first one makes. Few
+//! Those who wait for the channel's end, by `Sender::closed`: a queue that the first one makes. Few
 //! channels have one.
 
 use core::ptr;
@@ -9,7 +9,7 @@ use crate::wait::WaitQueue;
 #[cfg(all(parshall_loom_inside, test))]
 mod models;
 
-/// The line; null until somebody waits. It is never served, only closed.
+/// The queue; null until somebody waits. It is never served, only closed.
 pub(super) struct OnClose(AtomicPtr<WaitQueue>);
 
 impl OnClose {
@@ -18,29 +18,29 @@ impl OnClose {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// The line, if anybody has ever waited. If there is none, whoever comes later sees what the
+    /// The queue, if anybody has ever waited. If there is none, whoever comes later sees what the
     /// caller did by a SeqCst step.
     #[inline]
-    pub(super) fn line(&self) -> Option<&WaitQueue> {
-        // ORDERING(W2, Q9): SeqCst. Pairs with W2 in `line_or_new`: of a closing step and this
-        // look, and a new line and its maker's look at T, one look comes last and sees the other's
-        // step. Acquire: pairs with Q9 there: the line is set up.
-        let line = self.0.load_sc();
-        // SAFETY: null, or made by `line_or_new`, and freed with this.
-        unsafe { line.as_ref() }
+    pub(super) fn queue(&self) -> Option<&WaitQueue> {
+        // ORDERING(W2, Q9): SeqCst. Pairs with W2 in `queue_or_new`: of a closing step and this
+        // look, and a new queue and its maker's look at T, one look comes last and sees the other's
+        // step. Acquire: pairs with Q9 there: the queue is set up.
+        let queue = self.0.load_sc();
+        // SAFETY: null, or made by `queue_or_new`, and freed with this.
+        unsafe { queue.as_ref() }
     }
 
     #[cold]
-    pub(super) fn line_or_new(&self) -> &WaitQueue {
-        if let Some(line) = self.line() {
-            return line;
+    pub(super) fn queue_or_new(&self) -> &WaitQueue {
+        if let Some(queue) = self.queue() {
+            return queue;
         }
         let new = Box::into_raw(Box::new(WaitQueue::new()));
-        // ORDERING(W2, Q9): SeqCst. Pairs with W2, Q9 in `line`. A failure likewise: the line of
+        // ORDERING(W2, Q9): SeqCst. Pairs with W2, Q9 in `queue`. A failure likewise: the queue of
         // who was first is used, and our look at T comes after it for all.
         let made =
             self.0.compare_exchange(ptr::null_mut(), new, Ordering::SeqCst, Ordering::SeqCst);
-        let line = made.map_or_else(
+        let queue = made.map_or_else(
             |there| {
                 // SAFETY: made above, and nobody has seen it.
                 drop(unsafe { Box::from_raw(new) });
@@ -48,8 +48,8 @@ impl OnClose {
             },
             |_| new,
         );
-        // SAFETY: as in `line`.
-        unsafe { &*line }
+        // SAFETY: as in `queue`.
+        unsafe { &*queue }
     }
 }
 
@@ -57,10 +57,10 @@ impl Drop for OnClose {
     #[inline]
     fn drop(&mut self) {
         // ORDERING(Q9): Relaxed. Nobody else is there.
-        let line = self.0.load(Ordering::Relaxed);
-        if !line.is_null() {
-            // SAFETY: made by `line_or_new`; whoever uses it borrows this.
-            drop(unsafe { Box::from_raw(line) });
+        let queue = self.0.load(Ordering::Relaxed);
+        if !queue.is_null() {
+            // SAFETY: made by `queue_or_new`; whoever uses it borrows this.
+            drop(unsafe { Box::from_raw(queue) });
         }
     }
 }

@@ -374,7 +374,7 @@ impl Turn {
     }
 
     fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
-        if self.is_for_closure() { shared.on_close.line_or_new() } else { shared.queue() }
+        if self.is_for_closure() { shared.on_close.queue_or_new() } else { shared.queue() }
     }
 
     /// The plain case is a wait that was granted.
@@ -513,7 +513,7 @@ impl Turn {
     #[cold]
     #[inline(never)]
     fn register_for_closure(&mut self, shared: &Shared, waker: &Waker) -> Wait {
-        self.register_in(shared.on_close.line_or_new(), &Closure(&shared.ring), waker)
+        self.register_in(shared.on_close.queue_or_new(), &Closure(&shared.ring), waker)
     }
 
     #[inline(always)]

@@ -205,7 +205,7 @@ impl Shared {
         let info = self.info();
         let (waits, send_waits, send_histogram) =
             self.senders().map(WaitQueue::visit).unwrap_or_default();
-        let close_waits = self.on_close.line().map_or_else(Vec::new, |line| line.visit().1);
+        let close_waits = self.on_close.queue().map_or_else(Vec::new, |line| line.visit().1);
         let (last_receiver, last_receive) = info.last_receiver();
         let ReceiveView { occupancy, totals: receives, histogram, wait: recv_wait, left } =
             self.receive_waits.look(|| ring.occupancy());

@@ -16,7 +16,7 @@ impl Closing {
     /// Whether who closes finds a line.
     fn close(&self) -> bool {
         self.1.fetch_or(1, Ordering::SeqCst);
-        self.0.line().is_some_and(|line| {
+        self.0.queue().is_some_and(|line| {
             // What it was set up with.
             line.is_empty_sc();
             true
@@ -25,7 +25,7 @@ impl Closing {
 
     /// The line of one who comes to wait; and whether it is closed by then.
     fn begin(&self) -> (*const WaitQueue, bool) {
-        let line = self.0.line_or_new();
+        let line = self.0.queue_or_new();
         line.is_empty();
         (line, self.1.load_sc() == 1)
     }
@@ -34,8 +34,8 @@ impl Closing {
 /// One comes to wait for the end while another one closes: one of the two looks sees the other's
 /// step. Tags W2, Q9.
 ///
-/// Seen to fail with: a look in `line` that is no SeqCst load, or Relaxed; a step in `line_or_new`
-/// that is AcqRel (`parshall_fence_behind`), or Acquire.
+/// Seen to fail with: a look in `queue` that is no SeqCst load, or Relaxed; a step in
+/// `queue_or_new` that is AcqRel (`parshall_fence_behind`), or Acquire.
 #[test]
 fn who_comes_first_to_wait_is_found_by_who_closes() {
     check("first", 3, || {
