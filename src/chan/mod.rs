@@ -2,8 +2,8 @@
 //!
 //! `ring` and `wait` return facts; this layer acts on them: who is woken, when the queue is served,
 //! what closing means. A channel's state is one type, [`Shared`], whatever it carries; [`Chan`] is
-//! the typed handle to it. What a handle or a wait gives back goes back
-//! in one function, [`Shared::release`].
+//! the typed handle to it. What a handle or a wait gives back goes back in one function,
+//! [`Shared::release`].
 //!
 //! Of the receiver there is, from the user's handle down:
 //!

@@ -153,16 +153,20 @@ impl ReceiveWaits {
 
     // ---------------------------------------------------------------- the receiver's
 
+    /// Whether the last wait was `waiter`'s, for the same call, and its waker lies there still.
+    fn is_of(&self, waiter: u64, want: Want) -> bool {
+        own(&self.waker) == waiter && own(&self.want) == want.word()
+    }
+
     /// Whether the wait whose park the receiver has just taken back goes on.
     pub(super) fn goes_on(&self, waiter: u64, want: Want) -> bool {
-        let was_same = own(&self.waker) == waiter && own(&self.want) == want.word();
-        was_same && own(&self.given_up_at) == 0
+        self.is_of(waiter, want) && own(&self.given_up_at) == 0
     }
 
     /// The same while the park stands: with the waker that lies there, `waiter` waits again. False:
     /// not so, or what was given up was long: the receiver is to take its park back.
     pub(super) fn go_on_parked(&self, waiter: u64, want: Want) -> bool {
-        if own(&self.waker) != waiter || own(&self.want) != want.word() {
+        if !self.is_of(waiter, want) {
             return false;
         }
         let given_up_at = own(&self.given_up_at);
@@ -292,7 +296,7 @@ impl ReceiveWaits {
                 continue;
             }
             let is_wait = is_one && since != 0;
-            // Over, and in no sum yet but `long`.
+            // It has ended, and is in no sum yet but `long`.
             let ended = is_wait && ended_at != 0;
             let stands = is_wait && !ended && occupancy.tail.is_parked();
             let lasts = stands && given_up_at == 0 && waiter != 0;
