@@ -88,6 +88,8 @@ mutants() {
   for o in Acquire Release Relaxed; do
     ord "Q1-swap-$o" $G 'fn swap(' 'SeqCst, ' "$o, " 'state swap'
   done
+  ord Q1-confirm-acq $G 'fn confirm(' AcqRel Acquire 'state step in confirm'
+  ord Q1-confirm-rel $G 'fn confirm(' AcqRel Release 'state step in confirm'
   ord Q1-state $G 'fn state(' SeqCst Relaxed 'state load'
   ord Q8-front $H 'fn front(' Acquire Relaxed 'front load' behind
   ord Q8-advance $H 'fn advance(' Release Relaxed 'front store'
@@ -162,6 +164,7 @@ bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if own.parked.is_some() {/if o
 bug-again-other|src/chan/park.rs|fn waits_on(|s/with.is(waker)/matches!(with.is(waker), _)/|a poll goes on in a park with another's waker
 bug-again-ended|src/chan/park.rs|*|s/Some(_) if !tail.is_parked() .* =>/Some(_) if false =>/; s/if tail.is_parked() \&\& !tail.is_closed()/if !tail.is_closed()/; s/self.ring.stays_parked()/true/; s/self.receive_waits.go_on_parked(.*want)/true/|a poll goes on in a park that was ended
 bug-again-load|$Y|fn stays_parked(|s/self.producers.tail.fetch_or(0, Ordering::AcqRel)/self.producers.tail.load(Ordering::Acquire)/|a poll goes on by a load of T
+bug-again-send|$G|fn confirm(|s/self.state.fetch_or(0, Ordering::AcqRel)/self.state.load(Ordering::Acquire)/|a send that is polled again goes on by a load
 K1-stays|$Y|fn stays_parked(|s/AcqRel/Acquire/|T step in stays_parked: AcqRel -> Acquire
 bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != own.reader.pos()/false/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn goes(|s/if own.parked.is_none() .*{/if true {/|the dropped receiver takes a waker that is not its own

@@ -31,7 +31,8 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::task::Wake;
 use std::time::Instant;
 
@@ -220,6 +221,31 @@ impl Wake for Counting {
     fn wake(self: Arc<Self>) {
         self.wakes.fetch_add(1, Relaxed);
         self.inner.wake_by_ref();
+    }
+}
+
+/// The flag of a task, as executors may keep it: a wake-up that finds the task woken already stores
+/// nothing.
+#[derive(Debug, Default)]
+pub struct Coalescing(loom::sync::atomic::AtomicBool);
+
+impl Coalescing {
+    /// The executor is about to poll the task. Whether it was woken.
+    pub fn begin_poll(&self) -> bool {
+        self.0.swap(false, AcqRel)
+    }
+
+    /// Whether the executor will poll the task again.
+    pub fn is_woken(&self) -> bool {
+        self.0.load(Acquire)
+    }
+}
+
+impl Wake for Coalescing {
+    fn wake(self: Arc<Self>) {
+        if !self.0.load(Relaxed) {
+            self.0.store(true, Release);
+        }
     }
 }
 

@@ -8,11 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Wake;
 
-use loom::sync::atomic::AtomicBool;
-use loom::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use loom::thread;
 use loom_tests::{
-    Bound, Counting, Ledger, Msg, STAMP_WRAP, block_on, channel, check, recv_id, spawn,
+    Bound, Coalescing, Counting, Ledger, Msg, STAMP_WRAP, block_on, channel, check, recv_id, spawn,
 };
 use parshall::mpsc::Receiver;
 
@@ -184,17 +182,6 @@ fn l5_the_end_wakes_who_was_polled_again() {
     polled_again("L5 polled again, end", 0);
 }
 
-/// As executors may: a wake-up that finds the task woken already stores nothing.
-struct Coalescing(AtomicBool);
-
-impl Wake for Coalescing {
-    fn wake(self: Arc<Self>) {
-        if !self.0.load(Relaxed) {
-            self.0.store(true, Release);
-        }
-    }
-}
-
 /// Another branch has woken the task, which is polled for that while a message comes: its wake-up
 /// finds the task woken already only if the poll finds the message. Tag K1.
 ///
@@ -204,7 +191,7 @@ fn l5_a_wake_up_that_stores_nothing_is_not_lost() {
     check("L5 woken already", Bound::Preemptions(3), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = channel(1, 0);
-        let task = Arc::new(Coalescing(AtomicBool::new(false)));
+        let task = Arc::new(Coalescing::default());
         let waker = Waker::from(task.clone());
         assert!(rx.poll_recv(&mut Context::from_waker(&waker)).is_pending());
         waker.wake_by_ref();
@@ -212,10 +199,10 @@ fn l5_a_wake_up_that_stores_nothing_is_not_lost() {
             let msg = ledger.msg(1);
             move || tx.try_send(msg).unwrap()
         });
-        assert!(task.0.swap(false, AcqRel));
+        assert!(task.begin_poll());
         let got = rx.poll_recv(&mut Context::from_waker(&waker));
         sender.join().unwrap();
-        assert!(got.is_ready() || task.0.load(Acquire), "it sleeps for ever");
+        assert!(got.is_ready() || task.is_woken(), "it sleeps for ever");
         drop((got, rx));
         assert_eq!(ledger.alive(), 0);
     });

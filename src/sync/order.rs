@@ -18,9 +18,10 @@
 //! | what was done before a permit was dropped, or a wait that was granted | the end of each later send or reserve |
 //! | what was done before `close`, or the drop of the receiver | a call that says that the channel is closed |
 //! | what each sender did before it was dropped | a call that says that all senders are gone |
+//! | what was done before a poll that said Pending | the wake-up that follows, of the waker it left |
 //!
 //! Each is one that the real words make too: the map is in `ring/mod.rs`, rows P1, C1, K1, D1 and
-//! N1. Wake-ups order as the executor's wakers do.
+//! N1, and Q1 of `wait`. What a wake-up orders beyond that is the waker's own.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -60,6 +61,10 @@ pub(crate) struct Order {
 /// nothing else.
 #[derive(Debug)]
 pub(crate) struct Turns(AtomicUsize);
+
+/// Kept beside a waker: from the newest poll that left or confirmed it, to its wake-up.
+#[derive(Debug, Default)]
+pub(crate) struct Pending(plain::Mutex<Option<Edge>>);
 
 /// `None` in the place of an edge: of a thread that was unwinding, which loom must not be asked
 /// about.
@@ -185,5 +190,25 @@ impl Turns {
         if !plain::panicking() {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Pending {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// A poll is about to say Pending.
+    pub(crate) fn begin(&self) {
+        if !plain::panicking() {
+            let edge = Edge::from_here();
+            *self.0.lock() = Some(edge);
+        }
+    }
+
+    /// The waker is about to be woken.
+    pub(crate) fn end(&self) {
+        let edge = self.0.lock().take();
+        to_here(&edge);
     }
 }

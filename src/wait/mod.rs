@@ -17,6 +17,11 @@
 //!   that changes nothing, waits on. Who clears the bit does so after that step, and wakes this
 //!   task, whose poll has begun by then.
 //!
+//! A load of T would not do for that. An executor may keep in a word whether the task is woken, and
+//! do nothing in a wake-up that finds it so; the wake-up must see then that the poll, which cleared
+//! that word, has begun. A send that waits and is polled again makes the same step, on the word of
+//! its place.
+//!
 //! Claim before park: then `pos` differs from the head and the park fails. Claim after park: then
 //! it clears the bit and wakes. There is no third case, for both are swaps on one word. What a
 //! claim has not yet published when the receiver looks is *in flight*: the receiver never parks on
@@ -52,7 +57,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `want` | what a wait is for |
+//! | `want`, `waker_id` | what a wait is for; which waker it was |
 //! | `place` | a place: its word, and whose its waker is |
 //! | `batch` | wakers of waits that have ended, to be woken together |
 //! | `segment` | 16 places, and the link to the segment behind |
@@ -205,6 +210,7 @@ mod segment;
 mod serve;
 mod source;
 mod sweep;
+mod waker_id;
 mod walk;
 mod want;
 
@@ -214,8 +220,9 @@ pub(crate) use census::{WaitSums, Waiting};
 pub(crate) use line::Line;
 pub(crate) use place::Waiter;
 pub(crate) use queue::{Key, Wait, WaitQueue};
-pub(crate) use rx_waker::{RxWaker, WakerId};
+pub(crate) use rx_waker::RxWaker;
 pub(crate) use source::Source;
+pub(crate) use waker_id::WakerId;
 #[cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(unreachable_pub))]
 pub use want::Call;
 pub(crate) use want::Want;

@@ -11,7 +11,7 @@
 //!                           Updating ---> Granted, Closed
 //! ```
 //!
-//! Granted, Closed and Gone are final. Every step is a compare-and-swap on the word, which also
+//! Granted, Closed and Gone are final. Every change is a compare-and-swap on the word, which also
 //! counts the units that were assigned so far, so that they change hands with the state.
 //!
 //! | from | to | who | in | assigned |
@@ -22,6 +22,7 @@
 //! | Empty | Gone | a server or a newcomer that passes it | `serve` `pass_by`, `register` `keep_part` | as it is: that one's |
 //! | Waiting, Updating | the same | a server with less than is missing | `serve` `serve_line` | + what it gives |
 //! | Waiting, Updating | Granted | a server with all that is missing | `serve` `serve_first`, `serve_line` | + what it gives |
+//! | Waiting | the same | its owner, polled with the same waker | `queue` `poll` | as it is |
 //! | Waiting | Updating | its owner, polled with another waker | `queue` `poll` | as it is |
 //! | Updating | Waiting | its owner, with that waker in place | `queue` `poll` | as it is |
 //! | Waiting | Gone | its owner, which gives up | `early` `cancel` | as it is: released |
@@ -41,6 +42,7 @@
 use core::task::Waker;
 
 use super::want::Want;
+use crate::sync::order::Pending;
 use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
 
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
@@ -142,6 +144,8 @@ impl core::fmt::Debug for State {
 pub(super) struct Place {
     state: AtomicU64,
     waker: UnsafeCell<Option<Waker>>,
+    /// From the owner's newest poll.
+    pending: Pending,
     /// Written before the place is Waiting, and again by its owner only.
     waiter: [row::AtomicU64; 3],
     /// When the wait ended; 0 before that.
@@ -160,6 +164,7 @@ impl Place {
         Self {
             state: AtomicU64::new(State::empty(segment).0),
             waker: UnsafeCell::new(None),
+            pending: Pending::new(),
             waiter: core::array::from_fn(|_| row::AtomicU64::new(0)),
             ended: row::AtomicU64::new(0),
             left: row::AtomicBool::new(false),
@@ -201,6 +206,16 @@ impl Place {
             .map_err(|_| self.state())
     }
 
+    /// The word, by a step that changes nothing: who ends the wait after it sees what the caller
+    /// did before.
+    pub(super) fn confirm(&self) -> State {
+        self.pending.begin();
+        // ORDERING(Q1): AcqRel. Release: pairs with Q1 in `swap`. A load could find the place
+        // Waiting that is Granted by now; and whoever granted it might take the task for one that
+        // was woken already, by a word that is older than the poll. Acquire: as in `state`.
+        State(self.state.fetch_or(0, Ordering::AcqRel))
+    }
+
     /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.
     pub(super) fn pass(&self, state: State, hand: &mut u64) -> State {
         let gone = state.to(Kind::Gone);
@@ -223,6 +238,7 @@ impl Place {
             debug_assert!((*p).is_none(), "the place was not left empty");
             p.write(Some(waker));
         });
+        self.pending.begin();
     }
 
     /// Puts a waker in; returns the one it replaces.
@@ -230,6 +246,7 @@ impl Place {
     /// # Safety
     /// The caller is the owner, and the place is Updating.
     pub(super) unsafe fn put_waker(&self, waker: Waker) -> Option<Waker> {
+        self.pending.begin();
         // SAFETY: exclusive, by the table.
         self.waker.with_mut(|p| unsafe { (*p).replace(waker) })
     }
@@ -251,6 +268,7 @@ impl Place {
         self.set_ended(at);
         // SAFETY: the caller's word.
         let waker = unsafe { self.take_waker() };
+        self.pending.end();
         self.set_woken();
         waker
     }

@@ -11,11 +11,12 @@
 //! stopped there.
 
 use core::ptr::NonNull;
-use core::task::{RawWakerVTable, Waker};
+use core::task::Waker;
 
 use super::line::Line;
 use super::place::{Kind, Place};
 use super::row::{Hint, Row};
+use super::waker_id::WakerId;
 use super::walk::Walk;
 use crate::sync::{plain, step};
 use crate::telemetry::clock;
@@ -25,19 +26,14 @@ use crate::unwind::FirstPanic;
 #[derive(Debug)]
 pub(crate) struct Key {
     pub(super) place: NonNull<Place>,
-    /// The waker's identity. While the place is Waiting that waker is alive, so nobody else has
-    /// this one.
-    pub(super) waker: (*const (), &'static RawWakerVTable),
+    /// While the place is Waiting that waker is alive, so nobody else has this identity.
+    pub(super) waker: WakerId,
 }
 
-// SAFETY: the place is shared between threads, and the identity is only compared.
+// SAFETY: the place is shared between threads.
 unsafe impl Send for Key {}
 // SAFETY: as above.
 unsafe impl Sync for Key {}
-
-pub(super) fn identity(waker: &Waker) -> (*const (), &'static RawWakerVTable) {
-    (waker.data(), waker.vtable())
-}
 
 /// What a waiter learns of its wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -165,14 +161,16 @@ impl WaitQueue {
         let place = unsafe { owned.place.as_ref() };
         let mut state = place.state();
         let mut spare = None;
-        if state.kind() == Kind::Waiting {
-            if owned.waker == identity(waker) {
-                // The future may have moved to another task, under the same waker even.
-                place.set_task(task());
+        if state.kind() == Kind::Waiting && owned.waker.is(waker) {
+            // The future may have moved to another task, under the same waker even.
+            place.set_task(task());
+            state = place.confirm();
+            if state.kind() == Kind::Waiting {
                 return Wait::Pending;
             }
+        } else if state.kind() == Kind::Waiting {
             let new = waker.clone();
-            owned.waker = identity(&new);
+            owned.waker = WakerId::of(&new);
             spare = Some(new);
             while state.kind() == Kind::Waiting {
                 match place.swap(state, state.to(Kind::Updating)) {

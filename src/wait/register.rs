@@ -5,9 +5,10 @@ use core::ptr::NonNull;
 use core::task::Waker;
 
 use super::place::{Kind, Place, State, Waiter};
-use super::queue::{Key, Wait, WaitQueue, identity};
+use super::queue::{Key, Wait, WaitQueue};
 use super::segment::LEN;
 use super::source::Source;
+use super::waker_id::WakerId;
 use crate::sync::step;
 use crate::unwind::{FirstPanic, Owes, OwesValue};
 
@@ -87,7 +88,7 @@ impl WaitQueue {
         waker: Waker,
     ) -> Result<(), Waker> {
         place.set_waiter(waiter);
-        *key = Some(Key { place: NonNull::from(place), waker: identity(&waker) });
+        *key = Some(Key { place: NonNull::from(place), waker: WakerId::of(&waker) });
         // SAFETY: ours, and not filled yet.
         unsafe { place.fill_waker(waker) };
         if place.swap(empty, empty.to(Kind::Waiting).assign(hand)).is_ok() {

@@ -14,15 +14,17 @@
 //! The window in which the receiver finds the cell lent though its park has ended is the few
 //! instructions of [`RxWaker::take`]; the wake-up itself runs outside it.
 
-use core::ptr;
-use core::task::{RawWakerVTable, Waker};
+use core::task::Waker;
 
+use crate::sync::order::Pending;
 use crate::sync::{AtomicBool, Ordering, UnsafeCell};
 
 /// See the module's table.
 pub(crate) struct RxWaker {
     lent: AtomicBool,
     waker: UnsafeCell<Option<Waker>>,
+    /// From the poll that lent the cell, or that waits on in its park.
+    pending: Pending,
 }
 
 // SAFETY: a `Waker` may go to any thread; the table above makes every access exclusive.
@@ -32,7 +34,7 @@ unsafe impl Sync for RxWaker {}
 
 impl RxWaker {
     pub(crate) fn new() -> Self {
-        Self { lent: AtomicBool::new(false), waker: UnsafeCell::new(None) }
+        Self { lent: AtomicBool::new(false), waker: UnsafeCell::new(None), pending: Pending::new() }
     }
 
     /// Whether the receiver owns the cell again after somebody else ended its park.
@@ -59,9 +61,16 @@ impl RxWaker {
     pub(crate) unsafe fn lend(&self, waker: Waker) -> Option<Waker> {
         // SAFETY: exclusive, the caller's word.
         let old = self.waker.with_mut(|p| unsafe { (*p).replace(waker) });
+        self.pending.begin();
         // ORDERING(K3): Relaxed. Published, with the waker, by the park (K1 in `ring`).
         self.lent.store(true, Ordering::Relaxed);
         old
+    }
+
+    /// The receiver is about to wait on in its park, with the waker in the cell.
+    #[inline]
+    pub(crate) fn stays_lent(&self) {
+        self.pending.begin();
     }
 
     /// Takes the waker out.
@@ -72,33 +81,10 @@ impl RxWaker {
     pub(crate) unsafe fn take(&self) -> Option<Waker> {
         // SAFETY: exclusive, the caller's word.
         let waker = self.waker.with_mut(|p| unsafe { (*p).take() });
+        self.pending.end();
         // ORDERING(K2): Release. Pairs with K2 in `is_returned`: the receiver writes the cell only
         // after the take above. Relaxed would let the two overlap.
         self.lent.store(false, Ordering::Release);
         waker
     }
 }
-
-/// Which waker it was. It keeps nothing alive; so it is that waker only as long as a clone of that
-/// is known to be somewhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WakerId {
-    vtable: &'static RawWakerVTable,
-    data: *const (),
-}
-
-impl WakerId {
-    #[inline(always)]
-    pub(crate) fn of(waker: &Waker) -> Self {
-        Self { vtable: waker.vtable(), data: waker.data() }
-    }
-
-    /// Whether `waker` wakes the same task: as [`Waker::will_wake`].
-    #[inline(always)]
-    pub(crate) fn is(self, waker: &Waker) -> bool {
-        self.data == waker.data() && ptr::eq(self.vtable, waker.vtable())
-    }
-}
-
-// SAFETY: it is compared and never followed.
-unsafe impl Send for WakerId {}

@@ -9,6 +9,10 @@ pub(crate) struct Order;
 #[derive(Debug)]
 pub(crate) struct Turns;
 
+/// Takes no room.
+#[derive(Debug)]
+pub(crate) struct Pending;
+
 #[allow(clippy::unused_self)] // in a model of a user they are used
 impl Order {
     #[inline(always)]
@@ -53,4 +57,18 @@ impl Turns {
 
     #[inline(always)]
     pub(crate) fn begin(&self) {}
+}
+
+#[allow(clippy::unused_self)] // likewise
+impl Pending {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(crate) fn begin(&self) {}
+
+    #[inline(always)]
+    pub(crate) fn end(&self) {}
 }
