@@ -93,8 +93,6 @@ mutants() {
   ord Q1-state $G 'fn state(' SeqCst Relaxed 'state load'
   ord Q8-front $H 'fn front(' Acquire Relaxed 'front load' behind
   ord Q8-advance $H 'fn advance(' Release Relaxed 'front store'
-  ord Q4-woken $G 'fn set_woken(' Release Relaxed 'woken store'
-  ord Q4-left $G 'fn leave(' Release Relaxed 'left store'
   ord Q3-number $I 'fn number(&self' Acquire Relaxed 'number load'
   ord Q3-out $I 'fn set_out(' Release Relaxed 'number store in set_out'
   ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in hinted'
@@ -205,8 +203,8 @@ bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an up
 W12-arrivals|$H|fn arrivals(|s/load_sc()/load(Ordering::Acquire)/|arrivals is loaded by no SeqCst step
 W2-tail|$B|fn tail_sc(|s/load_sc()/load(Ordering::Acquire)/|T is loaded by no SeqCst step
 W1-head|$B|fn head_sc(|s/load_sc()/load(Ordering::Acquire)/|H is loaded by no SeqCst step
-Q4-over-left|$G|fn is_over(|s/left.load(Ordering::Acquire)/left.load(Ordering::Relaxed)/|left load in is_over: Acquire -> Relaxed
-Q4-over-woken|$G|fn is_over(|s/woken.load(Ordering::Acquire)/woken.load(Ordering::Relaxed)/|woken load in is_over: Acquire -> Relaxed
+Q4-over-left|$G|fn is_over(|s/task.load(Ordering::Acquire)/task.load(Ordering::Relaxed)/|task load in is_over: Acquire -> Relaxed
+Q4-over-ended|$G|fn is_over(|s/ended.load(Ordering::Acquire)/ended.load(Ordering::Relaxed)/|end load in is_over: Acquire -> Relaxed
 Q3-begin|$O|fn begin(|s/first.load()/first.load_relaxed()/|first load in begin: Acquire -> Relaxed
 Q3-next|$O|fn seek_from<|s/next.load()/next.load_relaxed()/|next load in seek_from: Acquire -> Relaxed
 Q3-remember|$O|fn seek_from<|/hint.0/s/Release/Relaxed/|hint store in seek_from: Release -> Relaxed
@@ -246,13 +244,11 @@ bug-pool-count|$D|fn put(|s/top.number() + 1/top.number()/|the top of the spare 
 bug-pool-below|$D|fn put(|/segment.below.store/d|a spare segment does not know what is below
 bug-visit-end|$V|fn for_each(|s/number [*] LEN < end/number < u64::MAX/;s/(end - number [*] LEN)/LEN/|the walk of a snapshot goes on to those who came since
 bug-visit-left|$V|pub(crate) fn visit(|s/ \&\& !left//|a snapshot shows who has seen the end of its wait
-M4-since|$G|fn set_waiter(|/waiter.1/s/Ordering::Release/Ordering::Relaxed/|since store in set_waiter: Release -> Relaxed
-M4-need-store|$G|fn set_waiter(|/waiter.2/s/Ordering::Release/Ordering::Relaxed/|need store in set_waiter: Release -> Relaxed
+M4-since|$G|fn set_waiter(|/since.store/s/Ordering::Release/Ordering::Relaxed/|since store in set_waiter: Release -> Relaxed
+M4-need-store|$G|fn set_waiter(|/want.store/s/Ordering::Release/Ordering::Relaxed/|need store in set_waiter: Release -> Relaxed
 M4-waiter-task|$G|fn waiter(|/task.load/s/Ordering::Acquire/Ordering::Relaxed/|task load in waiter: Acquire -> Relaxed
 M4-waiter-since|$G|fn waiter(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/|since load in waiter: Acquire -> Relaxed
 M4-waiter-need|$G|fn waiter(|/want.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in waiter: Acquire -> Relaxed
-M4-left|$G|fn is_left(|s/Ordering::Acquire/Ordering::Relaxed/|left load in is_left: Acquire -> Relaxed
-M4-renew|$G|fn renew(|/left.store/s/Ordering::Release/Ordering::Relaxed/|left store in renew: Release -> Relaxed
 bug-second-look|$A|fn register_generally(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$A|*|/^        source.set_waiting();/d;s/step("register: looked");/source.set_waiting();/|TX_WAITING is set after the look
 bug-uncall|$R|fn serve_line(|s/if !self.queue().is_empty_sc()/if false/|TX_WAITING is cleared without a second look
@@ -285,15 +281,15 @@ bug-close-both|$EARLY $A|*|s/while let Some((index, place, mut state)) = walk.ne
 bug-look-behind|$A|fn register_generally(|s/if self.anybody_before(index) {/if false {/|register_generally takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$BATCH|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
-bug-waker-first|$F|fn serve_line(|s/if let Err(now) = place.swap(state, next) {/let early = if full { unsafe { place.take_waker() } } else { None }; &/;s/unsafe { wakes.end_wait(.*/if let Some(early) = early { wakes.push(early) } place.set_woken();/|the waker is taken before the swap
-bug-woken-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_woken(); &/|woken is set before the waker is taken
+bug-waker-first|$F|fn serve_line(|s/if let Err(now) = place.swap(state, next) {/let early = if full { unsafe { place.take_waker() } } else { None }; &/;s/unsafe { wakes.end_wait(.*/if let Some(early) = early { wakes.push(early) } place.set_ended(1);/|the waker is taken before the swap
+bug-ended-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_ended(at); &/|the end is noted before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
 bug-front|$K|fn skip_to(|s/if self.front == self.next/if true/|a walk moves the front over what may not be final
-bug-over-left|$G|fn is_over(|s/self.left.load(Ordering::Acquire) .. //|a sweep ignores left
-bug-over-woken|$G|fn is_over(|s/ .. self.woken.load(Ordering::Acquire)//|a sweep ignores woken
+bug-over-left|$G|fn is_over(|s/self.task.load(Ordering::Acquire) == LEFT .. //|a sweep ignores left
+bug-over-ended|$G|fn is_over(|s/ .. self.ended.load(Ordering::Acquire) != 0//|a sweep ignores the end
 bug-tag|$G|fn is_of(|s/self.0 >> 32 == .*/segment < u64::MAX/|a place is of any segment
 bug-renew-state|$G|fn renew(|/self.state.store/d|a renewed place is of its old segment
-bug-renew-flags|$G|fn renew(|/self.left.store/d;/self.woken.store/d|a renewed place is over
+bug-renew-over|$G|fn renew(|/self.set_waiter/d;/self.set_ended/d|a renewed place is over
 bug-must-look|$A|fn must_wait(|s/return source.is_full();/return true;/|the first in line does not look at the channel before it waits
 bug-must-early|$A|) fn register(|s/let (index, place) = self.arrive(source);/let early = source.is_full(); &/;s/if self.must_wait(index, source)/if early \&\& self.line.front() == index \x7c\x7c self.must_wait(index, source)/|the first in line looks at the channel before it arrives
 bug-must-closed|$A|fn must_wait(|s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed, on the plain path

@@ -184,12 +184,12 @@ pub(crate) mod plain {
 /// explore nothing else.
 pub(crate) mod row {
     #[cfg(any(not(parshall_loom_inside), test))]
-    pub(crate) use super::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+    pub(crate) use super::{AtomicPtr, AtomicU64, AtomicUsize};
     /// Tells loom of memory that must be freed.
     #[cfg(all(parshall_loom_inside, test))]
     pub(crate) use loom::alloc::Track;
     #[cfg(all(parshall_loom_inside, not(test)))]
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 }
 
 #[cfg(not(parshall_loom_inside))]

@@ -71,7 +71,7 @@ impl WaitQueue {
 
     #[inline(never)]
     fn final_sums_of_waits(&mut self) -> WaitSums {
-        let (totals, ended) = self.totals(self.line.arrivals(), |_, _, _, _, _| ());
+        let (totals, ended) = self.totals(self.line.arrivals(), |_, _, _, _| ());
         self.row.sweeper.past.add_to_long(ended.row);
         totals.sums
     }
@@ -98,23 +98,24 @@ impl WaitQueue {
         // The segment of the last one who was let in, before anybody who waits, and when that was.
         // Grants go along the line, so those before it were let in earlier.
         let (mut let_in, mut line_since) = ((0, 0), None);
-        let (mut totals, ended) =
-            self.totals(self.line.arrivals(), |index, state, waiter, end, left| {
-                let id = index + 1;
-                if waiting.is_empty() {
-                    let segment = index / LEN;
-                    if state.kind() == Kind::Granted {
-                        let_in = (segment, end);
-                    } else if state.is_waiting() && let_in.0 == segment {
-                        line_since = Some(waiter.since.max(let_in.1));
-                    }
+        let (mut totals, ended) = self.totals(self.line.arrivals(), |index, state, waiter, end| {
+            let id = index + 1;
+            let left = waiter.has_left();
+            let waits = state.is_waiting() && !left;
+            if waiting.is_empty() {
+                let segment = index / LEN;
+                if state.kind() == Kind::Granted {
+                    let_in = (segment, end);
+                } else if waits && let_in.0 == segment {
+                    line_since = Some(waiter.since.max(let_in.1));
                 }
-                if state.is_waiting() {
-                    waiting.push(Waiting { id, waiter, granted_at: None });
-                } else if state.kind() == Kind::Granted && !left {
-                    granted.push(Waiting { id, waiter, granted_at: Some(end) });
-                }
-            });
+            }
+            if waits {
+                waiting.push(Waiting { id, waiter, granted_at: None });
+            } else if state.kind() == Kind::Granted && !left {
+                granted.push(Waiting { id, waiter, granted_at: Some(end) });
+            }
+        });
         totals.waiting = waiting.len() as u64;
         totals.granted = granted.len() as u64;
         totals.oldest = waiting.first().map(|first| first.waiter.since);
@@ -137,11 +138,11 @@ impl WaitQueue {
     }
 
     /// The sums of all waits before the place `end`, and of those that have ended. Shows those that
-    /// are still in the row: index, word, waiter, end, and whether the owner has left.
+    /// are still in the row: index, word, waiter and end.
     fn totals(
         &self,
         end: u64,
-        mut show: impl FnMut(u64, State, Waiter, u64, bool),
+        mut show: impl FnMut(u64, State, Waiter, u64),
     ) -> (WaitTotals, Ended) {
         // The past first: a segment that is taken out meanwhile is missed, and never counted twice.
         // ORDERING(M3): Acquire. Pairs with M3 in `cancel`: those waits have ended, and are found
@@ -153,7 +154,7 @@ impl WaitQueue {
         let mut have_ended =
             Ended { waits, waited_ns, past: past.long(), row: LongWaits::default() };
         let now = clock::exact();
-        self.for_each(end, |index, state, waiter, ended, left| {
+        self.for_each(end, |index, state, waiter, ended| {
             // One who did not come to wait, or has just ceased to, has no end yet.
             let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
             if waiter.since == 0 || none {
@@ -169,7 +170,7 @@ impl WaitQueue {
                 have_ended.waited_ns += waited;
                 have_ended.row.count(waited);
             }
-            show(index, state, waiter, end, left);
+            show(index, state, waiter, end);
         });
         // Waits end on the coarse clock, and segments may have been missed: neither sum ever falls.
         sums.waits = at_least(&self.reported.waits, sums.waits);
@@ -177,9 +178,8 @@ impl WaitQueue {
         (WaitTotals { sums, ..WaitTotals::default() }, have_ended)
     }
 
-    /// Shows each place before `end` that is in the row: index, word, waiter, end and whether its
-    /// owner has left it.
-    fn for_each(&self, end: u64, mut f: impl FnMut(u64, State, Waiter, u64, bool)) {
+    /// Shows each place before `end` that is in the row: index, word, waiter and end.
+    fn for_each(&self, end: u64, mut f: impl FnMut(u64, State, Waiter, u64)) {
         let Some(mut number) = self.row.first() else { return };
         let hint = Hint::new();
         while number * LEN < end {
@@ -190,10 +190,9 @@ impl WaitQueue {
                     for (index, place) in (number * LEN..end).zip(segment.places()) {
                         let state = place.state();
                         let (waiter, ended) = (place.waiter(), place.ended());
-                        let left = place.is_left();
                         // If it is of another segment by now, what was read may be of another wait.
                         if state.is_of(number) && place.state().is_of(number) {
-                            f(index, state, waiter, ended, left);
+                            f(index, state, waiter, ended);
                         }
                         step("visit: place");
                     }

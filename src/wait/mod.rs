@@ -42,7 +42,7 @@
 //! | `arrivals` | how many places were given out |
 //! | `front` | every place before it is final |
 //! | final | Granted, Closed or Gone: it stays so. A place that is not is *open* |
-//! | over | final, *left* by its owner, and its waker was taken: its memory may be used again |
+//! | over | final, *left* by its owner, and its end noted, with its waker taken: its memory may be used again |
 //! | owner | the task whose wait stands in the place |
 //! | server | whoever has units for the line: a pop, a release, a wait that is given up |
 //! | hand | the units that a server, or who comes to wait, holds and has not assigned |

@@ -33,9 +33,9 @@
 //!
 //! * the owner of the place while it is Empty or Updating, and when the owner ended it;
 //! * nobody while it is Waiting;
-//! * whoever took it from Waiting to Granted or Closed, until it sets `woken`.
+//! * whoever took it from Waiting to Granted or Closed, until it notes the end.
 //!
-//! A place is *over* when its owner has set `left` and `woken` is set: then nobody looks at the
+//! A place is *over* when its owner has left it and the end is noted: then nobody looks at the
 //! waker any more, and the row may use the memory again. It may do so while others still look at
 //! the word: the word carries the number of its segment, so that their swaps fail.
 
@@ -48,16 +48,28 @@ use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiter {
-    /// Who waits, by which waker: of `telemetry::task::waiter`.
+    /// Who waits, by which waker: of `telemetry::task::waiter`; or [`LEFT`].
     pub(crate) task: u64,
     /// Nanoseconds on the telemetry clock, never 0.
     pub(crate) since: u64,
     pub(crate) want: Want,
 }
 
+/// In the place of the task: the owner has seen the end of its wait, and left. No task has this
+/// word.
+const LEFT: u64 = u64::MAX;
+
+/// The end of a place in which nobody has waited: no time, and no waker to be taken.
+const NO_WAIT: u64 = 1;
+
 impl Waiter {
     /// That of a place where nobody waits.
     pub(super) const NONE: Self = Self { task: 0, since: 0, want: Want::NONE };
+
+    /// Whether the owner of the place has left it. May become true at any time.
+    pub(super) fn has_left(self) -> bool {
+        self.task == LEFT
+    }
 }
 
 /// What a place is, in the low byte of its word.
@@ -140,18 +152,18 @@ impl core::fmt::Debug for State {
 
 /// See the module.
 #[derive(Debug)]
-#[cfg_attr(not(parshall_loom_inside), repr(align(64)))]
 pub(super) struct Place {
     state: AtomicU64,
     waker: UnsafeCell<Option<Waker>>,
     /// From the owner's newest poll.
     pending: Pending,
-    /// Written before the place is Waiting, and again by its owner only.
-    waiter: [row::AtomicU64; 3],
-    /// When the wait ended; 0 before that.
+    /// Who waits. This and the next two are written before the place is Waiting, and again by its
+    /// owner only.
+    task: row::AtomicU64,
+    since: row::AtomicU64,
+    want: row::AtomicU64,
+    /// When the wait ended, once its waker was taken; 0 before that.
     ended: row::AtomicU64,
-    left: row::AtomicBool,
-    woken: row::AtomicBool,
 }
 
 // SAFETY: a `Waker` may go to any thread; the module's table makes every access exclusive.
@@ -165,10 +177,10 @@ impl Place {
             state: AtomicU64::new(State::empty(segment).0),
             waker: UnsafeCell::new(None),
             pending: Pending::new(),
-            waiter: core::array::from_fn(|_| row::AtomicU64::new(0)),
+            task: row::AtomicU64::new(0),
+            since: row::AtomicU64::new(0),
+            want: row::AtomicU64::new(0),
             ended: row::AtomicU64::new(0),
-            left: row::AtomicBool::new(false),
-            woken: row::AtomicBool::new(false),
         }
     }
 
@@ -178,10 +190,6 @@ impl Place {
         // ORDERING(Q0): Relaxed. The segment is published by Q3 in `row`. A swap by who comes late
         // fails whatever it sees.
         self.state.store(State::empty(segment).0, Ordering::Relaxed);
-        // ORDERING(M4): Release. Pairs with M4 in `is_left`, as `waiter`.
-        self.left.store(false, Ordering::Release);
-        // ORDERING(Q0): Relaxed. As above.
-        self.woken.store(false, Ordering::Relaxed);
         self.set_waiter(Waiter::NONE);
         self.set_ended(0);
     }
@@ -260,55 +268,52 @@ impl Place {
         self.waker.with_mut(|p| unsafe { (*p).take() })
     }
 
-    /// Notes the end of the wait and takes the waker out, for good.
+    /// Takes the waker out, for good, and notes the end of the wait.
     ///
     /// # Safety
     /// The caller ended the wait, and the waker belongs to it.
     pub(super) unsafe fn end(&self, at: u64) -> Option<Waker> {
-        self.set_ended(at);
         // SAFETY: the caller's word.
         let waker = unsafe { self.take_waker() };
         self.pending.end();
-        self.set_woken();
+        self.set_ended(at);
         waker
     }
 
     /// The caller, who ended the wait, is done with the waker.
-    pub(super) fn set_woken(&self) {
-        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the waker was taken before.
-        self.woken.store(true, Ordering::Release);
+    pub(super) fn set_ended(&self, at: u64) {
+        // ORDERING(Q4, M5): Release. Pairs with Q4 in `is_over`: the waker was taken before. With
+        // M5 in `ended`, as M4.
+        self.ended.store(at, Ordering::Release);
+    }
+
+    /// The owner, who has ended it, has not waited here, and leaves.
+    pub(super) fn leave_unused(&self) {
+        self.set_ended(NO_WAIT);
+        self.leave();
     }
 
     /// The owner looks at the place no more.
     #[inline]
     pub(super) fn leave(&self) {
-        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look, and the last
-        // task it noted, came before.
-        self.left.store(true, Ordering::Release);
+        // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look came before.
+        self.set_task(LEFT);
     }
 
     pub(super) fn is_over(&self) -> bool {
-        // ORDERING(Q4): Acquire. Pairs with Q4 in `set_woken` and `leave`.
-        self.left.load(Ordering::Acquire) && self.woken.load(Ordering::Acquire)
-    }
-
-    /// Whether the owner has seen the end of its wait. May become true at any time.
-    pub(super) fn is_left(&self) -> bool {
-        // ORDERING(M4): Acquire. As `waiter`: who reads that a later wait is not left, and then
-        // the word, finds it of another segment.
-        self.left.load(Ordering::Acquire)
+        // ORDERING(Q4): Acquire. Pairs with Q4 in `set_ended` and `set_task`.
+        self.task.load(Ordering::Acquire) == LEFT && self.ended.load(Ordering::Acquire) != 0
     }
 
     // ---------------------------------------------------------------- for telemetry
 
     pub(super) fn waiter(&self) -> Waiter {
-        let [task, since, want] = &self.waiter;
         // ORDERING(M4): Acquire. Published by the state (Q1). Pairs with M4 in `set_waiter`: who
         // reads what belongs to a later wait, and then the state, finds it of another segment.
         Waiter {
-            task: task.load(Ordering::Acquire),
-            since: since.load(Ordering::Acquire),
-            want: Want::from_word(want.load(Ordering::Acquire)),
+            task: self.task.load(Ordering::Acquire),
+            since: self.since.load(Ordering::Acquire),
+            want: Want::from_word(self.want.load(Ordering::Acquire)),
         }
     }
 
@@ -316,36 +321,31 @@ impl Place {
     #[inline]
     pub(super) fn since(&self) -> u64 {
         // ORDERING(M4): Acquire. As `waiter`.
-        self.waiter[1].load(Ordering::Acquire)
+        self.since.load(Ordering::Acquire)
     }
 
     /// Likewise.
     #[inline]
     pub(super) fn need(&self) -> u64 {
         // ORDERING(M4): Acquire. As `waiter`.
-        Want::from_word(self.waiter[2].load(Ordering::Acquire)).need()
+        Want::from_word(self.want.load(Ordering::Acquire)).need()
     }
 
     pub(super) fn set_waiter(&self, waiter: Waiter) {
         let Waiter { task, since, want } = waiter;
         self.set_task(task);
         // ORDERING(M4): Release. As `waiter`.
-        self.waiter[1].store(since, Ordering::Release);
-        self.waiter[2].store(want.word(), Ordering::Release);
+        self.since.store(since, Ordering::Release);
+        self.want.store(want.word(), Ordering::Release);
     }
 
     pub(super) fn set_task(&self, task: u64) {
-        // ORDERING(M4): Release. As `waiter`.
-        self.waiter[0].store(task, Ordering::Release);
+        // ORDERING(M4, Q4): Release. As `waiter`; and `leave`.
+        self.task.store(task, Ordering::Release);
     }
 
     pub(super) fn ended(&self) -> u64 {
         // ORDERING(M5): Acquire. Pairs with M5 in `set_ended`, as M4.
         self.ended.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_ended(&self, at: u64) {
-        // ORDERING(M5): Release. As `ended`.
-        self.ended.store(at, Ordering::Release);
     }
 }

@@ -53,7 +53,8 @@ impl Pool {
 
     /// New memory, set up for `number`; the caller's alone.
     pub(super) fn make(&self, number: u64) -> &Segment {
-        let new = Box::into_raw(Box::new(Segment::new(number)));
+        // Written where it stays: it is not to be copied.
+        let new = Box::into_raw(Box::write(Box::new_uninit(), Segment::new(number)));
         // ORDERING(Q7): Acquire. Pairs with Q7 below: the segments with lower ids are in the tree.
         let mut id = self.made.load(Ordering::Acquire);
         loop {

@@ -104,8 +104,7 @@ impl WaitQueue {
         // SAFETY: ours: it was not Waiting.
         let waker = unsafe { place.take_waker() }.expect("just put there");
         place.set_waiter(Waiter::NONE);
-        place.set_woken();
-        place.leave();
+        place.leave_unused();
         waker
     }
 
@@ -168,8 +167,7 @@ impl WaitQueue {
             if place.swap(state, state.to(Kind::Gone)).is_ok() {
                 hand += state.assigned();
             }
-            place.set_woken();
-            place.leave();
+            place.leave_unused();
             // It moves the front on: the next claim need not walk.
             self.is_empty();
             if taken.is_none() {

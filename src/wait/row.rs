@@ -322,8 +322,7 @@ mod tests {
             let number = self.waiting.pop_front().unwrap();
             let Ok(segment) = self.row.get(number, &self.hint) else { panic!("they wait") };
             for place in segment.places() {
-                place.set_woken();
-                place.leave();
+                place.leave_unused();
             }
         }
 

@@ -53,8 +53,11 @@ fn place(row: &Row, number: u64) -> &Place {
 fn leave(row: &Row, number: u64) {
     let (place, empty) = (place(row, number), State::empty(number));
     place.swap(empty, empty.to(Kind::Gone)).unwrap();
-    place.set_woken();
-    place.leave();
+    if place.ended() == 0 {
+        place.leave_unused();
+    } else {
+        place.leave();
+    }
 }
 
 /// A wait begins.
@@ -73,7 +76,7 @@ fn end_wait(place: &Place, number: u64, kind: Kind) -> bool {
     }
     // SAFETY: we took it out of Waiting.
     unsafe { assert!(place.take_waker().is_some(), "no waker") };
-    place.set_woken();
+    place.set_ended(1);
     true
 }
 
