@@ -268,7 +268,7 @@ bug-front-late|$H|fn is_empty_sc(|s/let front = self.front();//;s/front == self.
 bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
 bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/owed += .*;/hand = 0;/|units in hand before wakers are called are dropped
-bug-pass-hand|$F|fn pass_by(|s/owed + Self::put_back(hand, source, panic)/owed + hand/|what was assigned in a place that is passed is lost
+bug-pass-hand|$F|fn pass_by(|/serve: passed/,\$s/Self::put_back(core::mem::take(hand), source, panic)/core::mem::take(hand)/|what was assigned in a place that is passed is lost
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
 bug-hand-last|$F|fn serve_line(|/it was for has given up/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need

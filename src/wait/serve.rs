@@ -88,10 +88,10 @@ impl WaitQueue {
             let number = index / LEN;
             while state.is_open(number) {
                 if state.kind() == Kind::Empty {
-                    let passed = Self::pass_by(place, state, hand, owed, source, panic);
-                    (hand, owed) = (0, passed.1);
-                    let Some(now) = passed.0 else { break 'line };
-                    state = now;
+                    match Self::pass_by(place, state, &mut hand, &mut owed, source, panic) {
+                        Some(now) => state = now,
+                        None => break 'line,
+                    }
                     continue;
                 }
                 let missing = place.need().saturating_sub(state.assigned());
@@ -138,8 +138,8 @@ impl WaitQueue {
         owed
     }
 
-    /// Passes a place that is not filled. Returns its word by now, or `None` if there is no room,
-    /// and none need pass; and the owed: all that was in the hand is back in the channel.
+    /// Passes a place that is not filled, once all that was in the hand is back in the channel.
+    /// Returns its word by now; `None`: there is no room, and none need pass.
     ///
     /// Its owner is to look at the channel once more, and must find there by then what it is passed
     /// for: else it would come for nothing, and for ever if it comes back each time. Of a part that
@@ -149,26 +149,27 @@ impl WaitQueue {
     fn pass_by(
         place: &Place,
         state: State,
-        mut hand: u64,
-        mut owed: u64,
+        hand: &mut u64,
+        owed: &mut u64,
         source: &impl Source,
         panic: &mut FirstPanic,
-    ) -> (Option<State>, u64) {
+    ) -> Option<State> {
         let any = if state.assigned() > 0 {
-            let taken = source.take(owed).unwrap_or(0);
-            owed -= taken;
-            hand += taken;
-            hand > 0
+            let taken = source.take(*owed).unwrap_or(0);
+            *owed -= taken;
+            *hand += taken;
+            *hand > 0
         } else {
-            owed += Self::put_back(core::mem::take(&mut hand), source, panic);
+            *owed += Self::put_back(core::mem::take(hand), source, panic);
             source.has_room()
         };
         if !any {
-            return (None, owed);
+            return None;
         }
-        let now = place.pass(state, &mut hand);
+        let now = place.pass(state, hand);
         step("serve: passed");
-        (Some(now), owed + Self::put_back(hand, source, panic))
+        *owed += Self::put_back(core::mem::take(hand), source, panic);
+        Some(now)
     }
 
     /// What a server has in its hand goes back to the channel, for it to take again: so much more.
