@@ -35,8 +35,7 @@ impl WaitQueue {
         }
         place.leave();
         if state.kind() == Kind::Gone {
-            // It moves the front on, as in `register_generally`.
-            self.is_empty();
+            self.advance_front();
         }
         panic.discard(waker);
         state.assigned()

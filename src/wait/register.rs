@@ -168,8 +168,7 @@ impl WaitQueue {
                 hand += state.assigned();
             }
             place.leave_unused();
-            // It moves the front on: the next claim need not walk.
-            self.is_empty();
+            self.advance_front();
             if taken.is_none() {
                 break Wait::Closed(hand);
             }
