@@ -272,7 +272,7 @@ bug-pass-hand|$F|fn pass_by(|/serve: passed/,\$s/Self::put_back(core::mem::take(
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
 bug-hand-last|$F|fn serve_line(|/it was for has given up/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
-bug-first-unmarked|$A|fn keep_part(|s/state = place.pass(state, hand);/break;/|the first in line does not mark those before it
+bug-first-unmarked|$A|fn keep_part(|s/state = other.pass(state, hand);/break;/|the first in line does not mark those before it
 bug-part|$F|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
 bug-close-empty|$EARLY|fn close_line(|s/state = place.pass(state, .mut hand);/break;/|close passes Empty places without marking them
 bug-close-end|$EARLY|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again

@@ -196,10 +196,10 @@ impl WaitQueue {
         step("register: part kept");
         let mut walk = self.walk_to(index);
         let mut first = true;
-        while let Some((before, place, mut state)) = walk.next() {
+        while let Some((before, other, mut state)) = walk.next() {
             let number = before / LEN;
             while state.is_of(number) && state.kind() == Kind::Empty {
-                state = place.pass(state, hand);
+                state = other.pass(state, hand);
             }
             if state.is_of(number) && state.is_waiting() {
                 first = false;
