@@ -11,7 +11,7 @@ use core::task::{Context, Poll, Waker, ready};
 use super::receive_waits::ReceiveWaits;
 use super::receiver_state::Own;
 use super::{Chan, CloseCause, Cold, Shared};
-use crate::ring::{Any, Arrayed, Kind, Leaving, Listed, Popped, Reader, Receiving, Room};
+use crate::ring::{Any, Arrayed, Flavor, Leaving, Listed, Popped, Reader, Receiving, Room};
 use crate::runtime;
 use crate::sync::{Backoff, step};
 use crate::telemetry::task;
@@ -56,9 +56,9 @@ impl<T> Consumer<T> {
         unsafe { self.chan.ring.cold.own.get() }
     }
 
-    /// The channel, and the receiver's end of its ring. `K` is the kind of the channel.
+    /// The channel, and the receiver's end of its ring. `F` is the flavor of the channel.
     #[inline(always)]
-    fn ends<K: Kind>(&mut self) -> (&Shared, Receiving<'_, T, K, Cold>) {
+    fn ends<F: Flavor>(&mut self) -> (&Shared, Receiving<'_, T, F, Cold>) {
         let (shared, own) = self.parts();
         // SAFETY: this channel's ring was made for `T`, with this reader; and our drop does nothing
         // with it after it has abandoned the ring.
@@ -66,15 +66,15 @@ impl<T> Consumer<T> {
     }
 
     #[inline(always)]
-    fn receiving<K: Kind>(&mut self) -> Receiving<'_, T, K, Cold> {
+    fn receiving<F: Flavor>(&mut self) -> Receiving<'_, T, F, Cold> {
         self.ends().1
     }
 
     /// Takes the next message, if it is published and `may` says yes, which is asked only then. In
     /// a list it lets the next sender in; in an array [`Consumer::taken`] does.
     #[inline(always)]
-    fn pop_if<K: Kind>(&mut self, may: impl FnOnce() -> bool) -> Popped<T> {
-        let (shared, receiving) = self.ends::<K>();
+    fn pop_if<F: Flavor>(&mut self, may: impl FnOnce() -> bool) -> Popped<T> {
+        let (shared, receiving) = self.ends::<F>();
         let may = || {
             let may = may();
             if may {
@@ -115,38 +115,38 @@ impl<T> Consumer<T> {
 
     /// Waits for the next message.
     #[inline]
-    pub(crate) fn recv<K: Kind>(&mut self) -> Recv<'_, T, K> {
+    pub(crate) fn recv<F: Flavor>(&mut self) -> Recv<'_, T, F> {
         // SAFETY: it is not used while this borrows it, nor dropped here.
         let consumer = ManuallyDrop::new(unsafe { ptr::read(self) });
         Recv { consumer, stage: Stage::New, types: PhantomData, _pinned: PhantomPinned }
     }
 
     #[cfg(all(test, not(parshall_loom)))]
-    pub(super) fn poll_recv<K: Kind>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.poll_recv_by::<K>(ReceiveWaits::RECV, cx)
+    pub(super) fn poll_recv<F: Flavor>(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.poll_recv_by::<F>(ReceiveWaits::RECV, cx)
     }
 
     /// Receives for the call that `want` tells of. A share of the budget is asked for when there is
     /// a message: whoever has to wait needs none yet.
     #[inline(always)]
-    pub(crate) fn poll_recv_by<K: Kind>(
+    pub(crate) fn poll_recv_by<F: Flavor>(
         &mut self,
         want: Want,
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
-        self.poll_in_stage::<K>(want, &mut Stage::New, cx)
+        self.poll_in_stage::<F>(want, &mut Stage::New, cx)
     }
 
     #[inline(always)]
-    fn poll_in_stage<K: Kind>(
+    fn poll_in_stage<F: Flavor>(
         &mut self,
         want: Want,
         stage: &mut Stage,
         cx: &mut Context<'_>,
     ) -> Poll<Option<T>> {
         self.chan.order.begin();
-        if K::IN_LIST {
-            return self.poll_next::<K>(want, stage, cx);
+        if F::IN_LIST {
+            return self.poll_next::<F>(want, stage, cx);
         }
         // What the compiler does not know of. Out of line, so that a receive from an array is
         // short.
@@ -167,7 +167,7 @@ impl<T> Consumer<T> {
     }
 
     #[inline(always)]
-    fn poll_next<K: Kind>(
+    fn poll_next<F: Flavor>(
         &mut self,
         want: Want,
         stage: &mut Stage,
@@ -182,7 +182,7 @@ impl<T> Consumer<T> {
             }
             may
         };
-        match self.pop_if::<K>(may) {
+        match self.pop_if::<F>(may) {
             Popped::Message(value, room) => {
                 let value = self.taken(value, room);
                 // SAFETY: it was set, and nobody else has it. (The compiler does not know that
@@ -197,8 +197,8 @@ impl<T> Consumer<T> {
                 *stage = Stage::Pending;
                 let (shared, own) = self.parts();
                 let waits = shared.wait_for_message(own, want, cx);
-                if !K::IN_ARRAY {
-                    self.receiving::<K>().give_blocks_back();
+                if !F::IN_ARRAY {
+                    self.receiving::<F>().give_blocks_back();
                 }
                 if waits != Some(Nothing::Empty) {
                     return self.look_again(waits, want, stage, cx);
@@ -283,9 +283,9 @@ impl<T> Consumer<T> {
     }
 
     #[inline(always)]
-    pub(crate) fn try_recv<K: Kind>(&mut self) -> Result<T, Nothing> {
+    pub(crate) fn try_recv<F: Flavor>(&mut self) -> Result<T, Nothing> {
         self.chan.order.begin();
-        match self.pop_if::<K>(|| true) {
+        match self.pop_if::<F>(|| true) {
             Popped::Message(value, room) => Ok(self.taken(value, room)),
             Popped::Refused | Popped::Nothing => self.try_recv_slow(),
         }
@@ -407,12 +407,12 @@ impl<T> Consumer<T> {
 /// A receive in progress: from [`Consumer::recv`]. Written for that poll alone: one that is told
 /// what to poll by a closure, as the other receives are, takes 22 instructions more a message.
 #[must_use = "futures do nothing unless polled"]
-pub(crate) struct Recv<'a, T, K> {
+pub(crate) struct Recv<'a, T, F> {
     /// The receiver itself, which is one word: a poll need not follow a reference to it, nor keep
     /// that.
     consumer: ManuallyDrop<Consumer<T>>,
     stage: Stage,
-    types: PhantomData<(&'a mut Consumer<T>, K)>,
+    types: PhantomData<(&'a mut Consumer<T>, F)>,
     /// As the future of an `async fn`.
     _pinned: PhantomPinned,
 }
@@ -424,7 +424,7 @@ enum Stage {
     Done,
 }
 
-impl<T, K: Kind> Future for Recv<'_, T, K> {
+impl<T, F: Flavor> Future for Recv<'_, T, F> {
     type Output = Option<T>;
 
     #[inline(always)]
@@ -432,12 +432,12 @@ impl<T, K: Kind> Future for Recv<'_, T, K> {
         // SAFETY: nothing in it is pinned.
         let Self { consumer, stage, .. } = unsafe { self.get_unchecked_mut() };
         assert!(*stage != Stage::Done, "a receive is not polled after it was ready");
-        consumer.poll_in_stage::<K>(ReceiveWaits::RECV, stage, cx)
+        consumer.poll_in_stage::<F>(ReceiveWaits::RECV, stage, cx)
     }
 }
 
 /// Dropped while it waits, it says that nobody waits any more.
-impl<T, K> Drop for Recv<'_, T, K> {
+impl<T, F> Drop for Recv<'_, T, F> {
     #[inline]
     fn drop(&mut self) {
         if self.stage == Stage::Pending {

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use super::Owner;
 use super::typed::Carrier;
 use super::{Chan, Closure, Cold, Shared};
-use crate::ring::{Any, Claim, Kind, NotPlain, Refused, Sending, Unbounded};
+use crate::ring::{Any, Claim, Flavor, NotPlain, Refused, Sending, Unbounded};
 use crate::runtime;
 use crate::sync::step;
 use crate::telemetry::clock;
@@ -174,9 +174,9 @@ impl<T> Chan<T> {
 }
 
 impl<T> Carrier<T> {
-    /// What was claimed just now in this channel, which is of kind `K`.
+    /// What was claimed just now in this channel, which is of flavor `F`.
     #[inline(always)]
-    fn sending<K: Kind>(&self, claim: Claim) -> Sending<'_, T, K, Cold> {
+    fn sending<F: Flavor>(&self, claim: Claim) -> Sending<'_, T, F, Cold> {
         // SAFETY: its ring was made for `T`, and a claim is published where it was made.
         unsafe { self.ring.sending(claim) }
     }

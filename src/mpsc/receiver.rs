@@ -12,7 +12,7 @@ use futures_core::stream::FusedStream;
 
 use super::error::{RecvTimeoutError, TryRecvError};
 use crate::chan::{ChannelStats, Consumer, Nothing};
-use crate::ring::{Any, Kind};
+use crate::ring::{Any, Flavor};
 use crate::runtime;
 use crate::sync::plain::Arc;
 use crate::telemetry::task::as_thread;
@@ -142,8 +142,8 @@ impl<T> Receiver<T> {
     }
 
     #[inline(always)]
-    pub(super) fn try_recv_as<K: Kind>(&mut self) -> Result<T, TryRecvError> {
-        self.consumer.try_recv::<K>().map_err(|nothing| match nothing {
+    pub(super) fn try_recv_as<F: Flavor>(&mut self) -> Result<T, TryRecvError> {
+        self.consumer.try_recv::<F>().map_err(|nothing| match nothing {
             Nothing::Empty => TryRecvError::Empty,
             Nothing::Drained => TryRecvError::Disconnected,
         })

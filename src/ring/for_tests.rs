@@ -56,7 +56,7 @@ impl<Cold> Ring<Cold> {
     /// # Safety
     /// As [`Ring::sending`].
     pub(super) unsafe fn put<T>(&self, claim: Claim, value: T) {
-        // SAFETY: the caller's word; any ring is one of kind `Any`.
+        // SAFETY: the caller's word; any ring is one of flavor `Any`.
         unsafe { self.sending::<T, Any>(claim) }.publish(value);
     }
 
@@ -71,7 +71,7 @@ impl<Cold> Ring<Cold> {
             let due = |reader| unsafe { self.receiving::<T, Any>(reader).move_due_head_in_list() };
             became = Some(if room == Room::DueInList { due(reader) } else { room });
         };
-        // SAFETY: the caller's word; any ring is one of kind `Any`.
+        // SAFETY: the caller's word; any ring is one of flavor `Any`.
         let popped = unsafe { self.receiving::<T, Any>(reader) }.pop_if(|| true, see_to_room);
         let Popped::Message(value, room) = popped else { return None };
         // SAFETY: the message just popped.

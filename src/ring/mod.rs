@@ -186,4 +186,4 @@ pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
 pub(crate) use reader::Reader;
 pub(crate) use receiver::{Leaving, Park, Popped, Receiving, Room};
-pub(crate) use store::{Any, Arrayed, Kind, Listed, Unbounded};
+pub(crate) use store::{Any, Arrayed, Flavor, Listed, Unbounded};

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use super::pos::{Head, MAX_RESERVED, Pos, Tail};
 use super::protocol::Ring;
 use super::storage::Storage;
-use super::store::Kind;
+use super::store::Flavor;
 use crate::sizes::MAX_LAG;
 use crate::sync::{Backoff, Ordering, step};
 
@@ -62,16 +62,16 @@ fn let_the_winner_go_on(backoff: &Backoff) {
     backoff.spin();
 }
 
-/// Claimed slots of a ring that is of kind `K` and carries messages of type `T`: from
+/// Claimed slots of a ring that is of flavor `F` and carries messages of type `T`: from
 /// [`Ring::sending`].
 #[must_use = "a claimed slot that is never published stops the receiver for ever"]
-pub(crate) struct Sending<'a, T, K, Cold> {
+pub(crate) struct Sending<'a, T, F, Cold> {
     ring: &'a Ring<Cold>,
     claim: Claim,
-    types: PhantomData<fn(T, K)>,
+    types: PhantomData<fn(T, F)>,
 }
 
-impl<T, K: Kind, Cold> Sending<'_, T, K, Cold> {
+impl<T, F: Flavor, Cold> Sending<'_, T, F, Cold> {
     /// Puts a message into the slot and makes it visible to the receiver.
     #[inline]
     pub(crate) fn publish(self, value: T) {
@@ -79,7 +79,7 @@ impl<T, K: Kind, Cold> Sending<'_, T, K, Cold> {
         // SAFETY: the word of who made this; the claim is exclusive, and is consumed here.
         unsafe {
             match &self.ring.storage {
-                _ if K::UNBOUNDED => self.publish_in_list(value),
+                _ if F::UNBOUNDED => self.publish_in_list(value),
                 Storage::Array(array) => array.of::<T>().at(pos).publish(pos, value),
                 Storage::Blocks { .. } => self.publish_in_list_apart(value),
             }
@@ -90,7 +90,7 @@ impl<T, K: Kind, Cold> Sending<'_, T, K, Cold> {
     /// always. For a channel without a capacity.
     #[inline(always)]
     pub(crate) fn publish_nearby(self, value: T) -> Result<(), (Self, T)> {
-        assert!(K::UNBOUNDED);
+        assert!(F::UNBOUNDED);
         let pos = self.claim.pos();
         // SAFETY: the word of who made this: there is a list, and the claim is exclusive.
         match unsafe { self.ring.list::<T>().claimed_nearby(pos) } {
@@ -155,21 +155,21 @@ impl<Cold> Ring<Cold> {
     /// Claims the next slot where nothing stands in the way: what nearly every send needs, apart,
     /// so that it is short.
     #[inline]
-    pub(crate) fn claim_plainly<K: Kind>(
+    pub(crate) fn claim_plainly<F: Flavor>(
         &self,
         nobody_waits: impl Fn() -> bool,
     ) -> Result<Claim, NotPlain> {
-        self.look_plainly::<K>(nobody_waits).and_then(|tail| self.claim_from(tail))
+        self.look_plainly::<F>(nobody_waits).and_then(|tail| self.claim_from(tail))
     }
 
     /// The first half: the word from which a claim is plain.
     #[inline]
-    pub(crate) fn look_plainly<K: Kind>(
+    pub(crate) fn look_plainly<F: Flavor>(
         &self,
         nobody_waits: impl Fn() -> bool,
     ) -> Result<Tail, NotPlain> {
         let (tail, head) = (self.tail(), self.head_cache());
-        let room = if K::UNBOUNDED {
+        let room = if F::UNBOUNDED {
             tail.is_plain(head)
         } else {
             tail.is_plainly_below(self.limit, head)
@@ -374,9 +374,9 @@ impl<Cold> Ring<Cold> {
     /// A claim with the type of its messages.
     ///
     /// # Safety
-    /// `T` is the type of this ring's messages, `K` its kind, and the claim is of this ring.
+    /// `T` is the type of this ring's messages, `F` its flavor, and the claim is of this ring.
     #[inline(always)]
-    pub(crate) unsafe fn sending<T, K: Kind>(&self, claim: Claim) -> Sending<'_, T, K, Cold> {
+    pub(crate) unsafe fn sending<T, F: Flavor>(&self, claim: Claim) -> Sending<'_, T, F, Cold> {
         Sending { ring: self, claim, types: PhantomData }
     }
 

@@ -7,7 +7,7 @@ use super::pos::{Head, MAX_RESERVED, Tail};
 use super::protocol::Ring;
 use super::reader::Reader;
 use super::storage::{Storage, in_store};
-use super::store::{Kind, Store};
+use super::store::{Flavor, Store};
 use crate::sizes::{MAX_LAG, MIRRORED};
 use crate::sync::{Ordering, step};
 use crate::unwind::FirstPanic;
@@ -61,12 +61,12 @@ pub(crate) enum Park {
     Drained,
 }
 
-/// The receiver at its ring, which is of kind `K` and carries messages of type `T`: from
+/// The receiver at its ring, which is of flavor `F` and carries messages of type `T`: from
 /// [`Ring::receiving`].
-pub(crate) struct Receiving<'a, T, K, Cold> {
+pub(crate) struct Receiving<'a, T, F, Cold> {
     ring: &'a Ring<Cold>,
     reader: &'a mut Reader,
-    types: PhantomData<fn() -> (T, K)>,
+    types: PhantomData<fn() -> (T, F)>,
 }
 
 /// The receiver on its way out, whatever the type of the messages is: from [`Ring::leaving`].
@@ -75,7 +75,7 @@ pub(crate) struct Leaving<'a, Cold> {
     reader: &'a Reader,
 }
 
-impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
+impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
     /// Takes the next message, if it is published and `may` says yes, which is asked only then. In
     /// a list it is `see_to_room` that is told what became of the room, before the message is read,
     /// and must not unwind. If that is [`Room::Due`] or [`Room::DueInList`], others see the message
@@ -86,9 +86,9 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
         may: impl FnOnce() -> bool,
         see_to_room: impl FnOnce(&mut Reader, Room),
     ) -> Popped<T> {
-        // SAFETY: the word of who made this: `T` and `K` are those of the ring.
+        // SAFETY: the word of who made this: `T` and `F` are those of the ring.
         unsafe {
-            if K::IN_LIST {
+            if F::IN_LIST {
                 let list = self.ring.list::<T>();
                 return self.pop_from(list, may, see_to_room);
             }
@@ -151,7 +151,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
                 if reader.head >= reader.plain_until {
                     return if S::IS_LIST { Room::DueInList } else { Room::Due };
                 }
-                let room = ring.free_room(reader, 1, ring.is_bounded::<K, S, T>());
+                let room = ring.free_room(reader, 1, ring.is_bounded::<F, S, T>());
                 step("pop: head moved");
                 room
             };
@@ -173,7 +173,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
     pub(crate) unsafe fn move_due_head_in_list(self) -> Room {
         let Self { ring, reader, .. } = self;
         // SAFETY: the caller's word.
-        unsafe { ring.advance_slow::<T, K, _>(ring.list::<T>(), reader, 1) }
+        unsafe { ring.advance_slow::<T, F, _>(ring.list::<T>(), reader, 1) }
     }
 
     /// Whether the next message is published.
@@ -206,7 +206,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
         unsafe {
             in_store!(ring, T, |store| {
                 reader.watermark.look(store, reader.pos(), &ring.receiver.watermark);
-                Some(ring.advance::<T, K, _>(store, reader, 1))
+                Some(ring.advance::<T, F, _>(store, reader, 1))
             })
         }
     }
@@ -240,7 +240,7 @@ impl<T, K: Kind, Cold> Receiving<'_, T, K, Cold> {
                 // After the reads, so that what it looks at lies ahead of where the head goes. It
                 // cannot panic.
                 reader.watermark.look(store, reader.pos(), &ring.receiver.watermark);
-                (n, ring.advance::<T, K, _>(store, reader, n as u64))
+                (n, ring.advance::<T, F, _>(store, reader, n as u64))
             })
         }
     }
@@ -320,13 +320,13 @@ impl<Cold> Ring<Cold> {
     /// The receiver's steps that concern messages.
     ///
     /// # Safety
-    /// `T` is the type of this ring's messages, `K` its kind, and `reader` its reader. Never after
-    /// [`Leaving::close_and_abandon`] or [`Leaving::try_abandon`] has succeeded.
+    /// `T` is the type of this ring's messages, `F` its flavor, and `reader` its reader. Never
+    /// after [`Leaving::close_and_abandon`] or [`Leaving::try_abandon`] has succeeded.
     #[inline(always)]
-    pub(crate) unsafe fn receiving<'a, T, K: Kind>(
+    pub(crate) unsafe fn receiving<'a, T, F: Flavor>(
         &'a self,
         reader: &'a mut Reader,
-    ) -> Receiving<'a, T, K, Cold> {
+    ) -> Receiving<'a, T, F, Cold> {
         Receiving { ring: self, reader, types: PhantomData }
     }
 
@@ -345,7 +345,7 @@ impl<Cold> Ring<Cold> {
     /// # Safety
     /// `reader` is this ring's, `store` its slots, and the watermark was looked after.
     #[inline]
-    unsafe fn advance<'a, T: 'a, K: Kind, S: Store<'a, T>>(
+    unsafe fn advance<'a, T: 'a, F: Flavor, S: Store<'a, T>>(
         &self,
         store: S,
         reader: &mut Reader,
@@ -353,18 +353,18 @@ impl<Cold> Ring<Cold> {
     ) -> Room {
         reader.head += n;
         if reader.head < reader.plain_until {
-            let room = self.free_room(reader, n, self.is_bounded::<K, S, T>());
+            let room = self.free_room(reader, n, self.is_bounded::<F, S, T>());
             step("pop: head moved");
             return room;
         }
         // SAFETY: the caller's word.
-        unsafe { self.advance_slow::<T, K, S>(store, reader, n) }
+        unsafe { self.advance_slow::<T, F, S>(store, reader, n) }
     }
 
     /// Whether somebody may wait for room: in no unbounded channel.
     #[inline(always)]
-    fn is_bounded<'a, K: Kind, S: Store<'a, T>, T: 'a>(&self) -> bool {
-        !K::UNBOUNDED && (!S::IS_LIST || self.capacity().is_some())
+    fn is_bounded<'a, F: Flavor, S: Store<'a, T>, T: 'a>(&self) -> bool {
+        !F::UNBOUNDED && (!S::IS_LIST || self.capacity().is_some())
     }
 
     /// What a plain pop need not do, once `reader` has gone on.
@@ -372,13 +372,13 @@ impl<Cold> Ring<Cold> {
     /// # Safety
     /// As [`Ring::advance`].
     #[inline]
-    unsafe fn advance_slow<'a, T: 'a, K: Kind, S: Store<'a, T>>(
+    unsafe fn advance_slow<'a, T: 'a, F: Flavor, S: Store<'a, T>>(
         &self,
         store: S,
         reader: &mut Reader,
         n: u64,
     ) -> Room {
-        let room = self.move_head(reader, n, self.is_bounded::<K, S, T>());
+        let room = self.move_head(reader, n, self.is_bounded::<F, S, T>());
         step("pop: head moved");
         if S::IS_LIST {
             // Until the first message of the next block is taken there is no block to leave.

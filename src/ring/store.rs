@@ -10,8 +10,8 @@ use super::slot::{self, Slot, Stamp};
 use crate::sizes;
 use crate::sync::AtomicU8;
 
-/// What the compiler knows of the channel that a call is for.
-pub(crate) trait Kind {
+/// What the compiler knows of the channel that a call is for: a flavor, as other channels call it.
+pub(crate) trait Flavor {
     /// It has no capacity: its messages lie in a list, and nobody waits for room.
     const UNBOUNDED: bool;
     /// Its messages lie in a list.
@@ -36,23 +36,23 @@ pub(crate) enum Listed {}
 #[derive(Debug)]
 pub(crate) enum Unbounded {}
 
-impl Kind for Any {
+impl Flavor for Any {
     const UNBOUNDED: bool = false;
     const IN_LIST: bool = false;
 }
 
-impl Kind for Arrayed {
+impl Flavor for Arrayed {
     const UNBOUNDED: bool = false;
     const IN_LIST: bool = false;
     const IN_ARRAY: bool = true;
 }
 
-impl Kind for Listed {
+impl Flavor for Listed {
     const UNBOUNDED: bool = false;
     const IN_LIST: bool = true;
 }
 
-impl Kind for Unbounded {
+impl Flavor for Unbounded {
     const UNBOUNDED: bool = true;
     const IN_LIST: bool = true;
 }
