@@ -36,6 +36,7 @@ mod receiver_state;
 mod send;
 mod send_future;
 mod senders;
+mod stage;
 mod stats;
 mod sums;
 mod trace;

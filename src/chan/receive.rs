@@ -10,6 +10,7 @@ use core::task::{Context, Poll, Waker, ready};
 
 use super::receive_waits::ReceiveWaits;
 use super::receiver_state::Own;
+use super::stage::Stage;
 use super::{Chan, CloseCause, Cold, Shared};
 use crate::ring::{Any, Arrayed, Flavor, Leaving, Listed, Popped, Reader, Receiving, Room};
 use crate::runtime;
@@ -415,13 +416,6 @@ pub(crate) struct Recv<'a, T, F> {
     types: PhantomData<(&'a mut Consumer<T>, F)>,
     /// As the future of an `async fn`.
     _pinned: PhantomPinned,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    New,
-    Pending,
-    Done,
 }
 
 impl<T, F: Flavor> Future for Recv<'_, T, F> {

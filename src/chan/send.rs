@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 #[cfg(feature = "sink")]
 use super::Owner;
+use super::stage::Stage;
 use super::typed::Carrier;
 use super::{Chan, Closure, Cold, Shared};
 use crate::ring::{Any, Claim, Flavor, NotPlain, Refused, Sending, Unbounded};
@@ -316,15 +317,6 @@ impl Shared {
     }
 }
 
-/// How far a send is.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Stage {
-    New,
-    /// It has a turn, which may have a permit.
-    Waiting,
-    Done,
-}
-
 /// What [`Turn::begin`] came to.
 pub(super) enum Begun {
     /// No turn was needed.
@@ -429,7 +421,7 @@ impl Turn {
         let turn = turn.write(Self::new(Want::new(Call::Send, 1)));
         // First: the caller's waker is cloned from here on, and may panic. A permit that is held by
         // then is the turn's.
-        *stage = Stage::Waiting;
+        *stage = Stage::Pending;
         if missing == Missing::Room {
             let wait = turn.register_in(shared.queue(), shared, cx.waker());
             if wait == Wait::Pending {

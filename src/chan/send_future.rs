@@ -8,7 +8,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use super::Chan;
-use super::send::{Begun, Closed, Stage, Turn};
+use super::send::{Begun, Closed, Turn};
+use super::stage::Stage;
 use super::typed::Carrier;
 use crate::ring::Refused;
 use crate::unwind::{OwesNothing, OwesValue};
@@ -40,7 +41,7 @@ pub(crate) struct Send<'a, T, E> {
     stage: Stage,
     /// There until the stage is Done.
     value: ManuallyDrop<T>,
-    /// There while the stage is Waiting.
+    /// There while the stage is Pending.
     turn: MaybeUninit<Turn>,
     error: PhantomData<fn() -> E>,
     /// As the future of an `async fn`.
@@ -86,9 +87,9 @@ impl<T, E: GivesBack<T>> Send<'_, T, E> {
     #[inline(never)]
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         // Or it would wait anew, for a permit that nobody gives back.
-        assert!(self.stage == Stage::Waiting, "a send is not polled after it was ready");
+        assert!(self.stage == Stage::Pending, "a send is not polled after it was ready");
         let carrier = self.chan.carrier();
-        // SAFETY: it waits.
+        // SAFETY: it is Pending, so there is a turn.
         let acquired = unsafe { self.turn.assume_init_mut() }.poll(carrier, cx);
         self.finish(carrier, acquired)
     }
@@ -129,13 +130,13 @@ impl<T, E> Send<'_, T, E> {
     #[cold]
     #[inline(never)]
     fn give_up(&mut self) {
-        let waits = self.stage == Stage::Waiting;
+        let has_turn = self.stage == Stage::Pending;
         // Dropped at the end, also when a waker panics.
         let _value = self.take();
-        if !waits {
+        if !has_turn {
             return;
         }
-        // SAFETY: it waited, so there is a turn.
+        // SAFETY: it was Pending, so there is a turn.
         let turn = unsafe { self.turn.assume_init_mut() };
         if turn.is_under_way() {
             turn.give_up::<OwesNothing>(self.chan);
