@@ -63,7 +63,7 @@ use crate::ring::Occupancy;
 use crate::sync::plain::{AtomicU64, Ordering};
 use crate::sync::step;
 use crate::telemetry::clock;
-use crate::telemetry::waits::{LONG, LongWaits, SHORT_NS, WaitHistogram, at_least};
+use crate::telemetry::waits::{LONG, LongWaits, Reported, SHORT_NS, WaitHistogram, at_least};
 use crate::wait::{Call, WaitSums, Want};
 
 /// See the module.
@@ -83,17 +83,6 @@ pub(super) struct ReceiveWaits {
     /// Those of the waits that have ended that were long.
     long: [AtomicU64; LONG],
     reported: Reported,
-}
-
-/// The largest sums that were ever reported.
-#[derive(Default)]
-struct Reported {
-    waits: AtomicU64,
-    waited_ns: AtomicU64,
-    /// Time waited in waits that have ended.
-    ended_ns: AtomicU64,
-    /// Waits that have ended and were short.
-    short: AtomicU64,
 }
 
 /// A receive that waits.

@@ -27,6 +27,17 @@ const fn bound_ns(bucket: usize) -> u64 {
     BOUNDS_MS[bucket] * 1_000_000 + SLACK_NS
 }
 
+/// The largest sums ever reported of the waits on one side of a channel, so that they never fall.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    pub(crate) waits: AtomicU64,
+    pub(crate) waited_ns: AtomicU64,
+    /// Waits that have ended and were short.
+    pub(crate) short: AtomicU64,
+    /// Time waited in waits that have ended.
+    pub(crate) ended_ns: AtomicU64,
+}
+
 /// The largest number that was ever reported here, `n` included.
 pub(crate) fn at_least(reported: &AtomicU64, n: u64) -> u64 {
     // ORDERING(M6): Relaxed. Telemetry's own. Most looks find nothing new.

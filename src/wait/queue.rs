@@ -20,6 +20,7 @@ use super::waker_id::WakerId;
 use super::walk::Walk;
 use crate::sync::{plain, step};
 use crate::telemetry::clock;
+use crate::telemetry::waits::Reported;
 use crate::unwind::FirstPanic;
 
 /// A place in the row, and the waker that was put there. Its owner is the only one who has it.
@@ -58,16 +59,6 @@ pub(crate) struct WaitQueue {
     pub(super) reported: Reported,
     /// Waits that their owners gave up.
     pub(super) given_up: plain::AtomicU64,
-}
-
-/// The largest sums ever reported, so that they never fall.
-#[derive(Debug, Default)]
-pub(super) struct Reported {
-    pub(super) waits: plain::AtomicU64,
-    pub(super) waited_ns: plain::AtomicU64,
-    /// Of the waits that have ended.
-    pub(super) short: plain::AtomicU64,
-    pub(super) ended_ns: plain::AtomicU64,
 }
 
 impl WaitQueue {
