@@ -13,6 +13,7 @@ use crate::telemetry::ledger::Ledger;
 use crate::telemetry::name::{self, NameCell};
 use crate::telemetry::task::{self, TaskRef};
 use crate::telemetry::text::{Creation, Text, Texts};
+use crate::telemetry::waits::at_least;
 
 /// What ended a channel first.
 ///
@@ -234,12 +235,7 @@ impl Info {
 
     /// Notes that `len` is about to be reported. Returns the largest report so far, this included.
     pub(crate) fn report(&self, len: u64) -> u64 {
-        // ORDERING(M6): Relaxed, both. It only rises.
-        let largest = self.reported.load(Ordering::Relaxed);
-        if len <= largest {
-            return largest;
-        }
-        self.reported.fetch_max(len, Ordering::Relaxed).max(len)
+        at_least(&self.reported, len)
     }
 
     /// A message that a permit delivered to nobody.
