@@ -158,14 +158,14 @@ bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close t
 bug-release-unserved|$C|fn release<|/senders.serve/d|a release does not serve the queue
 bug-pop-unserved|$R|fn make_room(|s/self.serve_line(1, .*/{}/;s/!unsafe { self.senders.queue() }.serve_first()/false/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
-bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if own.parked.is_some() {/if own.parked.is_some() { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
+bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if state.parked.is_some() {/if state.parked.is_some() { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-again-other|src/chan/park.rs|fn waits_on(|s/with.is(waker)/matches!(with.is(waker), _)/|a poll goes on in a park with another's waker
 bug-again-ended|src/chan/park.rs|*|s/Some(_) if !tail.is_parked() .* =>/Some(_) if false =>/; s/if tail.is_parked() \&\& !tail.is_closed()/if !tail.is_closed()/; s/self.ring.stays_parked()/true/; s/self.receive_waits.go_on_parked(.*want)/true/|a poll goes on in a park that was ended
 bug-again-load|$Y|fn stays_parked(|s/self.producers.tail.fetch_or(0, Ordering::AcqRel)/self.producers.tail.load(Ordering::Acquire)/|a poll goes on by a load of T
 bug-again-send|$G|fn confirm(|s/self.state.fetch_or(0, Ordering::AcqRel)/self.state.load(Ordering::Acquire)/|a send that is polled again goes on by a load
 K1-stays|$Y|fn stays_parked(|s/AcqRel/Acquire/|T step in stays_parked: AcqRel -> Acquire
-bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != own.reader.pos()/false/|try_recv says Empty while a claim is in flight
-bug-drop-waker|$R|fn goes(|s/if own.parked.is_none() .*{/if true {/|the dropped receiver takes a waker that is not its own
+bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != state.reader.pos()/false/|try_recv says Empty while a claim is in flight
+bug-drop-waker|$R|fn goes(|s/if state.parked.is_none() .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && !self.side().try_go()/while self.discard_next(panic) {} let _ = gone; let _ = self.side().try_go(); if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn give_up<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep

@@ -3,7 +3,7 @@
 use core::mem::ManuallyDrop;
 use core::panic::Location;
 
-use super::receiver_state::ReceiverState;
+use super::receiver_state::ReceiverCell;
 use super::{Chan, Cold, Consumer, Info, Owner, Shape, Shared, Sums};
 use crate::ring::Ring;
 use crate::sync::plain::Arc;
@@ -35,7 +35,7 @@ impl<T> Chan<T> {
                 (ManuallyDrop::into_inner(name), ManuallyDrop::into_inner(senders));
             Cold {
                 info: Info::new(name, location, payload, senders),
-                own: ReceiverState::new(reader),
+                receiver: ReceiverCell::new(reader),
             }
         };
         let is_bounded = shape.capacity.is_some();

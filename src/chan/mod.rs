@@ -11,9 +11,9 @@
 //! |---|---|
 //! | [`Consumer`] | the one handle, inside of the public ones |
 //! | [`receive::Recv`] | a receive in progress |
-//! | [`receiver_state::Own`] | what it alone reads and writes, kept in the channel by [`ReceiverState`] |
+//! | [`ReceiverState`](receiver_state::ReceiverState) | what it alone reads and writes, kept in the channel by [`ReceiverCell`] |
 //! | [`Reader`](crate::ring::Reader) | the ring's part of that |
-//! | [`receive::Side`] | the channel and `Own`, for the steps that do not concern messages |
+//! | [`receive::Side`] | the channel and that state, for the steps that do not concern messages |
 //! | [`Receiving`](crate::ring::Receiving), [`Leaving`](crate::ring::Leaving) | it at its ring: for messages, and to go |
 //! | [`RxWaker`] | the cell of its waker |
 
@@ -53,7 +53,7 @@ use crate::wait::{RxWaker, Source, WaitQueue, WaitSums};
 use counts::Counts;
 use on_close::OnClose;
 use receive_waits::ReceiveWaits;
-use receiver_state::ReceiverState;
+use receiver_state::ReceiverCell;
 use senders::Senders;
 
 pub(crate) use crate::ring::{Forced, Shape};
@@ -112,7 +112,7 @@ pub(crate) struct Shared {
 struct Cold {
     info: Info,
     /// Not cold: written with each message, as what lies behind it.
-    own: ReceiverState,
+    receiver: ReceiverCell,
 }
 
 impl Shared {
@@ -121,10 +121,10 @@ impl Shared {
         const LINE: usize = Ring::<Cold>::LINE;
         let [tail, tail_ends, head, head_ends] = Ring::<Cold>::LINES;
         let ring = offset_of!(Self, ring);
-        let own = offset_of!(Ring<Cold>, cold) + offset_of!(Cold, own);
+        let receiver = offset_of!(Ring<Cold>, cold) + offset_of!(Cold, receiver);
         if cfg!(all(not(parshall_loom_inside), target_pointer_width = "64")) {
             assert!(ring + tail >= offset_of!(Self, rx_waker) + LINE);
-            assert!(own >= tail_ends + 128 && own <= head);
+            assert!(receiver >= tail_ends + 128 && receiver <= head);
             assert!(offset_of!(Self, senders) >= ring + head_ends + LINE);
         }
     };

@@ -4,7 +4,7 @@ use core::task::{Context, Waker};
 
 use super::Shared;
 use super::receive::Nothing;
-use super::receiver_state::Own;
+use super::receiver_state::ReceiverState;
 use crate::ring::{Park, Reader, Tail};
 use crate::runtime;
 use crate::sync::{Backoff, step};
@@ -18,7 +18,7 @@ impl Shared {
     #[inline(never)]
     pub(super) fn wait_for_message(
         &self,
-        own: &mut Own,
+        state: &mut ReceiverState,
         want: Want,
         cx: &mut Context<'_>,
     ) -> Option<Nothing> {
@@ -28,24 +28,24 @@ impl Shared {
             return Some(Nothing::Empty);
         }
         let tail = self.ring.tail();
-        if tail.is_closed() && self.is_at_the_end(tail, &own.reader) {
+        if tail.is_closed() && self.is_at_the_end(tail, &state.reader) {
             return Some(Nothing::Drained);
         }
         let waker = cx.waker();
-        match own.parked {
+        match state.parked {
             // The last park was ended by somebody who is done with the cell.
             Some(_) if !tail.is_parked() && self.rx_waker.is_returned() => {
                 // As in `park`.
                 let lent = waker.clone();
-                own.parked = None;
-                self.park_anew(own, false, want, task::waiter(waker), lent)
+                state.parked = None;
+                self.park_anew(state, false, want, task::waiter(waker), lent)
             }
             Some(with)
                 if tail.is_parked() && !tail.is_closed() && self.waits_on(with, want, waker) =>
             {
                 Some(Nothing::Empty)
             }
-            _ => self.park(own, want, waker),
+            _ => self.park(state, want, waker),
         }
     }
 
@@ -78,13 +78,18 @@ impl Shared {
     /// Parks the receiver, if nothing is on its way. `None`: a message is.
     #[cold]
     #[inline(never)]
-    pub(super) fn park(&self, own: &mut Own, want: Want, waker: &Waker) -> Option<Nothing> {
+    pub(super) fn park(
+        &self,
+        state: &mut ReceiverState,
+        want: Want,
+        waker: &Waker,
+    ) -> Option<Nothing> {
         // Before anything changes: a clone that panics leaves an earlier park as it stands.
         let lent = waker.clone();
         let waiter = task::waiter(waker);
         let waits = &self.receive_waits;
         let mut goes_on = false;
-        if own.parked.is_some() {
+        if state.parked.is_some() {
             // Not woken, and no poll that waits on in its park (`wait_for_message`): it takes the
             // park back and parks anew, with this waker in the cell.
             if self.ring.unpark() {
@@ -101,12 +106,12 @@ impl Shared {
                     backoff.snooze();
                 }
             }
-            own.parked = None;
+            state.parked = None;
         } else {
             // A park that failed may have left it.
             waits.waker_goes();
         }
-        self.park_anew(own, goes_on, want, waiter, lent)
+        self.park_anew(state, goes_on, want, waiter, lent)
     }
 
     /// Parks the receiver, which has its cell, and is not parked. `goes_on`: it was, and its wait
@@ -114,14 +119,14 @@ impl Shared {
     #[inline(always)]
     fn park_anew(
         &self,
-        own: &mut Own,
+        state: &mut ReceiverState,
         goes_on: bool,
         want: Want,
         waiter: u64,
         lent: Waker,
     ) -> Option<Nothing> {
         let waits = &self.receive_waits;
-        self.info().note_receiver(TaskRef::from_word(waiter), own.reader.head());
+        self.info().note_receiver(TaskRef::from_word(waiter), state.reader.head());
         if !goes_on {
             waits.begins(want);
         }
@@ -130,9 +135,9 @@ impl Shared {
         let old = unsafe { self.rx_waker.lend(lent) };
         waits.waker_lies(waiter);
         step("park: lent");
-        let park = self.ring.park(&own.reader);
+        let park = self.ring.park(&state.reader);
         if park == Park::Parked {
-            own.parked = Some(with);
+            state.parked = Some(with);
             if old.is_some() {
                 // Last: dropping a waker may run user code. The poll is pending, and the next one
                 // finds all as it should be.

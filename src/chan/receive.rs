@@ -9,7 +9,7 @@ use core::ptr;
 use core::task::{Context, Poll, Waker, ready};
 
 use super::receive_waits::ReceiveWaits;
-use super::receiver_state::Own;
+use super::receiver_state::ReceiverState;
 use super::stage::Stage;
 use super::{Chan, CloseCause, Cold, Shared};
 use crate::ring::{Any, Arrayed, Flavor, Leaving, Listed, Popped, Reader, Receiving, Room};
@@ -47,23 +47,23 @@ impl<T> Consumer<T> {
 
     /// The channel, and what is the receiver's own in it.
     #[inline(always)]
-    fn parts(&mut self) -> (&Shared, &mut Own) {
+    fn parts(&mut self) -> (&Shared, &mut ReceiverState) {
         self.side().parts()
     }
 
     #[inline(always)]
-    fn own(&self) -> &Own {
+    fn state(&self) -> &ReceiverState {
         // SAFETY: we are the one receiver, borrowed shared: nobody has it alone meanwhile.
-        unsafe { self.chan.ring.cold.own.get() }
+        unsafe { self.chan.ring.cold.receiver.get() }
     }
 
     /// The channel, and the receiver's end of its ring. `F` is the flavor of the channel.
     #[inline(always)]
     fn ends<F: Flavor>(&mut self) -> (&Shared, Receiving<'_, T, F, Cold>) {
-        let (shared, own) = self.parts();
+        let (shared, state) = self.parts();
         // SAFETY: this channel's ring was made for `T`, with this reader; and our drop does nothing
         // with it after it has abandoned the ring.
-        (shared, unsafe { shared.ring.receiving(&mut own.reader) })
+        (shared, unsafe { shared.ring.receiving(&mut state.reader) })
     }
 
     #[inline(always)]
@@ -100,9 +100,9 @@ impl<T> Consumer<T> {
     #[inline(always)]
     fn taken(&mut self, value: T, room: Room) -> T {
         if room != Room::Free {
-            let (shared, own) = self.parts();
+            let (shared, state) = self.parts();
             // SAFETY: our ring's reader, and the room of what it has just popped.
-            unsafe { shared.make_room(&mut own.reader, room) };
+            unsafe { shared.make_room(&mut state.reader, room) };
         }
         value
     }
@@ -196,8 +196,8 @@ impl<T> Consumer<T> {
             Popped::Nothing => {
                 // First: this may park and then panic, when it drops an older waker.
                 *stage = Stage::Pending;
-                let (shared, own) = self.parts();
-                let waits = shared.wait_for_message(own, want, cx);
+                let (shared, state) = self.parts();
+                let waits = shared.wait_for_message(state, want, cx);
                 if !F::IN_ARRAY {
                     self.receiving::<F>().give_blocks_back();
                 }
@@ -269,7 +269,7 @@ impl<T> Consumer<T> {
             }
             let (n, room) = self.receiving::<Any>().pop_many(buffer, limit);
             self.chan.order.received(n as u64);
-            self.chan.serve_senders(&self.own().reader, n as u64, room, Some(cx.waker()));
+            self.chan.serve_senders(&self.state().reader, n as u64, room, Some(cx.waker()));
             if n > 0 {
                 break n;
             }
@@ -296,7 +296,7 @@ impl<T> Consumer<T> {
     #[inline(never)]
     fn try_recv_slow(&mut self) -> Result<T, Nothing> {
         let backoff = Backoff::new();
-        if self.own().behind_a_sender {
+        if self.state().behind_a_sender {
             // It sends one message after the other. A look at T takes from it the line that it
             // needs for the next, so that is awaited for a moment first, at its stamp.
             backoff.spin();
@@ -306,11 +306,11 @@ impl<T> Consumer<T> {
         }
         // The tail decides.
         let tail = self.chan.ring.tail();
-        let own = self.parts().1;
-        own.behind_a_sender = tail.pos() != own.reader.pos();
-        if !own.behind_a_sender {
+        let state = self.parts().1;
+        state.behind_a_sender = tail.pos() != state.reader.pos();
+        if !state.behind_a_sender {
             self.receiving::<Any>().give_blocks_back();
-            let drained = self.chan.ring.is_drained(tail, &self.own().reader);
+            let drained = self.chan.ring.is_drained(tail, &self.state().reader);
             if drained {
                 self.chan.saw_end();
             }
@@ -332,14 +332,14 @@ impl<T> Consumer<T> {
 
     /// Whether somebody was told of the end by a `None`.
     pub(crate) fn has_ended(&self) -> bool {
-        self.own().ended
+        self.state().ended
     }
 
     /// Parks under `waker`. `None`: there is something to pop.
     #[inline(always)]
     fn park(&mut self, want: Want, waker: &Waker) -> Option<Nothing> {
-        let (shared, own) = self.parts();
-        let result = shared.park(own, want, waker);
+        let (shared, state) = self.parts();
+        let result = shared.park(state, want, waker);
         match result {
             Some(_) => self.receiving::<Any>().give_blocks_back(),
             None => return self.await_publication(waker),
@@ -375,7 +375,7 @@ impl<T> Consumer<T> {
         }
         self.chan.order.received(1);
         let Some(room) = self.receiving::<Any>().drop_next(panic) else { return false };
-        self.chan.serve_senders(&self.own().reader, 1, room, None);
+        self.chan.serve_senders(&self.state().reader, 1, room, None);
         true
     }
 
@@ -445,28 +445,28 @@ struct Side<'a>(&'a Shared);
 
 impl<'a> Side<'a> {
     #[inline(always)]
-    fn parts(self) -> (&'a Shared, &'a mut Own) {
+    fn parts(self) -> (&'a Shared, &'a mut ReceiverState) {
         // SAFETY: the one receiver's, which is borrowed as long.
-        (self.0, unsafe { self.0.ring.cold.own.get_mut() })
+        (self.0, unsafe { self.0.ring.cold.receiver.get_mut() })
     }
 
     /// The receiver is dropped: closes, and lets its waker go. True: the ring was empty, and is
     /// done with. (Compiled in this crate, where all that it calls is inlined.)
     #[inline(never)]
     fn goes(self, panic: &mut FirstPanic) -> bool {
-        let (shared, own) = self.parts();
+        let (shared, state) = self.parts();
         // From here on messages leave the ring to be thrown away.
-        shared.info().begin_discard(shared.ring.taken(&own.reader));
-        let close = || leaving(shared, own).close_and_abandon();
+        shared.info().begin_discard(shared.ring.taken(&state.reader));
+        let close = || leaving(shared, state).close_and_abandon();
         let gone = shared.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
         // The waker goes now: it may keep alive the very task that owns a sender.
-        let taken_back = own.parked.is_some() && shared.ring.unpark();
+        let taken_back = state.parked.is_some() && shared.ring.unpark();
         if taken_back {
             // Somebody may have waited by `poll_recv`.
             shared.receive_waits.note_given_up();
             shared.receive_waits.add_up();
         }
-        if own.parked.is_none() || taken_back {
+        if state.parked.is_none() || taken_back {
             shared.receive_waits.waker_goes();
             // SAFETY: not parked, or taken back: the receiver owns the cell.
             let waker = unsafe { shared.rx_waker.take() };
@@ -477,8 +477,8 @@ impl<'a> Side<'a> {
 
     /// The rest of the ring was drained. False: not yet.
     fn try_go(self) -> bool {
-        let (shared, own) = self.parts();
-        leaving(shared, own).try_abandon()
+        let (shared, state) = self.parts();
+        leaving(shared, state).try_abandon()
     }
 }
 
@@ -583,9 +583,9 @@ impl Shared {
 
 /// The receiver's way out of the ring.
 #[inline(always)]
-fn leaving<'a>(shared: &'a Shared, own: &'a Own) -> Leaving<'a, Cold> {
+fn leaving<'a>(shared: &'a Shared, state: &'a ReceiverState) -> Leaving<'a, Cold> {
     // SAFETY: its reader. The receiver's drop alone comes here, and not after a success.
-    unsafe { shared.ring.leaving(&own.reader) }
+    unsafe { shared.ring.leaving(&state.reader) }
 }
 
 // As the receiver; a receive future borrows this alone. A panic leaves no channel half-changed.

@@ -123,7 +123,7 @@ fn get(word: &AtomicU64) -> u64 {
 
 /// Loads a word that the caller may write, or that was written before what it has seen.
 #[inline(always)]
-fn own(word: &AtomicU64) -> u64 {
+fn get_own(word: &AtomicU64) -> u64 {
     // ORDERING(M8): Relaxed. By K1 and K2 of `ring` the word of who had it before is visible, or by
     // an Acquire load of another word before this. Where somebody else may be storing, either value
     // will do.
@@ -144,12 +144,12 @@ impl ReceiveWaits {
 
     /// Whether the last wait was `waiter`'s, for the same call, and its waker lies there still.
     fn is_of(&self, waiter: u64, want: Want) -> bool {
-        own(&self.waker) == waiter && own(&self.want) == want.word()
+        get_own(&self.waker) == waiter && get_own(&self.want) == want.word()
     }
 
     /// Whether the wait whose park the receiver has just taken back goes on.
     pub(super) fn goes_on(&self, waiter: u64, want: Want) -> bool {
-        self.is_of(waiter, want) && own(&self.given_up_at) == 0
+        self.is_of(waiter, want) && get_own(&self.given_up_at) == 0
     }
 
     /// The same while the park stands: with the waker that lies there, `waiter` waits again. False:
@@ -158,17 +158,17 @@ impl ReceiveWaits {
         if !self.is_of(waiter, want) {
             return false;
         }
-        let given_up_at = own(&self.given_up_at);
+        let given_up_at = get_own(&self.given_up_at);
         if given_up_at == 0 {
             return true;
         }
-        let waited = given_up_at.saturating_sub(own(&self.since));
+        let waited = given_up_at.saturating_sub(get_own(&self.since));
         if waited > SHORT_NS {
             return false;
         }
-        set(&self.id, own(&self.id) + 1);
+        set(&self.id, get_own(&self.id) + 1);
         set(&self.since, clock::now());
-        set(&self.waited_ns, own(&self.waited_ns) + waited);
+        set(&self.waited_ns, get_own(&self.waited_ns) + waited);
         set(&self.given_up_at, 0);
         true
     }
@@ -180,13 +180,13 @@ impl ReceiveWaits {
         set(&self.given_up_at, 0);
         set(&self.ended_at, 0);
         set(&self.since, clock::now());
-        set(&self.id, own(&self.id) + 1);
+        set(&self.id, get_own(&self.id) + 1);
         set(&self.want, want.word());
     }
 
     /// It did not park after all: that was no wait.
     pub(super) fn never_began(&self) {
-        set(&self.id, own(&self.id) - 1);
+        set(&self.id, get_own(&self.id) - 1);
         set(&self.since, 0);
     }
 
@@ -194,17 +194,17 @@ impl ReceiveWaits {
     /// its cell.
     #[inline(always)]
     pub(super) fn add_up(&self) {
-        let since = own(&self.since);
+        let since = get_own(&self.since);
         if since == 0 {
             return;
         }
-        let waited = match own(&self.ended_at) {
+        let waited = match get_own(&self.ended_at) {
             // The receiver has taken its park back.
             0 => self.ends(clock::now),
-            ended_at => lasted(since, own(&self.given_up_at), ended_at),
+            ended_at => lasted(since, get_own(&self.given_up_at), ended_at),
         };
         set(&self.since, 0);
-        set(&self.waited_ns, own(&self.waited_ns) + waited);
+        set(&self.waited_ns, get_own(&self.waited_ns) + waited);
     }
 
     /// The future that waited was dropped. The park may stand.
@@ -212,10 +212,10 @@ impl ReceiveWaits {
     pub(super) fn note_given_up(&self) {
         // If the park has just been ended, this comes too late, and costs nothing: the next wait
         // clears it.
-        let lasts = own(&self.since) != 0 && own(&self.ended_at) == 0;
-        if lasts && own(&self.given_up_at) == 0 {
+        let lasts = get_own(&self.since) != 0 && get_own(&self.ended_at) == 0;
+        if lasts && get_own(&self.given_up_at) == 0 {
             set(&self.given_up_at, clock::now());
-            set(&self.given_up, own(&self.given_up) + 1);
+            set(&self.given_up, get_own(&self.given_up) + 1);
         }
     }
 
@@ -248,7 +248,7 @@ impl ReceiveWaits {
     fn ends(&self, now: impl FnOnce() -> u64) -> u64 {
         let given_up_at = get(&self.given_up_at);
         let end = if given_up_at == 0 { now() } else { given_up_at };
-        let waited = end.saturating_sub(own(&self.since));
+        let waited = end.saturating_sub(get_own(&self.since));
         if waited > SHORT_NS {
             self.was_long(waited);
         }
@@ -260,7 +260,7 @@ impl ReceiveWaits {
     #[inline(never)]
     fn was_long(&self, waited_ns: u64) {
         let bucket = &self.long[LongWaits::bucket(waited_ns)];
-        set(bucket, own(bucket) + 1);
+        set(bucket, get_own(bucket) + 1);
     }
 
     // ---------------------------------------------------------------- a look
@@ -333,14 +333,14 @@ impl ReceiveWaits {
     #[inline]
     pub(super) fn final_sums(&mut self) -> WaitSums {
         // Nobody has ever waited: the end of many channels.
-        if own(&self.id) == 0 {
+        if get_own(&self.id) == 0 {
             return WaitSums::default();
         }
         self.add_up();
         WaitSums {
-            waits: own(&self.id).max(own(&self.reported.waits)),
-            waited_ns: own(&self.waited_ns).max(own(&self.reported.waited_ns)),
-            given_up: own(&self.given_up),
+            waits: get_own(&self.id).max(get_own(&self.reported.waits)),
+            waited_ns: get_own(&self.waited_ns).max(get_own(&self.reported.waited_ns)),
+            given_up: get_own(&self.given_up),
         }
     }
 }

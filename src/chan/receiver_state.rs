@@ -10,9 +10,9 @@ use crate::sync::plain::UnsafeCell;
 use crate::wait::WakerId;
 
 /// See the module.
-pub(super) struct ReceiverState(UnsafeCell<Own>);
+pub(super) struct ReceiverCell(UnsafeCell<ReceiverState>);
 
-pub(super) struct Own {
+pub(super) struct ReceiverState {
     pub(super) reader: Reader,
     /// The last park succeeded, with this waker; somebody may have ended it since.
     pub(super) parked: Option<WakerId>,
@@ -24,21 +24,21 @@ pub(super) struct Own {
 
 // SAFETY: nobody has it but the channel's one receiver, which goes from thread to thread as a
 // whole.
-unsafe impl Sync for ReceiverState {}
+unsafe impl Sync for ReceiverCell {}
 
-impl ReceiverState {
+impl ReceiverCell {
     /// That of a receiver whose ring has this reader.
     #[inline(always)]
     pub(super) fn new(reader: Reader) -> Self {
-        let own = Own { reader, parked: None, ended: false, behind_a_sender: false };
-        Self(UnsafeCell::new(own))
+        let state = ReceiverState { reader, parked: None, ended: false, behind_a_sender: false };
+        Self(UnsafeCell::new(state))
     }
 
     /// # Safety
     /// The caller is the channel's receiver, of which there is one, and has it shared at least: as
-    /// long as this is used, nobody calls [`ReceiverState::get_mut`].
+    /// long as this is used, nobody calls [`ReceiverCell::get_mut`].
     #[inline(always)]
-    pub(super) unsafe fn get(&self) -> &Own {
+    pub(super) unsafe fn get(&self) -> &ReceiverState {
         // SAFETY: the caller's word.
         unsafe { &*self.0.get() }
     }
@@ -48,7 +48,7 @@ impl ReceiverState {
     /// this is used.
     #[inline(always)]
     #[allow(clippy::mut_from_ref)] // the receiver is borrowed as a whole
-    pub(super) unsafe fn get_mut(&self) -> &mut Own {
+    pub(super) unsafe fn get_mut(&self) -> &mut ReceiverState {
         // SAFETY: the caller's word.
         unsafe { &mut *self.0.get() }
     }

@@ -7,7 +7,7 @@ use core::panic::Location;
 use loom::sync::Mutex;
 
 use super::*;
-use crate::chan::{Cold, Info, ReceiverState, Sums};
+use crate::chan::{Cold, Info, ReceiverCell, Sums};
 use crate::ring::{Forced, Ring, Shape};
 use crate::sync::models::{check, spawn};
 use crate::sync::plain::Weak;
@@ -17,7 +17,7 @@ pub(in crate::chan) fn two(on_drop: Option<fn(&Shared, Sums)>) -> (Owner, Owner,
     let shape = Shape { capacity: Some(1), forced: Forced::default() };
     let cold = |reader| Cold {
         info: Info::new(None, Location::caller(), "u32", None),
-        own: ReceiverState::new(reader),
+        receiver: ReceiverCell::new(reader),
     };
     // SAFETY: memory for a state, and so for a ring, and nobody else's; all of it is written.
     let (sender, receiver) = unsafe {
