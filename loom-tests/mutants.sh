@@ -147,7 +147,7 @@ bug-slow-parked|$X|fn claim_reserved_slow(|s/old: tail/old: tail.unpark()/|a per
 bug-slow-permit|$X|fn claim_reserved_slow(|s/tail.claim_reserved()/tail.claim(1)/|a permit that lost a race stays out
 bug-abandon-early|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/while tail != Tail(u64::MAX)/|the receiver leaves with messages in the ring
 bug-occupancy|$B|fn occupancy(|s/let head = self.head();/let head = before;/|a length from an old head
-bug-watermark|src/ring/watermark.rs|fn look_again|s/if self.is_stamped(store, pos) {/if self.mark < 2 {/|the watermark counts unpublished slots
+bug-watermark|src/ring/watermark.rs|fn look_slow|s/if self.is_stamped(store, pos) {/if self.mark < 2 {/|the watermark counts unpublished slots
 bug-stamp-first|$S|fn publish(|s/self.value.with_mut/self.stamp.mark(pos, Ordering::Release); &/|the stamp is stored before the value
 bug-take-lent|$W|fn take(|/self.lent.store/d|take does not hand the cell back
 bug-returned|$W|fn is_returned(|s/!self.lent.load(Ordering::Acquire)/true/|the receiver does not await the cell
@@ -156,7 +156,7 @@ bug-no-wake-claim|$T|fn wake_if<|s/if was_parked/if false/|a claim that ended th
 bug-no-wake-release|$C|fn give_back(|s/if before.is_parked() .*{/if false {/|a release that ended the park does not wake
 bug-no-wake-close|$C|fn drop_sender(|s/if before.is_parked()/if false/|a close that ended the park does not wake
 bug-release-unserved|$C|fn release<|/senders.serve/d|a release does not serve the queue
-bug-pop-unserved|$R|fn make_room(|s/self.serve_line(1, .*/{}/;s/!unsafe { self.senders.queue() }.serve_first()/false/|a pop does not serve the queue
+bug-pop-unserved|$R|fn make_room(|s/self.hand_out(1, .*/{}/;s/!unsafe { self.senders.queue() }.serve_first()/false/|a pop does not serve the queue
 bug-many-unserved|$R|fn poll_recv_many(|s/self.chan.serve_senders(.*/let _ = room;/|a batch does not serve the queue
 bug-repoll|src/chan/park.rs|pub(super) fn park(|s/if state.parked.is_some() {/if state.parked.is_some() { if self.ring.tail().is_parked() { return Some(Nothing::Empty); }/|an armed poll keeps the old waker
 bug-again-other|src/chan/park.rs|fn waits_on(|s/with.is(waker)/matches!(with.is(waker), _)/|a poll goes on in a park with another's waker
@@ -251,9 +251,9 @@ M4-waiter-since|$G|fn waiter(|/since.load/s/Ordering::Acquire/Ordering::Relaxed/
 M4-waiter-need|$G|fn waiter(|/want.load/s/Ordering::Acquire/Ordering::Relaxed/|need load in waiter: Acquire -> Relaxed
 bug-second-look|$A|fn register_generally(|s/source.take(need - hand)$/Some(0)/|register does not look for room again
 bug-late-call|$A|*|/^        source.set_waiting();/d;s/step("register: looked");/source.set_waiting();/|TX_WAITING is set after the look
-bug-uncall|$R|fn serve_line(|s/if !self.queue().is_empty_sc()/if false/|TX_WAITING is cleared without a second look
-bug-uncleared|$R|fn serve_line(|s/if left > 0/if false/|TX_WAITING is never cleared
-bug-recall|$R|fn serve_line(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
+bug-uncall|$R|fn hand_out(|s/if !self.queue().is_empty_sc()/if false/|TX_WAITING is cleared without a second look
+bug-uncleared|$R|fn hand_out(|s/if left > 0/if false/|TX_WAITING is never cleared
+bug-recall|$R|fn hand_out(|/self.ring.set_waiting();/d|TX_WAITING stays cleared though somebody came
 bug-hold-frees|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/self.0/|a pop that holds the room frees it as well
 bug-hold-twice|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0, (2 * n).wrapping_neg())/|a pop holds twice what it takes
 bug-hold-bit|$P|fn hold(|s/add_permits(self.0, n.wrapping_neg())/add_permits(self.0 \& !Self::TX_WAITING, n.wrapping_neg())/|a pop that holds clears TX_WAITING
@@ -265,23 +265,23 @@ bug-fill-store|$A|fn fill(|s/if place.swap(empty, empty.to(Kind::Waiting).assign
 bug-part-lost|$G|fn pass(|/hand += state.assigned();/d|who passes a place loses the part in it
 bug-empty-unmarked|$G|fn pass(|s/match self.swap(state, gone) {/match Ok::<(), State>(()) {/|Empty places are passed without marking them
 bug-front-late|$H|fn is_empty_sc(|s/let front = self.front();//;s/front == self.arrivals()/let arrivals = self.arrivals(); arrivals == self.front()/|arrivals are read before the front
-bug-serve-end|$F|fn serve_line(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
+bug-serve-end|$F|fn serve_slow(|s/self.walk_to(0)/self.walk_to(self.line.arrivals())/;s/walk.next_of_all()/walk.next()/|serve does not look at the arrivals again
 bug-hand|$F|fn put_back(|/give_back/d|units that are left are dropped
-bug-hand-full|$F|fn serve_line(|/wakes.is_full/,/}/s/owed += .*;/hand = 0;/|units in hand before wakers are called are dropped
+bug-hand-full|$F|fn serve_slow(|/wakes.is_full/,/}/s/owed += .*;/hand = 0;/|units in hand before wakers are called are dropped
 bug-pass-hand|$F|fn pass_by(|/serve: passed/,\$s/Self::put_back(core::mem::take(hand), source, panic)/core::mem::take(hand)/|what was assigned in a place that is passed is lost
 bug-pass-room|$F|fn pass_by(|s/source.has_room()/false/|who has room passes nobody
-bug-hand-last|$F|fn serve_line(|/it was for has given up/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
+bug-hand-last|$F|fn serve_slow(|/it was for has given up/,/continue/s/continue;/break;/|who gives back what is in hand does not look again
 bug-comes-first|$A|fn keep_part(|s/first = false;/first = true;/|who is not first keeps a part of its need
 bug-first-unmarked|$A|fn keep_part(|s/state = other.pass(state, hand);/break;/|the first in line does not mark those before it
-bug-part|$F|fn serve_line(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
-bug-close-empty|$EARLY|fn close_line(|s/state = place.pass(state, .mut hand);/break;/|close passes Empty places without marking them
-bug-close-end|$EARLY|fn close_line(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
+bug-part|$F|fn serve_slow(|s/let full = n == missing;/let full = true;/|a part of the need ends the wait
+bug-close-empty|$EARLY|fn close_slow(|s/state = place.pass(state, .mut hand);/break;/|close passes Empty places without marking them
+bug-close-end|$EARLY|fn close_slow(|s/walk.next_of_all()/walk.next()/|close does not look at the arrivals again
 bug-close-look|$A|*|s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|who stands behind others does not look whether it is closed
 bug-close-both|$EARLY $A|*|s/while let Some((index, place, mut state)) = walk.next_of_all()/while let Some((index, place, mut state)) = walk.next()/;s/(!source.is_closed()).then_some(0)/Some(0)/;s/ \&\& !source.is_closed()\$//|bug-close-end and bug-close-look at once
 bug-look-behind|$A|fn register_generally(|s/if self.anybody_before(index) {/if false {/|register_generally takes room though others wait
 bug-updating-final|$G|fn is_final(|s/!self.is_waiting()/self.kind() != Kind::Waiting/|Updating is taken for final
 bug-updating-waker|$BATCH|fn end_wait(|s/if before.kind() == Kind::Updating/if false/|the server takes the waker while its owner changes it
-bug-waker-first|$F|fn serve_line(|s/if let Err(now) = place.swap(state, next) {/let early = if full { unsafe { place.take_waker() } } else { None }; &/;s/unsafe { wakes.end_wait(.*/if let Some(early) = early { wakes.push(early) } place.set_ended(1);/|the waker is taken before the swap
+bug-waker-first|$F|fn serve_slow(|s/if let Err(now) = place.swap(state, next) {/let early = if full { unsafe { place.take_waker() } } else { None }; &/;s/unsafe { wakes.end_wait(.*/if let Some(early) = early { wakes.push(early) } place.set_ended(1);/|the waker is taken before the swap
 bug-ended-first|$G|unsafe fn end(|s/let waker = unsafe/self.set_ended(at); &/|the end is noted before the waker is taken
 bug-old-waker|$Q|pub(crate) unsafe fn poll(|s/spare = spare.and_then(.*//|a waiting sender's new waker is ignored
 bug-front|$K|fn skip_to(|s/if self.front == self.next/if true/|a walk moves the front over what may not be final
@@ -308,7 +308,7 @@ bug-first-free|$R|fn make_room(|s/if room == Room::Held {/if room != Room::Seldo
 bug-granted-waiting|$Q|fn take_granted(|s/if place.state().kind() != Kind::Granted/let kind = place.state().kind(); if kind != Kind::Waiting \&\& kind != Kind::Granted/|a poll takes a Waiting place for a Granted one
 bug-due-unmoved|$Y|fn move_due_head(|s/self.move_head_inline(reader, 1, true)/Room::Free/|H is never moved over what was taken from an array
 bug-due-forgotten|$R|fn make_room(|s/self.ring.move_due_head(reader)/{ let _ = reader; Room::Free }/|a head that is due is never moved
-bug-begin-waits|$T|fn begin_claim_apart(|s/if self.ring.was_full(.from)/if true/|whoever cannot send plainly waits
+bug-begin-waits|$T|fn begin_claim(|s/if self.ring.was_full(.from)/if true/|whoever cannot send plainly waits
 bug-find-once|$O|) fn find(|s/[.]or_else(.*//|a segment is found by the hint or not at all
 W2-line|$J|fn queue(|s/load_sc()/load(Ordering::Acquire)/|the line is loaded by no SeqCst step
 Q9-line|$J|fn queue(|s/load_sc()/load(Ordering::Relaxed)/|the line is loaded with Relaxed|behind

@@ -202,7 +202,7 @@ impl<T> Consumer<T> {
                     self.receiving::<F>().give_blocks_back();
                 }
                 if waits != Some(Nothing::Empty) {
-                    return self.look_again(waits, want, stage, cx);
+                    return self.poll_next_slow(waits, want, stage, cx);
                 }
             }
         }
@@ -212,7 +212,7 @@ impl<T> Consumer<T> {
     /// The park failed: a message came meanwhile, or the end.
     #[cold]
     #[inline(never)]
-    fn look_again(
+    fn poll_next_slow(
         &mut self,
         parked: Option<Nothing>,
         want: Want,
@@ -487,7 +487,7 @@ impl Shared {
     #[inline(always)]
     fn serve_senders(&self, reader: &Reader, n: u64, room: Room, waker: Option<&Waker>) {
         if room != Room::Free {
-            self.serve_waiting(reader, n, room, waker);
+            self.serve_senders_slow(reader, n, room, waker);
         }
     }
 
@@ -509,10 +509,10 @@ impl Shared {
         if room == Room::Held {
             // SAFETY: there is a capacity, or nobody could wait, and none would be held.
             if !unsafe { self.senders.queue() }.serve_first() {
-                self.serve_line(1, true);
+                self.hand_out(1, true);
             }
         } else if room != Room::Seldom {
-            self.serve_line(1, false);
+            self.hand_out(1, false);
         }
     }
 
@@ -533,10 +533,10 @@ impl Shared {
     /// The room of several messages, or of one that was dropped where it lay.
     #[cold]
     #[inline(never)]
-    fn serve_waiting(&self, reader: &Reader, n: u64, room: Room, waker: Option<&Waker>) {
+    fn serve_senders_slow(&self, reader: &Reader, n: u64, room: Room, waker: Option<&Waker>) {
         self.note_who_receives(reader, waker);
         if room != Room::Seldom {
-            self.serve_line(n, room == Room::Held);
+            self.hand_out(n, room == Room::Held);
         }
     }
 
@@ -562,7 +562,7 @@ impl Shared {
     /// Hands out what a pop holds, or what it gave back. The message is owed.
     #[cold]
     #[inline(never)]
-    fn serve_line(&self, n: u64, held: bool) {
+    fn hand_out(&self, n: u64, held: bool) {
         let (hand, owed) = if held { (n, 0) } else { (0, n) };
         OwesValue::settle(|panic| {
             let left = self.queue().serve(hand, owed, self, panic);

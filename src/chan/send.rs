@@ -78,7 +78,11 @@ impl<T> Chan<T> {
     }
 
     /// Goes on with [`Chan::send_plainly`].
-    pub(crate) fn send_slow<O: Owes>(&self, from: NotPlain, value: T) -> Result<(), (Refused, T)> {
+    pub(crate) fn send_generally<O: Owes>(
+        &self,
+        from: NotPlain,
+        value: T,
+    ) -> Result<(), (Refused, T)> {
         match self.ring.claim(from, || true) {
             Ok(claim) => {
                 self.publish_unbounded::<O>(claim, value);
@@ -110,7 +114,7 @@ impl<T> Chan<T> {
     pub(crate) fn begin_send(&self, value: T) -> Result<(), (Missing, T)> {
         let claim = match self.begin_claim_plainly() {
             Ok(claim) => claim,
-            Err(from) => match self.begin_claim_apart(from) {
+            Err(from) => match self.begin_claim(from) {
                 Ok(claim) => claim,
                 Err(missing) => return Err((missing, value)),
             },
@@ -228,8 +232,8 @@ impl Shared {
     }
 
     /// Claims a slot for a share of the budget where nothing stands in the way, or says where
-    /// [`Shared::begin_claim_apart`] goes on. The share is asked for when there is a slot: who has
-    /// to wait needs none yet.
+    /// [`Shared::begin_claim`] goes on. The share is asked for when there is a slot: who has to
+    /// wait needs none yet.
     #[inline(always)]
     pub(super) fn begin_claim_plainly(&self) -> Result<Claim, NotPlain> {
         self.order.begin();
@@ -241,9 +245,9 @@ impl Shared {
         Ok(claim)
     }
 
-    /// Likewise where something does, or says what is missing. The plain case is that it is full.
+    /// Goes on where something does, or says what is missing. Mostly that is room.
     #[inline(always)]
-    fn begin_claim_apart(&self, from: NotPlain) -> Result<Claim, Missing> {
+    fn begin_claim(&self, from: NotPlain) -> Result<Claim, Missing> {
         if self.ring.was_full(&from) {
             return Err(Missing::Room);
         }
@@ -414,7 +418,7 @@ impl Turn {
         shared: &Shared,
         cx: &mut Context<'_>,
     ) -> Begun {
-        let missing = match shared.begin_claim_apart(from) {
+        let missing = match shared.begin_claim(from) {
             Ok(claim) => return Begun::Claimed(claim),
             Err(missing) => missing,
         };

@@ -56,7 +56,7 @@ impl<T> UnboundedSender<T> {
     #[cold]
     #[inline(never)]
     fn send_slow(&self, from: NotPlain, message: T) -> Result<(), SendError<T>> {
-        match self.inner.chan().send_slow::<OwesNothing>(from, message) {
+        match self.inner.chan().send_generally::<OwesNothing>(from, message) {
             Ok(()) => Ok(()),
             Err((Refused::Closed, message)) => Err(self.inner.closed_error(message)),
             // 2^35 messages: as Tokio, whose count of messages would overflow.

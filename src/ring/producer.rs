@@ -79,9 +79,9 @@ impl<T, F: Flavor, Cold> Sending<'_, T, F, Cold> {
         // SAFETY: the word of who made this; the claim is exclusive, and is consumed here.
         unsafe {
             match &self.ring.storage {
-                _ if F::UNBOUNDED => self.publish_in_list(value),
+                _ if F::UNBOUNDED => self.publish_in_list_inline(value),
                 Storage::Array(array) => array.of::<T>().at(pos).publish(pos, value),
-                Storage::Blocks { .. } => self.publish_in_list_apart(value),
+                Storage::Blocks { .. } => self.publish_in_list(value),
             }
         }
     }
@@ -106,7 +106,7 @@ impl<T, F: Flavor, Cold> Sending<'_, T, F, Cold> {
     /// # Safety
     /// There is a list.
     #[inline(always)]
-    unsafe fn publish_in_list(self, value: T) {
+    unsafe fn publish_in_list_inline(self, value: T) {
         let Self { ring, claim, .. } = self;
         // SAFETY: the caller's word, and as `publish`.
         unsafe {
@@ -120,9 +120,9 @@ impl<T, F: Flavor, Cold> Sending<'_, T, F, Cold> {
     /// # Safety
     /// There is a list.
     #[inline(never)]
-    unsafe fn publish_in_list_apart(self, value: T) {
+    unsafe fn publish_in_list(self, value: T) {
         // SAFETY: the caller's word.
-        unsafe { self.publish_in_list(value) };
+        unsafe { self.publish_in_list_inline(value) };
     }
 
     /// [`Sending::publish`] for the `n` slots of a claim, which begin with this.

@@ -173,7 +173,7 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
     pub(crate) unsafe fn move_due_head_in_list(self) -> Room {
         let Self { ring, reader, .. } = self;
         // SAFETY: the caller's word.
-        unsafe { ring.advance_slow::<T, F, _>(ring.list::<T>(), reader, 1) }
+        unsafe { ring.advance_generally::<T, F, _>(ring.list::<T>(), reader, 1) }
     }
 
     /// Whether the next message is published.
@@ -358,7 +358,7 @@ impl<Cold> Ring<Cold> {
             return room;
         }
         // SAFETY: the caller's word.
-        unsafe { self.advance_slow::<T, F, S>(store, reader, n) }
+        unsafe { self.advance_generally::<T, F, S>(store, reader, n) }
     }
 
     /// Whether somebody may wait for room: in no unbounded channel.
@@ -372,7 +372,7 @@ impl<Cold> Ring<Cold> {
     /// # Safety
     /// As [`Ring::advance`].
     #[inline]
-    unsafe fn advance_slow<'a, T: 'a, F: Flavor, S: Store<'a, T>>(
+    unsafe fn advance_generally<'a, T: 'a, F: Flavor, S: Store<'a, T>>(
         &self,
         store: S,
         reader: &mut Reader,

@@ -78,7 +78,7 @@ impl Watermark {
             }
             let Beyond { pos, at } = self.beyond;
             if slot::is_marked(at.cast::<S::Stamp>().as_ref(), pos) {
-                self.look_again(store, head, reported);
+                self.look_slow(store, head, reported);
             }
         }
     }
@@ -89,7 +89,7 @@ impl Watermark {
     /// As [`Watermark::look`].
     #[cold]
     #[inline(never)]
-    unsafe fn look_again<'a, T: 'a, S: Store<'a, T>>(
+    unsafe fn look_slow<'a, T: 'a, S: Store<'a, T>>(
         &mut self,
         store: S,
         head: Pos,

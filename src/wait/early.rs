@@ -46,12 +46,12 @@ impl WaitQueue {
     #[inline]
     pub(crate) fn close(&self, panic: &mut FirstPanic) -> u64 {
         // The end of most channels.
-        if self.line.is_empty_sc() { 0 } else { self.close_line(panic) }
+        if self.line.is_empty_sc() { 0 } else { self.close_slow(panic) }
     }
 
     #[cold]
     #[inline(never)]
-    fn close_line(&self, panic: &mut FirstPanic) -> u64 {
+    fn close_slow(&self, panic: &mut FirstPanic) -> u64 {
         let mut wakes = WakeBatch::new();
         let mut hand = 0;
         let mut walk = self.walk_to(self.line.arrivals());

@@ -20,8 +20,8 @@
 //! | Empty | Empty | its owner, first in line, with a part of its need | `register` `keep_part` | + the part, or - it |
 //! | Empty | Gone | its owner, who need not wait | `register` `register_generally` | as it is: the owner's |
 //! | Empty | Gone | a server or a newcomer that passes it | `serve` `pass_by`, `register` `keep_part` | as it is: that one's |
-//! | Waiting, Updating | the same | a server with less than is missing | `serve` `serve_line` | + what it gives |
-//! | Waiting, Updating | Granted | a server with all that is missing | `serve` `serve_first`, `serve_line` | + what it gives |
+//! | Waiting, Updating | the same | a server with less than is missing | `serve` `serve_slow` | + what it gives |
+//! | Waiting, Updating | Granted | a server with all that is missing | `serve` `serve_first`, `serve_slow` | + what it gives |
 //! | Waiting | the same | its owner, polled with the same waker | `queue` `poll` | as it is |
 //! | Waiting | Updating | its owner, polled with another waker | `queue` `poll` | as it is |
 //! | Updating | Waiting | its owner, with that waker in place | `queue` `poll` | as it is |

@@ -58,14 +58,14 @@ impl WaitQueue {
         if hand == 0 && self.line.is_empty_sc() {
             owed
         } else {
-            self.serve_line(hand, owed, source, panic)
+            self.serve_slow(hand, owed, source, panic)
         }
     }
 
     /// `hand`: taken from the channel, and not assigned yet.
     #[cold]
     #[inline(never)]
-    fn serve_line(
+    fn serve_slow(
         &self,
         mut hand: u64,
         mut owed: u64,

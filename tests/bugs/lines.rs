@@ -195,7 +195,7 @@ fn b16_forgotten_waits_and_permits_do_not_keep_the_end_from_the_receiver() {
 /// Wakers are user code, and one may not return for long: what the server could still hand out lies
 /// in the channel meanwhile.
 ///
-/// Seen to fail with: `serve_line` that keeps units in its hand while it wakes.
+/// Seen to fail with: `serve_slow` that keeps units in its hand while it wakes.
 #[test]
 fn b17_whoever_hangs_in_a_waker_withholds_no_room_from_others() {
     let (tx, mut rx) = full(8);

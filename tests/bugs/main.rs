@@ -58,7 +58,7 @@
 //! | | `release`, `Acquire::drop`, `Acquire::give_up` | `wake_when_a_wait_is_cancelled`, `wake_of_the_next_in_line_leaves` | `a_senders_waker_may_use` |
 //! | wake: `WaitQueue::close` | `close`, receiver's drop | `wake_of_a_sender_does_not_keep`, `wake_of_one_who_waits_for_closure` | `a_senders_waker_may_use`, `a_waker_that_closure_wakes` |
 //! | | `drop_sender`, forgotten waits | `wake_of_a_forgotten_wait` | the same function |
-//! | wake: `WaitQueue::register` | room that came back meanwhile, to others | only by a race: the batch of `serve_line` | |
+//! | wake: `WaitQueue::register` | room that came back meanwhile, to others | only by a race: the batch of `serve_slow` | |
 //! | wake: `Consumer::park`, by reference | a claim in flight | only by a race: `panicking_waker_leaves_the_channel_whole` | |
 //! | wake, clone: `Hook`, `Named::poll` | a named task | `waker_under_a_named_task` | `b33_a_snapshot_may_be_taken` |
 //! | clone: `Consumer::park` | first poll, later poll | `clone_of_the_receivers_waker` | `a_waker_may_use`, `a_clone_that_sends_or_closes` |

@@ -42,7 +42,7 @@ const FINDS_NO_ROOM: [&str; 2] = ["register: arrived", "register: looked"];
 /// unit that is taken after that look still costs a newcomer a round, and another sender has got on
 /// by it.)
 ///
-/// Seen to fail with: `serve_line` passing an empty place whether there is room or not (it comes a
+/// Seen to fail with: `serve_slow` passing an empty place whether there is room or not (it comes a
 /// hundred times).
 #[test]
 fn a_server_without_a_unit_passes_nobody() {

@@ -31,7 +31,7 @@ pub(crate) fn newcomer(tx: &Sender<u64>) -> Victim<(Task<impl Future<Output = ()
 /// A server is stopped before it passes a newcomer, or after that: the newcomer gets on with what
 /// others bring, or with what the server has given back.
 ///
-/// Seen to fail with: `serve_line` taking what there is before it passes ("serve: passed").
+/// Seen to fail with: `serve_slow` taking what there is before it passes ("serve: passed").
 #[test]
 fn a_server_stopped_beside_a_newcomer_holds_up_nobody() {
     for step in STEPS {
@@ -101,7 +101,7 @@ fn receiver(turns: &Arc<Turns>, mut rx: Receiver<u64>) -> Running<(usize, Receiv
 /// A receiver that holds one unit, and a sender that comes for it: if the sender is passed, it must
 /// find the unit in the channel.
 ///
-/// Seen to fail with: `serve_line` passing an empty place and keeping what it has in its hand (the
+/// Seen to fail with: `serve_slow` passing an empty place and keeping what it has in its hand (the
 /// sender comes a hundred times).
 #[test]
 fn a_receiver_with_a_unit_in_its_hand_and_a_newcomer_do_not_chase_each_other() {

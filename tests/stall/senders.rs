@@ -173,7 +173,7 @@ fn play(scene: &Scene, crowds: u64) {
     assert_eq!(left, (0, 0, 0), "{step}: reserved, waiting, granted");
 }
 
-/// Seen to fail with: `serve_line` waiting until an empty place is filled (at "register: arrived"),
+/// Seen to fail with: `serve_slow` waiting until an empty place is filled (at "register: arrived"),
 /// or until an Updating place is Waiting again ("update: begun").
 #[test]
 fn a_stopped_sender_holds_up_nobody() {
@@ -252,7 +252,7 @@ fn is_of_row(scene: &Scene) -> bool {
 /// The wait that a unit was taken for is cancelled meanwhile: the unit is the victim's until it is
 /// given back.
 ///
-/// Seen to fail with: `serve_line` forgetting to give it back.
+/// Seen to fail with: `serve_slow` forgetting to give it back.
 #[test]
 fn a_server_stopped_with_a_unit_left_over_holds_up_nobody() {
     let step = "serve: left over";
@@ -283,7 +283,7 @@ fn a_server_stopped_with_a_unit_left_over_holds_up_nobody() {
 /// Two give one back each, and the waiter needs more. The second takes one only, or a stopped
 /// thread would withhold what others brought.
 ///
-/// Seen to fail with: `serve_line` taking without regard to what it owes.
+/// Seen to fail with: `serve_slow` taking without regard to what it owes.
 #[test]
 fn a_server_withholds_no_more_than_it_brought() {
     let (tx, _rx) = mpsc::channel::<u64>(CAPACITY as usize);
