@@ -12,7 +12,7 @@ use super::Owner;
 use super::stage::Stage;
 use super::typed::Carrier;
 use super::{Chan, Closure, Cold, Shared};
-use crate::ring::{Any, Claim, Flavor, NotPlain, Refused, Sending, Unbounded};
+use crate::ring::{Any, Claim, Claims, Flavor, NotPlain, Refused, Sending, SendingMany, Unbounded};
 use crate::runtime;
 use crate::sync::step;
 use crate::telemetry::clock;
@@ -96,14 +96,13 @@ impl<T> Chan<T> {
     /// there is none. Returns how many; the others stay.
     pub(crate) fn try_send_many(&self, messages: &mut VecDeque<T>) -> Result<usize, Refused> {
         self.order.begin();
-        let (claim, n) = self.ring.claim_up_to(messages.len() as u64, || self.nobody_waits())?;
-        let was_parked = claim.was_parked();
+        let claims = self.ring.claim_up_to(messages.len() as u64, || self.nobody_waits())?;
+        let was_parked = claims.was_parked();
         step("publish: claimed");
-        self.order.sent(n);
-        let n = n as usize;
-        // SAFETY: `n` slots were claimed; there are so many messages, and draining a deque runs no
-        // user code.
-        unsafe { self.carrier().sending::<Any>(claim).publish_all(n, messages.drain(..n)) };
+        self.order.sent(claims.count());
+        let n = claims.count() as usize;
+        // No more than there are messages; and draining a deque runs no user code.
+        self.carrier().sending_many(claims).publish(messages.drain(..n));
         self.took_room();
         self.wake_if::<OwesValue>(was_parked);
         Ok(n)
@@ -184,6 +183,13 @@ impl<T> Carrier<T> {
     fn sending<F: Flavor>(&self, claim: Claim) -> Sending<'_, T, F, Cold> {
         // SAFETY: its ring was made for `T`, and a claim is published where it was made.
         unsafe { self.ring.sending(claim) }
+    }
+
+    /// Likewise, of several.
+    #[inline(always)]
+    fn sending_many(&self, claims: Claims) -> SendingMany<'_, T, Cold> {
+        // SAFETY: as in `sending`.
+        unsafe { self.ring.sending_many(claims) }
     }
 
     /// Publishes what was claimed.

@@ -182,7 +182,7 @@ mod watermark;
 pub(crate) use blocks::Space;
 pub(crate) use forced::Forced;
 pub(crate) use pos::Tail;
-pub(crate) use producer::{Claim, NotPlain, Refused, Sending};
+pub(crate) use producer::{Claim, Claims, NotPlain, Refused, Sending, SendingMany};
 pub(crate) use protocol::{Occupancy, Ring, Shape};
 pub(crate) use reader::Reader;
 pub(crate) use receiver::{Leaving, Park, Popped, Receiving, Room};

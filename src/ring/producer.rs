@@ -30,6 +30,26 @@ impl Claim {
     }
 }
 
+/// Slots, one after the other, that their holder must publish. They were claimed in one step.
+#[derive(Debug)]
+#[must_use = "a claimed slot that is never published stops the receiver for ever"]
+pub(crate) struct Claims {
+    first: Claim,
+    n: u64,
+}
+
+impl Claims {
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.n
+    }
+
+    /// As [`Claim::was_parked`].
+    pub(crate) fn was_parked(&self) -> bool {
+        self.first.was_parked()
+    }
+}
+
 /// Where a claim goes on that was not plain.
 pub(crate) struct NotPlain {
     /// The newest word it has seen.
@@ -62,7 +82,7 @@ fn let_the_winner_go_on(backoff: &Backoff) {
     backoff.spin();
 }
 
-/// Claimed slots of a ring that is of flavor `F` and carries messages of type `T`: from
+/// A claimed slot of a ring that is of flavor `F` and carries messages of type `T`: from
 /// [`Ring::sending`].
 #[must_use = "a claimed slot that is never published stops the receiver for ever"]
 pub(crate) struct Sending<'a, T, F, Cold> {
@@ -124,27 +144,36 @@ impl<T, F: Flavor, Cold> Sending<'_, T, F, Cold> {
         // SAFETY: the caller's word.
         unsafe { self.publish_in_list_inline(value) };
     }
+}
 
-    /// [`Sending::publish`] for the `n` slots of a claim, which begin with this.
-    ///
-    /// # Safety
-    /// So many were claimed. `values` are no fewer, or the receiver stops at the first that is
-    /// missing; yielding them runs no user code.
-    pub(crate) unsafe fn publish_all(self, n: usize, values: impl Iterator<Item = T>) {
-        let Self { ring, claim, .. } = self;
-        let values = values.take(n);
-        // SAFETY: the caller's word, and that of who made this; each position once.
+/// Claimed slots of a ring that carries messages of type `T`: from [`Ring::sending_many`].
+#[must_use = "a claimed slot that is never published stops the receiver for ever"]
+pub(crate) struct SendingMany<'a, T, Cold> {
+    ring: &'a Ring<Cold>,
+    claims: Claims,
+    messages: PhantomData<fn(T)>,
+}
+
+impl<T, Cold> SendingMany<'_, T, Cold> {
+    /// [`Sending::publish`] for each slot. `values` are no fewer, or the receiver stops at the
+    /// first that is missing; yielding them runs no user code.
+    pub(crate) fn publish(self, values: impl Iterator<Item = T>) {
+        let Self { ring, claims, .. } = self;
+        let first = claims.first.pos();
+        let values = values.take(claims.n as usize);
+        // SAFETY: the word of who made this; the claims are exclusive, and consumed here: each
+        // position once.
         unsafe {
             match &ring.storage {
                 Storage::Array(array) => {
                     let slots = array.of::<T>();
                     for (i, value) in values.enumerate() {
-                        let pos = claim.pos().plus(i as u64);
+                        let pos = first.plus(i as u64);
                         slots.at(pos).publish(pos, value);
                     }
                 }
                 Storage::Blocks { .. } => {
-                    ring.list::<T>().publish_all(claim.pos(), values, || ring.claimed_so_far());
+                    ring.list::<T>().publish_all(first, values, || ring.claimed_so_far());
                 }
             }
         }
@@ -227,12 +256,12 @@ impl<Cold> Ring<Cold> {
     }
 
     /// Claims as many slots as there is room for, in one step: at least 1, at most `want`, which is
-    /// not 0. Returns the claim of the first, and how many there are.
+    /// not 0.
     pub(crate) fn claim_up_to(
         &self,
         want: u64,
         nobody_waits: impl Fn() -> bool,
-    ) -> Result<(Claim, u64), Refused> {
+    ) -> Result<Claims, Refused> {
         debug_assert!(want > 0, "nothing to claim");
         let (tail, backoff) = (self.tail(), Backoff::new());
         let (old, new) = self.take_capacity(tail, 1, 0, &backoff, nobody_waits, |tail| {
@@ -244,7 +273,7 @@ impl<Cold> Ring<Cold> {
                 tail.claim(n)
             })
         })?;
-        Ok((Claim { old }, new.pos().since(old.pos())))
+        Ok(Claims { first: Claim { old }, n: new.pos().since(old.pos()) })
     }
 
     /// Takes `n` permits at once, or none.
@@ -378,6 +407,15 @@ impl<Cold> Ring<Cold> {
     #[inline(always)]
     pub(crate) unsafe fn sending<T, F: Flavor>(&self, claim: Claim) -> Sending<'_, T, F, Cold> {
         Sending { ring: self, claim, types: PhantomData }
+    }
+
+    /// Likewise, for several.
+    ///
+    /// # Safety
+    /// `T` is the type of this ring's messages, and the claims are of this ring.
+    #[inline(always)]
+    pub(crate) unsafe fn sending_many<T>(&self, claims: Claims) -> SendingMany<'_, T, Cold> {
+        SendingMany { ring: self, claims, messages: PhantomData }
     }
 
     /// How far the claims are, as a step on T: claims made before it are counted, claims made after
