@@ -495,7 +495,8 @@ impl Shared {
     /// it.
     ///
     /// # Safety
-    /// `reader` is this ring's, and `room` that of the message it popped last. Once for each.
+    /// `reader` is this ring's, and `room` that of the message it popped last. Once for each, as
+    /// [`Ring::move_due_head`](crate::ring::Ring::move_due_head), which says why that is unsafe.
     #[cold]
     #[inline(never)]
     unsafe fn make_room(&self, reader: &mut Reader, room: Room) {

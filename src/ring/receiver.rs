@@ -401,7 +401,8 @@ impl<Cold> Ring<Cold> {
     ///
     /// # Safety
     /// `reader` is this ring's, and the room of its last message is [`Room::Due`]. Once for each:
-    /// H would pass messages that nobody has read.
+    /// H would pass messages that nobody has read. (A token would say so to the compiler, and costs
+    /// each message some instructions: DESIGN.md, "Measured and dropped".)
     #[inline]
     pub(crate) unsafe fn move_due_head(&self, reader: &mut Reader) -> Room {
         let room = self.move_head_inline(reader, 1, true);
