@@ -15,7 +15,7 @@ mod names;
 const LAYERS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("unwind", &["sync"]),
-    ("telemetry/chunks", &["sync"]),
+    ("telemetry/chunks", &["sync", "sizes"]),
     ("telemetry/clock", &["sync"]),
     ("telemetry/process", &["sync"]),
     ("telemetry/name", &["sync"]),

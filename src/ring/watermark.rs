@@ -15,6 +15,7 @@ use core::ptr::NonNull;
 use super::pos::Pos;
 use super::slot;
 use super::store::{Cursor, Store};
+use crate::sizes;
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 
 /// The receiver's own part: the mark, and where to look next.
@@ -64,7 +65,7 @@ impl Watermark {
         head: Pos,
         reported: &AtomicU64,
     ) {
-        if cfg!(parshall_no_watermark) {
+        if !sizes::WATERMARK {
             return;
         }
         // SAFETY: the caller's word; and `beyond` is not behind the head, so its block is neither

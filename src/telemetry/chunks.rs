@@ -1,10 +1,10 @@
 //! A vector that grows without asking the allocator: its caller brings the memory.
 
+use crate::sizes;
 use crate::sync::plain::OnceLock;
 
-/// Items of the first chunk. Each further one is twice as long as the one before. (Loom knows each
-/// item by several objects.)
-const FIRST: u32 = if cfg!(parshall_loom_inside) { 2 } else { 32 };
+/// Items of the first chunk. Each further one is twice as long as the one before.
+const FIRST: u32 = sizes::CHUNK;
 
 /// So many chunks hold all indices but the last few, which stand for none.
 const LEVELS: usize = (u32::BITS - FIRST.ilog2()) as usize;
