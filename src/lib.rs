@@ -77,6 +77,7 @@
 #![cfg_attr(any(parshall_loom_inside, not(feature = "introspect")), allow(dead_code))]
 
 mod chan;
+mod collections;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub mod introspect;
 #[cfg(not(all(feature = "introspect", not(parshall_loom_inside))))]

@@ -15,13 +15,12 @@ mod names;
 const LAYERS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("unwind", &["sync"]),
-    ("telemetry/chunks", &["sync", "sizes"]),
+    ("collections", &["sync", "sizes"]),
     ("telemetry/clock", &["sync"]),
     ("telemetry/process", &["sync"]),
     ("telemetry/name", &["sync"]),
-    ("telemetry/table", &["sync"]),
     ("telemetry/thread", &["sync", "telemetry/name"]),
-    ("telemetry/ledger", &["sync", "telemetry/clock", "telemetry/table", "telemetry/task"]),
+    ("telemetry/ledger", &["sync", "telemetry/clock", "collections", "telemetry/task"]),
     ("telemetry/text", &["sync", "telemetry/name", "telemetry/task"]),
     ("telemetry/waits", &["sync"]),
     (
@@ -33,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry/clock",
             "telemetry/name",
             "telemetry/process",
-            "telemetry/table",
+            "collections",
             "telemetry/thread",
         ],
     ),
@@ -60,7 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "runtime",
             "ring",
             "wait",
-            "telemetry/chunks",
+            "collections",
             "telemetry/clock",
             "telemetry/ledger",
             "telemetry/name",
@@ -71,7 +70,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("telemetry", &[]),
     ("introspect/absent", &["sync", "chan"]),
-    ("introspect/registry", &["sync", "chan", "telemetry/chunks", "telemetry/waits"]),
+    ("introspect/registry", &["sync", "chan", "collections", "telemetry/waits"]),
     (
         "introspect/snapshot",
         &[
@@ -98,7 +97,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "testing/squeeze",
         ],
     ),
-    ("testing/squeeze", &["sync", "telemetry/table"]),
+    ("testing/squeeze", &["sync", "collections"]),
     ("wrappers", &["mpsc"]),
     // Snapshots only, by their public names; never a live channel.
     (

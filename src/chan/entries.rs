@@ -27,8 +27,8 @@ use core::{mem, ptr};
 
 use super::Owner;
 use super::owner::Listing;
+use crate::collections::chunks::Chunks;
 use crate::sync::{AtomicPtr, AtomicU32, Mutex, MutexGuard, Ordering, thread};
-use crate::telemetry::chunks::Chunks;
 
 #[cfg(all(parshall_loom_inside, test))]
 mod models;

@@ -12,8 +12,8 @@ mod retired;
 mod stock;
 
 use crate::chan::{Entries, Locked, Owner, Registration, Shared, Sums};
+use crate::collections::chunks::Chunks;
 use crate::sync::plain::{Arc, AtomicU64, Ordering};
-use crate::telemetry::chunks::Chunks;
 
 use names::Names;
 pub use retired::Retired;

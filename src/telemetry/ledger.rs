@@ -2,9 +2,9 @@
 
 use core::panic::Location;
 
+use crate::collections::table::Table;
 use crate::sync::plain::{Arc, AtomicU64, Ordering};
 use crate::telemetry::clock;
-use crate::telemetry::table::Table;
 use crate::telemetry::task::{self, TaskRef};
 
 /// Entries by number, from 1 on. A number is never used again.

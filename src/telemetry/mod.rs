@@ -4,16 +4,10 @@
 //! A message that does not wait asks for one thing here, and seldom: the first pop of an array, and
 //! each change of a block, ask which task receives (`task::of_runtime`, else `task::current`).
 
-#[cfg(any(
-    all(feature = "introspect", not(parshall_loom_inside)),
-    all(parshall_loom_inside, test)
-))]
-pub(crate) mod chunks;
 pub(crate) mod clock;
 pub(crate) mod ledger;
 pub(crate) mod name;
 pub(crate) mod process;
-pub(crate) mod table;
 pub mod task;
 pub(crate) mod text;
 mod thread;

@@ -28,8 +28,8 @@ mod state;
 mod wakers;
 mod who;
 
-use super::table::Table;
 use super::thread;
+use crate::collections::table::Table;
 use crate::sync::plain::{Arc, AtomicBool, Ordering};
 
 #[cfg(not(parshall_loom))]

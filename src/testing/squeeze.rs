@@ -2,8 +2,8 @@
 
 use std::env::{VarError, var};
 
+use crate::collections::table::Table;
 use crate::sync::plain::{Arc, AtomicU64, OnceLock, Ordering};
-use crate::telemetry::table::Table;
 
 /// The guards that live, by number: how much each lets a channel hold.
 static GUARDS: Table<usize> = Table::new();

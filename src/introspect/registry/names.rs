@@ -14,8 +14,8 @@ use super::name::Name;
 use super::retired::Retired;
 use super::stock::{Lack, Stock};
 use crate::chan::{Info, Shared, Sums};
+use crate::collections::chunks::Chunks;
 use crate::sync::plain::{Arc, OnceLock};
-use crate::telemetry::chunks::Chunks;
 
 /// Distinct names that are remembered; channels of further names are numbered by their own id.
 const MAX_NAMES: u32 = 65_536;

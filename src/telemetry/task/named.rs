@@ -16,10 +16,10 @@ use super::current::{Current, enter};
 use super::state::{State, TaskState};
 use super::wakers::Hooks;
 use super::who::{TaskKind, TaskRef};
+use crate::collections::table::Table;
 use crate::runtime;
 use crate::sync::plain::{Arc, AtomicU64, Ordering, Weak};
 use crate::telemetry::name::{self, NameCell};
-use crate::telemetry::table::Table;
 
 /// What telemetry reads of a named task.
 #[derive(Debug)]

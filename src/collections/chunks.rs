@@ -1,4 +1,5 @@
-//! A vector that grows without asking the allocator: its caller brings the memory.
+//! A vector that grows without asking the allocator: its caller brings the memory, allocated before
+//! it takes a lock.
 
 use crate::sizes;
 use crate::sync::plain::OnceLock;

@@ -1,9 +1,7 @@
-//! A map from numbers to shared values, for the few lists that telemetry keeps.
+//! A map from numbers to shared values.
 //!
-//! The allocator is user code, and so is the drop of what it hands out: it may take a snapshot. So
-//! under the lock nothing is allocated, freed or dropped. The map is a sorted vector. A larger one
-//! is allocated before the lock is taken, values are shared, and who takes one out drops it after
-//! the lock.
+//! It is a sorted vector under a lock. A larger one is allocated before the lock is taken, values
+//! are shared, and who takes one out drops it after the lock.
 
 use crate::sync::plain::{Arc, Mutex};
 
