@@ -117,11 +117,11 @@ pub struct ChannelStats {
     /// their time was over. That nobody is interested any more in a `poll_recv` or a stream is
     /// known only when the receiver is dropped. Never falls.
     pub recv_given_up_total: u64,
-    /// How long the sends and reserves have waited whose waits have ended. None: the channel has no
+    /// The durations of waits that have ended, of sends and reserves. None: the channel has no
     /// capacity, so none ever waits; or this was read from a program that did not tell.
     pub send_wait_histogram: Option<WaitHistogram>,
-    /// How long the receives have waited whose waits have ended. None: this was read from a program
-    /// that did not tell.
+    /// The durations of waits that have ended, of receives. None: this was read from a program that
+    /// did not tell.
     pub recv_wait_histogram: Option<WaitHistogram>,
     /// `try_` calls that were refused because the channel was full.
     pub full_total: u64,

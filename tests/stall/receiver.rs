@@ -34,7 +34,7 @@ struct Scene {
     fill: u64,
     /// Somebody waits for room.
     waiter: bool,
-    /// That wait is over, and its wake-up is the victim's duty.
+    /// That wait has ended, and its wake-up is the victim's duty.
     granted: bool,
     act: Act,
 }

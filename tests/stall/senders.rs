@@ -31,7 +31,7 @@ struct Scene {
     fill: u64,
     /// The victim has a permit, and then somebody waits for room.
     permit: bool,
-    /// The waiter's wait is over, and its wake-up is the victim's duty.
+    /// The waiter's wait has ended, and its wake-up is the victim's duty.
     owes_wake: bool,
     act: Act,
 }

@@ -183,7 +183,7 @@ impl Scrape {
     }
 
     fn encode_waits(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "How long those have waited whose waits are over";
+        let help = "Durations of waits that have ended";
         let (name, unit) = ("parshall_channel_wait", Some(&Unit::Seconds));
         let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         for process in &self.0 {

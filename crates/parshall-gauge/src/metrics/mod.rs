@@ -70,12 +70,12 @@
 //! | `parshall_channel_created_total` | channels |
 //! | `parshall_channel_closed_total` | those without a sender, and those that receive no more, by `side`: `send`, `recv` |
 //!
-//! `parshall_channel_wait_seconds` is a histogram, by `side`: `send`, `recv`: how long those have
-//! waited whose waits are over, up to 10, 30, 100 and 300 ms, 1, 3, 10, 30 and 60 s. There is one
-//! for each side of the channels that live, but not for sends into channels without a capacity; and
-//! it stays where a wait has ended. Waits are timed by a clock whose ticks are 1 to 10
-//! ms apart: of shorter ones it tells no more than that they were. One that lasts is in no bucket
-//! yet; `parshall_channel_oldest_wait_seconds` has it, and so have the counters above. See
+//! `parshall_channel_wait_seconds` is a histogram, by `side`: `send`, `recv`: the durations of
+//! waits that have ended, up to 10, 30, 100 and 300 ms, 1, 3, 10, 30 and 60 s. There is one for
+//! each side of the channels that live, but not for sends into channels without a capacity; and it
+//! stays where a wait has ended. Waits are timed by a clock whose ticks are 1 to 10 ms apart: of
+//! shorter ones it tells no more than that they were. One that lasts is in no bucket yet;
+//! `parshall_channel_oldest_wait_seconds` has it, and so have the counters above. See
 //! [`WaitHistogram`](parshall::WaitHistogram).
 //!
 //! `parshall_channel_info` has the labels `location`, `kind` (`bounded`, `unbounded`) and `payload`
