@@ -205,7 +205,7 @@ W2-tail|$B|fn tail_sc(|s/load_sc()/load(Ordering::Acquire)/|T is loaded by no Se
 W1-head|$B|fn head_sc(|s/load_sc()/load(Ordering::Acquire)/|H is loaded by no SeqCst step
 Q4-over-left|$G|fn is_over(|s/task.load(Ordering::Acquire)/task.load(Ordering::Relaxed)/|task load in is_over: Acquire -> Relaxed
 Q4-over-ended|$G|fn is_over(|s/ended.load(Ordering::Acquire)/ended.load(Ordering::Relaxed)/|end load in is_over: Acquire -> Relaxed
-Q3-begin|$O|fn begin(|s/first.load()/first.load_relaxed()/|first load in begin: Acquire -> Relaxed
+Q3-begin|$O|fn first(|s/first.load()/first.load_relaxed()/|first load in first: Acquire -> Relaxed
 Q3-next|$O|fn seek_from<|s/next.load()/next.load_relaxed()/|next load in seek_from: Acquire -> Relaxed
 Q3-remember|$O|fn seek_from<|/hint.0/s/Release/Relaxed/|hint store in seek_from: Release -> Relaxed
 Q3-append|$O|fn append(|s/link.swap(/link.swap_relaxed(/|link swap in append: Release -> Relaxed

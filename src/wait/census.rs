@@ -180,7 +180,7 @@ impl WaitQueue {
 
     /// Shows each place before `end` that is in the row: index, word, waiter and end.
     fn for_each(&self, end: u64, mut f: impl FnMut(u64, State, Waiter, u64)) {
-        let Some(mut number) = self.row.first() else { return };
+        let Some(mut number) = self.row.first_number() else { return };
         let hint = Hint::new();
         while number * LEN < end {
             match self.row.seek(number, &hint, false) {

@@ -73,9 +73,9 @@ impl WaitQueue {
                     Err(now) => state = now,
                 }
             }
-            walk.advance(index);
+            walk.note_final(index);
         }
-        walk.end();
+        walk.finish();
         wakes.wake_all(panic);
         hand
     }

@@ -117,7 +117,7 @@ impl WaitQueue {
                 break;
             }
         }
-        walk.end();
+        walk.finish();
         found
     }
 

@@ -205,9 +205,9 @@ impl WaitQueue {
                 first = false;
                 break;
             }
-            walk.advance(before);
+            walk.note_final(before);
         }
-        walk.end();
+        walk.finish();
         if first {
             return Part::Kept(part);
         }

@@ -78,12 +78,12 @@ impl Row {
     }
 
     /// The number of the first segment; `None` if nobody has ever waited.
-    pub(super) fn first(&self) -> Option<u64> {
-        self.begin().map(|(_, number)| number)
+    pub(super) fn first_number(&self) -> Option<u64> {
+        self.first().map(|(_, number)| number)
     }
 
     /// The first segment and its number.
-    fn begin(&self) -> Option<(&Segment, u64)> {
+    fn first(&self) -> Option<(&Segment, u64)> {
         loop {
             let first = self.first.load();
             if first.is_end() {
@@ -166,7 +166,7 @@ impl Row {
             return found;
         }
         loop {
-            let Some((segment, known)) = self.begin() else {
+            let Some((segment, known)) = self.first() else {
                 if !make {
                     return Found::Missing;
                 }

@@ -129,10 +129,10 @@ impl WaitQueue {
                 }
                 state = next;
             }
-            walk.advance(index);
+            walk.note_final(index);
         }
         debug_assert_eq!(hand, 0, "units that nobody has");
-        walk.end();
+        walk.finish();
         step("serve: to wake");
         wakes.wake_all(panic);
         owed

@@ -73,14 +73,14 @@ impl<'a> Walk<'a> {
     }
 
     /// The place that was returned last is final now.
-    pub(super) fn advance(&mut self, index: u64) {
+    pub(super) fn note_final(&mut self, index: u64) {
         if self.front == index {
             self.front = index + 1;
         }
     }
 
     /// Moves the front of the line to where the walk has seen it.
-    pub(super) fn end(self) {
+    pub(super) fn finish(self) {
         self.line.advance(self.front);
     }
 }

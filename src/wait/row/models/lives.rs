@@ -34,9 +34,9 @@ fn the_first_is_new_memory() {
                 sweep(&row);
             }
         });
-        assert!(row.first().is_some_and(|first| first <= 1));
+        assert!(row.first_number().is_some_and(|first| first <= 1));
         other.join().unwrap();
-        assert_eq!(row.first(), Some(1));
+        assert_eq!(row.first_number(), Some(1));
     });
 }
 
@@ -279,7 +279,7 @@ fn the_first_is_the_first_again() {
         let other = spawn({
             let row = row.clone();
             move || {
-                let first = row.begin().map(|(first, number)| (core::ptr::from_ref(first), number));
+                let first = row.first().map(|(first, number)| (core::ptr::from_ref(first), number));
                 first.map(|(first, number)| (first.addr(), number))
             }
         });

@@ -23,11 +23,11 @@ fn each_of_two_sweeps_takes_out_all() {
             let row = row.clone();
             move || {
                 sweep(&row);
-                assert_eq!(row.first(), Some(2));
+                assert_eq!(row.first_number(), Some(2));
             }
         });
         sweep(&row);
-        assert_eq!(row.first(), Some(2));
+        assert_eq!(row.first_number(), Some(2));
         other.join().unwrap();
         assert_eq!(audit(&row), (vec![2], 2));
         assert_eq!(row.sweeper.past.sums(), (2, 4));
