@@ -75,7 +75,7 @@ pub(crate) use send_future::GivesBack;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub use crate::wait::Call;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
-pub(crate) use crate::wait::{Waiter, Waiting};
+pub(crate) use crate::wait::{QueuedWait, Waiter};
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use receive_waits::ReceiveWait;
 pub use stats::ChannelStats;

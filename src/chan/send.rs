@@ -18,7 +18,7 @@ use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::task;
 use crate::unwind::{Owes, OwesNothing, OwesValue};
-use crate::wait::{Call, Key, Source, Wait, WaitQueue, Waiter, Want};
+use crate::wait::{Call, Key, Source, WaitQueue, WaitStatus, Waiter, Want};
 
 /// The receiver takes nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -404,14 +404,14 @@ impl Turn {
         if self.held {
             return self.poll_held(shared, cx);
         }
-        let wait = if self.key.is_some() {
+        let status = if self.key.is_some() {
             self.poll_wait(shared, cx.waker())
         } else if self.is_for_closure() {
             self.register_for_closure(shared, cx.waker())
         } else {
             self.register(shared, cx.waker())
         };
-        self.go_on(wait, shared, cx)
+        self.go_on(status, shared, cx)
     }
 
     /// Goes on with [`Shared::begin_claim_plainly`] for a send: claims a slot all the same, or
@@ -433,11 +433,11 @@ impl Turn {
         // then is the turn's.
         *stage = Stage::Pending;
         if missing == Missing::Room {
-            let wait = turn.register_in(shared.queue(), shared, cx.waker());
-            if wait == Wait::Pending {
+            let status = turn.register_in(shared.queue(), shared, cx.waker());
+            if status == WaitStatus::Pending {
                 return Begun::Waits;
             }
-            turn.go_on(wait, shared, cx).into()
+            turn.go_on(status, shared, cx).into()
         } else {
             turn.begin_without_wait(missing, shared, cx).into()
         }
@@ -459,14 +459,14 @@ impl Turn {
     #[inline(never)]
     fn go_on(
         &mut self,
-        wait: Wait,
+        status: WaitStatus,
         shared: &Shared,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Closed>> {
-        match wait {
-            Wait::Pending => Poll::Pending,
-            Wait::Closed(assigned) => self.closed(shared, assigned),
-            Wait::Granted => {
+        match status {
+            WaitStatus::Pending => Poll::Pending,
+            WaitStatus::Closed(assigned) => self.closed(shared, assigned),
+            WaitStatus::Granted => {
                 self.held = true;
                 self.poll_held(shared, cx)
             }
@@ -496,30 +496,35 @@ impl Turn {
     }
 
     /// Looks after a wait that has a place.
-    fn poll_wait(&mut self, shared: &Shared, waker: &Waker) -> Wait {
+    fn poll_wait(&mut self, shared: &Shared, waker: &Waker) -> WaitStatus {
         let queue = self.queue(shared);
         let task = || task::waiter(waker);
         let key = &mut self.key;
-        let mut wait = Wait::Pending;
+        let mut status = WaitStatus::Pending;
         // SAFETY: the key is from `register`, in the same queue.
-        OwesValue::settle(|panic| wait = unsafe { queue.poll(key, task, waker, panic) });
-        wait
+        OwesValue::settle(|panic| status = unsafe { queue.poll(key, task, waker, panic) });
+        status
     }
 
     #[cold]
     #[inline(never)]
-    fn register(&mut self, shared: &Shared, waker: &Waker) -> Wait {
+    fn register(&mut self, shared: &Shared, waker: &Waker) -> WaitStatus {
         self.register_in(shared.queue(), shared, waker)
     }
 
     #[cold]
     #[inline(never)]
-    fn register_for_closure(&mut self, shared: &Shared, waker: &Waker) -> Wait {
+    fn register_for_closure(&mut self, shared: &Shared, waker: &Waker) -> WaitStatus {
         self.register_in(shared.on_close.queue_or_new(), &Closure(&shared.ring), waker)
     }
 
     #[inline(always)]
-    fn register_in(&mut self, queue: &WaitQueue, source: &impl Source, waker: &Waker) -> Wait {
+    fn register_in(
+        &mut self,
+        queue: &WaitQueue,
+        source: &impl Source,
+        waker: &Waker,
+    ) -> WaitStatus {
         let mine = waker.clone();
         let waiter = Waiter { task: task::waiter(waker), since: clock::now(), want: self.want };
         queue.register(&mut self.key, waiter, mine, source)

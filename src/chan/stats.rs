@@ -9,7 +9,7 @@ use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::task::TaskRef;
 use crate::telemetry::text::{Text, Texts};
 use crate::telemetry::waits::{LongWaits, WaitHistogram};
-use crate::wait::{WaitQueue, WaitSums, Waiting};
+use crate::wait::{QueuedWait, WaitQueue, WaitSums};
 
 /// The state of a channel at one moment, and its sums since creation.
 ///
@@ -157,10 +157,10 @@ impl ChannelStats {
 /// A channel's attributes and its waits, read together.
 pub(crate) struct View {
     pub(crate) stats: ChannelStats,
-    pub(crate) send_waits: Vec<Waiting>,
+    pub(crate) send_waits: Vec<QueuedWait>,
     /// Of `WaitTotals`.
     pub(crate) line_since: Option<u64>,
-    pub(crate) close_waits: Vec<Waiting>,
+    pub(crate) close_waits: Vec<QueuedWait>,
     pub(crate) recv_wait: Option<ReceiveWait>,
     /// Of `task::waiter`; 0: none.
     pub(crate) left_waker: u64,

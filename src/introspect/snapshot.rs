@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::registry::{self, Retired};
 pub use crate::chan::Call;
-use crate::chan::{ChannelStats, Info, ReceiveWait, Registration, Shared, Waiter, Waiting};
+use crate::chan::{ChannelStats, Info, QueuedWait, ReceiveWait, Registration, Shared, Waiter};
 use crate::telemetry::clock::{self, Anchor};
 use crate::telemetry::ledger::Made;
 use crate::telemetry::process::{encode, pid, proc_key, process};
@@ -386,7 +386,7 @@ fn channel(
 ) -> Option<ChannelSnapshot> {
     let registration = shared.info().registration()?;
     let view = shared.view(anchor, texts);
-    let in_line = |waits: &[Waiting]| waits.iter().map(|wait| waiting(wait, anchor)).collect();
+    let in_line = |waits: &[QueuedWait]| waits.iter().map(|wait| waiting(wait, anchor)).collect();
     let recv_wait = view.recv_wait.map(|wait| receive_wait(&wait, anchor));
     let left_waker = TaskRef::from_word(view.left_waker)
         .map(|task| LeftWaker { task, own_waker: TaskRef::is_own(view.left_waker) });
@@ -429,7 +429,7 @@ fn id(info: &Info, at: &Registration, process: &str, texts: &mut Texts) -> Strin
 }
 
 /// Who waits in line.
-fn waiting(wait: &Waiting, anchor: Anchor) -> WaitSnapshot {
+fn waiting(wait: &QueuedWait, anchor: Anchor) -> WaitSnapshot {
     let Waiter { task, since, want } = wait.waiter;
     WaitSnapshot {
         id: wait.id,
@@ -445,7 +445,7 @@ fn waiting(wait: &Waiting, anchor: Anchor) -> WaitSnapshot {
 
 fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
     let ReceiveWait { id, waiter: task, since, want } = *wait;
-    waiting(&Waiting { id, waiter: Waiter { task, since, want }, granted_at: None }, anchor)
+    waiting(&QueuedWait { id, waiter: Waiter { task, since, want }, granted_at: None }, anchor)
 }
 
 /// The senders of a channel that traces them.

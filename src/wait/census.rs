@@ -15,9 +15,9 @@ use crate::sync::step;
 use crate::telemetry::clock;
 use crate::telemetry::waits::{LongWaits, WaitHistogram, at_least};
 
-/// A waiter as [`WaitQueue::visit`] shows it.
+/// A wait as [`WaitQueue::visit`] shows it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct QueuedWait {
     /// The number of the place, from 1.
     pub(crate) id: u64,
     pub(crate) waiter: Waiter,
@@ -90,7 +90,7 @@ impl WaitQueue {
     /// Counts, sums and waiters: those who wait, in order, then those who were granted and have not
     /// been polled since. All were in line when the call began. And how long those waits lasted
     /// that have ended.
-    pub(crate) fn visit(&self) -> (WaitTotals, Vec<Waiting>, WaitHistogram) {
+    pub(crate) fn visit(&self) -> (WaitTotals, Vec<QueuedWait>, WaitHistogram) {
         if self.is_unused() {
             return Default::default();
         }
@@ -111,9 +111,9 @@ impl WaitQueue {
                 }
             }
             if waits {
-                waiting.push(Waiting { id, waiter, granted_at: None });
+                waiting.push(QueuedWait { id, waiter, granted_at: None });
             } else if state.kind() == Kind::Granted && !left {
-                granted.push(Waiting { id, waiter, granted_at: Some(end) });
+                granted.push(QueuedWait { id, waiter, granted_at: Some(end) });
             }
         });
         totals.waiting = waiting.len() as u64;

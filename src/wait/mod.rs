@@ -216,10 +216,10 @@ mod want;
 
 #[cfg(not(parshall_loom))]
 pub(crate) use block_on::{block_on, block_on_until};
-pub(crate) use census::{WaitSums, Waiting};
+pub(crate) use census::{QueuedWait, WaitSums};
 pub(crate) use line::Line;
 pub(crate) use place::Waiter;
-pub(crate) use queue::{Key, Wait, WaitQueue};
+pub(crate) use queue::{Key, WaitQueue, WaitStatus};
 pub(crate) use rx_waker::RxWaker;
 pub(crate) use source::Source;
 pub(crate) use waker_id::WakerId;

@@ -36,9 +36,9 @@ unsafe impl Send for Key {}
 // SAFETY: as above.
 unsafe impl Sync for Key {}
 
-/// What a waiter learns of its wait.
+/// How far a wait is, as its owner learns it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub(crate) enum WaitStatus {
     /// All units are its own; the wait has ended.
     Granted,
     /// Closed; the wait has ended, and these units are to be released.
@@ -152,7 +152,7 @@ impl WaitQueue {
         task: impl FnOnce() -> u64,
         waker: &Waker,
         panic: &mut FirstPanic,
-    ) -> Wait {
+    ) -> WaitStatus {
         let owned = key.as_mut().expect("polled after the wait had ended");
         // SAFETY: of this queue; its segment stays while the place is not left.
         let place = unsafe { owned.place.as_ref() };
@@ -163,7 +163,7 @@ impl WaitQueue {
             place.set_task(task());
             state = place.confirm();
             if state.kind() == Kind::Waiting {
-                return Wait::Pending;
+                return WaitStatus::Pending;
             }
         } else if state.kind() == Kind::Waiting {
             let new = waker.clone();
@@ -187,7 +187,7 @@ impl WaitQueue {
                     match place.swap(state, state.to(Kind::Waiting)) {
                         Ok(()) => {
                             panic.discard(spare);
-                            return Wait::Pending;
+                            return WaitStatus::Pending;
                         }
                         Err(now) => state = now,
                     }
@@ -200,8 +200,8 @@ impl WaitQueue {
         place.leave();
         panic.discard(spare);
         match state.kind() {
-            Kind::Closed => Wait::Closed(state.assigned()),
-            _ => Wait::Granted,
+            Kind::Closed => WaitStatus::Closed(state.assigned()),
+            _ => WaitStatus::Granted,
         }
     }
 }

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 use core::task::Waker;
 
 use super::place::{Kind, Place, State, Waiter};
-use super::queue::{Key, Wait, WaitQueue};
+use super::queue::{Key, WaitQueue, WaitStatus};
 use super::segment::LEN;
 use super::source::Source;
 use super::waker_id::WakerId;
@@ -35,12 +35,12 @@ impl WaitQueue {
         waiter: Waiter,
         waker: Waker,
         source: &impl Source,
-    ) -> Wait {
+    ) -> WaitStatus {
         let (index, place) = self.arrive(source);
         let (arrived, waker) = if self.must_wait(index, source) {
             step("register: looked");
             match Self::fill(place, State::empty(index / LEN), 0, key, waiter, waker) {
-                Ok(()) => return Wait::Pending,
+                Ok(()) => return WaitStatus::Pending,
                 Err(waker) => (None, waker),
             }
         } else {
@@ -119,12 +119,12 @@ impl WaitQueue {
         waiter: Waiter,
         waker: Waker,
         source: &impl Source,
-    ) -> Wait {
-        let mut wait = Wait::Pending;
+    ) -> WaitStatus {
+        let mut status = WaitStatus::Pending;
         OwesValue::settle(|panic| {
-            wait = self.register_generally(arrived, key, waiter, waker, source, panic);
+            status = self.register_generally(arrived, key, waiter, waker, source, panic);
         });
-        wait
+        status
     }
 
     fn register_generally(
@@ -135,10 +135,10 @@ impl WaitQueue {
         mut waker: Waker,
         source: &impl Source,
         panic: &mut FirstPanic,
-    ) -> Wait {
+    ) -> WaitStatus {
         let need = waiter.want.need();
         let mut hand = 0;
-        let wait = loop {
+        let status = loop {
             let (index, place) = arrived.take().unwrap_or_else(|| self.arrive(source));
             let taken = if self.anybody_before(index) {
                 (!source.is_closed()).then_some(0)
@@ -158,7 +158,7 @@ impl WaitQueue {
             }
             if taken.is_some() && hand + state.assigned() < need {
                 match Self::fill(place, state, hand, key, waiter, waker) {
-                    Ok(()) => return Wait::Pending,
+                    Ok(()) => return WaitStatus::Pending,
                     Err(again) => waker = again,
                 }
                 continue;
@@ -170,15 +170,15 @@ impl WaitQueue {
             place.leave_unused();
             self.advance_front();
             if taken.is_none() {
-                break Wait::Closed(hand);
+                break WaitStatus::Closed(hand);
             }
             if hand >= need {
                 self.hand_on(hand - need, source, panic);
-                break Wait::Granted;
+                break WaitStatus::Granted;
             }
         };
         panic.discard(Some(waker));
-        wait
+        status
     }
 
     /// Puts `hand`, a part of what the place needs, into its word, unless somebody before it waits.

@@ -14,7 +14,7 @@ use loom::sync::Arc;
 use loom::thread::yield_now;
 
 use super::super::place::{Kind, Place, State, Waiter};
-use super::super::queue::{Key, Wait, WaitQueue};
+use super::super::queue::{Key, WaitQueue, WaitStatus};
 use super::super::segment::{FRESH, Link, OUT, Segment};
 use super::super::source::Source;
 use super::super::want::{Call, Want};
@@ -373,17 +373,17 @@ impl Queue {
 
     /// Begins to wait for one unit, while there is none.
     fn begin(&self) -> Option<Key> {
-        let (key, wait) = self.come();
-        assert_eq!(wait, Wait::Pending);
+        let (key, status) = self.come();
+        assert_eq!(status, WaitStatus::Pending);
         key
     }
 
     /// Comes for one unit.
-    fn come(&self) -> (Option<Key>, Wait) {
+    fn come(&self) -> (Option<Key>, WaitStatus) {
         let mut key = None;
         let waiter = Waiter { task: 0, since: 1, want: Want::new(Call::Send, 1) };
-        let wait = self.0.register(&mut key, waiter, Waker::noop().clone(), &self.1);
-        (key, wait)
+        let status = self.0.register(&mut key, waiter, Waker::noop().clone(), &self.1);
+        (key, status)
     }
 
     fn is_granted(&self, key: &mut Option<Key>) -> bool {
@@ -392,7 +392,7 @@ impl Queue {
 
     fn is_granted_to(&self, key: &mut Option<Key>, waker: &Waker) -> bool {
         // SAFETY: a key of this queue.
-        unsafe { self.0.poll(key, || 0, waker, &mut FirstPanic::default()) == Wait::Granted }
+        unsafe { self.0.poll(key, || 0, waker, &mut FirstPanic::default()) == WaitStatus::Granted }
     }
 
     /// Leaves the line, and hands on what was assigned to it.
@@ -465,8 +465,8 @@ fn nobody_waits_behind_one_who_finds_room() {
             let queue = queue.clone();
             move || queue.come().1
         });
-        assert_eq!(queue.come().1, Wait::Granted);
-        assert_eq!(other.join().unwrap(), Wait::Granted);
+        assert_eq!(queue.come().1, WaitStatus::Granted);
+        assert_eq!(other.join().unwrap(), WaitStatus::Granted);
     });
 }
 
