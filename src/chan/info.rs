@@ -90,7 +90,7 @@ pub(crate) struct Info {
     entries: AtomicU64,
     ordinal: AtomicU64,
     /// The strong senders that live, if they are traced.
-    senders: Option<Box<Ledger>>,
+    traced_senders: Option<Box<Ledger>>,
     /// `CloseCause` + 1 of the first cause; 0 while open.
     cause: AtomicU8,
     receiver_closed: AtomicU8,
@@ -144,7 +144,7 @@ impl Info {
             name: ManuallyDrop::into_inner(name),
             entries: AtomicU64::new(UNLISTED),
             ordinal: AtomicU64::new(0),
-            senders: ManuallyDrop::into_inner(senders),
+            traced_senders: ManuallyDrop::into_inner(senders),
             full: AtomicU64::new(0),
             closed: AtomicU64::new(0),
             reported: AtomicU64::new(0),
@@ -164,8 +164,8 @@ impl Info {
 
     /// The strong senders that live, if they are traced.
     #[inline]
-    pub(crate) fn senders(&self) -> Option<&Ledger> {
-        self.senders.as_deref()
+    pub(crate) fn traced_senders(&self) -> Option<&Ledger> {
+        self.traced_senders.as_deref()
     }
 
     /// Notes the channel's entries, before any other thread can see the channel but by its entry.

@@ -23,7 +23,7 @@ impl Shared {
     /// That of a sender that is made without another one.
     #[inline]
     pub(crate) fn trace(&self, place: &'static Location<'static>) -> Trace {
-        self.info().senders().map_or(Trace::NONE, |ledger| enter(ledger, place))
+        self.info().traced_senders().map_or(Trace::NONE, |ledger| enter(ledger, place))
     }
 
     /// That of a sender's clone.
@@ -42,7 +42,7 @@ impl Shared {
 
     #[cold]
     fn strike_off(&self, trace: &Trace) {
-        if let Some(ledger) = self.info().senders() {
+        if let Some(ledger) = self.info().traced_senders() {
             ledger.strike_off(trace.0);
         }
     }

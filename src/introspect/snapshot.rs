@@ -450,7 +450,7 @@ fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
 
 /// The senders of a channel that traces them.
 fn senders(shared: &Shared, anchor: Anchor, texts: &mut Texts) -> Option<Vec<SenderSnapshot>> {
-    let all = shared.info().senders()?.all();
+    let all = shared.info().traced_senders()?.all();
     let sender = |made: Made| SenderSnapshot {
         location: texts.location(made.place),
         task: made.by,

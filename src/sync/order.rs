@@ -64,7 +64,7 @@ pub(crate) struct Turns(AtomicUsize);
 
 /// Kept beside a waker: from the newest poll that left or confirmed it, to its wake-up.
 #[derive(Debug, Default)]
-pub(crate) struct Pending(plain::Mutex<Option<Edge>>);
+pub(crate) struct PollEdge(plain::Mutex<Option<Edge>>);
 
 /// `None` in the place of an edge: of a thread that was unwinding, which loom must not be asked
 /// about.
@@ -193,7 +193,7 @@ impl Turns {
     }
 }
 
-impl Pending {
+impl PollEdge {
     pub(crate) fn new() -> Self {
         Self::default()
     }

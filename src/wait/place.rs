@@ -42,7 +42,7 @@
 use core::task::Waker;
 
 use super::want::Want;
-use crate::sync::order::Pending;
+use crate::sync::order::PollEdge;
 use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
 
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
@@ -156,7 +156,7 @@ pub(super) struct Place {
     state: AtomicU64,
     waker: UnsafeCell<Option<Waker>>,
     /// From the owner's newest poll.
-    pending: Pending,
+    poll_edge: PollEdge,
     /// Who waits. This and the next two are written before the place is Waiting, and again by its
     /// owner only.
     task: row::AtomicU64,
@@ -176,7 +176,7 @@ impl Place {
         Self {
             state: AtomicU64::new(State::empty(segment).0),
             waker: UnsafeCell::new(None),
-            pending: Pending::new(),
+            poll_edge: PollEdge::new(),
             task: row::AtomicU64::new(0),
             since: row::AtomicU64::new(0),
             want: row::AtomicU64::new(0),
@@ -217,7 +217,7 @@ impl Place {
     /// The word, by a step that changes nothing: who ends the wait after it sees what the caller
     /// did before.
     pub(super) fn confirm(&self) -> State {
-        self.pending.begin();
+        self.poll_edge.begin();
         // ORDERING(Q1): AcqRel. Release: pairs with Q1 in `swap`. A load could find the place
         // Waiting that is Granted by now; and whoever granted it might take the task for one that
         // was woken already, by a word that is older than the poll. Acquire: as in `state`.
@@ -246,7 +246,7 @@ impl Place {
             debug_assert!((*p).is_none(), "the place was not left empty");
             p.write(Some(waker));
         });
-        self.pending.begin();
+        self.poll_edge.begin();
     }
 
     /// Puts a waker in; returns the one it replaces.
@@ -254,7 +254,7 @@ impl Place {
     /// # Safety
     /// The caller is the owner, and the place is Updating.
     pub(super) unsafe fn put_waker(&self, waker: Waker) -> Option<Waker> {
-        self.pending.begin();
+        self.poll_edge.begin();
         // SAFETY: exclusive, by the table.
         self.waker.with_mut(|p| unsafe { (*p).replace(waker) })
     }
@@ -275,7 +275,7 @@ impl Place {
     pub(super) unsafe fn end(&self, at: u64) -> Option<Waker> {
         // SAFETY: the caller's word.
         let waker = unsafe { self.take_waker() };
-        self.pending.end();
+        self.poll_edge.end();
         self.set_ended(at);
         waker
     }

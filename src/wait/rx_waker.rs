@@ -16,7 +16,7 @@
 
 use core::task::Waker;
 
-use crate::sync::order::Pending;
+use crate::sync::order::PollEdge;
 use crate::sync::{AtomicBool, Ordering, UnsafeCell};
 
 /// See the module's table.
@@ -24,7 +24,7 @@ pub(crate) struct RxWaker {
     lent: AtomicBool,
     waker: UnsafeCell<Option<Waker>>,
     /// From the poll that lent the cell, or that waits on in its park.
-    pending: Pending,
+    poll_edge: PollEdge,
 }
 
 // SAFETY: a `Waker` may go to any thread; the table above makes every access exclusive.
@@ -34,7 +34,11 @@ unsafe impl Sync for RxWaker {}
 
 impl RxWaker {
     pub(crate) fn new() -> Self {
-        Self { lent: AtomicBool::new(false), waker: UnsafeCell::new(None), pending: Pending::new() }
+        Self {
+            lent: AtomicBool::new(false),
+            waker: UnsafeCell::new(None),
+            poll_edge: PollEdge::new(),
+        }
     }
 
     /// Whether the receiver owns the cell again after somebody else ended its park.
@@ -61,7 +65,7 @@ impl RxWaker {
     pub(crate) unsafe fn lend(&self, waker: Waker) -> Option<Waker> {
         // SAFETY: exclusive, the caller's word.
         let old = self.waker.with_mut(|p| unsafe { (*p).replace(waker) });
-        self.pending.begin();
+        self.poll_edge.begin();
         // ORDERING(K3): Relaxed. Published, with the waker, by the park (K1 in `ring`).
         self.lent.store(true, Ordering::Relaxed);
         old
@@ -70,7 +74,7 @@ impl RxWaker {
     /// The receiver is about to wait on in its park, with the waker in the cell.
     #[inline]
     pub(crate) fn stays_lent(&self) {
-        self.pending.begin();
+        self.poll_edge.begin();
     }
 
     /// Takes the waker out.
@@ -81,7 +85,7 @@ impl RxWaker {
     pub(crate) unsafe fn take(&self) -> Option<Waker> {
         // SAFETY: exclusive, the caller's word.
         let waker = self.waker.with_mut(|p| unsafe { (*p).take() });
-        self.pending.end();
+        self.poll_edge.end();
         // ORDERING(K2): Release. Pairs with K2 in `is_returned`: the receiver writes the cell only
         // after the take above. Relaxed would let the two overlap.
         self.lent.store(false, Ordering::Release);

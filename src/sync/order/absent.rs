@@ -11,7 +11,7 @@ pub(crate) struct Turns;
 
 /// Takes no room.
 #[derive(Debug)]
-pub(crate) struct Pending;
+pub(crate) struct PollEdge;
 
 #[allow(clippy::unused_self)] // in a model of a user they are used
 impl Order {
@@ -60,7 +60,7 @@ impl Turns {
 }
 
 #[allow(clippy::unused_self)] // likewise
-impl Pending {
+impl PollEdge {
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Self
