@@ -91,7 +91,7 @@ pub(crate) struct ReceiveWait {
     /// Its number, from 1.
     pub(crate) id: u64,
     /// Who waits, by which waker.
-    pub(crate) waiter: u64,
+    pub(crate) task: u64,
     pub(crate) since: u64,
     pub(crate) want: Want,
 }
@@ -310,7 +310,7 @@ impl ReceiveWaits {
                 occupancy,
                 totals: self.at_least_reported(totals),
                 histogram,
-                wait: lasts.then_some(ReceiveWait { id, waiter, since, want }),
+                wait: lasts.then_some(ReceiveWait { id, task: waiter, since, want }),
                 left: if is_one && nobody_waits { waiter } else { 0 },
             };
         }
@@ -503,7 +503,7 @@ mod tests {
         assert!(consumer.poll_recv::<Any>(&mut Context::from_waker(&second)).is_pending());
         armed.acted();
         assert_eq!((clones(), others()), (0, 1));
-        assert!(is_of(view(&chan).recv_wait.expect("it waits").waiter, &second));
+        assert!(is_of(view(&chan).recv_wait.expect("it waits").task, &second));
         send(&chan);
         assert_eq!((clones(), others()), (0, 0));
     }
@@ -525,7 +525,7 @@ mod tests {
             let wait = now.recv_wait.expect("it waits");
             ids.push(wait.id);
             assert_eq!((now.stats.recv_waits_total, now.stats.recv_given_up_total), (n, n - 1));
-            assert_eq!((is_of(wait.waiter, &waker), now.left_waker), (true, 0));
+            assert_eq!((is_of(wait.task, &waker), now.left_waker), (true, 0));
             advance(Duration::from_millis(2));
             consumer.abandon_wait();
             assert!(is_of(view(&chan).left_waker, &waker) && clones() == 1);
@@ -667,7 +667,7 @@ mod tests {
             let now = view(&chan);
             armed.acted();
             drop(returned);
-            let waits = now.recv_wait.map_or(0, |wait| wait.waiter);
+            let waits = now.recv_wait.map_or(0, |wait| wait.task);
             let told = |waker: &Waker| {
                 usize::from(is_of(waits, waker)) + usize::from(is_of(now.left_waker, waker))
             };

@@ -444,7 +444,7 @@ fn waiting(wait: &QueuedWait, anchor: Anchor) -> WaitSnapshot {
 }
 
 fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
-    let ReceiveWait { id, waiter: task, since, want } = *wait;
+    let ReceiveWait { id, task, since, want } = *wait;
     waiting(&QueuedWait { id, waiter: Waiter { task, since, want }, granted_at: None }, anchor)
 }
 
