@@ -15,7 +15,7 @@ use super::store::{Cursor, Store};
 use crate::sync::AtomicU32;
 
 /// Stamp and message side by side: with small messages a send touches one cache line, not two.
-struct Entry<T> {
+struct Stamped<T> {
     stamp: AtomicU32,
     value: Value<T>,
 }
@@ -36,7 +36,7 @@ unsafe impl Sync for Array {}
 impl Array {
     /// How many bytes `len` messages take.
     pub(super) const fn bytes<T>(len: usize) -> usize {
-        len * size_of::<Entry<T>>()
+        len * size_of::<Stamped<T>>()
     }
 
     /// `len` slots, a power of two, whose first position will be `start`.
@@ -64,7 +64,7 @@ impl Drop for Array {
 
 /// Typed access to an [`Array`].
 pub(super) struct Slots<'a, T> {
-    base: NonNull<Entry<T>>,
+    base: NonNull<Stamped<T>>,
     mask: usize,
     array: PhantomData<&'a Array>,
 }
@@ -82,8 +82,8 @@ impl<'a, T> Slots<'a, T> {
     pub(super) fn at(self, pos: Pos) -> Slot<'a, T, AtomicU32> {
         // SAFETY: the base points to `mask + 1` slots of `T` (see `Array::of`), which live as long
         // as the array, and the index is within the mask.
-        let entry: &'a Entry<T> = unsafe { self.base.add(pos.index(self.mask)).as_ref() };
-        Slot { stamp: &entry.stamp, value: &entry.value }
+        let stamped: &'a Stamped<T> = unsafe { self.base.add(pos.index(self.mask)).as_ref() };
+        Slot { stamp: &stamped.stamp, value: &stamped.value }
     }
 }
 
@@ -111,10 +111,10 @@ impl<'a, T: 'a> Store<'a, T> for Slots<'a, T> {
 }
 
 fn layout_of<T>(len: usize) -> Layout {
-    Layout::array::<Entry<T>>(len).expect("32 messages fit into the address space")
+    Layout::array::<Stamped<T>>(len).expect("32 messages fit into the address space")
 }
 
-/// Many small entries are zeroed as a whole, which takes a store for 32 bytes: in pieces of this
+/// Many small slots are zeroed as a whole, which takes a store for 32 bytes: in pieces of this
 /// size, for from 2,048 bytes on glibc does it by an instruction that takes longer. (So does
 /// `alloc_zeroed`, and glibc has no memory at hand for that. Memory that is never touched it would
 /// not save: arrays have a page at most, and an allocator writes its own words into each.)
@@ -125,17 +125,17 @@ const PIECE: usize = 1024;
 #[cfg(not(parshall_loom_inside))]
 fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     let layout = layout_of::<T>(len);
-    // SAFETY: an entry is never of size zero, it holds a stamp.
+    // SAFETY: it is never of size zero, it holds a stamp.
     let memory = unsafe { std::alloc::alloc(layout) };
     let Some(base) = NonNull::new(memory) else { std::alloc::handle_alloc_error(layout) };
     let set_stamp = |i: usize, stamp| {
         // SAFETY: index within the allocation, which nobody else has seen yet.
         unsafe {
-            let entry = base.cast::<Entry<T>>().add(i).as_ptr();
-            (&raw mut (*entry).stamp).write(AtomicU32::new(stamp));
+            let stamped = base.cast::<Stamped<T>>().add(i).as_ptr();
+            (&raw mut (*stamped).stamp).write(AtomicU32::new(stamp));
         }
     };
-    if size_of::<Entry<T>>() <= 32 && layout.size() > 128 {
+    if size_of::<Stamped<T>>() <= 32 && layout.size() > 128 {
         for piece in (0..layout.size()).step_by(PIECE) {
             let bytes = PIECE.min(layout.size() - piece);
             // SAFETY: within the allocation, which nobody else has seen yet.
@@ -163,22 +163,22 @@ unsafe fn free<T>(base: NonNull<u8>, len: usize) {
 /// Loom's atomics and cells have constructors and destructors: a boxed slice instead.
 #[cfg(parshall_loom_inside)]
 fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
-    let mut entries: Vec<Option<Entry<T>>> = (0..len).map(|_| None).collect();
+    let mut slots: Vec<Option<Stamped<T>>> = (0..len).map(|_| None).collect();
     for i in 0..len {
         let pos = start.plus(i as u64);
-        entries[pos.index(len - 1)] =
-            Some(Entry { stamp: AtomicU32::new(previous_lap(pos, len)), value: slot::vacant() });
+        slots[pos.index(len - 1)] =
+            Some(Stamped { stamp: AtomicU32::new(previous_lap(pos, len)), value: slot::vacant() });
     }
-    let entries: Box<[Entry<T>]> = entries.into_iter().flatten().collect();
-    assert_eq!(layout_of::<T>(len), Layout::for_value(&*entries));
-    NonNull::from(Box::leak(entries)).cast()
+    let slots: Box<[Stamped<T>]> = slots.into_iter().flatten().collect();
+    assert_eq!(layout_of::<T>(len), Layout::for_value(&*slots));
+    NonNull::from(Box::leak(slots)).cast()
 }
 
 #[cfg(parshall_loom_inside)]
 unsafe fn free<T>(base: NonNull<u8>, len: usize) {
-    let entries = core::ptr::slice_from_raw_parts_mut(base.cast::<Entry<T>>().as_ptr(), len);
+    let slots = core::ptr::slice_from_raw_parts_mut(base.cast::<Stamped<T>>().as_ptr(), len);
     // SAFETY: the caller passes what `allocate::<T>(len)` leaked.
-    drop(unsafe { Box::from_raw(entries) });
+    drop(unsafe { Box::from_raw(slots) });
 }
 
 /// The stamp that the slot of `pos` carries until `pos` is published.
