@@ -9,8 +9,8 @@ use crate::ring::Ring;
 use crate::sync::plain::Arc;
 use crate::telemetry::ledger::Ledger;
 
-/// The settings of a new channel.
-pub(crate) struct Settings {
+/// What a new channel is to be like.
+pub(crate) struct ChannelOptions {
     pub(crate) name: Option<Arc<str>>,
     pub(crate) shape: Shape,
     pub(crate) location: &'static Location<'static>,
@@ -21,11 +21,11 @@ pub(crate) struct Settings {
 }
 
 impl<T> Chan<T> {
-    /// A channel with one sender and its receiving end. (Inlined: it has one caller, and settings
+    /// A channel with one sender and its receiving end. (Inlined: it has one caller, and options
     /// that would pass over the stack.)
     #[inline(always)]
-    pub(crate) fn create(settings: Settings) -> (Self, Consumer<T>) {
-        let Settings { name, shape, location, trace_senders, on_drop } = settings;
+    pub(crate) fn create(options: ChannelOptions) -> (Self, Consumer<T>) {
+        let ChannelOptions { name, shape, location, trace_senders, on_drop } = options;
         let senders = trace_senders.then(|| Box::new(Ledger::new()));
         let payload = core::any::type_name::<T>();
         // Leaked, should the allocator unwind: see `Info::new`.

@@ -5,7 +5,7 @@ use core::panic::Location;
 use core::task::{Context, Poll, Waker};
 use std::rc::Rc;
 
-use super::{Chan, Forced, Settings, Shape};
+use super::{Chan, ChannelOptions, Forced, Shape};
 use crate::ring::Any;
 use crate::sync::acting::{RefCell, at};
 use crate::unwind::OwesNothing;
@@ -21,7 +21,7 @@ fn row(chan: &Chan<u8>) -> String {
 /// Seen to fail with: `serve_first` that leaves the front where it is.
 #[test]
 fn the_table_in_wait_is_what_happens() {
-    let (chan, mut consumer) = Chan::<u8>::create(Settings {
+    let (chan, mut consumer) = Chan::<u8>::create(ChannelOptions {
         name: None,
         shape: Shape { capacity: Some(1), forced: Forced::default() },
         location: Location::caller(),

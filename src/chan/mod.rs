@@ -57,7 +57,7 @@ use receiver_state::ReceiverCell;
 use senders::Senders;
 
 pub(crate) use crate::ring::{Forced, Shape};
-pub(crate) use create::Settings;
+pub(crate) use create::ChannelOptions;
 #[cfg(all(feature = "introspect", not(parshall_loom_inside)))]
 pub(crate) use entries::{Entries, Entry, Locked};
 pub use info::CloseCause;

@@ -356,7 +356,7 @@ mod tests {
     use std::task::Wake;
 
     use super::super::stats::View;
-    use super::super::{Chan, Consumer, Forced, Settings, Shape};
+    use super::super::{Chan, ChannelOptions, Consumer, Forced, Shape};
     use crate::ring::Any;
     use crate::sync::acting::{Armed, at};
     use crate::telemetry::clock::Anchor;
@@ -378,7 +378,7 @@ mod tests {
     }
 
     fn channel() -> (Chan<u8>, Consumer<u8>) {
-        Chan::create(Settings {
+        Chan::create(ChannelOptions {
             name: None,
             shape: Shape { capacity: Some(2), forced: Forced::default() },
             location: Location::caller(),

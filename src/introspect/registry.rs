@@ -167,11 +167,11 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::chan::{Chan, Consumer, Forced, Settings, Shape};
+    use crate::chan::{Chan, ChannelOptions, Consumer, Forced, Shape};
 
     /// A channel that is listed, and what its last owner does.
     fn listed<T>(name: &str, on_drop: fn(&Shared, Sums)) -> (Chan<T>, Consumer<T>) {
-        let (chan, consumer) = Chan::create(Settings {
+        let (chan, consumer) = Chan::create(ChannelOptions {
             name: Some(name.into()),
             shape: Shape { capacity: Some(1), forced: Forced::default() },
             location: Location::caller(),

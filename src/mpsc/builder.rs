@@ -3,7 +3,7 @@
 use core::panic::Location;
 
 use super::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
-use crate::chan::{Chan, Forced, Settings, Shape};
+use crate::chan::{Chan, ChannelOptions, Forced, Shape};
 use crate::introspect::registry;
 use crate::sync::plain::Arc;
 
@@ -233,7 +233,7 @@ impl Builder {
         let on_drop = if self.tracked { registry::leave } else { registry::leave_untracked };
         // Nobody would look at those of an untracked channel.
         let trace_senders = self.trace_senders && self.tracked && cfg!(feature = "introspect");
-        let (chan, consumer) = Chan::create(Settings {
+        let (chan, consumer) = Chan::create(ChannelOptions {
             name: self.name,
             shape: Shape { capacity, forced: self.forced },
             location,
