@@ -193,16 +193,16 @@ impl Info {
     pub(crate) fn first_name(&self) -> String {
         match &self.name {
             Some(name) => name.to_string(),
-            None => name::place(self.location),
+            None => name::file_line(self.location),
         }
     }
 
     /// The name, what people are shown for it, and `file:line:column` of the creation.
     pub(crate) fn name_label_location(&self, texts: &mut Texts) -> [Text; 3] {
-        let Creation { place, label, location } = texts.creation(self.location, self.payload);
+        let Creation { file_line, label, location } = texts.creation(self.location, self.payload);
         let (name, label) = match self.given.get().or_else(|| self.name.clone()).map(Text::from) {
             Some(name) => (name.clone(), name),
-            None => (place.clone(), label.clone()),
+            None => (file_line.clone(), label.clone()),
         };
         [name, label, location.clone()]
     }

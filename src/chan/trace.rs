@@ -22,14 +22,14 @@ impl Trace {
 impl Shared {
     /// That of a sender that is made without another one.
     #[inline]
-    pub(crate) fn trace(&self, place: &'static Location<'static>) -> Trace {
-        self.info().traced_senders().map_or(Trace::NONE, |ledger| enter(ledger, place))
+    pub(crate) fn trace(&self, location: &'static Location<'static>) -> Trace {
+        self.info().traced_senders().map_or(Trace::NONE, |ledger| enter(ledger, location))
     }
 
     /// That of a sender's clone.
     #[inline]
-    pub(crate) fn trace_clone(&self, of: &Trace, place: &'static Location<'static>) -> Trace {
-        if of.0 == 0 { Trace::NONE } else { self.trace(place) }
+    pub(crate) fn trace_clone(&self, of: &Trace, location: &'static Location<'static>) -> Trace {
+        if of.0 == 0 { Trace::NONE } else { self.trace(location) }
     }
 
     /// A sender ends.
@@ -49,6 +49,6 @@ impl Shared {
 }
 
 #[cold]
-fn enter(ledger: &Ledger, place: &'static Location<'static>) -> Trace {
-    Trace(ledger.enter(place))
+fn enter(ledger: &Ledger, location: &'static Location<'static>) -> Trace {
+    Trace(ledger.enter(location))
 }

@@ -16,7 +16,7 @@ pub(crate) struct Chunks<T> {
 }
 
 /// The chunk of an item, and its place there.
-fn place(index: u32) -> (usize, usize) {
+fn locate(index: u32) -> (usize, usize) {
     let shifted = u64::from(index) + u64::from(FIRST);
     let level = shifted.ilog2() - FIRST.ilog2();
     (level as usize, (shifted - (u64::from(FIRST) << level)) as usize)
@@ -38,7 +38,7 @@ impl<T> Chunks<T> {
     where
         T: Default,
     {
-        let level = place(index).0;
+        let level = locate(index).0;
         assert!(level < LEVELS, "parshall can list {} channels at a time", u32::MAX - FIRST);
         (0..(FIRST as usize) << level).map(|_| T::default()).collect()
     }
@@ -48,7 +48,7 @@ impl<T> Chunks<T> {
     #[inline]
     pub(crate) fn grow(&self, index: u32, spare: Option<&mut Option<Box<[T]>>>) -> bool {
         if let Some(spare) = spare {
-            self.put(place(index).0, spare);
+            self.put(locate(index).0, spare);
         }
         self.has(index)
     }
@@ -68,13 +68,13 @@ impl<T> Chunks<T> {
     /// The item, if there is memory for it.
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
-        let (level, at) = place(index);
+        let (level, at) = locate(index);
         self.levels.get(level)?.get()?.get(at)
     }
 
     #[inline]
     pub(crate) fn at(&mut self, index: u32) -> &mut T {
-        let (level, at) = place(index);
+        let (level, at) = locate(index);
         &mut self.levels[level].get_mut().expect("the caller has seen that it is there")[at]
     }
 }
@@ -101,7 +101,7 @@ mod tests {
         }
         assert!((0..items).all(|i| *chunks.at(i) == i));
         assert!(chunks.has(FIRST * 63 - 1) && !chunks.has(FIRST * 63));
-        assert_eq!(place(u32::MAX - FIRST).0, LEVELS - 1);
+        assert_eq!(locate(u32::MAX - FIRST).0, LEVELS - 1);
         assert!(!chunks.has(u32::MAX));
     }
 }

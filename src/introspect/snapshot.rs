@@ -412,7 +412,7 @@ fn channel(
 fn id(info: &Info, at: &Registration, process: &str, texts: &mut Texts) -> String {
     let name = match &info.name {
         Some(name) => name,
-        None => texts.creation(info.location, info.payload).place.as_str(),
+        None => texts.creation(info.location, info.payload).file_line.as_str(),
     };
     let mut id = String::with_capacity("mpsc:".len() + process.len() + 1 + name.len() + 8);
     id.push_str("mpsc:");
@@ -452,7 +452,7 @@ fn receive_wait(wait: &ReceiveWait, anchor: Anchor) -> WaitSnapshot {
 fn senders(shared: &Shared, anchor: Anchor, texts: &mut Texts) -> Option<Vec<SenderSnapshot>> {
     let all = shared.info().traced_senders()?.all();
     let sender = |made: Made| SenderSnapshot {
-        location: texts.location(made.place),
+        location: texts.location(made.location),
         task: made.by,
         since_ns: anchor.unix_ns(made.since),
     };
@@ -496,7 +496,7 @@ fn tasks(
             task,
             name: living.name(task).map(Text::from),
             root: cell.is_some_and(TaskCell::is_root),
-            location: cell.and_then(TaskCell::place).map(|place| texts.location(place)),
+            location: cell.and_then(TaskCell::location).map(|location| texts.location(location)),
             state,
             state_since_ns: known.map(|(_, since)| anchor.unix_ns(since)),
             wakers: cell.map(TaskCell::wakers),

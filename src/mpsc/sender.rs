@@ -35,9 +35,9 @@ impl<T> Sender<T> {
     }
 
     /// A clone, made at `place`.
-    pub(super) fn clone_at(&self, place: &'static Location<'static>) -> Self {
+    pub(super) fn clone_at(&self, location: &'static Location<'static>) -> Self {
         self.chan.counts.add_strong();
-        Self { chan: self.chan.clone(), trace: self.chan.trace_clone(&self.trace, place) }
+        Self { chan: self.chan.clone(), trace: self.chan.trace_clone(&self.trace, location) }
     }
 
     pub(super) fn chan(&self) -> &Chan<T> {

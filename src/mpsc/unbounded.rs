@@ -35,8 +35,8 @@ impl<T> UnboundedSender<T> {
 
     /// A clone, made at `place`.
     #[cfg(feature = "sink")]
-    pub(super) fn clone_at(&self, place: &'static Location<'static>) -> Self {
-        Self { inner: self.inner.clone_at(place) }
+    pub(super) fn clone_at(&self, location: &'static Location<'static>) -> Self {
+        Self { inner: self.inner.clone_at(location) }
     }
 
     /// Sends a message.

@@ -1,4 +1,4 @@
-//! One monotonic clock for the process, in nanoseconds, with its place in Unix time.
+//! One monotonic clock for the process, in nanoseconds, with its offset to Unix time.
 //!
 //! A wait reads the clock up to three times a message: when a sender queues, when it is granted
 //! room, and when the receiver parks. At capacity 1 exact readings, or the processor's tick

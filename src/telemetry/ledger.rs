@@ -17,7 +17,7 @@ pub(crate) struct Ledger {
 /// One that lives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Made {
-    pub(crate) place: &'static Location<'static>,
+    pub(crate) location: &'static Location<'static>,
     /// The task, or else the thread.
     pub(crate) by: Option<TaskRef>,
     /// On the telemetry clock.
@@ -30,8 +30,8 @@ impl Ledger {
     }
 
     /// Enters what is made now. Returns its number.
-    pub(crate) fn enter(&self, place: &'static Location<'static>) -> u64 {
-        let made = Made { place, by: task::creator(), since: clock::now() };
+    pub(crate) fn enter(&self, location: &'static Location<'static>) -> u64 {
+        let made = Made { location, by: task::creator(), since: clock::now() };
         // A number and nothing else.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.entries.insert(number, Arc::new(made));

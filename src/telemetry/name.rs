@@ -41,14 +41,14 @@ impl NameCell {
     }
 }
 
-/// Whether a place says where a channel or a task comes from. Not if it is in the standard library,
-/// or in this crate: a constructor that is passed as a function (`.map(channel)`) is called from
-/// there.
+/// Whether a location says where a channel or a task comes from. Not if it is in the standard
+/// library, or in this crate: a constructor that is passed as a function (`.map(channel)`) is
+/// called from there.
 #[inline]
-pub(crate) fn tells(place: &Location<'_>) -> bool {
+pub(crate) fn tells(location: &Location<'_>) -> bool {
     /// The file that was last found to tell, by address: most channels come from few files.
     static LAST: AtomicUsize = AtomicUsize::new(0);
-    let file = place.file();
+    let file = location.file();
     if LAST.load(Ordering::Relaxed) == file.as_ptr().addr() {
         return true;
     }
@@ -75,8 +75,8 @@ fn is_ours(file: &str) -> bool {
 }
 
 /// `file:line`, the file as [`file`] cuts it.
-pub(crate) fn place(place: &Location<'_>) -> String {
-    format!("{}:{}", file(place.file()), place.line())
+pub(crate) fn file_line(location: &Location<'_>) -> String {
+    format!("{}:{}", file(location.file()), location.line())
 }
 
 /// A file's path, cut to what one recognises. In this order:

@@ -146,7 +146,7 @@ pub(crate) struct Texts {
 /// What is told of a place of creation and the type of the messages.
 pub(crate) struct Creation {
     /// `file:line`.
-    pub(crate) place: Text,
+    pub(crate) file_line: Text,
     /// The place, and the type without paths.
     pub(crate) label: Text,
     /// `file:line:column`.
@@ -156,23 +156,23 @@ pub(crate) struct Creation {
 impl Texts {
     pub(crate) fn creation(
         &mut self,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         payload: &'static str,
     ) -> &Creation {
-        self.creations.entry((place, payload)).or_insert_with(|| {
-            let text = name::place(place);
+        self.creations.entry((location, payload)).or_insert_with(|| {
+            let text = name::file_line(location);
             Creation {
                 label: format!("{text} ({})", name::short_type(payload)).into(),
-                location: format!("{text}:{}", place.column()).into(),
-                place: text.into(),
+                location: format!("{text}:{}", location.column()).into(),
+                file_line: text.into(),
             }
         })
     }
 
     /// `file:line:column`.
-    pub(crate) fn location(&mut self, place: &'static Location<'static>) -> Text {
-        let make = || format!("{}:{}", name::place(place), place.column()).into();
-        self.locations.entry(place).or_insert_with(make).clone()
+    pub(crate) fn location(&mut self, location: &'static Location<'static>) -> Text {
+        let make = || format!("{}:{}", name::file_line(location), location.column()).into();
+        self.locations.entry(location).or_insert_with(make).clone()
     }
 
     /// The id of the task's node.

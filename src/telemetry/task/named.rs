@@ -37,15 +37,15 @@ pub(crate) struct TaskCell {
 /// Where a root comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin {
-    place: &'static Location<'static>,
+    location: &'static Location<'static>,
     /// The type of its future: its name if the place tells nothing.
     future: &'static str,
 }
 
 impl Origin {
     fn name(self) -> String {
-        if name::tells(self.place) {
-            name::place(self.place)
+        if name::tells(self.location) {
+            name::file_line(self.location)
         } else {
             // An `async fn` by its own name.
             self.future.trim_end_matches("::{{closure}}").to_owned()
@@ -68,8 +68,8 @@ impl TaskCell {
     }
 
     /// Where it was spawned, of a root.
-    pub(crate) fn place(&self) -> Option<&'static Location<'static>> {
-        self.origin.map(|origin| origin.place)
+    pub(crate) fn location(&self) -> Option<&'static Location<'static>> {
+        self.origin.map(|origin| origin.location)
     }
 
     /// What it is doing, and since when on the telemetry clock.
@@ -203,10 +203,10 @@ impl<F> Named<F> {
     #[cfg(feature = "tokio")]
     pub(super) fn root(
         name: Option<Arc<str>>,
-        place: &'static Location<'static>,
+        location: &'static Location<'static>,
         future: F,
     ) -> Self {
-        let origin = Origin { place, future: core::any::type_name::<F>() };
+        let origin = Origin { location, future: core::any::type_name::<F>() };
         Self::new(name, Some(origin), future)
     }
 
