@@ -166,7 +166,7 @@ bug-again-send|$G|fn confirm(|s/self.state.fetch_or(0, Ordering::AcqRel)/self.st
 K1-stays|$Y|fn stays_parked(|s/AcqRel/Acquire/|T step in stays_parked: AcqRel -> Acquire
 bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != state.reader.pos()/false/|try_recv says Empty while a claim is in flight
 bug-drop-waker|$R|fn goes(|s/if state.parked.is_none() .*{/if true {/|the dropped receiver takes a waker that is not its own
-bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && !self.side().try_go()/while self.discard_next(panic) {} let _ = gone; let _ = self.side().try_go(); if false/|the dropped receiver does not await claims in flight
+bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && !self.erased().try_go()/while self.discard_next(panic) {} let _ = gone; let _ = self.erased().try_go(); if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn give_up<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep
 bug-closed-units|$T|fn go_on(|s/self.closed(shared, assigned)/self.closed(shared, { let _ = assigned; 0 })/|a wait that close ended keeps its units

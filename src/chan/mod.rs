@@ -13,7 +13,7 @@
 //! | [`receive::Recv`] | a receive in progress |
 //! | [`ReceiverState`](receiver_state::ReceiverState) | what it alone reads and writes, kept in the channel by [`ReceiverCell`] |
 //! | [`Reader`](crate::ring::Reader) | the ring's part of that |
-//! | [`receive::Side`] | the channel and that state, for the steps that do not concern messages |
+//! | [`receive::ErasedConsumer`] | the channel and that state, for the steps that do not concern messages |
 //! | [`Receiving`](crate::ring::Receiving), [`Leaving`](crate::ring::Leaving) | it at its ring: for messages, and to go |
 //! | [`RxWaker`] | the cell of its waker |
 

@@ -41,14 +41,14 @@ impl<T> Consumer<T> {
 
     /// The receiver, whatever the type of its messages is.
     #[inline(always)]
-    fn side(&mut self) -> Side<'_> {
-        Side(&self.chan)
+    fn erased(&mut self) -> ErasedConsumer<'_> {
+        ErasedConsumer(&self.chan)
     }
 
     /// The channel, and what is the receiver's own in it.
     #[inline(always)]
     fn parts(&mut self) -> (&Shared, &mut ReceiverState) {
-        self.side().parts()
+        self.erased().parts()
     }
 
     #[inline(always)]
@@ -440,10 +440,10 @@ impl<T, F> Drop for Recv<'_, T, F> {
     }
 }
 
-/// The one receiver of a channel, borrowed alone: from [`Consumer::side`].
-struct Side<'a>(&'a Shared);
+/// The one receiver of a channel, borrowed alone: from [`Consumer::erased`].
+struct ErasedConsumer<'a>(&'a Shared);
 
-impl<'a> Side<'a> {
+impl<'a> ErasedConsumer<'a> {
     #[inline(always)]
     fn parts(self) -> (&'a Shared, &'a mut ReceiverState) {
         // SAFETY: the one receiver's, which is borrowed as long.
@@ -596,11 +596,11 @@ impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
         self.chan.order.begin();
         OwesNothing::settle(|panic| {
-            let gone = self.side().goes(panic);
+            let gone = self.erased().goes(panic);
             // Throw away what is left, on past panicking drops, until nothing more can come: a
             // claim that is on its way is awaited, and later permits see that the receiver is gone.
             let backoff = Backoff::new();
-            while !gone && !self.side().try_go() {
+            while !gone && !self.erased().try_go() {
                 if self.discard_next(panic) {
                     while self.discard_next(panic) {}
                 } else {

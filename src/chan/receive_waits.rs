@@ -365,15 +365,15 @@ mod tests {
     use crate::telemetry::text::Texts;
     use crate::unwind::OwesNothing;
 
-    struct Counts;
+    struct CountedWaker;
 
-    impl Wake for Counts {
+    impl Wake for CountedWaker {
         fn wake(self: Arc<Self>) {}
     }
 
     /// A waker, and how many clones of it live beside the one that is returned.
     fn waker() -> (Waker, impl Fn() -> usize) {
-        let counts = Arc::new(Counts);
+        let counts = Arc::new(CountedWaker);
         (counts.clone().into(), move || Arc::strong_count(&counts) - 2)
     }
 
