@@ -39,7 +39,7 @@ pub(super) struct ChannelRow {
     reserved: u32,
     /// At most `u32::MAX`.
     pub(super) senders: u32,
-    pub(super) sums: Sums,
+    pub(super) sums: WrappingSums,
     /// More senders were seen than there are now.
     pub(super) senders_went: bool,
     /// Fewer messages had been received at an earlier look.
@@ -49,7 +49,7 @@ pub(super) struct ChannelRow {
 /// Sums that only rise, of which only differences count: the last 32 bits. They are good for two
 /// looks between which 4 billion things happen, or senders wait for 49 days altogether.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sums {
+pub(super) struct WrappingSums {
     pub(super) full: u32,
     pub(super) given_up: u32,
     pub(super) send_waits: u32,
@@ -58,7 +58,7 @@ pub(super) struct Sums {
     pub(super) recv_wait_ms: u32,
 }
 
-impl Sums {
+impl WrappingSums {
     pub(super) fn of(stats: &ChannelStats) -> Self {
         Self {
             full: stats.full_total as u32,
@@ -210,7 +210,7 @@ impl ChannelRow {
             pending_since_ns: if is_pending(channel) { pending_before.min(now) } else { i64::MAX },
             reserved: stats.reserved as u32,
             senders,
-            sums: Sums::of(stats),
+            sums: WrappingSums::of(stats),
             receives_seen: before
                 .is_some_and(|row| row.receives_seen || row.received != stats.recv_total),
             senders_went: before.is_some_and(|row| row.senders_went || row.senders > senders),

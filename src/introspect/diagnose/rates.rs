@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::bound::Found;
-use super::memory::Sums;
+use super::memory::WrappingSums;
 use super::scene::Scene;
 use super::trend::{Trends, age};
 use super::{Evidence, Finding, FindingKind, Settings, Side, Verdict};
@@ -16,7 +16,7 @@ struct Between {
     from_ns: i64,
     to_ns: i64,
     seconds: f64,
-    sums: Sums,
+    sums: WrappingSums,
     sent: u64,
     received: u64,
     /// Messages in it then.
@@ -41,7 +41,7 @@ pub(super) fn find(
             from_ns: last.taken_at_ns,
             to_ns: scene.now(),
             seconds: age(last.taken_at_ns, scene.now()) as f64 / 1e9,
-            sums: Sums::of(stats).since(before.sums),
+            sums: WrappingSums::of(stats).since(before.sums),
             sent: stats.sent_total.saturating_sub(before.sent),
             received: stats.recv_total.saturating_sub(before.received),
             was: before.sent.saturating_sub(before.received),
@@ -176,7 +176,7 @@ impl Seen<'_, '_> {
 
     fn turned(&self, row: &mut Trends, findings: &mut Found) {
         let Self { scene, settings, c, between } = self;
-        let Sums { full, given_up, .. } = between.sums;
+        let WrappingSums { full, given_up, .. } = between.sums;
         let kinds = [
             (FindingKind::Refused, full, settings.refused_per_second, &mut row.refused),
             (FindingKind::GivenUp, given_up, settings.given_up_per_second, &mut row.given_up),

@@ -139,15 +139,15 @@ struct Shared {
 struct State {
     latest: Option<Arc<Diagnosis>>,
     /// What `latest` has found, and what the last item of the stream had.
-    found: Found,
-    told: Found,
+    found: FindingSet,
+    told: FindingSet,
     ended: bool,
 }
 
 /// A set of findings, without what changes from look to look.
-type Found = BTreeSet<(FindingKind, Verdict, Vec<String>, Vec<String>)>;
+type FindingSet = BTreeSet<(FindingKind, Verdict, Vec<String>, Vec<String>)>;
 
-fn found(diagnosis: &Diagnosis) -> Found {
+fn set_of(diagnosis: &Diagnosis) -> FindingSet {
     let sorted = |ids: &mut dyn Iterator<Item = &String>| {
         let mut ids: Vec<_> = ids.cloned().collect();
         ids.sort_unstable();
@@ -185,7 +185,7 @@ impl Watch {
         mut look: impl FnMut() -> Diagnosis + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let ends = Ends(shared.clone());
+        let ends = EndsOnDrop(shared.clone());
         let interval = interval.max(Duration::from_millis(1));
         let ticker = Ticker::start("parshall-watch", interval, move |_| ends.0.publish(look()))?;
         Ok(Self { shared, ticker })
@@ -205,7 +205,7 @@ impl Shared {
     fn publish(&self, diagnosis: Diagnosis) {
         // One look says nothing, so it does not say that all is well again.
         let says = diagnosis.first_look_ns != diagnosis.second_look_ns;
-        let found = says.then(|| found(&diagnosis));
+        let found = says.then(|| set_of(&diagnosis));
         let mut state = self.state.lock();
         let former = state.latest.replace(Arc::new(diagnosis));
         if let Some(found) = found {
@@ -226,9 +226,9 @@ impl Shared {
 }
 
 /// Ends the stream when the thread ends.
-struct Ends(Arc<Shared>);
+struct EndsOnDrop(Arc<Shared>);
 
-impl Drop for Ends {
+impl Drop for EndsOnDrop {
     fn drop(&mut self) {
         self.0.state.lock().ended = true;
         self.0.wake();

@@ -157,25 +157,25 @@ pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
 /// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Named<F> {
-    listed: Listed,
+    listed: ListedTask,
     /// The last hook, for as long as some waker keeps it.
     hook: Weak<Hook>,
     future: F,
 }
 
 /// A task's place among those that have not ended.
-struct Listed {
+struct ListedTask {
     task: TaskRef,
     cell: Arc<TaskCell>,
 }
 
-impl Listed {
+impl ListedTask {
     fn strike_off(&self) {
         TASKS.remove(self.task.number());
     }
 }
 
-impl Drop for Listed {
+impl Drop for ListedTask {
     fn drop(&mut self) {
         self.strike_off();
     }
@@ -193,7 +193,7 @@ impl<F> Named<F> {
         });
         TASKS.insert(number, cell.clone());
         Self {
-            listed: Listed { task: TaskRef::new(TaskKind::Named, number), cell },
+            listed: ListedTask { task: TaskRef::new(TaskKind::Named, number), cell },
             hook: Weak::new(),
             future,
         }
