@@ -335,7 +335,7 @@ bug-closed-two|$J|fn queue_or_new(|s/self.0.compare_exchange.*/{ self.0.store(ne
 bug-closed-own|$J|fn queue_or_new(|/drop(unsafe/d;s/^ *there\$/new/|who comes second waits in a line of its own
 bug-closed-unwoken|$C|fn fail_waiting(|s/if let Some(line) = self.on_close.queue()/if let Some(line) = self.on_close.queue() \&\& false/|close does not wake who waits for it
 bug-closed-early|$C|fn close_by_receiver<|s/let closed = close();/if let Some(line) = self.on_close.queue() { line.close(panic); } let closed = close();/;s/self.fail_waiting(panic)/self.fail_senders(panic)/|who waits for the end is woken before it
-bug-closed-look|$C|*|/^impl Source for Closure/,/^}/{s/(!self.is_closed()).then_some(0)/Some(0)/;s/^        !self.is_closed()/        true/}|who comes to wait for the end does not look whether it has come
+bug-closed-look|$C|*|/^impl Source for ClosedSource/,/^}/{s/(!self.is_closed()).then_some(0)/Some(0)/;s/^        !self.is_closed()/        true/}|who comes to wait for the end does not look whether it has come
 bug-abandon-unread|$Y|fn close_and_abandon(|s/tail.pos() == reader.pos()/reader.pos() == reader.pos()/|the receiver goes by its closing step with messages in the ring
 bug-abandon-open|$Y|fn close_and_abandon(|s/tail.close().receiver_gone()/tail.receiver_gone()/|the receiver goes and does not close
 bug-abandon-unsaid|$Y|fn close_and_abandon(|s/tail.close().receiver_gone()/tail.close()/|the receiver goes by its closing step and does not say so

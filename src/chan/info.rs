@@ -1,4 +1,4 @@
-//! What a channel says of itself beyond its words: birth, refusals, closure, who receives.
+//! What a channel says of itself beyond its words: birth, refusals, closing, who receives.
 //!
 //! All of it is written on slow paths, and no hand-over of messages or room relies on it. Counts
 //! and flags are relaxed (M6): each is a fact by itself. Where two words belong together, the

@@ -412,10 +412,10 @@ impl Source for Shared {
     }
 }
 
-/// What the callers of `Sender::closed` wait for: never room, only closure.
-struct Closure<'a>(&'a Ring<Cold>);
+/// Where the callers of `Sender::closed` wait: it never has room, and only closes.
+struct ClosedSource<'a>(&'a Ring<Cold>);
 
-impl Source for Closure<'_> {
+impl Source for ClosedSource<'_> {
     fn take(&self, _want: u64) -> Option<u64> {
         (!self.is_closed()).then_some(0)
     }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use super::Owner;
 use super::stage::Stage;
 use super::typed::Carrier;
-use super::{Chan, Closure, Cold, Shared};
+use super::{Chan, ClosedSource, Cold, Shared};
 use crate::ring::{Any, Claim, Claims, Flavor, NotPlain, Refused, Sending, SendingMany, Unbounded};
 use crate::runtime;
 use crate::sync::step;
@@ -319,7 +319,7 @@ impl Shared {
     /// Waits until the channel is closed.
     pub(crate) async fn until_closed(&self) {
         if !self.is_closed() {
-            // This wait ends by closure only.
+            // This wait ends by closing only.
             let turn = Turn::new(Want::new(Call::Closed, 1));
             let _ = Acquire { shared: self, turn }.await;
             self.saw_end();
@@ -335,7 +335,7 @@ pub(super) enum Begun {
     Waits,
     /// It has ended, and has a permit.
     Acquired,
-    /// It has ended, by closure.
+    /// It has ended, by closing.
     Closed,
 }
 
@@ -365,7 +365,7 @@ impl Turn {
         Self { want, key: None, held: false }
     }
 
-    fn is_for_closure(&self) -> bool {
+    fn is_for_closed(&self) -> bool {
         self.want.call() == Call::Closed
     }
 
@@ -376,7 +376,7 @@ impl Turn {
     }
 
     fn queue<'a>(&self, shared: &'a Shared) -> &'a WaitQueue {
-        if self.is_for_closure() { shared.on_close.queue_or_new() } else { shared.queue() }
+        if self.is_for_closed() { shared.on_close.queue_or_new() } else { shared.queue() }
     }
 
     /// The plain case is a wait that was granted.
@@ -406,8 +406,8 @@ impl Turn {
         }
         let status = if self.key.is_some() {
             self.poll_wait(shared, cx.waker())
-        } else if self.is_for_closure() {
-            self.register_for_closure(shared, cx.waker())
+        } else if self.is_for_closed() {
+            self.register_for_closed(shared, cx.waker())
         } else {
             self.register(shared, cx.waker())
         };
@@ -477,7 +477,7 @@ impl Turn {
     #[inline(always)]
     fn poll_held(&mut self, shared: &Shared, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         if shared.ring.tail().is_closed() {
-            // Granted, but closed before it was polled: as Tokio, closure wins.
+            // Granted, but closed before it was polled: as Tokio, closing wins.
             return self.closed(shared, self.want.need());
         }
         // Last, as Tokio: whoever has used up its budget keeps its place, and what it was granted.
@@ -514,8 +514,8 @@ impl Turn {
 
     #[cold]
     #[inline(never)]
-    fn register_for_closure(&mut self, shared: &Shared, waker: &Waker) -> WaitStatus {
-        self.register_in(shared.on_close.queue_or_new(), &Closure(&shared.ring), waker)
+    fn register_for_closed(&mut self, shared: &Shared, waker: &Waker) -> WaitStatus {
+        self.register_in(shared.on_close.queue_or_new(), &ClosedSource(&shared.ring), waker)
     }
 
     #[inline(always)]
@@ -545,7 +545,7 @@ impl Turn {
     }
 }
 
-/// A wait for permits, or for closure. Dropping it gives up the place, and releases what it has.
+/// A wait for permits, or for closing. Dropping it gives up the place, and releases what it has.
 pub(crate) struct Acquire<S: Deref<Target = Shared>> {
     shared: S,
     turn: Turn,

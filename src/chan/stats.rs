@@ -18,7 +18,7 @@ use crate::wait::{QueuedWait, WaitQueue, WaitSums};
 /// `utilization` belong to one reading of the channel's words and agree with each other:
 /// `sent_total == recv_total + queue_len + discarded`. The other fields are read beside it, each
 /// true at some moment of the call. Everything may have changed when the call returns, but totals
-/// and `high_watermark` never fall, and closure is final.
+/// and `high_watermark` never fall, and closing is final.
 ///
 /// On a target without a clock (`wasm32-unknown-unknown`) points in time and sums of time are 0,
 /// and ages are none.
@@ -104,7 +104,7 @@ pub struct ChannelStats {
     /// Sends and reserves that had to wait.
     pub send_waits_total: u64,
     /// Sends and reserves that were given up while they waited: the future was dropped, or its time
-    /// was over. One that had been granted room, or refused by closure, is not counted. Never
+    /// was over. One that had been granted room, or refused by closing, is not counted. Never
     /// falls.
     pub send_given_up_total: u64,
     /// Receives that had to wait, the one that waits now included. A receive that is polled again

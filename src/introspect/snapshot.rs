@@ -16,7 +16,7 @@ use crate::telemetry::text::{Text, Texts};
 ///
 /// It never changes. Each thing in it was true at some moment between `taken_at_ns` and
 /// `completed_at_ns`, and may have changed since. Totals and `high_watermark` never fall, and
-/// closure is final.
+/// closing is final.
 ///
 /// All times in it are on one time line, so they differ by what a monotonic clock says. If the
 /// system's time of day was set between two snapshots, so that it is off by more than 10 ms, the

@@ -2,7 +2,7 @@
 //!
 //! A multi-producer single-consumer queue after Vyukov's array queue (stamped slots), with three
 //! differences: capacity is *counted* in the words and not derived from the stamps, so that any
-//! number is exact and permits need no slot; the receiver never writes a slot; and closure, parking
+//! number is exact and permits need no slot; the receiver never writes a slot; and closing, parking
 //! and queueing are bits of the producers' word, so that one compare-and-swap decides them
 //! together.
 //!

@@ -13,7 +13,7 @@
 //!
 //! `res + held`, modulo 2^24, is how many permits are out: `held` counts those that pops kept for
 //! who waits, `res` all others, and each of them less once it is used or given back. So one step on
-//! the tail decides room, closure and parking together, and one step on the head takes a message
+//! the tail decides room, closing and parking together, and one step on the head takes a message
 //! out and gives its room away. `held` stands as its negative, so that one subtraction of the words
 //! shows whether a permit is out and, if none is, what is in the channel.
 //!

@@ -214,7 +214,7 @@ impl<Cold> Ring<Cold> {
     /// The tail, for one who has just arrived in the line.
     pub(crate) fn tail_sc(&self) -> Tail {
         // ORDERING(W2, C1, D1): SeqCst. Pairs with W2 in `swap_tail`: capacity that came back
-        // before, or closure, is seen here; who brings it later sees the arrival. Acquire: as
+        // before, or closing, is seen here; who brings it later sees the arrival. Acquire: as
         // `tail`.
         Tail(self.producers.tail.load_sc())
     }

@@ -72,7 +72,7 @@ impl LongWaits {
 
 /// Waits that have ended on one side of a channel, by how long they lasted.
 ///
-/// A wait is counted when it has ended: it was granted, woken, refused by closure, or given up. One
+/// A wait is counted when it has ended: it was granted, woken, refused by closing, or given up. One
 /// that lasts is in no bucket yet, so no bucket ever falls, and neither do count and sum. A receive
 /// that was given up counts from the next message, or the next receive, on.
 ///

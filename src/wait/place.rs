@@ -5,7 +5,7 @@
 //!                  fills it                assigned all it needs            polls
 //! Empty (taken) --------------> Waiting ------------------------> Granted ---------> over
 //!   |                            |  ^  \
-//!   | a server, or its owner:    |  |   \ its owner gives up, or closure
+//!   | a server, or its owner:    |  |   \ its owner gives up, or closing
 //!   v nobody waits here      new |  |    ----------------------> Gone, Closed -----> over
 //!  Gone                    waker v  |
 //!                           Updating ---> Granted, Closed
@@ -120,7 +120,7 @@ impl State {
         self.0 >> 32 == segment & 0xffff_ffff
     }
 
-    /// Somebody waits: for units, or for closure.
+    /// Somebody waits: for units, or for closing.
     pub(super) fn is_waiting(self) -> bool {
         matches!(self.kind(), Kind::Waiting | Kind::Updating)
     }
