@@ -160,13 +160,13 @@ impl<T> Chan<T> {
         self.order.sent(1);
         match self.carrier().sending::<Unbounded>(claim).publish_nearby(value) {
             Ok(()) => self.wake_if::<O>(was_parked),
-            Err((sending, value)) => self.publish_elsewhere::<O>(sending, value, was_parked),
+            Err((sending, value)) => self.publish_unbounded_slow::<O>(sending, value, was_parked),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn publish_elsewhere<O: Owes>(
+    fn publish_unbounded_slow<O: Owes>(
         &self,
         sending: Sending<'_, T, Unbounded, Cold>,
         value: T,
@@ -349,7 +349,7 @@ impl From<Poll<Result<(), Closed>>> for Begun {
     }
 }
 
-/// Where a wait stands.
+/// A send's or a reserve's turn: its wait, or what it was granted.
 pub(super) struct Turn {
     /// `closed` is a wait for one permit that nobody gives.
     want: Want,
@@ -359,7 +359,7 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    /// A wait that has not begun.
+    /// One that has neither begun to wait nor permits.
     #[inline(always)]
     pub(super) fn new(want: Want) -> Self {
         Self { want, key: None, held: false }

@@ -5,7 +5,7 @@
 //!
 //! # The receiver sleeps only when nothing is coming
 //!
-//! Two steps on the tail word T decide it:
+//! Three steps on the tail word T decide it:
 //!
 //! * **park**: the receiver puts its waker into its cell ([`rx_waker`]) and swaps RX_PARKED into T,
 //!   from a word in which `pos` equals its head. The swap compares with the newest word, so nothing
