@@ -40,7 +40,7 @@ fn reserve_many_beyond_the_capacity_fails_at_once_even_if_open() {
     rx.close();
     assert!(
         matches!(tx.try_reserve_many(3), Err(TrySendError::Full(()))),
-        "the size is looked at before closure"
+        "the size is looked at before closing"
     );
     assert!(matches!(tx.try_reserve_many(2), Err(TrySendError::Closed(()))));
     assert_eq!(rx.capacity(), 2);

@@ -253,7 +253,7 @@ fn any_future_is_a_timer() {
     assert_eq!(now(tx.send_timeout(6, Timer(&timer))), Err(SendTimeoutError::Closed(6)));
 }
 
-/// Seen to fail with: closure that leaves the wait to the timer.
+/// Seen to fail with: closing that leaves the wait to the timer.
 #[test]
 fn closing_ends_a_send_with_a_timer() {
     let (tx, mut rx) = mpsc::channel(1);

@@ -13,14 +13,14 @@
 //! * **end of park**: every step that may bring news (claim, permit sent, last permit back after
 //!   closing, last sender gone) clears RX_PARKED in the same swap. Exactly one step finds the bit
 //!   set; whoever made it publishes, takes the waker out of the cell and wakes it.
-//! * **again**: a poll with the waker that lies in the cell, which sees RX_PARKED in T by a step
-//!   that changes nothing, waits on. Who clears the bit does so after that step, and wakes this
-//!   task, whose poll has begun by then.
+//! * **again**: a poll with the waker that is in the cell already checks RX_PARKED in T, and waits
+//!   on if it stands. The check is a step that changes nothing: whoever clears the bit does so
+//!   after it, and wakes this task, whose poll has begun by then.
 //!
-//! A load of T would not do for that. An executor may keep in a word whether the task is woken, and
-//! do nothing in a wake-up that finds it so; the wake-up must see then that the poll, which cleared
-//! that word, has begun. A send that waits and is polled again makes the same step, on the word of
-//! its place.
+//! A load of T would not do for that. An executor may have a flag that says that a task is woken: a
+//! poll clears it when it begins, and a wake-up that finds it set does nothing. So the wake-up must
+//! see that this poll has begun. A send that waits and is polled again makes the same step, on the
+//! word of its place.
 //!
 //! Claim before park: then `pos` differs from the head and the park fails. Claim after park: then
 //! it clears the bit and wakes. There is no third case, for both are swaps on one word. What a

@@ -240,7 +240,7 @@ fn b18_sends_of_one_sender_that_wait_keep_their_order() {
     }
 }
 
-/// Seen to fail with: `release` that clears CLOSED; and, a grant that closure overtook and that
+/// Seen to fail with: `release` that clears CLOSED; and, a grant that closing overtook and that
 /// keeps its room.
 #[test]
 fn b22_a_closed_channel_stays_closed_and_its_room_whole_whatever_comes_back() {

@@ -303,7 +303,7 @@ impl Wake for Owner {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Seen to fail with: a grant, and closure, that wake by a clone and keep the entry's waker.
+/// Seen to fail with: a grant, and closing, that wake by a clone and keep the entry's waker.
 #[test]
 fn b09_a_senders_wait_that_is_over_keeps_no_waker() {
     let (tx, mut rx) = full();

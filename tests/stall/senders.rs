@@ -193,7 +193,7 @@ fn a_thread_stopped_in_the_row_holds_up_nobody() {
     }
 }
 
-/// Closure waits for nobody, nor does the receiver's drop, and all who wait are told.
+/// Closing waits for nobody, nor does the receiver's drop, and all who wait are told.
 ///
 /// Seen to fail with: `close` waiting until an empty place is filled.
 #[test]

@@ -54,7 +54,7 @@ fn b08_a_waker_may_use_its_channel_whenever_it_is_called() {
         }
         let _ = send(&tx, 1);
         (0..3).for_each(|_| _ = poll(&mut rx, &waker));
-        // As one who waits for closure: the same, and cancelled.
+        // As one who waits for closing: the same, and cancelled.
         let (mut first, mut second) = (task(tx.closed()), task(tx.closed()));
         for waker in [&waker, &waker, &other, &waker] {
             assert!(first.poll_with(waker).is_pending());
@@ -82,7 +82,7 @@ fn b08_a_waker_may_use_its_channel_whenever_it_is_called() {
     }
 }
 
-/// Those who wait for closure have a line of their own.
+/// Those who wait for closing have a line of their own.
 ///
 /// Seen to fail with: `WaitQueue::close` that woke under the lock which the line had then.
 #[test]

@@ -1,4 +1,4 @@
-//! Waits for a message, or for closure, that are dropped, forgotten, or polled from elsewhere. B14,
+//! Waits for a message, or for closing, that are dropped, forgotten, or polled from elsewhere. B14,
 //! B15, B16, B18, B32.
 
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::{channel, send, whole};
 use crate::support::{Wakes, now, pending, task};
 
-/// Seen to fail with: a dropped wait for closure that stays in its line.
+/// Seen to fail with: a dropped wait for closing that stays in its line.
 #[test]
 fn b14_a_dropped_wait_for_closure_leaves_nothing_behind() {
     let (tx, mut rx) = channel::<u8>(1);
@@ -111,7 +111,7 @@ fn b16_forgotten_receives_leave_the_receiver_usable() {
 
 /// What it costs: its entry in the line, and its waker until the channel closes.
 ///
-/// Seen to fail with: closure that wakes the first in line alone.
+/// Seen to fail with: closing that wakes the first in line alone.
 #[test]
 fn b16_a_forgotten_wait_for_closure_harms_nobody() {
     let (tx, mut rx) = channel::<u8>(1);

@@ -1,4 +1,4 @@
-//! Wakers of the receiver and of those who wait for closure, at every place that wakes, clones or
+//! Wakers of the receiver and of those who wait for closing, at every place that wakes, clones or
 //! drops one. B7, B9. The senders' wakers are `senders.rs`'s.
 
 use std::sync::Arc;
@@ -228,7 +228,7 @@ fn b09_dropping_a_drained_receiver_lets_go_of_its_waker() {
     drop(tx);
 }
 
-/// Seen to fail with: closure that wakes by a clone and keeps the entry's waker.
+/// Seen to fail with: closing that wakes by a clone and keeps the entry's waker.
 #[test]
 fn b09_a_wait_that_is_over_keeps_no_waker() {
     let (tx, mut rx) = channel::<u32>(2);
