@@ -18,6 +18,10 @@ macro_rules! size {
 /// Places in a segment of the row of those who wait. Eight are all that a model of a channel needs.
 pub(crate) const SEGMENT: u64 = size!(16, tests 16, models 8, parts 1);
 
+/// Whether a row has its first segment from the beginning: in models of a channel, which know
+/// nothing of how segments are published.
+pub(crate) const SEGMENT_AT_ONCE: bool = size!(false, tests false, models true, parts false);
+
 /// How many wakers are collected before they are called. A message makes room for one, so a large
 /// batch would mostly be set up in vain.
 pub(crate) const BATCH: usize = size!(4, tests 4, models 2, parts 2);

@@ -26,6 +26,7 @@
 use super::pool::Pool;
 use super::segment::{AtomicLink, LEN, Link, Segment};
 use super::sweep::Sweeper;
+use crate::sizes;
 use crate::sync::row::AtomicPtr;
 use crate::sync::{Ordering, step};
 
@@ -69,9 +70,7 @@ impl Row {
             pool: Pool::new(),
             sweeper: Sweeper::new(),
         };
-        // A model of a channel knows nothing of how segments are published: there it has one from
-        // the beginning.
-        if cfg!(all(parshall_loom_inside, not(test))) {
+        if sizes::SEGMENT_AT_ONCE {
             let _ = row.get(0, &Hint::new());
         }
         row
