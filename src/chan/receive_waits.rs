@@ -100,7 +100,7 @@ pub(crate) struct ReceiveWait {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiveView {
     pub(crate) occupancy: Occupancy,
-    pub(crate) totals: WaitSums,
+    pub(crate) sums: WaitSums,
     /// Of the waits that have ended.
     pub(crate) histogram: WaitHistogram,
     pub(crate) wait: Option<ReceiveWait>,
@@ -300,15 +300,15 @@ impl ReceiveWaits {
             let histogram = WaitHistogram::new(short, long, ended_ns);
             // An attempt without a park may fail, or is being ended.
             let may_fail = !is_one || is_wait && !stands && !ended;
-            let mut totals =
+            let mut sums =
                 WaitSums { waits: id.saturating_sub(u64::from(may_fail)), waited_ns, given_up };
             if stands {
-                totals.waited_ns += lasted(since, given_up_at, clock::exact());
+                sums.waited_ns += lasted(since, given_up_at, clock::exact());
             }
             let nobody_waits = since == 0 || given_up_at != 0;
             return ReceiveView {
                 occupancy,
-                totals: self.at_least_reported(totals),
+                sums: self.at_least_reported(sums),
                 histogram,
                 wait: lasts.then_some(ReceiveWait { id, task: waiter, since, want }),
                 left: if is_one && nobody_waits { waiter } else { 0 },

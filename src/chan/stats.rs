@@ -207,7 +207,7 @@ impl Shared {
             self.senders().map(WaitQueue::visit).unwrap_or_default();
         let close_waits = self.on_close.queue().map_or_else(Vec::new, |line| line.visit().1);
         let (last_receiver, last_receive) = info.last_receiver();
-        let ReceiveView { occupancy, totals: receives, histogram, wait: recv_wait, left } =
+        let ReceiveView { occupancy, sums: receives, histogram, wait: recv_wait, left } =
             self.receive_waits.look(|| ring.occupancy());
         let now = clock::exact();
         let last_receiver = last_receiver.filter(|_| !occupancy.tail.is_receiver_gone());
