@@ -55,11 +55,11 @@ impl Shared {
     /// has begun, so there will be another. (The same waker is the same task's: while the park
     /// stands, the clone in the cell keeps it alive.)
     fn waits_on(&self, with: WakerId, want: Want, waker: &Waker) -> bool {
-        if !with.is(waker) {
+        if !with.is(waker) || !self.ring.stays_parked() {
             return false;
         }
         self.rx_waker.stays_lent();
-        self.ring.stays_parked() && self.receive_waits.go_on_parked(task::waiter(waker), want)
+        self.receive_waits.go_on_parked(task::waiter(waker), want)
     }
 
     /// The end of most tasks that receive: whoever does not wait any more need not park to find

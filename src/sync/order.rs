@@ -23,11 +23,11 @@
 //! Each is one that the real words make too: the map is in `ring/mod.rs`, rows P1, C1, K1, D1 and
 //! N1, and Q1 of `wait`. What a wake-up orders beyond that is the waker's own.
 
-use std::collections::{HashMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 
 use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use loom::thread::{self, ThreadId};
 
 use super::plain;
 
@@ -66,12 +66,39 @@ pub(crate) struct Turns(AtomicUsize);
 #[derive(Debug, Default)]
 pub(crate) struct PollEdge(plain::Mutex<Option<Edge>>);
 
-/// `None` in the place of an edge: of a thread that was unwinding, which loom must not be asked
-/// about.
+/// From where a thread began its newest operation. Each is made before the operation steps, and two
+/// are made: who takes an edge is ordered behind who took it before, which a wake-up and a receive
+/// are not.
+#[derive(Default)]
+struct Begun {
+    /// To who receives, takes room, or finds the channel closed.
+    operation: Option<Edge>,
+    /// To the wake-up, if it is a poll that says Pending.
+    poll: Option<Edge>,
+}
+
+loom::thread_local! {
+    static BEGUN: RefCell<Begun> = RefCell::default();
+}
+
+impl Begun {
+    /// Of this thread. `None`: it is unwinding, and loom must not be asked; or it has ended, and
+    /// drops what it had.
+    fn here<R>(f: impl FnOnce(&mut Self) -> R) -> Option<R> {
+        if plain::panicking() {
+            return None;
+        }
+        BEGUN.try_with(|begun| f(&mut begun.borrow_mut())).ok()
+    }
+
+    fn operation() -> Option<Edge> {
+        Self::here(|begun| begun.operation.clone()).flatten()
+    }
+}
+
+/// `None` in the place of an edge: [`Begun::here`].
 #[derive(Debug, Default)]
 struct Edges {
-    /// From where each thread began its newest operation.
-    begun: HashMap<ThreadId, Edge>,
     /// From the sends of the messages in the channel, in their order.
     sent: VecDeque<Option<Edge>>,
     /// From all receives, in their order.
@@ -82,13 +109,6 @@ struct Edges {
     closed: Vec<Edge>,
     /// From all senders that are gone.
     left: Vec<Edge>,
-}
-
-impl Edges {
-    /// From the beginning of this thread's operation.
-    fn mine(&self) -> Option<Edge> {
-        if plain::panicking() { None } else { self.begun.get(&thread::current().id()).cloned() }
-    }
 }
 
 /// To this thread. No lock of ours is held: here loom may let others run.
@@ -110,23 +130,22 @@ impl Order {
         }
         // Before the step: whoever comes after it then also comes after this, and loom need not try
         // the two the other way round.
-        let edge = Edge::from_here();
+        let [operation, poll] = [(); 2].map(|()| Some(Edge::from_here()));
+        Begun::here(|begun| *begun = Begun { operation, poll });
         self.turns.begin();
-        self.edges.lock().begun.insert(thread::current().id(), edge);
     }
 
     /// The next `n` messages are claimed, and not published yet.
     pub(crate) fn sent(&self, n: u64) {
-        let mut edges = self.edges.lock();
-        let mine = edges.mine();
-        edges.sent.extend((0..n).map(|_| mine.clone()));
+        let mine = Begun::operation();
+        self.edges.lock().sent.extend((0..n).map(|_| mine.clone()));
     }
 
     /// The next `n` messages are taken, and their room is not handed out yet.
     pub(crate) fn received(&self, n: u64) {
         let sent: Vec<Edge> = {
+            let mine = Begun::operation();
             let mut edges = self.edges.lock();
-            let mine = edges.mine();
             edges.received.extend((0..n).map(|_| mine.clone()));
             (0..n).filter_map(|_| edges.sent.pop_front()).flatten().collect()
         };
@@ -135,9 +154,7 @@ impl Order {
 
     /// Room goes back without a message.
     pub(crate) fn gave_back(&self) {
-        let mut edges = self.edges.lock();
-        let mine = edges.mine();
-        edges.gave_back.extend(mine);
+        self.edges.lock().gave_back.extend(Begun::operation());
     }
 
     /// Room was taken that was not there before the first `received` receives.
@@ -152,9 +169,7 @@ impl Order {
 
     /// The receiving side is about to be closed.
     pub(crate) fn closed(&self) {
-        let mut edges = self.edges.lock();
-        let mine = edges.mine();
-        edges.closed.extend(mine);
+        self.edges.lock().closed.extend(Begun::operation());
     }
 
     /// A sender is about to be dropped.
@@ -198,11 +213,10 @@ impl PollEdge {
         Self::default()
     }
 
-    /// A poll is about to say Pending.
+    /// A poll is about to say Pending. Nobody runs meanwhile: the poll is one step.
     pub(crate) fn begin(&self) {
-        if !plain::panicking() {
-            let edge = Edge::from_here();
-            *self.0.lock() = Some(edge);
+        if let Some(edge) = Begun::here(|begun| begun.poll.clone()) {
+            *self.0.lock() = edge;
         }
     }
 

@@ -217,11 +217,14 @@ impl Place {
     /// The word, by a step that changes nothing: who ends the wait after it sees what the caller
     /// did before.
     pub(super) fn confirm(&self) -> State {
-        self.poll_edge.begin();
         // ORDERING(Q1): AcqRel. Release: pairs with Q1 in `swap`. A load could find the place
         // Waiting that is Granted by now; and whoever granted it might take the task for one that
         // was woken already, by a word that is older than the poll. Acquire: as in `state`.
-        State(self.state.fetch_or(0, Ordering::AcqRel))
+        let state = State(self.state.fetch_or(0, Ordering::AcqRel));
+        if state.kind() == Kind::Waiting {
+            self.poll_edge.begin();
+        }
+        state
     }
 
     /// Passes a place that is not filled, and takes over what was assigned there. Returns its word.

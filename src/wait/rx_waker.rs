@@ -71,7 +71,7 @@ impl RxWaker {
         old
     }
 
-    /// The receiver is about to wait on in its park, with the waker in the cell.
+    /// The receiver waits on in its park, with the waker in the cell.
     #[inline]
     pub(crate) fn stays_lent(&self) {
         self.poll_edge.begin();
