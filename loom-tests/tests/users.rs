@@ -10,6 +10,7 @@
 
 #![cfg(all(parshall_loom, not(parshall_loom_inside)))]
 
+use core::mem::forget;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -185,6 +186,69 @@ fn the_end_comes_after_all_that_the_senders_did() {
         cells.iter().for_each(Shared::read);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
     });
+}
+
+/// One writes, looks at the channel, and raises a flag that orders nothing; who sees the flag looks
+/// at the channel too, and reads. That is a race, whatever both have seen there.
+///
+/// Each but the last was seen to fail with: an edge that those who take it lock one after another.
+fn read_after_another_looked<C: 'static>(open: fn() -> C, look: fn(&C)) {
+    executions(2, move || {
+        let (channel, cell) = (Arc::new(open()), Shared::new());
+        let flag = Arc::new(AtomicBool::new(false));
+        let other = thread::spawn({
+            let (channel, cell, flag) = (channel.clone(), cell.clone(), flag.clone());
+            move || {
+                cell.write();
+                look(&channel);
+                flag.store(true, Ordering::Relaxed);
+            }
+        });
+        if flag.load(Ordering::Relaxed) {
+            look(&channel);
+            cell.read();
+        }
+        other.join().unwrap();
+    });
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn who_sees_the_close_does_not_come_after_who_saw_it() {
+    let closed = || {
+        let (tx, mut rx) = mpsc::channel::<u32>(1);
+        rx.close();
+        (tx, rx)
+    };
+    read_after_another_looked(closed, |(tx, _)| assert!(tx.is_closed()));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn who_sees_the_end_does_not_come_after_who_saw_it() {
+    let without_senders = || {
+        let (tx, rx) = mpsc::channel::<u32>(1);
+        (tx.downgrade(), rx)
+    };
+    read_after_another_looked(without_senders, |(tx, _)| assert_eq!(tx.strong_count(), 0));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn who_takes_room_does_not_come_after_who_took_some() {
+    let open = || {
+        let (tx, rx) = mpsc::channel::<u32>(2);
+        drop(tx.try_reserve());
+        (tx, rx)
+    };
+    read_after_another_looked(open, |(tx, _)| forget(tx.try_reserve().unwrap()));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn a_look_at_the_length_orders_nothing() {
+    let open = || mpsc::channel::<u32>(1);
+    read_after_another_looked(open, |(tx, _)| assert_eq!(tx.len(), 0));
 }
 
 /// What a sender does after a send may be seen by who has received the message, and may not.

@@ -23,7 +23,9 @@ impl Counts {
 
     pub(crate) fn strong(&self) -> usize {
         self.turns.begin();
-        self.now().0
+        let (strong, _) = self.now();
+        self.saw_end(|| strong == 0);
+        strong
     }
 
     pub(crate) fn weak(&self) -> usize {
@@ -65,12 +67,19 @@ impl Counts {
                 Err(now) => strong = now,
             }
         }
+        self.saw_end(|| true);
         false
+    }
+
+    /// The caller is about to say that no sender is left, if so.
+    #[inline(always)]
+    pub(crate) fn saw_end(&self, none_left: impl FnOnce() -> bool) {
+        self.turns.saw_end(none_left);
     }
 
     /// True: that was the last sender, and the caller closes.
     pub(crate) fn drop_strong(&self) -> bool {
-        self.turns.begin();
+        self.turns.leave();
         // ORDERING(N1): AcqRel. Release: what this sender did is visible to the last one, who
         // publishes it with CLOSED (D1 in `ring`). Acquire: the last one sees it all.
         self.strong.fetch_sub(1, Ordering::AcqRel) == 1

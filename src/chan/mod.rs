@@ -267,25 +267,16 @@ impl Shared {
 
     /// Strong senders. May change at any time, but 0 is final.
     pub(crate) fn sender_count(&self) -> usize {
-        let strong = self.counts.strong();
-        if strong == 0 {
-            self.order.saw_senders_gone();
-        }
-        strong
+        self.counts.strong()
     }
 
     /// One sender more, if there is one.
     pub(crate) fn upgrade(&self) -> bool {
-        let upgraded = self.counts.upgrade();
-        if !upgraded {
-            self.order.saw_senders_gone();
-        }
-        upgraded
+        self.counts.upgrade()
     }
 
     /// One sender less; the last one closes.
     pub(crate) fn drop_sender(&self) {
-        self.order.sender_left();
         if !self.counts.drop_strong() {
             return;
         }
@@ -316,7 +307,8 @@ impl Shared {
     /// The caller is about to say that the channel is closed.
     #[inline(always)]
     fn saw_end(&self) {
-        self.order.saw_end(|| self.ring.tail().is_senders_gone());
+        self.order.saw_closed();
+        self.counts.saw_end(|| self.ring.tail().is_senders_gone());
     }
 
     /// Room was taken, for messages or permits.

@@ -50,15 +50,50 @@ impl Edge {
     }
 }
 
+/// From what several threads did before to what others do after: each who takes it comes after all
+/// who gave before, and after nobody who took.
+///
+/// Made with the channel, so all who use it know of its creation.
+#[derive(Debug)]
+struct SharedEdge {
+    /// All steps are read-modify-writes: each that is Acquire sees all before it that were Release.
+    word: AtomicUsize,
+    /// Where nobody has, there is nothing to take, and no step to explore.
+    anybody_gave: plain::AtomicBool,
+}
+
+impl SharedEdge {
+    fn new() -> Self {
+        Self { word: AtomicUsize::new(0), anybody_gave: plain::AtomicBool::new(false) }
+    }
+
+    fn from_here(&self) {
+        if !plain::panicking() {
+            self.word.fetch_add(1, Ordering::Release);
+            self.anybody_gave.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn to_here(&self) {
+        if self.anybody_gave.load(Ordering::Relaxed) && !plain::panicking() {
+            self.word.fetch_add(0, Ordering::Acquire);
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Order {
     turns: Turns,
+    /// From who gave room back without a message.
+    gave_back: SharedEdge,
+    /// From who closed the receiving side.
+    closed: SharedEdge,
     edges: plain::Mutex<Edges>,
 }
 
 /// Where loom may let another thread go first: a word that all operations step on. It orders
-/// nothing else.
+/// nothing else, but all who [`leave`](Self::leave) before who sees the end.
 #[derive(Debug)]
 pub(crate) struct Turns(AtomicUsize);
 
@@ -103,12 +138,6 @@ struct Edges {
     sent: VecDeque<Option<Edge>>,
     /// From all receives, in their order.
     received: Vec<Option<Edge>>,
-    /// From who gave room back without a message.
-    gave_back: Vec<Edge>,
-    /// From who closed the receiving side.
-    closed: Vec<Edge>,
-    /// From all senders that are gone.
-    left: Vec<Edge>,
 }
 
 /// To this thread. No lock of ours is held: here loom may let others run.
@@ -120,7 +149,8 @@ fn to_here<'a>(edges: impl IntoIterator<Item = &'a Edge>) {
 
 impl Order {
     pub(crate) fn new() -> Self {
-        Self { turns: Turns::new(), edges: plain::Mutex::default() }
+        let [gave_back, closed] = [(); 2].map(|()| SharedEdge::new());
+        Self { turns: Turns::new(), gave_back, closed, edges: plain::Mutex::default() }
     }
 
     /// An operation begins: others come before or after all of it.
@@ -154,45 +184,27 @@ impl Order {
 
     /// Room goes back without a message.
     pub(crate) fn gave_back(&self) {
-        self.edges.lock().gave_back.extend(Begun::operation());
+        self.gave_back.from_here();
     }
 
     /// Room was taken that was not there before the first `received` receives.
     pub(crate) fn took(&self, received: impl FnOnce() -> u64) {
-        let before: Vec<_> = {
+        let before = {
             let edges = self.edges.lock();
-            let last = received().checked_sub(1).and_then(|i| edges.received.get(i as usize));
-            last.into_iter().flatten().chain(&edges.gave_back).cloned().collect()
+            received().checked_sub(1).and_then(|last| edges.received.get(last as usize).cloned())
         };
-        to_here(&before);
+        to_here(before.iter().flatten());
+        self.gave_back.to_here();
     }
 
     /// The receiving side is about to be closed.
     pub(crate) fn closed(&self) {
-        self.edges.lock().closed.extend(Begun::operation());
-    }
-
-    /// A sender is about to be dropped.
-    pub(crate) fn sender_left(&self) {
-        if !plain::panicking() {
-            let edge = Edge::from_here();
-            self.edges.lock().left.push(edge);
-        }
-    }
-
-    /// The caller is about to say that no sender is left.
-    pub(crate) fn saw_senders_gone(&self) {
-        let left = self.edges.lock().left.clone();
-        to_here(&left);
+        self.closed.from_here();
     }
 
     /// The caller is about to say that the channel is closed.
-    pub(crate) fn saw_end(&self, senders_gone: impl FnOnce() -> bool) {
-        let closed = self.edges.lock().closed.clone();
-        to_here(&closed);
-        if senders_gone() {
-            self.saw_senders_gone();
-        }
+    pub(crate) fn saw_closed(&self) {
+        self.closed.to_here();
     }
 }
 
@@ -204,6 +216,21 @@ impl Turns {
     pub(crate) fn begin(&self) {
         if !plain::panicking() {
             self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Likewise for a sender that is dropped: what its thread did before is for who sees the end.
+    pub(crate) fn leave(&self) {
+        if !plain::panicking() {
+            self.0.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The caller is about to say that all senders are gone, if they are. As
+    /// [`SharedEdge::to_here`].
+    pub(crate) fn saw_end(&self, gone: impl FnOnce() -> bool) {
+        if gone() && !plain::panicking() {
+            self.0.fetch_add(0, Ordering::Acquire);
         }
     }
 }

@@ -39,13 +39,7 @@ impl Order {
     pub(crate) fn closed(&self) {}
 
     #[inline(always)]
-    pub(crate) fn sender_left(&self) {}
-
-    #[inline(always)]
-    pub(crate) fn saw_senders_gone(&self) {}
-
-    #[inline(always)]
-    pub(crate) fn saw_end(&self, _senders_gone: impl FnOnce() -> bool) {}
+    pub(crate) fn saw_closed(&self) {}
 }
 
 #[allow(clippy::unused_self)] // likewise
@@ -57,6 +51,12 @@ impl Turns {
 
     #[inline(always)]
     pub(crate) fn begin(&self) {}
+
+    #[inline(always)]
+    pub(crate) fn leave(&self) {}
+
+    #[inline(always)]
+    pub(crate) fn saw_end(&self, _gone: impl FnOnce() -> bool) {}
 }
 
 #[allow(clippy::unused_self)] // likewise
