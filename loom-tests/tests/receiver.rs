@@ -10,7 +10,7 @@ use std::task::Wake;
 
 use loom::thread;
 use loom_tests::{
-    Bound, Coalescing, Counting, Ledger, Msg, STAMP_WRAP, block_on, channel, check, recv_id, spawn,
+    Bound, Counting, Ledger, Msg, STAMP_WRAP, block_on, channel, check, recv_id, spawn,
 };
 use parshall::mpsc::Receiver;
 
@@ -180,32 +180,6 @@ fn l5_a_message_wakes_who_was_polled_again() {
 #[test]
 fn l5_the_end_wakes_who_was_polled_again() {
     polled_again("L5 polled again, end", 0);
-}
-
-/// Another branch has woken the task, which is polled for that while a message comes: its wake-up
-/// finds the task woken already only if the poll finds the message. Tag K1.
-///
-/// Seen to fail with: a load of T in the place of the step in `stays_parked`.
-#[test]
-fn l5_a_wake_up_that_stores_nothing_is_not_lost() {
-    check("L5 woken already", Bound::Preemptions(3), || {
-        let ledger = Ledger::default();
-        let (tx, mut rx) = channel(1, 0);
-        let task = Arc::new(Coalescing::default());
-        let waker = Waker::from(task.clone());
-        assert!(rx.poll_recv(&mut Context::from_waker(&waker)).is_pending());
-        waker.wake_by_ref();
-        let sender = spawn({
-            let msg = ledger.msg(1);
-            move || tx.try_send(msg).unwrap()
-        });
-        assert!(task.begin_poll());
-        let got = rx.poll_recv(&mut Context::from_waker(&waker));
-        sender.join().unwrap();
-        assert!(got.is_ready() || task.is_woken(), "it sleeps for ever");
-        drop((got, rx));
-        assert_eq!(ledger.alive(), 0);
-    });
 }
 
 /// A receive that was dropped while it waited leaves its park behind; the next one is woken all the

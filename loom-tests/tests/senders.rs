@@ -8,8 +8,8 @@ use std::task::Wake;
 
 use loom::thread;
 use loom_tests::{
-    Bound, Boxed, Coalescing, Ledger, Msg, POS_WRAP, begin, block_on, channel, check, poll, recv,
-    recv_id, spawn,
+    Bound, Boxed, Ledger, Msg, POS_WRAP, begin, block_on, channel, check, poll, recv, recv_id,
+    spawn,
 };
 use parshall::mpsc::Sender;
 use parshall::mpsc::error::TryRecvError;
@@ -17,35 +17,6 @@ use parshall::mpsc::error::TryRecvError;
 /// A send that waits until it is done; the sender goes with it.
 async fn send(tx: Sender<Msg>, msg: Msg) {
     tx.send(msg).await.expect("nobody closed");
-}
-
-/// Another branch has woken the task of a send that waits, which is polled for that while room
-/// comes: its wake-up finds the task woken already only if the poll finds the room. Tag Q1.
-///
-/// Seen to fail with: a load of the word in the place of the step in `confirm`; in a model of a
-/// user, no edge to the wake-up.
-#[test]
-fn l9_a_wake_up_that_stores_nothing_is_not_lost() {
-    check("L9 woken already", Bound::Preemptions(3), || {
-        let ledger = Ledger::default();
-        let (tx, mut rx) = channel(1, 0);
-        tx.try_send(ledger.msg(0)).unwrap();
-        let mut sending: Boxed<()> = Box::pin(send(tx, ledger.msg(1)));
-        let task = Arc::new(Coalescing::default());
-        let waker = Waker::from(task.clone());
-        assert!(poll(&mut sending, &waker).is_pending());
-        waker.wake_by_ref();
-        let receiver = spawn(move || {
-            assert_eq!(rx.try_recv().unwrap().id, 0);
-            rx
-        });
-        assert!(task.begin_poll());
-        let sent = poll(&mut sending, &waker);
-        let rx = receiver.join().unwrap();
-        assert!(sent.is_ready() || task.is_woken(), "it sleeps for ever");
-        drop((sending, rx));
-        assert_eq!(ledger.alive(), 0);
-    });
 }
 
 /// A full channel of one, a sender that finds it full, a receiver that empties it: of the

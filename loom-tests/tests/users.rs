@@ -11,9 +11,11 @@
 #![cfg(all(parshall_loom, not(parshall_loom_inside)))]
 
 use core::mem::forget;
+use core::task::{Context, Waker};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::task::Wake;
 
 use loom::cell::UnsafeCell;
 use loom::future::block_on;
@@ -186,6 +188,63 @@ fn the_end_comes_after_all_that_the_senders_did() {
         cells.iter().for_each(Shared::read);
         senders.into_iter().for_each(|sender| sender.join().unwrap());
     });
+}
+
+/// A waker that writes.
+struct Writes(Shared);
+
+// SAFETY: a waker has to be; loom sees whether those who share the cell are in order.
+unsafe impl Send for Writes {}
+// SAFETY: as above.
+unsafe impl Sync for Writes {}
+
+impl Wake for Writes {
+    fn wake(self: Arc<Self>) {
+        self.0.write();
+    }
+}
+
+/// The receiver writes before it is polled, or after that, and raises a flag that orders nothing;
+/// who sees the flag sends, and so calls the waker, which writes too. (It sends by a permit: such a
+/// send hands on what panics in a waker.)
+fn write_in_the_wake_up(before_the_poll: bool) {
+    executions(2, move || {
+        let (tx, mut rx) = mpsc::channel::<u32>(1);
+        let (cell, flag) = (Shared::new(), Arc::new(AtomicBool::new(false)));
+        let sender = thread::spawn({
+            let flag = flag.clone();
+            move || {
+                if flag.load(Ordering::Relaxed) {
+                    tx.try_reserve().unwrap().send(1);
+                }
+                forget(tx);
+            }
+        });
+        let waker = Waker::from(Arc::new(Writes(cell.clone())));
+        if before_the_poll {
+            cell.write();
+        }
+        assert!(rx.poll_recv(&mut Context::from_waker(&waker)).is_pending());
+        if !before_the_poll {
+            cell.write();
+            rx.len();
+        }
+        flag.store(true, Ordering::Relaxed);
+        sender.join().unwrap();
+    });
+}
+
+/// Seen to fail with: no edge from a poll.
+#[test]
+fn a_wake_up_comes_after_what_was_done_before_the_poll() {
+    write_in_the_wake_up(true);
+}
+
+/// Seen to fail with: an edge from the newest operation of the thread that polled.
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn a_wake_up_does_not_come_after_what_followed_the_poll() {
+    write_in_the_wake_up(false);
 }
 
 /// One writes, looks at the channel, and raises a flag that orders nothing; who sees the flag looks

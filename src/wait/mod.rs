@@ -187,9 +187,9 @@
 //!
 //! What may delay what, operation by operation, stands in the documentation of [`crate::mpsc`].
 //!
-//! Checked by `loom-tests/tests/{receiver,senders,order,close}.rs`, the models of the row beside
-//! it, and `tests/stall`. Loom knows SeqCst of fences only; `sync::LoadSeqCst` says what it sees
-//! instead, in two ways.
+//! Checked by `loom-tests/tests/{receiver,senders,order,polls,close}.rs`, the models of the row
+//! beside it, and `tests/stall`. Loom knows SeqCst of fences only; `sync::LoadSeqCst` says what it
+//! sees instead, in two ways.
 
 mod batch;
 #[cfg(not(parshall_loom))]
