@@ -240,7 +240,6 @@ impl Shared {
         close: impl FnOnce() -> R,
         panic: &mut FirstPanic,
     ) -> R {
-        self.order.closed();
         self.info().note_close(cause);
         let closed = close();
         step("close: marked");

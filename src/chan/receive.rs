@@ -397,7 +397,7 @@ impl<T> Consumer<T> {
     }
 
     pub(crate) fn close(&self) {
-        self.chan.order.begin();
+        self.chan.order.begin_close();
         OwesNothing::settle(|panic| {
             let close = || self.chan.ring.close();
             self.chan.close_by_receiver(CloseCause::ReceiverClosed, close, panic);
@@ -594,7 +594,7 @@ impl<T> core::panic::RefUnwindSafe for Consumer<T> {}
 
 impl<T> Drop for Consumer<T> {
     fn drop(&mut self) {
-        self.chan.order.begin();
+        self.chan.order.begin_close();
         OwesNothing::settle(|panic| {
             let gone = self.erased().goes(panic);
             // Throw away what is left, on past panicking drops, until nothing more can come: a

@@ -165,6 +165,13 @@ impl Order {
         self.turns.begin();
     }
 
+    /// As [`Order::begin`], of an operation that closes the receiving side. Before its own step, so
+    /// that it stays one: who comes between the two has not seen it closed.
+    pub(crate) fn begin_close(&self) {
+        self.closed.from_here();
+        self.begin();
+    }
+
     /// The next `n` messages are claimed, and not published yet.
     pub(crate) fn sent(&self, n: u64) {
         let mine = Begun::operation();
@@ -195,11 +202,6 @@ impl Order {
         };
         to_here(before.iter().flatten());
         self.gave_back.to_here();
-    }
-
-    /// The receiving side is about to be closed.
-    pub(crate) fn closed(&self) {
-        self.closed.from_here();
     }
 
     /// The caller is about to say that the channel is closed.

@@ -24,6 +24,9 @@ impl Order {
     pub(crate) fn begin(&self) {}
 
     #[inline(always)]
+    pub(crate) fn begin_close(&self) {}
+
+    #[inline(always)]
     pub(crate) fn sent(&self, _n: u64) {}
 
     #[inline(always)]
@@ -34,9 +37,6 @@ impl Order {
 
     #[inline(always)]
     pub(crate) fn took(&self, _returned: impl FnOnce() -> u64) {}
-
-    #[inline(always)]
-    pub(crate) fn closed(&self) {}
 
     #[inline(always)]
     pub(crate) fn saw_closed(&self) {}
