@@ -50,9 +50,9 @@ impl Shared {
     }
 
     /// Whether a poll that was not woken waits on in its park: a `select!` that other branches have
-    /// woken, again and again. Then its Pending rests on the swap of that park. Whoever ends it
-    /// does so after the step by which we see it stand, and wakes this task: that is after the poll
-    /// has begun, so there will be another. (The same waker is the same task's: while the park
+    /// woken, again and again. Then its Pending rests on the step by which the park is seen to
+    /// stand. Whoever ends the park does so after that step, and wakes this task: that is after the
+    /// poll has begun, so there will be another. (The same waker is the same task's: while the park
     /// stands, the clone in the cell keeps it alive.)
     fn waits_on(&self, with: WakerId, want: Want, waker: &Waker) -> bool {
         if !with.is(waker) || !self.ring.stays_parked() {

@@ -105,7 +105,7 @@
 //! | D1 | T, Release, in the closing step | T, Acquire, by who finds it closed | what was done before closing |
 //! | W1 | `arrivals`, then H, SeqCst, by who comes to wait | H, then `arrivals`, SeqCst, by a pop that frees, and by the clearing of TX_WAITING | of the two looks, the last sees the other's step |
 //! | W2 | `arrivals`, then T, SeqCst, by who comes to wait | T, then `arrivals`, SeqCst, by a release and by closing | likewise |
-//! | Q1 | a place's word, Release, in `swap` | the same, Acquire | waker, waiter and units of the waiter |
+//! | Q1 | a place's word, Release, in `swap` and `confirm` | the same, Acquire | waker, waiter and units of the waiter; that it polls |
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that the wait ahead has ended (see `wait`) |
 //! | Q3 | number, link or hint of a segment, Release, in `segment` and `row` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
 //! | Q9 | the line of those who wait for the end, SeqCst, in `queue_or_new` | the same, SeqCst, in `queue` | the line, set up |

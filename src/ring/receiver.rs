@@ -520,6 +520,7 @@ impl<Cold> Ring<Cold> {
 
     /// Whether the receiver's park stands, as a step on T: who ends it from now on sees what the
     /// caller did before.
+    #[must_use = "else the step may be left out"]
     pub(crate) fn stays_parked(&self) -> bool {
         // ORDERING(K1): AcqRel. Release: pairs with K1 of who ends the park (`swap_tail`). A load
         // could show a bit that is cleared by now; and whoever cleared it might take the task for

@@ -20,8 +20,8 @@
 //! | what each sender did before it was dropped | a call that says that all senders are gone |
 //! | what was done before a poll that said Pending | the wake-up that follows, of the waker it left |
 //!
-//! Each is one that the real words make too: the map is in `ring/mod.rs`, rows P1, C1, K1, D1 and
-//! N1, and Q1 of `wait`. What a wake-up orders beyond that is the waker's own.
+//! Each is one that the real words make too: the map is in `ring/mod.rs`, rows P1, C1, K1, D1, N1
+//! and Q1. What a wake-up orders beyond that is the waker's own.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

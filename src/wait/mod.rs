@@ -17,15 +17,15 @@
 //!   on if it stands. The check is a step that changes nothing: whoever clears the bit does so
 //!   after it, and wakes this task, whose poll has begun by then.
 //!
-//! A load of T would not do for that. An executor may have a flag that says that a task is woken: a
-//! poll clears it when it begins, and a wake-up that finds it set does nothing. So the wake-up must
-//! see that this poll has begun. A send that waits and is polled again makes the same step, on the
-//! word of its place.
-//!
 //! Claim before park: then `pos` differs from the head and the park fails. Claim after park: then
 //! it clears the bit and wakes. There is no third case, for both are swaps on one word. What a
 //! claim has not yet published when the receiver looks is *in flight*: the receiver never parks on
 //! it, it yields.
+//!
+//! Where a poll waits on (*again*), a load of T would not do. An executor may have a flag that says
+//! that a task is woken: a poll clears it when it begins, and a wake-up that finds it set does
+//! nothing. So the wake-up must see that this poll has begun. A send that waits and is polled again
+//! makes the same step, on the word of its place.
 //!
 //! # Words
 //!

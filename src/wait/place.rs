@@ -22,7 +22,7 @@
 //! | Empty | Gone | a server or a newcomer that passes it | `serve` `pass_by`, `register` `keep_part` | as it is: that one's |
 //! | Waiting, Updating | the same | a server with less than is missing | `serve` `serve_slow` | + what it gives |
 //! | Waiting, Updating | Granted | a server with all that is missing | `serve` `serve_first`, `serve_slow` | + what it gives |
-//! | Waiting | the same | its owner, polled with the same waker | `queue` `poll` | as it is |
+//! | Waiting, Granted, Closed | the same | its owner, polled with the same waker | `queue` `poll` | as it is |
 //! | Waiting | Updating | its owner, polled with another waker | `queue` `poll` | as it is |
 //! | Updating | Waiting | its owner, with that waker in place | `queue` `poll` | as it is |
 //! | Waiting | Gone | its owner, which gives up | `early` `cancel` | as it is: released |
@@ -216,6 +216,7 @@ impl Place {
 
     /// The word, by a step that changes nothing: who ends the wait after it sees what the caller
     /// did before.
+    #[must_use = "else the step may be left out"]
     pub(super) fn confirm(&self) -> State {
         // ORDERING(Q1): AcqRel. Release: pairs with Q1 in `swap`. A load could find the place
         // Waiting that is Granted by now; and whoever granted it might take the task for one that

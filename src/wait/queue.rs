@@ -149,23 +149,26 @@ impl WaitQueue {
     pub(crate) unsafe fn poll(
         &self,
         key: &mut Option<Key>,
-        task: impl FnOnce() -> u64,
+        task: impl Fn() -> u64,
         waker: &Waker,
         panic: &mut FirstPanic,
     ) -> WaitStatus {
         let owned = key.as_mut().expect("polled after the wait had ended");
         // SAFETY: of this queue; its segment stays while the place is not left.
         let place = unsafe { owned.place.as_ref() };
-        let mut state = place.state();
-        let mut spare = None;
-        if state.kind() == Kind::Waiting && owned.waker.is(waker) {
+        let is_same = owned.waker.is(waker);
+        let mut state = if is_same {
             // The future may have moved to another task, under the same waker even.
             place.set_task(task());
-            state = place.confirm();
-            if state.kind() == Kind::Waiting {
+            place.confirm()
+        } else {
+            place.state()
+        };
+        let mut spare = None;
+        if state.kind() == Kind::Waiting {
+            if is_same {
                 return WaitStatus::Pending;
             }
-        } else if state.kind() == Kind::Waiting {
             let new = waker.clone();
             owned.waker = WakerId::of(&new);
             spare = Some(new);
