@@ -97,7 +97,7 @@ mutants() {
   ord Q3-out $I 'fn set_out(' Release Relaxed 'number store in set_out'
   ord Q3-hint $O 'fn hinted(' Acquire Relaxed 'hint load in hinted'
   ord Q7-made $D 'fn make(' 'Acquire);' 'Relaxed);' 'made load in make'
-  ord M4-task $G 'fn set_task(' Release Relaxed 'task store in set_task'
+  ord M4-task $G 'fn store_task(' Release Relaxed 'task store in store_task'
   ord M4-need $G 'fn need(' Acquire Relaxed 'need load in need'
   ord M5-end $G 'fn set_ended(' Release Relaxed 'end store in set_ended'
   ord M5-ended $G 'fn ended(' Acquire Relaxed 'end load in ended'

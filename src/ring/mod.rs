@@ -109,7 +109,7 @@
 //! | Q2 | a place's word, SeqCst, in `swap` | the same, SeqCst, in `state` | that the wait ahead has ended (see `wait`) |
 //! | Q3 | number, link or hint of a segment, Release, in `segment` and `row` | the same, Acquire | the segment, set up; that its places were over, when it is frozen; the way around one that is out |
 //! | Q9 | the line of those who wait for the end, SeqCst, in `queue_or_new` | the same, SeqCst, in `queue` | the line, set up |
-//! | Q4 | that a place is left, and when its wait ended, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more |
+//! | Q4 | that a place is left, and when its wait ended, Release | the same, Acquire, in `is_over` | that nobody looks at its waker any more, nor its owner at the place |
 //! | Q8 | `front`, Release | the same, Acquire, before a look at `arrivals` | that the places before it were seen to be final |
 //! | M3 | sums of what was taken out, the long ones among them, and of waits that were given up, Release | the same, Acquire, in `census` | that a segment is out, or a wait has ended |
 //! | M4, M5 | waiter and end of a place, Release | the same, Acquire, in `census` and `place` | that the place is one of a later wait |

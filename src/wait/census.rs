@@ -104,7 +104,8 @@ impl WaitQueue {
             let waits = state.is_waiting() && !left;
             if waiting.is_empty() {
                 let segment = index / LEN;
-                if state.kind() == Kind::Granted {
+                // Who has left since it was seen waiting was let in, or has given up.
+                if state.kind() == Kind::Granted || state.is_waiting() && left {
                     let_in = (segment, end);
                 } else if waits && let_in.0 == segment {
                     line_since = Some(waiter.since.max(let_in.1));
@@ -155,7 +156,8 @@ impl WaitQueue {
             Ended { waits, waited_ns, past: past.long(), row: LongWaits::default() };
         let now = clock::exact();
         self.for_each(end, |index, state, waiter, ended| {
-            // One who did not come to wait, or has just ceased to, has no end yet.
+            // One who did not come to wait has no beginning; or no end yet, as one who has just
+            // ceased to wait.
             let none = state.kind() == Kind::Empty || state.kind() == Kind::Gone && ended == 0;
             if waiter.since == 0 || none {
                 return;
@@ -189,7 +191,10 @@ impl WaitQueue {
                 Found::Segment(segment) => {
                     for (index, place) in (number * LEN..end).zip(segment.places()) {
                         let state = place.state();
-                        let (waiter, ended) = (place.waiter(), place.ended());
+                        // The end first: with that of a place where nobody has waited comes a
+                        // waiter that is none.
+                        let ended = place.ended();
+                        let waiter = place.waiter();
                         // If it is of another segment by now, what was read may be of another wait.
                         if state.is_of(number) && place.state().is_of(number) {
                             f(index, state, waiter, ended);

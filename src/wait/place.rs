@@ -48,7 +48,7 @@ use crate::sync::{AtomicU64, Ordering, UnsafeCell, row};
 /// Who waits, since when, for how much: what telemetry sees of a waiter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiter {
-    /// Who waits, by which waker: of `telemetry::task::waiter`; or [`LEFT`].
+    /// Who waits, by which waker: of `telemetry::task::waiter`. As it is read, also [`LEFT`].
     pub(crate) task: u64,
     /// Nanoseconds on the telemetry clock, never 0.
     pub(crate) since: u64,
@@ -56,10 +56,11 @@ pub(crate) struct Waiter {
 }
 
 /// In the place of the task: the owner has seen the end of its wait, and left. No task has this
-/// word.
+/// word: the three bits that say its kind are never all set (`telemetry::task::who`).
 const LEFT: u64 = u64::MAX;
 
-/// The end of a place in which nobody has waited: no time, and no waker to be taken.
+/// The end of a place in which nobody has waited, and so there is no waker to be taken. Its `since`
+/// is 0, and was stored before.
 const NO_WAIT: u64 = 1;
 
 impl Waiter {
@@ -162,7 +163,7 @@ pub(super) struct Place {
     task: row::AtomicU64,
     since: row::AtomicU64,
     want: row::AtomicU64,
-    /// When the wait ended, once its waker was taken; 0 before that.
+    /// When the wait ended, once its waker was taken, or [`NO_WAIT`]; 0 before that.
     ended: row::AtomicU64,
 }
 
@@ -284,7 +285,7 @@ impl Place {
         waker
     }
 
-    /// The caller, who ended the wait, is done with the waker.
+    /// When the wait ended: the caller, who ended it, is done with the waker. 0: it has not.
     pub(super) fn set_ended(&self, at: u64) {
         // ORDERING(Q4, M5): Release. Pairs with Q4 in `is_over`: the waker was taken before. With
         // M5 in `ended`, as M4.
@@ -301,11 +302,11 @@ impl Place {
     #[inline]
     pub(super) fn leave(&self) {
         // ORDERING(Q4): Release. Pairs with Q4 in `is_over`: the owner's last look came before.
-        self.set_task(LEFT);
+        self.store_task(LEFT);
     }
 
     pub(super) fn is_over(&self) -> bool {
-        // ORDERING(Q4): Acquire. Pairs with Q4 in `set_ended` and `set_task`.
+        // ORDERING(Q4): Acquire. Pairs with Q4 in `set_ended` and `store_task`.
         self.task.load(Ordering::Acquire) == LEFT && self.ended.load(Ordering::Acquire) != 0
     }
 
@@ -344,6 +345,11 @@ impl Place {
     }
 
     pub(super) fn set_task(&self, task: u64) {
+        debug_assert_ne!(task, LEFT, "its memory would be used again");
+        self.store_task(task);
+    }
+
+    fn store_task(&self, task: u64) {
         // ORDERING(M4, Q4): Release. As `waiter`; and `leave`.
         self.task.store(task, Ordering::Release);
     }

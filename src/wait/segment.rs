@@ -108,8 +108,8 @@ impl AtomicLink {
     }
 }
 
-// The most for which glibc keeps memory at hand for each thread. It does not for memory that is
-// aligned to lines.
+// The most for which glibc (2.36) keeps memory at hand for each thread; and that is not aligned to
+// lines.
 #[cfg(all(not(parshall_loom), target_pointer_width = "64"))]
 const _: () = assert!(size_of::<Segment>() <= 1032 && align_of::<Segment>() <= 16);
 

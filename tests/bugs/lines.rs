@@ -329,7 +329,7 @@ fn b23_a_million_sends_that_are_given_up_leave_nothing() {
     let waiting = crowd();
     assert_eq!(tx.stats().send_waiters, 20_000);
     drop(waiting);
-    // 68 bytes a place; between two sweeps the row grows to twice what lives.
+    // 60 bytes a place; between two sweeps the row grows to twice what lives.
     (0..30).for_each(|_| drop(crowd()));
     let left = live() - before;
     assert!(left < 20_000 * 140, "{left} bytes are left of 30 crowds");
@@ -352,7 +352,7 @@ fn b23_a_row_is_bounded_though_threads_are_preempted() {
     drop(pending(other.reserve()));
     let segment = live() - before;
     let stays = pending(other.reserve());
-    assert!((1024..2048).contains(&segment), "{segment} bytes for a segment");
+    assert!((512..=1032).contains(&segment), "{segment} bytes for a segment");
 
     let end = Instant::now() + Duration::from_millis(1500);
     let threads = (0..THREADS).map(|_| {

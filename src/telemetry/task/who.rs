@@ -40,6 +40,7 @@ pub enum TaskKind {
     Waker,
 }
 
+/// The kind is never 7: `wait::place` has a word with all bits set in the place of a task.
 const KIND_SHIFT: u32 = 61;
 
 /// In the word of a [`waiter`](super::waiter): the waker is its own. No part of the [`TaskRef`].

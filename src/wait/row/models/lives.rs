@@ -198,7 +198,7 @@ fn a_need_is_that_of_the_place() {
 /// An owner notes its task, finds that its wait has ended, and leaves; another one uses the place
 /// again: the task is not noted there. Tag Q4.
 ///
-/// Seen to fail with: Relaxed for `task`, on either side.
+/// Seen to fail with: `is_over` that does not ask whether the owner has left.
 #[test]
 fn a_task_is_noted_before_the_place_is_left() {
     check("last task", 1, || {
@@ -219,6 +219,27 @@ fn a_task_is_noted_before_the_place_is_left() {
         place.set_task(1);
         place.leave();
         newcomer.join().unwrap();
+    });
+}
+
+/// One comes, has to come again, since its place was passed, and finds room: that is no wait, for
+/// who counts meanwhile. Tags M4, M5.
+///
+/// Seen to fail with: `for_each` that reads the waiter before the end.
+#[test]
+fn a_place_that_was_passed_is_counted_as_no_wait() {
+    check("passed", 2, || {
+        let queue = Queue::new();
+        let [comer, server] = [(), ()].map(|()| queue.clone());
+        let comer = spawn(move || comer.come());
+        let server = spawn(move || server.release(1));
+        let (totals, ..) = queue.0.visit();
+        server.join().unwrap();
+        let (key, status) = comer.join().unwrap();
+        if status == WaitStatus::Pending {
+            return queue.leave(key);
+        }
+        assert_eq!(totals.sums.waits, 0, "it has not waited");
     });
 }
 

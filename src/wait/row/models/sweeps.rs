@@ -230,8 +230,8 @@ fn one_sender_is_shown_once() {
 
 /// Likewise one that is granted what it waits for, sees that, and waits again. Tags W1, Q1, M4.
 ///
-/// Seen to fail with: a walk that goes on to those who came since, as it did; no look at
-/// `left`.
+/// Seen to fail with: a walk that goes on to those who came since, as it did; no look whether
+/// who was granted has left.
 #[test]
 fn one_sender_is_shown_once_when_granted() {
     check("granted once", 1, || {
