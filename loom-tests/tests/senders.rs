@@ -87,7 +87,7 @@ fn l9_registration_against_clearing() {
 /// Two senders wait in a known order: room is granted in that order. Tags W1, C1.
 #[test]
 fn l10_grants_in_order() {
-    check("L10", Bound::Preemptions(2), || {
+    check("L10", Bound::Preemptions(1), || {
         let ledger = Ledger::default();
         let (tx, mut rx) = channel(1, 0);
         tx.try_send(ledger.msg(0)).unwrap();

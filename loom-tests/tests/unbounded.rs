@@ -468,7 +468,7 @@ fn l17_gauges() {
 /// As above from its second. Tags P1, C1, M1, M2, E1.
 #[test]
 fn l17_gauges_inside_a_block() {
-    gauges("L17 unbounded, inside a block", Bound::Preemptions(2), STAMP_WRAP);
+    gauges("L17 unbounded, inside a block", Bound::Preemptions(1), STAMP_WRAP);
 }
 
 /// A snapshot from a third thread: what was sent is what was received and what lies there, no total
