@@ -3,8 +3,9 @@
 //! doing.
 //!
 //! A Parshall flume is an open channel whose own shape makes its flow readable. So is this one:
-//! occupancy, permits, waiters and closure live in the two words that the channel works with, so
-//! reading them costs the messages nothing. Who waits is in a list that is there anyway.
+//! occupancy, permits, waiters and whether it is closed live in the two words that the channel
+//! works with, so reading them costs the messages nothing. Who waits is in a list that is there
+//! anyway.
 //!
 //! # Who waits, for how long, for whom
 //!

@@ -16,7 +16,7 @@
 //! only looks whether a share is left; without one it is pending as any other, and does not wait
 //! for a message. A send or reserve that waited asks last: by then it has its permits, and keeps
 //! them while it is pending. They count as any permit that is out does, and go back if the future
-//! is dropped. Closure needs no share.
+//! is dropped. Closing needs no share.
 
 use core::future::Future;
 use core::task::{Context, Poll};

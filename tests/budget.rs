@@ -38,7 +38,7 @@ fn b31_loops_make_way_in_the_same_rounds_as_tokios() {
 }
 
 /// Seen to fail with: the unit asked before the permit or the place in line is taken; permits not
-/// given back by a drop; no look for closure while permits are held; a wake-up without need.
+/// given back by a drop; no look for closing while permits are held; a wake-up without need.
 #[test]
 fn operations_without_a_budget_keep_wake_and_return_what_tokios_do() {
     let (ours, theirs) = (ours::budget::exhausted(), theirs::budget::exhausted());

@@ -129,7 +129,7 @@ fn an_open_stream_has_no_upper_bound_and_has_not_ended() {
     }
 }
 
-/// Fails with a hint that knows no closure, as it was; and with `is_terminated` that is drained, as
+/// Fails with a hint that knows no closing, as it was; and with `is_terminated` that is drained, as
 /// it was.
 #[test]
 fn a_stream_that_is_closed_counts_down_to_its_end() {
@@ -227,7 +227,7 @@ fn permits_of_each_kind_are_bounds_while_they_are_out() {
 /// Whatever happens meanwhile, as many come as the hint said. What a hint counts the tests before
 /// this show.
 ///
-/// Fails with a hint that knows no closure.
+/// Fails with a hint that knows no closing.
 #[test]
 fn a_hint_is_true_beside_senders() {
     const ROUNDS: usize = if cfg!(miri) { 5 } else { 300 };

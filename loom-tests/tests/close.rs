@@ -286,7 +286,7 @@ fn drop_against_who_waits_for_the_end() {
 /// One waits, and another one comes behind it while the receiver closes: both are refused. Tags W2,
 /// Q2.
 ///
-/// Seen to fail with: a `close` that reads `arrivals` once, and nobody who looks for closure behind
+/// Seen to fail with: a `close` that reads `arrivals` once, and nobody who looks for closing behind
 /// others. One of the two looks is enough.
 #[test]
 fn close_against_one_who_comes_behind() {

@@ -35,6 +35,7 @@ impl OnClose {
         if let Some(queue) = self.queue() {
             return queue;
         }
+        // Written where it stays, as a segment in `wait::pool`.
         let new = Box::into_raw(Box::write(Box::new_uninit(), WaitQueue::new()));
         // ORDERING(W2, Q9): SeqCst. Pairs with W2, Q9 in `queue`. A failure likewise: the queue of
         // who was first is used, and our look at T comes after it for all.

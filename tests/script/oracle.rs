@@ -33,7 +33,7 @@ enum State {
     Fresh,
     Waiting,
     Granted,
-    /// Failed by closure, with what was assigned until then.
+    /// Failed by closing, with what was assigned until then.
     Failed,
 }
 

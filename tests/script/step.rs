@@ -13,7 +13,7 @@ pub(crate) enum Out {
     Skipped,
     Done,
     Pending,
-    /// A send that went through, permits that were given, a wait for closure that ended.
+    /// A send that went through, permits that were given, a wait for closing that ended.
     Ready,
     Full(Option<u32>),
     Closed(Option<u32>),

@@ -68,7 +68,7 @@ impl Oracle {
     /// A future's last poll: it holds its permits unless refused.
     fn finish(&mut self, index: usize, refused: bool) -> Out {
         let Future { kind, sender, .. } = self.futures.swap_remove(index);
-        // A request that can never be met is refused for its size, not for closure.
+        // A request that can never be met is refused for its size, not for closing.
         if refused && kind != Kind::Closed && !self.is_too_many(kind.need()) {
             self.told.closed_total += 1;
         }
