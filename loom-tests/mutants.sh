@@ -198,7 +198,7 @@ bug-short-mark|$L|unsafe fn first<|s/slot(Pos::of(start)).stamp/slot(Pos::of(0))
 bug-batch-stale|$X|fn take_capacity(|s/let next = if self.has_room(tail, n, .nobody_waits)? {/let allowed = self.has_room(tail, n, \&nobody_waits)?; if allowed { tail = self.tail(); } let next = if allowed {/|a newer word is taken for a permission
 bug-batch-wake|$T|fn try_send_many(|/self.wake_if/d|a batch that ended the park does not wake
 bug-list-seek|$L|fn go_on(|s/else { return false }/else { return true }/|the receiver takes a slot of the block before
-bug-list-drop|$B|fn free_list(|s/unsafe { free(self.producers.ends.take()) };/let _ = free;/|the list is not freed
+bug-list-drop|$B|fn free_list(|s/unsafe { free(self.receiver.front.take()) };/let _ = free;/|the list is not freed
 bug-upgrade|$N|fn upgrade(|s/while strong != 0/while strong != usize::MAX/|an upgrade from 0 succeeds
 W12-arrivals|$H|fn arrivals(|s/load_sc()/load(Ordering::Acquire)/|arrivals is loaded by no SeqCst step
 W2-tail|$B|fn tail_sc(|s/load_sc()/load(Ordering::Acquire)/|T is loaded by no SeqCst step

@@ -391,37 +391,36 @@ impl<'a, T> Block<'a, T> {
 
 /// Typed access to a list.
 pub(super) struct List<'a, T> {
-    ends: &'a Ends,
+    recent: &'a Recent,
+    front: &'a Front,
     messages: PhantomData<*const T>,
 }
 
-/// The pointers into a list: see the module.
-pub(super) struct Ends {
-    recent: AtomicPtr<()>,
-    /// The oldest block; null when the list is freed. The receiver's, until the channel's last
-    /// owner frees it.
-    front: AtomicPtr<()>,
-}
+/// The block where producers begin to look: see the module.
+pub(super) type Recent = AtomicPtr<()>;
 
-impl Ends {
-    /// Of a list that begins with block `first`.
+/// The oldest block; null when the list is freed. The receiver's, until the channel's last owner
+/// frees it.
+pub(super) struct Front(AtomicPtr<()>);
+
+impl Front {
     pub(super) fn new(first: *mut ()) -> Self {
-        Self { recent: AtomicPtr::new(first), front: AtomicPtr::new(first) }
+        Self(AtomicPtr::new(first))
     }
 
     /// Whether there is no block before `at`: for the receiver.
     #[inline]
     pub(super) fn is_front(&self, at: Cursor) -> bool {
         // ORDERING(E4): Relaxed. The receiver's own.
-        self.front.load(Ordering::Relaxed) == at.0
+        self.0.load(Ordering::Relaxed) == at.0
     }
 
     /// The list's first block, which leaves the caller to free it: nobody may use the list any
     /// more.
     pub(super) fn take(&self) -> *mut () {
         // ORDERING(E4): Relaxed. The receiver's own, or the channel's last owner.
-        let front = self.front.load(Ordering::Relaxed);
-        self.front.store(ptr::null_mut(), Ordering::Relaxed);
+        let front = self.0.load(Ordering::Relaxed);
+        self.0.store(ptr::null_mut(), Ordering::Relaxed);
         front
     }
 }
@@ -446,16 +445,16 @@ impl<T> Copy for List<'_, T> {}
 
 impl<'a, T> List<'a, T> {
     /// # Safety
-    /// `ends` began with [`first`] of `T`.
+    /// Both began with [`first`] of `T`.
     #[inline]
-    pub(super) unsafe fn new(ends: &'a Ends) -> Self {
-        Self { ends, messages: PhantomData }
+    pub(super) unsafe fn new(recent: &'a Recent, front: &'a Front) -> Self {
+        Self { recent, front, messages: PhantomData }
     }
 
     #[inline]
     fn recent(self) -> Block<'a, T> {
         // ORDERING(E2): Acquire. Pairs with E2 in `step`: the block is set up.
-        let recent = self.ends.recent.load(Ordering::Acquire);
+        let recent = self.recent.load(Ordering::Acquire);
         // SAFETY: never null, and the block is not reused under us: see the module, of producers;
         // of the receiver, since it alone reuses blocks.
         unsafe { Block::new(NonNull::new_unchecked(recent.cast())) }
@@ -543,7 +542,7 @@ impl<'a, T> List<'a, T> {
         let (from, to) = (block.as_ptr().cast(), next.as_ptr().cast());
         // ORDERING(E2): AcqRel. Release: pairs with E2 in `recent`. Acquire: who moves it next
         // carries on what came with the moves before.
-        self.ends.recent.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.recent.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     #[cold]
@@ -635,7 +634,7 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
     #[inline(never)]
     unsafe fn leave_behind(self, head: Pos, at: Cursor, most: usize) {
         // ORDERING(E4): Relaxed. The receiver's own; the list's last owner reads it.
-        let mut front = self.ends.front.load(Ordering::Relaxed);
+        let mut front = self.front.0.load(Ordering::Relaxed);
         for _ in 0..most {
             if front == at.0 {
                 return;
@@ -651,7 +650,7 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
             }
             front = block.next().expect("`at` is in the list").as_ptr().cast();
             // ORDERING(E4): Relaxed. As above.
-            self.ends.front.store(front, Ordering::Relaxed);
+            self.front.0.store(front, Ordering::Relaxed);
             // SAFETY: passed and drained: nobody stands there, and nothing leads there any more.
             unsafe { self.reuse(oldest) };
         }
@@ -681,7 +680,7 @@ mod tests {
     /// Blocks of `T` from the front to the end.
     fn blocks<T>(ring: &Ring) -> usize {
         let mut n = 0;
-        let mut next = NonNull::new(ring.producers.ends.front.load(Ordering::Relaxed).cast());
+        let mut next = NonNull::new(ring.receiver.front.0.load(Ordering::Relaxed).cast());
         while let Some(block) = next {
             n += 1;
             // SAFETY: nobody else is there.

@@ -26,8 +26,9 @@
 //!
 //! ```text
 //! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache,
-//!                                                                                ends of a list
-//! receiver's line   H = [ pos | -held |                         TX_WAITING ]     popped, watermark
+//!                                                                                recent
+//! receiver's line   H = [ pos | -held |                         TX_WAITING ]     popped, watermark,
+//!                                                                                front
 //! read only         array or kind of block, capacity
 //! a slot            { stamp, value }            stamp once published: pos + 1 (mod 2^32) in an
 //!                                               array, 1 in a block

@@ -30,7 +30,7 @@
 use core::mem::{MaybeUninit, offset_of};
 use core::num::NonZero;
 
-use super::blocks::{Ends, List, Space};
+use super::blocks::{Front, List, Recent, Space};
 use super::forced::Forced;
 use super::pos::{Head, MAX_LEN, MAX_RESERVED, Pos, Tail};
 use super::reader::Reader;
@@ -95,8 +95,8 @@ pub(super) struct ProducerLine {
     pub(super) tail: AtomicU64,
     /// The newest head a producer has told the others of, without its flag: a lower bound of H.
     pub(super) head_cache: AtomicU64,
-    /// Of a list of blocks.
-    pub(super) ends: Ends,
+    /// Of a list of blocks: the one where producers begin to look.
+    pub(super) recent: Recent,
 }
 
 pub(super) struct ReceiverLine {
@@ -106,6 +106,8 @@ pub(super) struct ReceiverLine {
     pub(super) popped: AtomicU64,
     /// Mirror of [`Reader::watermark`].
     pub(super) watermark: AtomicU64,
+    /// Of a list of blocks: the oldest one.
+    pub(super) front: Front,
 }
 
 /// One consistent reading of both words.
@@ -145,13 +147,14 @@ impl<Cold> Ring<Cold> {
             (&raw mut (*at).producers).write(ProducerLine {
                 tail: AtomicU64::new(Tail::at(head.pos()).0),
                 head_cache: AtomicU64::new(head.0),
-                ends: Ends::new(first.block.0),
+                recent: Recent::new(first.block.0),
             });
             (&raw mut (*at).cold).write(cold(Reader::new(&first)));
             (&raw mut (*at).receiver).write(ReceiverLine {
                 head: AtomicU64::new(head.0),
                 popped: AtomicU64::new(first.start),
                 watermark: AtomicU64::new(0),
+                front: Front::new(first.block.0),
             });
             (&raw mut (*at).storage).write(storage);
             (&raw mut (*at).capacity).write(capacity.and_then(NonZero::new));
@@ -179,7 +182,7 @@ impl<Cold> Ring<Cold> {
     #[inline]
     pub(super) unsafe fn list<T>(&self) -> List<'_, T> {
         // SAFETY: they began with its first block.
-        unsafe { List::new(&self.producers.ends) }
+        unsafe { List::new(&self.producers.recent, &self.receiver.front) }
     }
 
     #[inline]
@@ -343,7 +346,7 @@ impl<Cold> Ring<Cold> {
     pub(super) unsafe fn free_list(&self) {
         if let Storage::Blocks { free } = self.storage {
             // SAFETY: `free` was chosen with the type of the list, and we are its last user.
-            unsafe { free(self.producers.ends.take()) };
+            unsafe { free(self.receiver.front.take()) };
         }
     }
 }

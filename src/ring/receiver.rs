@@ -249,7 +249,7 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
     /// a producer stands on.
     #[inline]
     pub(crate) fn give_blocks_back(self) {
-        if self.ring.is_list() && !self.ring.producers.ends.is_front(self.reader.at) {
+        if self.ring.is_list() && !self.ring.receiver.front.is_front(self.reader.at) {
             // SAFETY: there is a list.
             unsafe { self.give_blocks_back_slow() };
         }
