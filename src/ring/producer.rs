@@ -135,12 +135,28 @@ impl<T, F: Flavor, Cold> Sending<'_, T, F, Cold> {
         }
     }
 
-    /// Out of line, so that a send into an array is short, and inlined.
+    /// Out of line, so that a send into an array is short, and inlined. So is what is not plain, as
+    /// a call that does not come back: no register is saved here.
     ///
     /// # Safety
     /// There is a list.
     #[inline(never)]
     unsafe fn publish_in_list(self, value: T) {
+        let pos = self.claim.pos();
+        // SAFETY: the caller's word; the claim is exclusive, and is consumed.
+        unsafe {
+            match self.ring.list::<T>().claimed_nearby(pos) {
+                Some(slot) => slot.publish(pos, value),
+                None => self.publish_far(value),
+            }
+        }
+    }
+
+    /// # Safety
+    /// There is a list.
+    #[cold]
+    #[inline(never)]
+    unsafe fn publish_far(self, value: T) {
         // SAFETY: the caller's word.
         unsafe { self.publish_in_list_inline(value) };
     }

@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 
+use super::blocks::List;
 use super::pos::{Head, MAX_RESERVED, Tail};
 use super::protocol::Ring;
 use super::reader::Reader;
@@ -76,10 +77,10 @@ pub(crate) struct Leaving<'a, Cold> {
 }
 
 impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
-    /// Takes the next message, if it is published and `may` says yes, which is asked only then. In
-    /// a list it is `see_to_room` that is told what became of the room, before the message is read,
-    /// and must not unwind. If that is [`Room::Due`] or [`Room::DueInList`], others see the message
-    /// gone when H has moved.
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then.
+    /// What became of the room is returned; or `see_to_room` is told of it, before the message is
+    /// read, and must not unwind. If that is [`Room::Due`] or [`Room::DueInList`], others see the
+    /// message gone when H has moved.
     #[inline(always)]
     pub(crate) fn pop_if(
         self,
@@ -99,12 +100,50 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
         }
     }
 
-    /// Out of line, so that a receive from an array is short.
+    /// Out of line, so that a receive from an array is short. So is what is not plain, as a call
+    /// that does not come back: no register is saved here, which would be a write that the step on
+    /// H has to wait for.
     ///
     /// # Safety
     /// There is a list.
     #[inline(never)]
     unsafe fn pop_from_list(
+        self,
+        may: impl FnOnce() -> bool,
+        see_to_room: impl FnOnce(&mut Reader, Room),
+    ) -> Popped<T> {
+        // SAFETY: the caller's word. Published, at the head, in the block of the position before
+        // it, and the head moves on.
+        unsafe {
+            let list = self.ring.list::<T>();
+            let pos = self.reader.pos();
+            let is_plain = self.reader.head + 1 < self.reader.plain_until
+                && !List::<T>::begins_block(pos)
+                && !self.reader.watermark.is_due();
+            if !is_plain {
+                return self.pop_from_list_slow(may, see_to_room);
+            }
+            let Self { ring, reader, .. } = self;
+            let slot = list.slot(pos, reader.at);
+            if !slot.is_published(pos) {
+                return Popped::Nothing;
+            }
+            if !may() {
+                return Popped::Refused;
+            }
+            reader.head += 1;
+            let value = slot.read();
+            let room = ring.free_room(reader, 1, ring.is_bounded::<F, List<'_, T>, T>());
+            step("pop: head moved");
+            Popped::Message(value, room)
+        }
+    }
+
+    /// # Safety
+    /// There is a list.
+    #[cold]
+    #[inline(never)]
+    unsafe fn pop_from_list_slow(
         self,
         may: impl FnOnce() -> bool,
         see_to_room: impl FnOnce(&mut Reader, Room),

@@ -98,7 +98,13 @@ pub(super) trait Store<'a, T: 'a>: Copy {
     #[inline(always)]
     unsafe fn reach_head(self, pos: Pos, at: &mut Cursor) -> bool {
         // SAFETY: the caller's word.
-        pos.index(sizes::BLOCK - 1) != 0 || unsafe { self.reach(pos, at) }
+        !Self::begins_block(pos) || unsafe { self.reach(pos, at) }
+    }
+
+    /// Of a list: whether a block begins at `pos`.
+    #[inline(always)]
+    fn begins_block(pos: Pos) -> bool {
+        pos.index(sizes::BLOCK - 1) == 0
     }
 
     /// Of a list: where the block ends that holds the message before the one with number `head`.

@@ -68,8 +68,7 @@ impl Watermark {
         if !sizes::WATERMARK {
             return;
         }
-        // SAFETY: the caller's word; and `beyond` is not behind the head, so its block is neither
-        // reused nor freed.
+        // SAFETY: the caller's word.
         unsafe {
             if !S::IS_LIST {
                 if self.is_stamped(store, head.plus(self.mark)) {
@@ -77,11 +76,21 @@ impl Watermark {
                 }
                 return;
             }
-            let Beyond { pos, at } = self.beyond;
-            if slot::is_marked(at.cast::<S::Stamp>().as_ref(), pos) {
+            if self.is_due() {
                 self.look_slow(store, head, reported);
             }
         }
+    }
+
+    /// Of a list: whether something is published at `beyond`, so that a look may raise the mark.
+    ///
+    /// # Safety
+    /// The caller is the receiver, and this the watermark of its ring.
+    #[inline(always)]
+    pub(super) unsafe fn is_due(&self) -> bool {
+        // SAFETY: the caller's word; `beyond` is not behind the head, so its block is neither
+        // reused nor freed.
+        sizes::WATERMARK && slot::is_marked(unsafe { self.beyond.at.as_ref() }, self.beyond.pos)
     }
 
     /// Something is published at `beyond`. In a list.
