@@ -186,15 +186,15 @@ bug-list-mark|$L|fn reuse(|/(\*p).passed.store/d|a reused block is still passed
 bug-list-start|$L|fn reuse(|s/^ *(\*p).start.with_mut.*//;s/Ok(()) => return,/Ok(()) => return unsafe { (*p).start.with_mut(\x7cp\x7c *p = start) },/|a reused block is linked before it has its start
 bug-list-loser|$L|fn next_or_new(|s/unsafe { Self::free(new) };/let _ = next;/;s/^ *next$/new/|who loses the race for a link goes on with its own block
 bug-list-leak|$L|fn next_or_new(|/unsafe { Self::free(new) };/d|who loses the race for a link leaks its block
-bug-list-stamps|$L|fn vacant(|s/AtomicU8::new(0)/AtomicU8::new(1)/|the slots of a new block look published
-bug-list-reset|$L|fn reuse(|/stamps).write(vacant())/d|a reused block keeps its stamps
+bug-list-stamps|$L|fn vacate(|s/AtomicU8::new(0)/AtomicU8::new(1)/|the slots of a new block look published
+bug-list-reset|$L|fn reuse(|s/if spare > 0/if false/|a reused block keeps its stamps
 bug-list-left|$L|fn find(|s/while pos.since(block.start()) >= MAX_LEN/while false \&\& pos.since(block.start()) >= MAX_LEN/|a producer that was left behind does not go back
 bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { ring.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
 bug-list-prev|$L|fn reuse(|/(\*p).prev.with_mut/d|a reused block keeps its link back
-bug-short-used|$L|fn reuse(|s/if (\*p).is_own { SPARE } else { 0 }/SPARE/|a short first block is used again
+bug-short-used|$L|fn reuse(|s/if unsafe { (\*p).is_own } { SPARE } else { 0 }/SPARE/|a short first block is used again
 bug-short-freed|$L|unsafe fn free(|s/if is_own/if true/|a short first block is freed
 bug-short-before|$L|fn in_space(|s/(LEN - n) as u64/(LEN - n - 1) as u64/|the list begins a slot before the first of a short block
-bug-short-mark|$L|unsafe fn first<|s/slot(Pos::of(start)).stamp/slot(Pos::of(0)).stamp/|the watermark waits for a slot that a short first block does not have
+bug-short-mark|$L|unsafe fn first<|s/slot(Pos::of(start));/slot(Pos::of(0));/|the watermark waits for a slot that a short first block does not have
 bug-batch-stale|$X|fn take_capacity(|s/let next = if self.has_room(tail, n, .nobody_waits)? {/let allowed = self.has_room(tail, n, \&nobody_waits)?; if allowed { tail = self.tail(); } let next = if allowed {/|a newer word is taken for a permission
 bug-batch-wake|$T|fn try_send_many(|/self.wake_if/d|a batch that ended the park does not wake
 bug-list-seek|$L|fn go_on(|s/else { return false }/else { return true }/|the receiver takes a slot of the block before

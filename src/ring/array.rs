@@ -9,16 +9,12 @@ use core::ptr::NonNull;
 
 use super::pos::Pos;
 #[cfg(parshall_loom_inside)]
-use super::slot;
-use super::slot::{Slot, Value};
+use super::slot::vacant;
+use super::slot::{self, Slot};
 use super::store::{Cursor, Store};
 use crate::sync::AtomicU32;
 
-/// Stamp and message side by side: with small messages a send touches one cache line, not two.
-struct Stamped<T> {
-    stamp: AtomicU32,
-    value: Value<T>,
-}
+type Stamped<T> = slot::Stamped<T, AtomicU32>;
 
 /// The memory, with the type of its messages erased. It never drops a message.
 pub(super) struct Array {
@@ -102,6 +98,10 @@ impl<'a, T: 'a> Store<'a, T> for Slots<'a, T> {
         self.at(pos)
     }
 
+    fn lap(self) -> u64 {
+        self.mask as u64 + 1
+    }
+
     unsafe fn last_of(self, _: Cursor) -> Pos {
         unreachable!("an array has no blocks")
     }
@@ -131,8 +131,8 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     let set_stamp = |i: usize, stamp| {
         // SAFETY: index within the allocation, which nobody else has seen yet.
         unsafe {
-            let stamped = base.cast::<Stamped<T>>().add(i).as_ptr();
-            (&raw mut (*stamped).stamp).write(AtomicU32::new(stamp));
+            let slot = base.cast::<Stamped<T>>().add(i).as_ptr();
+            (&raw mut (*slot).stamp).write(AtomicU32::new(stamp));
         }
     };
     if size_of::<Stamped<T>>() <= 32 && layout.size() > 128 {
@@ -167,7 +167,7 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     for i in 0..len {
         let pos = start.plus(i as u64);
         slots[pos.index(len - 1)] =
-            Some(Stamped { stamp: AtomicU32::new(previous_lap(pos, len)), value: slot::vacant() });
+            Some(Stamped { stamp: AtomicU32::new(previous_lap(pos, len)), value: vacant() });
     }
     let slots: Box<[Stamped<T>]> = slots.into_iter().flatten().collect();
     assert_eq!(layout_of::<T>(len), Layout::for_value(&*slots));

@@ -57,7 +57,7 @@
 //! # Why a stamp says no more than published
 //!
 //! A slot belongs to one position from the moment its block is linked until that is reused. Then
-//! the receiver, which alone reads stamps, resets them, and that comes
+//! the receiver, which alone reads stamps, takes them back, and that comes
 //!
 //! * after every stamp of the old life: it has read them all, and nobody who could write one stands
 //!   there;
@@ -94,6 +94,8 @@ pub(super) const LEN: usize = sizes::BLOCK;
 /// How far behind `recent` a drained block is still appended; beyond that it is freed.
 const SPARE: usize = 3;
 
+type Stamped<T> = slot::Stamped<T, AtomicU8>;
+
 /// A block: its header, and before that its messages, of which the first ones may be missing. So a
 /// first block can be short, and its slots are where those of any block are.
 ///
@@ -101,13 +103,17 @@ const SPARE: usize = 3;
 /// [ messages ... the last one ][ stamps | (apart) | passed, next, prev, start ]
 ///                              ^ the address
 /// ```
+///
+/// As long as both fit into a cache line, a message has its stamp beside it. If one line held the
+/// stamps of many messages, a receiver close behind a producer would take it from that with each.
+/// A message that fills a line alone has its stamp in the header: so a block of large messages is
+/// set up without touching their pages.
 struct Block<'a, T>(NonNull<Header<T>>, PhantomData<&'a Header<T>>);
 
 #[repr(C)]
 struct Header<T> {
-    /// 1: published. Together, so that a block of large messages is set up without touching their
-    /// pages.
-    stamps: [AtomicU8; LEN],
+    /// Of large messages.
+    stamps: MaybeUninit<[AtomicU8; LEN]>,
     /// The block is an allocation of its own.
     is_own: bool,
     /// Every producer reads `start`: no stamp may share its cache line. Padding does that without
@@ -122,7 +128,7 @@ struct Header<T> {
     /// is linked.
     start: UnsafeCell<Pos>,
     /// Of the alignment that the messages before it need.
-    _messages: [Value<T>; 0],
+    _messages: [Stamped<T>; 0],
 }
 
 /// Loom's atomics have other sizes, and no lines.
@@ -151,8 +157,8 @@ pub(super) unsafe fn first<T>(start: Option<u64>, space: Option<Space>) -> First
         (Block::allocate(Pos::of(start).in_block(LEN as u64), ptr::null_mut()), start)
     });
     // SAFETY: set up just now.
-    let stamp = unsafe { Block::new(block) }.slot(Pos::of(start)).stamp;
-    First { start, block: Cursor(block.as_ptr().cast()), stamp: Some(stamp.into()) }
+    let slot = unsafe { Block::new(block) }.slot(Pos::of(start));
+    First { start, block: Cursor(block.as_ptr().cast()), stamp: Some(slot.stamp.into()) }
 }
 
 /// Frees a list. It drops no message.
@@ -169,12 +175,6 @@ pub(super) unsafe fn free<T>(front: *mut ()) {
             Block::free(block);
         }
     }
-}
-
-/// The stamps of a block in which nothing is published.
-#[inline(always)]
-fn vacant() -> [AtomicU8; LEN] {
-    core::array::from_fn(|_| AtomicU8::new(0))
 }
 
 impl<T> Clone for Block<'_, T> {
@@ -196,9 +196,22 @@ impl<T> Deref for Block<'_, T> {
 }
 
 impl<'a, T> Block<'a, T> {
+    /// Whether a message has its stamp beside it.
+    const BESIDE: bool = size_of::<Stamped<T>>() <= 64;
+
+    /// Bytes that a block has more for each slot.
+    const SLOT: usize = if Self::BESIDE { size_of::<Stamped<T>>() } else { size_of::<Value<T>>() };
+
+    /// Where its message is, of these.
+    const VALUE: usize = if Self::BESIDE { offset_of!(Stamped<T>, value) } else { 0 };
+
     /// The layout of a block of `n` slots, and where its header is.
     fn layout(n: usize) -> (Layout, usize) {
-        let messages = Layout::array::<Value<T>>(n);
+        let messages = if Self::BESIDE {
+            Layout::array::<Stamped<T>>(n)
+        } else {
+            Layout::array::<Value<T>>(n)
+        };
         let block = messages.and_then(|messages| messages.extend(Layout::new::<Header<T>>()));
         block.expect("32 messages fit into the address space")
     }
@@ -214,9 +227,9 @@ impl<'a, T> Block<'a, T> {
         // SAFETY: fresh memory of the right layout.
         unsafe {
             let block = memory.add(header).cast();
-            Self::set_up(block, true, start, prev);
             #[cfg(parshall_loom_inside)]
-            Self::vacate(block, LEN);
+            Self::make_cells(block, LEN);
+            Self::set_up(block, LEN, true, start, prev);
             block
         }
     }
@@ -233,31 +246,37 @@ impl<'a, T> Block<'a, T> {
         }
         let header =
             (space.len() * size_of::<plain::AtomicU64>()).checked_sub(size_of::<Header<T>>())?;
-        let n = header.checked_div(size_of::<Value<T>>()).map_or(LEN, |n| n.min(LEN));
+        let n = (header / Self::SLOT).min(LEN);
         if n < 2 || align_of::<Header<T>>() > align_of::<plain::AtomicU64>() {
             return None;
         }
         // SAFETY: within the space, which is the caller's, and aligned as its words are.
         unsafe {
             let block = space.cast::<u8>().add(header).cast();
-            Self::set_up(block, false, Pos::of(0), ptr::null_mut());
             #[cfg(parshall_loom_inside)]
-            Self::vacate(block, n);
+            Self::make_cells(block, n);
+            Self::set_up(block, n, false, Pos::of(0), ptr::null_mut());
             Some((block, (LEN - n) as u64))
         }
     }
 
-    /// Writes all that is to be written of a block.
+    /// Writes all that is to be written of a block of `n` slots.
     ///
     /// # Safety
     /// `block` is the header's place in memory for it, and nobody else's.
     #[inline(always)]
-    unsafe fn set_up(block: NonNull<Header<T>>, is_own: bool, start: Pos, prev: *mut Header<T>) {
+    unsafe fn set_up(
+        block: NonNull<Header<T>>,
+        n: usize,
+        is_own: bool,
+        start: Pos,
+        prev: *mut Header<T>,
+    ) {
         let p = block.as_ptr();
         // SAFETY: the caller's word. Field by field: a block of large messages must never lie on
         // the stack.
         unsafe {
-            (&raw mut (*p).stamps).write(vacant());
+            Self::vacate(block, n);
             (&raw mut (*p).is_own).write(is_own);
             (&raw mut (*p).passed).write(AtomicU64::new(0));
             (&raw mut (*p).next).write(AtomicPtr::new(ptr::null_mut()));
@@ -266,12 +285,25 @@ impl<'a, T> Block<'a, T> {
         }
     }
 
-    /// Writes the cells of the last `n` messages: loom's. Of std's nothing needs to be written.
+    /// Says of the last `n` slots that nothing is published there.
     ///
     /// # Safety
     /// The block has them, and it is nobody else's.
-    #[cfg(parshall_loom_inside)]
+    #[inline(always)]
     unsafe fn vacate(block: NonNull<Header<T>>, n: usize) {
+        let of = if Self::BESIDE { LEN - n..LEN } else { 0..LEN };
+        for i in of {
+            // SAFETY: the caller's word; the header has all stamps.
+            unsafe { Self::stamp(block, i).write(AtomicU8::new(0)) };
+        }
+    }
+
+    /// Writes the cells of the last `n` messages: loom's. Of std's nothing needs to be written.
+    ///
+    /// # Safety
+    /// As [`Block::vacate`].
+    #[cfg(parshall_loom_inside)]
+    unsafe fn make_cells(block: NonNull<Header<T>>, n: usize) {
         for i in LEN - n..LEN {
             // SAFETY: the caller's word.
             unsafe { Self::message(block, i).write(slot::vacant()) };
@@ -306,9 +338,28 @@ impl<'a, T> Block<'a, T> {
     #[inline(always)]
     unsafe fn message(block: NonNull<Header<T>>, i: usize) -> NonNull<Value<T>> {
         // By this way, on which it may leave the memory, the address is part of the operands.
-        let message = block.as_ptr().cast::<Value<T>>().wrapping_sub(LEN).wrapping_add(i);
+        let first = block.as_ptr().wrapping_byte_sub(LEN * Self::SLOT);
+        let message = first.wrapping_byte_add(i * Self::SLOT + Self::VALUE).cast();
         // SAFETY: so many lie before the header, in the same memory.
         unsafe { NonNull::new_unchecked(message) }
+    }
+
+    /// Its stamp.
+    ///
+    /// # Safety
+    /// As [`Block::message`].
+    #[inline(always)]
+    unsafe fn stamp(block: NonNull<Header<T>>, i: usize) -> NonNull<AtomicU8> {
+        // SAFETY: as there.
+        unsafe {
+            if Self::BESIDE {
+                let value = Self::message(block, i).cast::<AtomicU8>();
+                value.byte_sub(Self::VALUE).byte_add(offset_of!(Stamped<T>, stamp))
+            } else {
+                let stamps = (&raw mut (*block.as_ptr()).stamps).cast::<AtomicU8>();
+                NonNull::new_unchecked(stamps.add(i))
+            }
+        }
     }
 
     fn as_ptr(self) -> *mut Header<T> {
@@ -346,7 +397,10 @@ impl<'a, T> Block<'a, T> {
         let i = pos.index(LEN - 1);
         // SAFETY: as `new` was told. A block has a slot for each of its positions that are used.
         unsafe {
-            Slot { stamp: &self.0.as_ref().stamps[i], value: Self::message(self.0, i).as_ref() }
+            Slot {
+                stamp: Self::stamp(self.0, i).as_ref(),
+                value: Self::message(self.0, i).as_ref(),
+            }
         }
     }
 
@@ -565,10 +619,11 @@ impl<'a, T> List<'a, T> {
         let mut last = self.recent();
         let p = block.as_ptr();
         // SAFETY: the block is ours alone.
-        let spare = unsafe {
-            (&raw mut (*p).stamps).write(vacant());
-            if (*p).is_own { SPARE } else { 0 }
-        };
+        let spare = if unsafe { (*p).is_own } { SPARE } else { 0 };
+        if spare > 0 {
+            // SAFETY: as above, and it has all its slots.
+            unsafe { Block::vacate(block, LEN) };
+        }
         for _ in 0..spare {
             let start = last.start().plus(LEN as u64).in_lap();
             // SAFETY: as above. ORDERING(E1, E3): Relaxed. Published by the link below.
@@ -608,6 +663,10 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
         block.slot(pos)
     }
 
+    fn lap(self) -> u64 {
+        unreachable!("a list has no laps")
+    }
+
     unsafe fn last_of(self, at: Cursor) -> Pos {
         // SAFETY: the caller's word.
         let block: Block<'a, T> = unsafe { at.block() };
@@ -624,8 +683,8 @@ impl<'a, T: 'a> Store<'a, T> for List<'a, T> {
         }
         // SAFETY: as above; it was reached.
         let block: Block<'a, T> = unsafe { at.block() };
-        let stamps = block.stamps[pos.index(LEN - 1)..].iter();
-        stamps.take_while(|&stamp| slot::is_marked(stamp, pos)).count() as u64
+        let slots = (pos.index(LEN - 1)..LEN).map(|i| block.slot(Pos::of(i as u64)));
+        slots.take_while(|slot| slot::is_marked(slot.stamp, pos)).count() as u64
     }
 
     /// Reuses or frees what lies before `at`, up to `most` blocks, as far as no producer can stand
@@ -727,10 +786,10 @@ mod tests {
 
         let header = size_of::<Header<u64>>() as u64;
         let left = 24 * 8 - header;
-        check(Some(left / 8), |n| n, |n| n);
-        check(Some(left / 16), |n| [n; 2], |[n, _]| n);
-        check(Some(left / 3), |n| [n as u8; 3], |[n, ..]| n.into());
-        check(Some(2), |n| [n; 5], |[n, ..]| n);
+        check(Some(left / 16), |n| n, |n| n);
+        check(Some(left / 24), |n| [n; 2], |[n, _]| n);
+        check(Some(left / 4), |n| [n as u8; 3], |[n, ..]| n.into());
+        check(Some(2), |n| [n; 4], |[n, ..]| n);
         // One slot would be filled by the first message, and of these there is none but elsewhere.
         check(None, |n| [n; 8], |[n, ..]| n);
         check(None, Wide, |wide| wide.0);

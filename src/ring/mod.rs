@@ -25,10 +25,10 @@
 //! # Words
 //!
 //! ```text
-//! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache,
-//!                                                                                recent
-//! receiver's line   H = [ pos | -held |                         TX_WAITING ]     popped, watermark,
-//!                                                                                front
+//! producers' line   T = [ pos | res | RX_GONE | TX_GONE | RX_PARKED | CLOSED ]   head_cache
+//! receiver's line   H = [ pos | -held |                         TX_WAITING ]     popped, front,
+//!                                                                                watermark
+//! seldom written    recent
 //! read only         array or kind of block, capacity
 //! a slot            { stamp, value }            stamp once published: pos + 1 (mod 2^32) in an
 //!                                               array, 1 in a block

@@ -53,7 +53,9 @@ pub(crate) struct Ring<Cold = ()> {
     pub(crate) cold: Cold,
     pub(super) receiver: ReceiverLine,
     _apart: Gap,
-    /// From here on nothing is written once the ring is made.
+    /// From here on little is written once the ring is made. Of a list, the block where producers
+    /// begin to look, once a block: beside T the receiver's look at it would take T from them.
+    recent: Recent,
     pub(super) storage: Storage,
     /// As it was asked for; none for an unbounded channel.
     capacity: Option<NonZero<u64>>,
@@ -95,8 +97,6 @@ pub(super) struct ProducerLine {
     pub(super) tail: AtomicU64,
     /// The newest head a producer has told the others of, without its flag: a lower bound of H.
     pub(super) head_cache: AtomicU64,
-    /// Of a list of blocks: the one where producers begin to look.
-    pub(super) recent: Recent,
 }
 
 pub(super) struct ReceiverLine {
@@ -147,7 +147,6 @@ impl<Cold> Ring<Cold> {
             (&raw mut (*at).producers).write(ProducerLine {
                 tail: AtomicU64::new(Tail::at(head.pos()).0),
                 head_cache: AtomicU64::new(head.0),
-                recent: Recent::new(first.block.0),
             });
             (&raw mut (*at).cold).write(cold(Reader::new(&first)));
             (&raw mut (*at).receiver).write(ReceiverLine {
@@ -156,6 +155,7 @@ impl<Cold> Ring<Cold> {
                 watermark: AtomicU64::new(0),
                 front: Front::new(first.block.0),
             });
+            (&raw mut (*at).recent).write(Recent::new(first.block.0));
             (&raw mut (*at).storage).write(storage);
             (&raw mut (*at).capacity).write(capacity.and_then(NonZero::new));
             (&raw mut (*at).limit).write(limit);
@@ -182,7 +182,7 @@ impl<Cold> Ring<Cold> {
     #[inline]
     pub(super) unsafe fn list<T>(&self) -> List<'_, T> {
         // SAFETY: they began with its first block.
-        unsafe { List::new(&self.producers.recent, &self.receiver.front) }
+        unsafe { List::new(&self.recent, &self.receiver.front) }
     }
 
     #[inline]

@@ -184,7 +184,7 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
             if !may() {
                 return Popped::Refused;
             }
-            reader.watermark.look(store, pos, &ring.receiver.watermark);
+            reader.watermark.look(store, pos, &ring.limit, &ring.receiver.watermark);
             reader.head += 1;
             let move_head = |reader: &mut Reader| {
                 if reader.head >= reader.plain_until {
@@ -244,7 +244,7 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
         // SAFETY: the word of who made this.
         unsafe {
             in_store!(ring, T, |store| {
-                reader.watermark.look(store, reader.pos(), &ring.receiver.watermark);
+                reader.watermark.look(store, reader.pos(), &ring.limit, &ring.receiver.watermark);
                 Some(ring.advance::<T, F, _>(store, reader, 1))
             })
         }
@@ -278,7 +278,7 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
                 }
                 // After the reads, so that what it looks at lies ahead of where the head goes. It
                 // cannot panic.
-                reader.watermark.look(store, reader.pos(), &ring.receiver.watermark);
+                reader.watermark.look(store, reader.pos(), &ring.limit, &ring.receiver.watermark);
                 (n, ring.advance::<T, F, _>(store, reader, n as u64))
             })
         }

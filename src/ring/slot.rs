@@ -55,7 +55,15 @@ impl Stamp for AtomicU8 {
     }
 }
 
-/// A message's memory and its stamp.
+/// A message's memory and its stamp, side by side: with small messages a send touches one cache
+/// line, and the receiver behind it waits for one.
+pub(super) struct Stamped<T, S> {
+    pub(super) stamp: S,
+    pub(super) value: Value<T>,
+}
+
+/// A slot: where its message is, and its stamp. (Not a reference to both: between them may be
+/// padding, and all of it may be gone as soon as the message is published.)
 pub(super) struct Slot<'a, T, S> {
     pub(super) stamp: &'a S,
     pub(super) value: &'a Value<T>,

@@ -131,6 +131,9 @@ pub(super) trait Store<'a, T: 'a>: Copy {
         unsafe { self.reach(pos, at).then(|| self.slot(pos, *at)) }
     }
 
+    /// Of an array: how many slots it has.
+    fn lap(self) -> u64;
+
     /// Of a list: the last position of a block.
     ///
     /// # Safety

@@ -22,7 +22,8 @@ use crate::sync::{AtomicU8, AtomicU64, Ordering};
 #[derive(Debug)]
 pub(super) struct Watermark {
     /// From 1 on: that a message was taken says enough of the first one ([`Ring::watermark`]), and
-    /// most channels that live for one message have no other to look for.
+    /// most channels that live for one message have no other to look for. When it has come to the
+    /// limit, in an array, a lap: what is published at the head is not published a lap ahead.
     ///
     /// [`Ring::watermark`]: super::Ring::watermark
     mark: u64,
@@ -45,6 +46,26 @@ unsafe impl Send for Beyond {}
 // SAFETY: as above.
 unsafe impl Sync for Beyond {}
 
+impl Beyond {
+    /// One where nothing is ever published.
+    fn never() -> Self {
+        Self { pos: Pos::of(0), at: vacant().into() }
+    }
+}
+
+/// A stamp that nobody sets.
+#[cfg(not(parshall_loom_inside))]
+fn vacant() -> &'static AtomicU8 {
+    static VACANT: AtomicU8 = AtomicU8::new(0);
+    &VACANT
+}
+
+/// Loom's atomics belong to one execution.
+#[cfg(parshall_loom_inside)]
+fn vacant() -> &'static AtomicU8 {
+    Box::leak(Box::new(AtomicU8::new(0)))
+}
+
 impl Watermark {
     /// That of a ring whose first message has position `first`. Of a list: its stamp, and its
     /// block.
@@ -63,6 +84,7 @@ impl Watermark {
         &mut self,
         store: S,
         head: Pos,
+        limit: &u64,
         reported: &AtomicU64,
     ) {
         if !sizes::WATERMARK {
@@ -72,12 +94,12 @@ impl Watermark {
         unsafe {
             if !S::IS_LIST {
                 if self.is_stamped(store, head.plus(self.mark)) {
-                    self.raise(store, head, reported);
+                    self.raise(store, head, limit, reported);
                 }
                 return;
             }
             if self.is_due() {
-                self.look_slow(store, head, reported);
+                self.look_slow(store, head, limit, reported);
             }
         }
     }
@@ -103,13 +125,15 @@ impl Watermark {
         &mut self,
         store: S,
         head: Pos,
+        limit: &u64,
         reported: &AtomicU64,
     ) {
         // SAFETY: the caller's word; `probe` follows `beyond`, and goes forward from there.
         unsafe {
             let mut pos = head.plus(self.mark);
             if self.is_stamped(store, pos) {
-                pos = self.raise(store, head, reported);
+                let Some(raised) = self.raise(store, head, limit, reported) else { return };
+                pos = raised;
             }
             // `pos` is not published, and the next pop asks for the one behind it.
             pos = pos.plus(1);
@@ -124,8 +148,8 @@ impl Watermark {
     }
 
     /// Counts the message at `head + mark`, and those behind it. Returns the first position that is
-    /// not published. It stops at the capacity by itself: what lies that far ahead cannot be
-    /// claimed yet.
+    /// not published; `None` if the mark has come to the limit, and stays there. (It stops there by
+    /// itself: what lies that far ahead cannot be claimed yet.)
     ///
     /// # Safety
     /// As [`Watermark::look`].
@@ -135,8 +159,9 @@ impl Watermark {
         &mut self,
         store: S,
         head: Pos,
+        limit: &u64,
         reported: &AtomicU64,
-    ) -> Pos {
+    ) -> Option<Pos> {
         let mut run = 1;
         loop {
             self.mark += run;
@@ -146,8 +171,22 @@ impl Watermark {
             if run == 0 {
                 // ORDERING(M1): Relaxed. A gauge with one writer; pairs with M1 in `watermark`.
                 reported.store(self.mark, Ordering::Relaxed);
-                return pos;
+                if self.mark < *limit {
+                    return Some(pos);
+                }
+                self.look_no_more(store);
+                return None;
             }
+        }
+    }
+
+    /// From now on a look finds nothing. In a full channel it would look, at each pop, at the slot
+    /// that a producer writes next, and take its line away.
+    fn look_no_more<'a, T: 'a, S: Store<'a, T>>(&mut self, store: S) {
+        if S::IS_LIST {
+            self.beyond = Beyond::never();
+        } else {
+            self.mark = store.lap();
         }
     }
 

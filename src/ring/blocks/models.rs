@@ -20,8 +20,8 @@ const SLOTS: usize = 2;
 struct Memory(*mut [u64]);
 
 impl Memory {
-    const GUARD: usize = LEN * size_of::<Value<u32>>() / 8;
-    const SPACE: usize = (size_of::<Header<u32>>() + SLOTS * size_of::<Value<u32>>()) / 8;
+    const GUARD: usize = LEN * size_of::<Stamped<u32>>() / 8;
+    const SPACE: usize = (size_of::<Header<u32>>() + SLOTS * size_of::<Stamped<u32>>()) / 8;
     const NOBODYS: u64 = 0xA5A5_A5A5_A5A5_A5A5;
 
     fn new() -> Self {
