@@ -58,7 +58,7 @@
 //!
 //! **Receive** looks at the stamp of the slot at the head; if it is published, reads the value and
 //! adds 1 to H's `pos`. If not, it parks, from a T in which nothing is claimed beyond the head. In
-//! a list it adds first and reads last: a slot there is another position's when its block is used
+//! a list it may add first and read last: a slot there is another position's when its block is used
 //! again, which is the receiver's to do, and never while it has a message of that block to read.
 //!
 //! Where it finds TX_WAITING, as at the pop before, it adds 1 to `held` in the same step: the room
@@ -69,6 +69,7 @@
 //! **High watermark**: before it moves the head, the receiver looks whether a message lies
 //! published `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a
 //! pop, so no peak of published messages is missed; a report adds the occupancy of its own moment.
+//! At the capacity it looks no more.
 //! The mark is never above what was claimed.
 //!
 //! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and no
