@@ -786,8 +786,10 @@ mod tests {
 
         let header = size_of::<Header<u64>>() as u64;
         let left = 24 * 8 - header;
-        check(Some(left / 16), |n| n, |n| n);
-        check(Some(left / 24), |n| [n; 2], |[n, _]| n);
+        // Each with a byte for its stamp.
+        let words = |n: u64| (8 * n + 1).next_multiple_of(align_of::<u64>() as u64);
+        check(Some(left / words(1)), |n| n, |n| n);
+        check(Some(left / words(2)), |n| [n; 2], |[n, _]| n);
         check(Some(left / 4), |n| [n as u8; 3], |[n, ..]| n.into());
         check(Some(2), |n| [n; 4], |[n, ..]| n);
         // One slot would be filled by the first message, and of these there is none but elsewhere.
