@@ -17,10 +17,10 @@ use crate::unwind::FirstPanic;
 ///
 /// | of | told | when | if due, H is moved by |
 /// |---|---|---|---|
-/// | an array | returned | after the read | [`Ring::move_due_head`] |
-/// | a list | to a closure | before the read | [`Receiving::move_due_head_in_list`] |
+/// | an array; a plain pop from a list | returned | after the read | [`Ring::move_due_head`] |
+/// | any other from a list | to a closure | before the read | [`Receiving::move_due_head_in_list`] |
 ///
-/// Of a list [`Room::Free`] is returned: nothing is left to do.
+/// Of the last [`Room::Free`] is returned: nothing is left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
     /// It is free, and nobody waits for it.
@@ -117,17 +117,19 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
         unsafe {
             let list = self.ring.list::<T>();
             let pos = self.reader.pos();
-            let is_plain = self.reader.head + 1 < self.reader.plain_until
-                && !List::<T>::begins_block(pos)
-                && !self.reader.watermark.is_due();
-            if !is_plain {
+            if self.reader.head + 1 >= self.reader.plain_until || List::<T>::begins_block(pos) {
                 return self.pop_from_list_slow(may, see_to_room);
             }
-            let Self { ring, reader, .. } = self;
-            let slot = list.slot(pos, reader.at);
+            let slot = list.slot(pos, self.reader.at);
             if !slot.is_published(pos) {
                 return Popped::Nothing;
             }
+            // After the look at the slot, which may be the one that the watermark waits for: the
+            // head must not pass that.
+            if self.reader.watermark.is_due() {
+                return self.pop_from_list_slow(may, see_to_room);
+            }
+            let Self { ring, reader, .. } = self;
             if !may() {
                 return Popped::Refused;
             }

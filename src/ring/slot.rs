@@ -42,7 +42,7 @@ impl Stamp for AtomicU32 {
     }
 }
 
-/// In a block, which has its stamps reset before it is used for other positions.
+/// In a block, which has its stamps taken back before it is used for other positions.
 impl Stamp for AtomicU8 {
     #[inline(always)]
     fn mark(&self, _: Pos, order: Ordering) {
