@@ -197,7 +197,7 @@ impl<T> Deref for Block<'_, T> {
 
 impl<'a, T> Block<'a, T> {
     /// Whether a message has its stamp beside it.
-    const BESIDE: bool = size_of::<T>() < 64;
+    const BESIDE: bool = size_of::<T>() < 64 && align_of::<T>() <= 64;
 
     /// Bytes that a block has more for each slot.
     const SLOT: usize = if Self::BESIDE { size_of::<Stamped<T>>() } else { size_of::<Value<T>>() };

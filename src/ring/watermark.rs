@@ -59,8 +59,11 @@ impl Beyond {
 /// A stamp that nobody sets.
 #[cfg(not(parshall_loom_inside))]
 fn vacant() -> &'static AtomicU8 {
-    static VACANT: AtomicU8 = AtomicU8::new(0);
-    &VACANT
+    /// On lines of its own: all full lists read it.
+    #[repr(align(128))]
+    struct Alone(AtomicU8);
+    static VACANT: Alone = Alone(AtomicU8::new(0));
+    &VACANT.0
 }
 
 /// Loom's atomics belong to one execution.
