@@ -71,8 +71,9 @@ impl<T> Consumer<T> {
         self.ends().1
     }
 
-    /// Takes the next message, if it is published and `may` says yes, which is asked only then. In
-    /// a list it lets the next sender in; in an array [`Consumer::taken`] does.
+    /// Takes the next message, if it is published and `may` says yes, which is asked only then.
+    /// What the ring tells before it reads the message, as it mostly does in a list, lets the next
+    /// sender in here; of what it returns, [`Consumer::taken`] does.
     #[inline(always)]
     fn pop_if<F: Flavor>(&mut self, may: impl FnOnce() -> bool) -> Popped<T> {
         let (shared, receiving) = self.ends::<F>();

@@ -8,8 +8,6 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use super::pos::Pos;
-#[cfg(parshall_loom_inside)]
-use super::slot::vacant;
 use super::slot::{self, Slot};
 use super::store::{Cursor, Store};
 use crate::sync::AtomicU32;
@@ -131,8 +129,8 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     let set_stamp = |i: usize, stamp| {
         // SAFETY: index within the allocation, which nobody else has seen yet.
         unsafe {
-            let slot = base.cast::<Stamped<T>>().add(i).as_ptr();
-            (&raw mut (*slot).stamp).write(AtomicU32::new(stamp));
+            let stamped = base.cast::<Stamped<T>>().add(i).as_ptr();
+            (&raw mut (*stamped).stamp).write(AtomicU32::new(stamp));
         }
     };
     if size_of::<Stamped<T>>() <= 32 && layout.size() > 128 {
@@ -167,7 +165,7 @@ fn allocate<T>(len: usize, start: Pos) -> NonNull<u8> {
     for i in 0..len {
         let pos = start.plus(i as u64);
         slots[pos.index(len - 1)] =
-            Some(Stamped { stamp: AtomicU32::new(previous_lap(pos, len)), value: vacant() });
+            Some(Stamped { stamp: AtomicU32::new(previous_lap(pos, len)), value: slot::vacant() });
     }
     let slots: Box<[Stamped<T>]> = slots.into_iter().flatten().collect();
     assert_eq!(layout_of::<T>(len), Layout::for_value(&*slots));

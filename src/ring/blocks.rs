@@ -64,9 +64,11 @@
 //! * before every stamp of the new one: its writer has come by the link, which is made after.
 //!
 //! The watermark keeps the address of a stamp, that of a position at or ahead of the head: its
-//! block is not drained, so it is not reset under it.
+//! block is not drained, so it is not reset under it. (Or it is one that nobody sets.)
 //!
 //! # Why the receiver may read a message after it has moved the head over it
+//!
+//! (A plain `pop_from_list` reads before.)
 //!
 //! What could take the slot away is that its block, X, is reused or freed. The receiver alone does
 //! that: when it moves the head, up to the block of the message that it takes, which is X; when it

@@ -69,8 +69,7 @@
 //! **High watermark**: before it moves the head, the receiver looks whether a message lies
 //! published `watermark` slots ahead, and raises it until none does. Occupancy peaks just before a
 //! pop, so no peak of published messages is missed; a report adds the occupancy of its own moment.
-//! At the capacity it looks no more.
-//! The mark is never above what was claimed.
+//! The mark is never above what was claimed; at the capacity the receiver looks no more.
 //!
 //! **Close** sets CLOSED. The channel is drained when CLOSED is set, `pos` is the head and no
 //! permit is out: one load of T tells the receiver.

@@ -42,7 +42,7 @@ pub(crate) enum Room {
 
 /// What [`Receiving::pop_if`] found.
 pub(crate) enum Popped<T> {
-    /// The message, and what became of its room, if that was not told before.
+    /// The message, and what became of its room; [`Room::Free`] if `see_to_room` was told of it.
     Message(T, Room),
     /// There is one, which may not be taken.
     Refused,
@@ -117,9 +117,11 @@ impl<T, F: Flavor, Cold> Receiving<'_, T, F, Cold> {
         unsafe {
             let list = self.ring.list::<T>();
             let pos = self.reader.pos();
-            if self.reader.head + 1 >= self.reader.plain_until || List::<T>::begins_block(pos) {
+            if self.reader.head + 1 >= self.reader.plain_until {
                 return self.pop_from_list_slow(may, see_to_room);
             }
+            // `plain_until` says so, of a list: see `advance_generally`.
+            debug_assert!(!List::<T>::begins_block(pos));
             let slot = list.slot(pos, self.reader.at);
             if !slot.is_published(pos) {
                 return Popped::Nothing;
@@ -432,7 +434,7 @@ impl<Cold> Ring<Cold> {
             let most = 2 + n as usize / 8;
             // SAFETY: all in the blocks before `at` was read. What the watermark looks at is in the
             // block of a position ahead of the head, or in the last one that was linked when it
-            // looked for that, and so not before `at`.
+            // looked for that, and so not before `at`; or it is one that nobody sets.
             unsafe { store.leave_behind(reader.pos(), reader.at, most) };
         }
         room

@@ -31,7 +31,7 @@ pub(super) struct Watermark {
     /// [`Ring::watermark`]: super::Ring::watermark
     mark: u64,
     /// In a list, a position at or ahead of the head: until a message is published there, none can
-    /// raise the mark.
+    /// raise the mark. With the mark at the limit no position, and a stamp that nobody sets.
     beyond: Beyond,
     /// The block of `beyond`, or the last before it.
     probe: Cursor,
@@ -121,7 +121,7 @@ impl Watermark {
     #[inline(always)]
     pub(super) unsafe fn is_due(&self) -> bool {
         // SAFETY: the caller's word; `beyond` is not behind the head, so its block is neither
-        // reused nor freed.
+        // reused nor freed; or it is a static.
         sizes::WATERMARK && slot::is_marked(unsafe { self.beyond.at.as_ref() }, self.beyond.pos)
     }
 
