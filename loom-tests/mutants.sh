@@ -188,6 +188,7 @@ bug-list-loser|$L|fn next_or_new(|s/unsafe { Self::free(new) };/let _ = next;/;s
 bug-list-leak|$L|fn next_or_new(|/unsafe { Self::free(new) };/d|who loses the race for a link leaks its block
 bug-list-stamps|$L|fn vacate(|s/AtomicU8::new(0)/AtomicU8::new(1)/|the slots of a new block look published
 bug-list-reset|$L|fn reuse(|s/if spare > 0/if false/|a reused block keeps its stamps
+bug-list-plain-room|$Y|unsafe fn pop_from_list(|s/Popped::Message(value, room)/{ let _ = room; Popped::Message(value, Room::Free) }/|a plain pop from a list does not tell of its room
 bug-list-left|$L|fn find(|s/while pos.since(block.start()) >= MAX_LEN/while false \&\& pos.since(block.start()) >= MAX_LEN/|a producer that was left behind does not go back
 bug-list-early-free|$Y|fn try_abandon(|s/while tail.pos() == reader.pos()/unsafe { ring.free_list() }; while tail.pos() == reader.pos()/|the list is freed while a claim is under way
 bug-list-prev|$L|fn reuse(|/(\*p).prev.with_mut/d|a reused block keeps its link back

@@ -134,6 +134,28 @@ fn l9_capacity_3() {
     l9("L9 blocks, capacity 3", 3, POS_WRAP);
 }
 
+/// As above, by a pop that is plain: the one before it found that nobody waits. Tags W1, C1.
+///
+/// Seen to fail with: a plain pop that does not tell of its room.
+#[test]
+fn l9_plain_pop() {
+    check("L9 blocks, plain pop", Bound::Preemptions(3), || {
+        let ledger = Ledger::default();
+        // Even, so that no block begins at the second message.
+        let (tx, mut rx) = in_blocks(3, STAMP_WRAP - 5);
+        assert!((0..3).all(|id| accepted(&tx, &ledger, id)));
+        assert_eq!(id(rx.try_recv().unwrap()), 0);
+        assert!(accepted(&tx, &ledger, 3));
+        let sender = spawn({
+            let ledger = ledger.clone();
+            move || block_on(async { tx.send(ledger.wide(4)).await.expect("nobody closed") })
+        });
+        assert_eq!(id(rx.try_recv().unwrap()), 1);
+        sender.join().unwrap();
+        assert!(rest(rx, &ledger).into_iter().eq(2..=4));
+    });
+}
+
 /// Both sides asleep in turn: three messages through a channel of one, over three blocks. Tags W1,
 /// K1, K2, P1, C1, E3.
 #[test]
