@@ -165,7 +165,7 @@ bug-again-load|$Y|fn stays_parked(|s/self.producers.tail.fetch_or(0, Ordering::A
 bug-again-send|$G|fn confirm(|s/self.state.fetch_or(0, Ordering::AcqRel)/self.state.load(Ordering::Acquire)/|a send that is polled again goes on by a load
 K1-stays|$Y|fn stays_parked(|s/AcqRel/Acquire/|T step in stays_parked: AcqRel -> Acquire
 bug-empty-in-flight|$R|fn try_recv_slow(|s/tail.pos() != state.reader.pos()/false/|try_recv says Empty while a claim is in flight
-bug-drop-waker|$R|fn goes(|s/if state.parked.is_none() .*{/if true {/|the dropped receiver takes a waker that is not its own
+bug-drop-waker|$R|fn goes(|s/if state.parked.is_some() .*{/if true {/|the dropped receiver takes a waker that is not its own
 bug-drop-early|$R|impl<T> Drop for Consumer<T>|s/while !gone && !self.erased().try_go()/while self.discard_next(panic) {} let _ = gone; let _ = self.erased().try_go(); if false/|the dropped receiver does not await claims in flight
 bug-cancel-units|$T|fn give_up<|s/shared.release::<O>(assigned);//|a cancelled wait keeps its units
 bug-close-waiters|$C|fn fail_senders(|s/senders.close(panic)/0/|close leaves senders asleep

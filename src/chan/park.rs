@@ -38,7 +38,7 @@ impl Shared {
                 // As in `park`.
                 let lent = waker.clone();
                 state.parked = None;
-                self.park_anew(state, false, want, task::waiter(waker), lent)
+                self.park_anew(state, false, want, task::waiter(waker), lent, None)
             }
             Some(with)
                 if tail.is_parked() && !tail.is_closed() && self.waits_on(with, want, waker) =>
@@ -87,15 +87,15 @@ impl Shared {
         // Before anything changes: a clone that panics leaves an earlier park as it stands.
         let lent = waker.clone();
         let waiter = task::waiter(waker);
-        let waits = &self.receive_waits;
         let mut goes_on = false;
+        let mut old = None;
         if state.parked.is_some() {
             // Not woken, and no poll that waits on in its park (`wait_for_message`): it takes the
             // park back and parks anew, with this waker in the cell.
             if self.ring.unpark() {
-                self.rx_waker.reclaim();
-                goes_on = waits.goes_on(waiter, want);
-                waits.waker_goes();
+                goes_on = self.receive_waits.goes_on(waiter, want);
+                // SAFETY: the receiver ended its park.
+                old = unsafe { self.take_back_waker() };
             } else {
                 let backoff = Backoff::new();
                 while !self.rx_waker.is_returned() {
@@ -107,15 +107,22 @@ impl Shared {
                 }
             }
             state.parked = None;
-        } else {
-            // A park that failed may have left it.
-            waits.waker_goes();
         }
-        self.park_anew(state, goes_on, want, waiter, lent)
+        self.park_anew(state, goes_on, want, waiter, lent, old)
     }
 
-    /// Parks the receiver, which has its cell, and is not parked. `goes_on`: it was, and its wait
-    /// goes on.
+    /// The receiver takes its waker out of the cell itself: nobody else was there to.
+    ///
+    /// # Safety
+    /// The caller is the receiver, and its park has failed, or it has ended that itself.
+    pub(super) unsafe fn take_back_waker(&self) -> Option<Waker> {
+        self.receive_waits.waker_goes();
+        // SAFETY: nobody else ended the park, so the cell is the receiver's.
+        unsafe { self.rx_waker.take() }
+    }
+
+    /// Parks the receiver, which has its cell, empty, and is not parked. `goes_on`: it was, and its
+    /// wait goes on. `old`: the waker of a park that it took back.
     #[inline(always)]
     fn park_anew(
         &self,
@@ -124,6 +131,7 @@ impl Shared {
         want: Want,
         waiter: u64,
         lent: Waker,
+        old: Option<Waker>,
     ) -> Option<Nothing> {
         let waits = &self.receive_waits;
         self.info().note_receiver(TaskRef::from_word(waiter), state.reader.head());
@@ -132,7 +140,7 @@ impl Shared {
         }
         let with = WakerId::of(&lent);
         // SAFETY: not parked, and the cell is returned: the receiver owns it.
-        let old = unsafe { self.rx_waker.lend(lent) };
+        unsafe { self.rx_waker.lend(lent) };
         waits.waker_lies(waiter);
         step("park: lent");
         let park = self.ring.park(&state.reader);
@@ -148,10 +156,13 @@ impl Shared {
         self.park_failed(park, goes_on, old)
     }
 
+    /// Something has come, or the end. No waker is left behind: nobody would call it, and it looks
+    /// as if somebody could.
     #[cold]
     #[inline(never)]
     fn park_failed(&self, park: Park, goes_on: bool, old: Option<Waker>) -> Option<Nothing> {
-        self.rx_waker.reclaim();
+        // SAFETY: the park has failed.
+        let lent = unsafe { self.take_back_waker() };
         if goes_on {
             self.receive_waits.add_up();
         } else {
@@ -162,7 +173,10 @@ impl Shared {
             self.saw_end();
         }
         // As above.
-        OwesValue::settle(|panic| panic.discard(old));
+        OwesValue::settle(|panic| {
+            panic.discard(old);
+            panic.discard(lent);
+        });
         drained.then_some(Nothing::Drained)
     }
 }

@@ -461,17 +461,12 @@ impl<'a> ErasedConsumer<'a> {
         let close = || leaving(shared, state).close_and_abandon();
         let gone = shared.close_by_receiver(CloseCause::ReceiverDropped, close, panic);
         // The waker goes now: it may keep alive the very task that owns a sender.
-        let taken_back = state.parked.is_some() && shared.ring.unpark();
-        if taken_back {
+        if state.parked.is_some() && shared.ring.unpark() {
             // Somebody may have waited by `poll_recv`.
             shared.receive_waits.note_given_up();
             shared.receive_waits.add_up();
-        }
-        if state.parked.is_none() || taken_back {
-            shared.receive_waits.waker_goes();
-            // SAFETY: not parked, or taken back: the receiver owns the cell.
-            let waker = unsafe { shared.rx_waker.take() };
-            panic.discard(waker);
+            // SAFETY: the receiver ended its park.
+            panic.discard(unsafe { shared.take_back_waker() });
         }
         gone
     }

@@ -98,9 +98,9 @@ pub struct ChannelSnapshot {
     /// received by then. 0: before the first one, or no `last_receiver`.
     pub last_receive: u64,
     /// The waker that a receive has left in the channel: it was given up, by the loser of a
-    /// `select!` say, and nobody has polled the receiver since; or a message came just as it began
-    /// to wait. It is one clone, which is not that of `recv_wait`; the next message, or the next
-    /// receive that waits, takes it away, or waits with it.
+    /// `select!` say, and nobody has polled the receiver since. It is one clone, which is not that
+    /// of `recv_wait`; the next message, or the next receive that waits, takes it away, or waits
+    /// with it.
     pub left_waker: Option<LeftWaker>,
     /// Every strong sender that lives and where it was made, if the channel traces that
     /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)), in the order in which

@@ -128,9 +128,9 @@
 //! | N6 | where a channel is listed, Release, in `list` | the same, Acquire, in `registration` | its number among those of its name |
 //! | M9 | who receives, and the number of its message, Release, in `note_another` | the same, Acquire, in `last_receiver` | which number belongs to whom |
 //!
-//! M1, M2, M6, N2, K3, E4, Q0, Q5 and K4 are local: the watermark and its probe, counts and sums
-//! that are told, the count of weak senders, the receiver's own note and its end of the list of
-//! blocks, memory that one has alone, a count of segments, the blocking caller's flag.
+//! M1, M2, M6, N2, E4, Q0, Q5 and K4 are local: the watermark and its probe, counts and sums that
+//! are told, the count of weak senders, the receiver's end of the list of blocks, memory that one
+//! has alone, a count of segments, the blocking caller's flag.
 //!
 //! # Progress
 //!

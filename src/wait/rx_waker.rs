@@ -7,9 +7,12 @@
 //! ```text
 //! lent   owner                      next
 //! false  receiver                   lend(), then park -> true
-//! true   parked: nobody             receiver takes the park back -> reclaim() -> false
-//!        park ended by another: it  take(): waker moved out, then -> false
+//! true   parked: nobody             the park is ended
+//!        not any more: who ended it, or the receiver whose park failed
+//!                                   take(): waker moved out, then -> false
 //! ```
+//!
+//! A cell that is not lent is empty.
 //!
 //! The window in which the receiver finds the cell lent though its park has ended is the few
 //! instructions of [`RxWaker::take`]; the wake-up itself runs outside it.
@@ -48,27 +51,21 @@ impl RxWaker {
         !self.lent.load(Ordering::Acquire)
     }
 
-    /// The receiver ended its own park: the cell is its own again.
-    #[inline]
-    pub(crate) fn reclaim(&self) {
-        // ORDERING(K3): Relaxed. The receiver's own note; no other thread may read it now.
-        self.lent.store(false, Ordering::Relaxed);
-    }
-
     /// Puts `waker` into the cell and marks it as lent, for the park that follows and publishes
-    /// both. Returns the waker it replaces, for the caller to drop when its own state is whole
-    /// again.
+    /// both.
     ///
     /// # Safety
     /// The caller is the receiver and owns the cell.
     #[inline]
-    pub(crate) unsafe fn lend(&self, waker: Waker) -> Option<Waker> {
-        // SAFETY: exclusive, the caller's word.
-        let old = self.waker.with_mut(|p| unsafe { (*p).replace(waker) });
+    pub(crate) unsafe fn lend(&self, waker: Waker) {
+        // SAFETY: exclusive, the caller's word. The cell is empty, so nothing is overwritten.
+        self.waker.with_mut(|p| unsafe {
+            debug_assert!((*p).is_none(), "a cell that is not lent is empty");
+            p.write(Some(waker));
+        });
         self.poll_edge.begin();
-        // ORDERING(K3): Relaxed. Published, with the waker, by the park (K1 in `ring`).
+        // ORDERING(K2): Relaxed. Published, with the waker, by the park (K1 in `ring`).
         self.lent.store(true, Ordering::Relaxed);
-        old
     }
 
     /// The receiver waits on in its park, with the waker in the cell.
@@ -80,7 +77,7 @@ impl RxWaker {
     /// Takes the waker out.
     ///
     /// # Safety
-    /// The caller ended the receiver's park, or is the receiver and owns the cell.
+    /// The caller ended the receiver's park, or is the receiver and its park failed.
     #[inline]
     pub(crate) unsafe fn take(&self) -> Option<Waker> {
         // SAFETY: exclusive, the caller's word.

@@ -3,7 +3,8 @@
 use std::thread;
 
 use parshall::introspect::{Diagnosis, Evidence, Finding, FindingKind, Party, Receiver, Verdict};
-use parshall::{ChannelSnapshot, Snapshot};
+use parshall::task::TaskState::Idle;
+use parshall::{ChannelSnapshot, Snapshot, TaskSnapshot};
 
 use crate::stage::{On, Tasks};
 
@@ -20,8 +21,18 @@ impl Now {
         self.0.channels.iter().find(|channel| channel.stats.name == name)
     }
 
-    /// Whether no message was sent or received since then, in the channels that live.
+    /// Whether no message was sent or received since then, in the channels that live, and no task
+    /// was still in the poll that was its last.
     pub(crate) fn stands_as(&self, then: &Self) -> bool {
+        let was_in_its_last_poll = |now: &TaskSnapshot| {
+            let mut tasks = then.0.tasks.iter();
+            tasks.find(|then| then.task == now.task).is_some_and(|then| {
+                then.polls == now.polls && then.state != now.state && now.state == Some(Idle)
+            })
+        };
+        if self.0.tasks.iter().any(was_in_its_last_poll) {
+            return false;
+        }
         let total = |now: &ChannelSnapshot| {
             (now.stats.channel_id, now.stats.sent_total, now.stats.recv_total)
         };
