@@ -464,9 +464,10 @@ impl<'a> ErasedConsumer<'a> {
         if state.parked.is_some() && shared.ring.unpark() {
             // Somebody may have waited by `poll_recv`.
             shared.receive_waits.note_given_up();
-            shared.receive_waits.add_up();
             // SAFETY: the receiver ended its park.
-            panic.discard(unsafe { shared.take_back_waker() });
+            let waker = unsafe { shared.take_back_waker() };
+            shared.receive_waits.add_up();
+            panic.discard(waker);
         }
         gone
     }

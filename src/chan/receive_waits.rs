@@ -27,21 +27,22 @@
 //!
 //! `id` is the number of the last attempt to wait. An attempt stores `given_up_at`, `ended_at`,
 //! `since`, `id`, `want` and `waker`, in this order, and parks. Before that, `since` was 0: the
-//! wait before has ended. If the park fails, it was no wait: it gives its number back, and then
-//! clears `since`. A wait that begins in a park that stands stores `id`, `since` and `given_up_at`,
-//! in this order. A look loads `id`, `since` and `ended_at`, all the rest, and then `id`, `since`
-//! and `waker` again, by Acquire loads. If these three are the same, what it read is of that
-//! attempt and of no wait but that; only that it may take one that begins in a park that stands for
-//! one that was given up.
+//! wait before has ended. If the park fails, it was no wait: it clears `waker`, gives its number
+//! back, and then clears `since`. A wait that begins in a park that stands stores `id`, `since` and
+//! `given_up_at`, in this order. A look loads `id`, `since` and `ended_at`, all the rest, and then
+//! `waker`, `since` and `id` again, by Acquire loads. If these three are the same and `since` is
+//! not 0, what it read is of that attempt and of no wait but that; only that it may take one that
+//! begins in a park that stands for one that was given up. (Where `since` is 0, an attempt that
+//! fails may have begun and ended meanwhile.)
 //!
 //! * Where it finds the park standing, and then reads `want` and `waker`, they are those of the
 //!   wait.
-//! * `waker` is stored after the waker was put into the cell, and cleared before it is taken out or
-//!   replaced. So where it is not 0, one clone of that waker was in the cell at the moment of the
-//!   load: a look claims no clone that is not there. In between it claims one too few.
-//! * If `since` and `given_up_at` say that nobody waits, and `waker` is the same before and after,
-//!   it lay there while nobody waited: it was left behind. So one clone is told as that of the wait
-//!   or as one left behind, and never as both.
+//! * `waker` is stored after the waker was put into the cell, and cleared before it is taken out.
+//!   So where it is not 0, one clone of that waker was in the cell at the moment of the load: a
+//!   look claims no clone that is not there. In between it claims one too few.
+//! * If `given_up_at` says that the wait was given up, and all of it is the same before and after,
+//!   its waker was left behind. So one clone is told as that of the wait or as one left behind, and
+//!   never as both.
 //! * `since` is changed, or `id`, before the wait is added to `waited_ns`. So a wait that is the
 //!   same after `waited_ns` was read is not in there. A look may miss a wait that is added just
 //!   then, and never counts one twice. What it misses is made up for by the largest sums that were
@@ -219,7 +220,7 @@ impl ReceiveWaits {
         }
     }
 
-    /// The waker in the cell is about to be taken out or replaced, by who has the cell.
+    /// The waker in the cell is about to be taken out, by who has the cell.
     #[inline(always)]
     pub(super) fn waker_goes(&self) {
         set(&self.waker, 0);
@@ -278,8 +279,9 @@ impl ReceiveWaits {
             step("stats: waker read");
             let given_up_at = get(&self.given_up_at);
             let given_up = get(&self.given_up);
-            let is_one =
-                get(&self.waker) == waiter && get(&self.since) == since && get(&self.id) == id;
+            let same_waker = get(&self.waker) == waiter;
+            step("stats: waker read again");
+            let is_one = same_waker && get(&self.since) == since && get(&self.id) == id;
             tries -= 1;
             if !is_one && tries > 0 {
                 continue;
@@ -305,13 +307,12 @@ impl ReceiveWaits {
             if stands {
                 sums.waited_ns += lasted(since, given_up_at, clock::exact());
             }
-            let nobody_waits = since == 0 || given_up_at != 0;
             return ReceiveView {
                 occupancy,
                 sums: self.at_least_reported(sums),
                 histogram,
                 wait: lasts.then_some(ReceiveWait { id, task: waiter, since, want }),
-                left: if is_one && nobody_waits { waiter } else { 0 },
+                left: if is_wait && given_up_at != 0 { waiter } else { 0 },
             };
         }
     }
@@ -357,6 +358,7 @@ mod tests {
 
     use super::super::stats::View;
     use super::super::{Chan, ChannelOptions, Consumer, Forced, Shape};
+    use super::ReceiveWaits;
     use crate::ring::Any;
     use crate::sync::acting::{Armed, at};
     use crate::telemetry::clock::Anchor;
@@ -418,6 +420,27 @@ mod tests {
         let now = view(&chan);
         assert_eq!((now.stats.recv_waits_total, now.recv_wait.is_some()), (0, false));
         assert_eq!((now.left_waker, clones()), (0, 0));
+    }
+
+    /// An attempt that begins and fails while a look goes on leaves nothing behind.
+    ///
+    /// Seen to fail with: a look that takes a waker for left where there is no wait.
+    #[test]
+    fn the_waker_of_an_attempt_that_fails_during_a_look_is_not_left() {
+        let (chan, _consumer) = channel();
+        let begun = chan.clone();
+        let begins = at("stats: wait read", move || {
+            begun.shared().receive_waits.begins(ReceiveWaits::RECV);
+            begun.shared().receive_waits.waker_lies(7);
+            let failed = begun.clone();
+            at("stats: waker read again", move || {
+                failed.shared().receive_waits.waker_goes();
+                failed.shared().receive_waits.never_began();
+            });
+        });
+        let now = view(&chan);
+        begins.acted();
+        assert_eq!((now.left_waker, now.recv_wait.is_some()), (0, false));
     }
 
     /// Whoever finds the end does not wait: it clones no waker, and leaves none behind.

@@ -99,8 +99,8 @@ pub struct ChannelSnapshot {
     pub last_receive: u64,
     /// The waker that a receive has left in the channel: it was given up, by the loser of a
     /// `select!` say, and nobody has polled the receiver since. It is one clone, which is not that
-    /// of `recv_wait`; the next message, or the next receive that waits, takes it away, or waits
-    /// with it.
+    /// of `recv_wait`; the next message, the end, or the next receive that finds nothing takes it
+    /// away, or waits with it.
     pub left_waker: Option<LeftWaker>,
     /// Every strong sender that lives and where it was made, if the channel traces that
     /// ([`Builder::trace_senders`](crate::mpsc::Builder::trace_senders)), in the order in which

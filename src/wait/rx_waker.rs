@@ -1,18 +1,15 @@
 //! The receiver's waker: a cell whose owner is decided elsewhere.
 //!
 //! The cell has no state machine of its own for arming: RX_PARKED in the tail word already says who
-//! may touch it. While the bit is clear and the cell is not lent, the receiver owns it. By parking
-//! the receiver lends it to whoever ends the park, and exactly one does (see `ring`).
+//! may touch it. By parking the receiver lends the cell to whoever ends the park, and exactly one
+//! does (see `ring`): another, or the receiver that takes the park back.
 //!
-//! ```text
-//! lent   owner                      next
-//! false  receiver                   lend(), then park -> true
-//! true   parked: nobody             the park is ended
-//!        not any more: who ended it, or the receiver whose park failed
-//!                                   take(): waker moved out, then -> false
-//! ```
-//!
-//! A cell that is not lent is empty.
+//! | lent | park | whose it is | what lies in it | next |
+//! |---|---|---|---|---|
+//! | false | none | the receiver's | nothing | `lend`, and it parks |
+//! | true | failed | the receiver's | its waker | `take` |
+//! | true | stands | nobody's | the waker of the last poll | somebody ends the park |
+//! | true | was ended | who ended it | the same | `take` |
 //!
 //! The window in which the receiver finds the cell lent though its park has ended is the few
 //! instructions of [`RxWaker::take`]; the wake-up itself runs outside it.
@@ -55,10 +52,10 @@ impl RxWaker {
     /// both.
     ///
     /// # Safety
-    /// The caller is the receiver and owns the cell.
+    /// The caller is the receiver, and the cell is not lent.
     #[inline]
     pub(crate) unsafe fn lend(&self, waker: Waker) {
-        // SAFETY: exclusive, the caller's word. The cell is empty, so nothing is overwritten.
+        // SAFETY: exclusive, the caller's word; so nothing lies there that would be overwritten.
         self.waker.with_mut(|p| unsafe {
             debug_assert!((*p).is_none(), "a cell that is not lent is empty");
             p.write(Some(waker));

@@ -136,7 +136,7 @@ fn a_server_late_with_its_look_at_the_head_passes_nobody_for_nothing() {
 /// Seen to fail with: `view` under a lock.
 #[test]
 fn a_snapshot_that_is_stopped_holds_up_nobody() {
-    for step in ["stats: wait read", "stats: waker read"] {
+    for step in ["stats: wait read", "stats: waker read", "stats: waker read again"] {
         let (tx, rx) = mpsc::channel(CAPACITY as usize);
         let own = tx.clone();
         let victim = Victim::stop_at(&[step], move |arm| {

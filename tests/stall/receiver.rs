@@ -61,6 +61,7 @@ pub(crate) fn steps() -> Vec<&'static str> {
         "close: senders gone",
         "stats: wait read",
         "stats: waker read",
+        "stats: waker read again",
     ];
     SCENES.iter().map(|scene| scene.step).chain(own).collect()
 }

@@ -212,20 +212,19 @@ fn b09_dropping_the_receiver_lets_go_of_its_waker() {
     }
 }
 
-/// As [`b09_dropping_the_receiver_lets_go_of_its_waker`], of a receiver that was told that all is
-/// over.
+/// Nor does a receiver that parks only to find that all is over.
 ///
-/// Seen to fail with: `Consumer::drop` that takes the waker out of a standing park only.
+/// Seen to fail with: a park that finds the end and keeps its waker.
 #[test]
-fn b09_dropping_a_drained_receiver_lets_go_of_its_waker() {
+fn b09_a_receiver_that_finds_the_end_keeps_no_waker() {
     let (tx, mut rx) = channel::<u32>(1);
     let (wakes, waker) = Wakes::new();
     rx.close();
-    assert_eq!(rx.poll_recv(&mut Context::from_waker(&waker)), Poll::Ready(None));
+    let cx = &mut Context::from_waker(&waker);
+    assert_eq!(rx.poll_recv_many(cx, &mut Vec::new(), 9), Poll::Ready(0));
     drop(waker);
-    drop(rx);
     assert_eq!(Arc::strong_count(&wakes), 1);
-    drop(tx);
+    drop((rx, tx));
 }
 
 /// Seen to fail with: closing that wakes by a clone and keeps the entry's waker.
