@@ -84,7 +84,12 @@ impl Recording {
             {
                 // SQLite has read nothing so far.
                 let entry = Entry::new(file)?;
-                let (connection, [log, index]) = prepare(connection, &main)?;
+                let (connection, [log, index]) = match prepare(connection, &main) {
+                    Ok(prepared) => prepared,
+                    // SQLite asks for the file by its name as it makes the log: it was moved.
+                    Err(_) if FileId::of(path) != before => continue,
+                    Err(failure) => return Err(failure),
+                };
                 let names = [Name { path: path.to_owned(), file: before }, log, index];
                 let connection = Some(connection);
                 return Ok(Self { connection, names, entry, folder, busy_timeout });
