@@ -43,6 +43,7 @@ mod trace;
 mod typed;
 
 use core::mem::offset_of;
+use core::task::Waker;
 
 use crate::ring::{Ring, Space};
 use crate::sync::order::Order;
@@ -223,12 +224,22 @@ impl Shared {
     #[inline]
     fn wake_receiver(&self, panic: &mut FirstPanic) {
         self.receive_waits.note_end();
-        self.receive_waits.waker_goes();
         // SAFETY: the park's end is one step of one thread, the caller's: the cell is ours.
-        if let Some(waker) = unsafe { self.rx_waker.take() } {
+        if let Some(waker) = unsafe { self.take_waker() } {
             step("wake: taken");
             panic.run(|| waker.wake());
         }
+    }
+
+    /// Takes the receiver's waker out of its cell. A look is told that it goes before it is gone.
+    ///
+    /// # Safety
+    /// The caller ended the receiver's park, or is the receiver and its park failed.
+    #[inline(always)]
+    unsafe fn take_waker(&self) -> Option<Waker> {
+        self.receive_waits.waker_goes();
+        // SAFETY: the caller's word.
+        unsafe { self.rx_waker.take() }
     }
 
     /// The receiver will take nothing that is not sent or permitted yet: from `close` on, which

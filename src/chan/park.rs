@@ -95,7 +95,7 @@ impl Shared {
             if self.ring.unpark() {
                 goes_on = self.receive_waits.goes_on(waiter, want);
                 // SAFETY: the receiver ended its park.
-                old = unsafe { self.take_back_waker() };
+                old = unsafe { self.take_waker() };
             } else {
                 let backoff = Backoff::new();
                 while !self.rx_waker.is_returned() {
@@ -109,16 +109,6 @@ impl Shared {
             state.parked = None;
         }
         self.park_anew(state, goes_on, want, waiter, lent, old)
-    }
-
-    /// The receiver takes its waker out of the cell itself: nobody else was there to.
-    ///
-    /// # Safety
-    /// The caller is the receiver, and its park has failed, or it has ended that itself.
-    pub(super) unsafe fn take_back_waker(&self) -> Option<Waker> {
-        self.receive_waits.waker_goes();
-        // SAFETY: nobody else ended the park, so the cell is the receiver's.
-        unsafe { self.rx_waker.take() }
     }
 
     /// Parks the receiver, which has its cell, empty, and is not parked. `goes_on`: it was, and its
@@ -156,13 +146,13 @@ impl Shared {
         self.park_failed(park, goes_on, old)
     }
 
-    /// Something has come, or the end. No waker is left behind: nobody would call it, and it looks
-    /// as if somebody could.
+    /// Something has come, or the end. No waker is left behind: nobody would call it, but a look
+    /// could not know that.
     #[cold]
     #[inline(never)]
     fn park_failed(&self, park: Park, goes_on: bool, old: Option<Waker>) -> Option<Nothing> {
         // SAFETY: the park has failed.
-        let lent = unsafe { self.take_back_waker() };
+        let lent = unsafe { self.take_waker() };
         if goes_on {
             self.receive_waits.add_up();
         } else {

@@ -465,7 +465,7 @@ impl<'a> ErasedConsumer<'a> {
             // Somebody may have waited by `poll_recv`.
             shared.receive_waits.note_given_up();
             // SAFETY: the receiver ended its park.
-            let waker = unsafe { shared.take_back_waker() };
+            let waker = unsafe { shared.take_waker() };
             shared.receive_waits.add_up();
             panic.discard(waker);
         }

@@ -86,7 +86,7 @@ impl Recording {
                 let entry = Entry::new(file)?;
                 let (connection, [log, index]) = match prepare(connection, &main) {
                     Ok(prepared) => prepared,
-                    // SQLite asks for the file by its name as it makes the log: it was moved.
+                    // It was moved, and SQLite looked for it by its name.
                     Err(_) if FileId::of(path) != before => continue,
                     Err(failure) => return Err(failure),
                 };

@@ -348,9 +348,9 @@ fn files_moved_while_recorders_record_hold_all_together() {
     assert_eq!(files.iter().map(|path| count_if_begun(path)).sum::<i64>(), recorded);
 }
 
-/// It begins anew. (Each is deleted once at most.)
+/// Whoever opens it begins anew with a new file. While it is opened, one file is deleted at most.
 ///
-/// Seen to fail with: what SQLite says of a file that it does not find by its name any more.
+/// Seen to fail with: an `open` that returns what SQLite says of a file that has lost its name.
 #[test]
 fn a_file_that_is_deleted_while_it_is_opened_is_no_error() {
     let (_folder, path) = folder();

@@ -364,7 +364,7 @@ fn the_socket_of_one_that_died_goes_with_the_next() {
     second.env("GAUGE_TEST_PROGRAM", "1").env("PARSHALL_PROCESS", "same");
     second.env("XDG_RUNTIME_DIR", first.runtime.path()).stdout(Stdio::null());
     let mut second = second.spawn().unwrap();
-    // While it is made, it has a name with a dot.
+    // While a socket is made, its name begins with a dot.
     let both = |names: &Vec<String>| names.len() == 2 && names.iter().all(|n| !n.starts_with('.'));
     let names = until("the second", || Some(list(&first.folder())).filter(both));
     assert!(names[0].starts_with("same-") && names[0].len() == "same-01234567.sock".len());
